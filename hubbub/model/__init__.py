@@ -1,0 +1,1 @@
+"""What chat is: people, rooms, messages, and the rules about them. No I/O, no clock."""

@@ -1,0 +1,295 @@
+"""People, their sessions, who may join the server, and the commands and events about them."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from hubbub.model.base import (
+    Command,
+    Event,
+    Millis,
+    Query,
+    Reply,
+    Rev,
+    UserName,
+    Value,
+    restate,
+)
+from hubbub.model.errors import Invalid
+from hubbub.model.messages import Person
+from hubbub.model.names import display_name, user_name
+from hubbub.model.policy import ServerRole
+from hubbub.model.rooms import DIRECTORY_PAGE, MyRoom, PageLimit, line
+
+PASSWORD_MIN = 8
+PASSWORD_MAX = 1024  # Argon2 hashes any length; this bounds the work
+SERVER_NAME_MAX = 60
+SESSION_IDLE_S = 30 * 24 * 3600
+INVITE_DAYS_MAX = 365
+
+Registration = Literal["open", "invite", "closed"]
+Password = Annotated[str, msgspec.Meta(max_length=PASSWORD_MAX)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who does something. ``user_id`` is 0 for a guest, who may have no row yet."""
+
+    user_id: int
+    name: UserName
+    role: ServerRole
+    session: str | None = None
+    guest_key: str | None = None
+
+    @property
+    def is_guest(self) -> bool:
+        return self.role is ServerRole.GUEST
+
+
+OPERATOR = Actor(user_id=-1, name="operator", role=ServerRole.OWNER)
+"""Whoever holds the data folder: the command line. It owns the server and is in no room."""
+
+
+def checked_password(password: str) -> str:
+    if len(password) < PASSWORD_MIN:
+        raise Invalid(f"A password has at least {PASSWORD_MIN} characters. Three words do well.")
+    return password
+
+
+class Me(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """My own profile. ``rev`` counts what changed for me: markers, memberships, settings."""
+
+    name: UserName
+    display_name: str
+    role: ServerRole
+    rev: Rev = 0
+
+
+class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Make an account. The first one on a server, or one by an owner's invite, owns it."""
+
+    name: UserName
+    password: Password
+    display_name: str | None = None
+    invite: Key | None = None
+
+    def __post_init__(self) -> None:
+        restate(self, "name", user_name(self.name))
+        checked_password(self.password)
+        if self.display_name is not None:
+            restate(self, "display_name", display_name(self.display_name))
+
+
+class SignIn(Command, frozen=True, kw_only=True, omit_defaults=True):
+    name: UserName
+    password: Password
+
+
+class SignInAsGuest(Command, frozen=True, kw_only=True, omit_defaults=True, tag="guest"):
+    """Look in without an account, where the server lets guests in."""
+
+    name: UserName | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None:
+            restate(self, "name", user_name(self.name.removeprefix("~")))
+
+
+class SignOut(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """End this session."""
+
+
+class SignedIn(Reply, frozen=True, kw_only=True):
+    """``token`` goes into ``Authorization: Bearer``; browsers have it as a cookie too."""
+
+    token: str
+    me: Me
+
+
+class Auth(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """First command of a WebSocket client that can send neither cookie nor header."""
+
+    token: str
+
+
+class Hello(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """Begin or resume: the epoch I know, and up to which rev I have each room."""
+
+    epoch: str | None = None
+    rooms: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+
+
+class Limits(Value, frozen=True, kw_only=True):
+    text: int
+    frame_bytes: int
+    page: int
+
+
+class ServerInfo(Value, frozen=True, kw_only=True):
+    """``needs_owner``: nobody has an account yet; the first one will own the server."""
+
+    name: str
+    version: str
+    registration: Registration
+    guests: bool
+    needs_owner: bool
+    limits: Limits
+
+
+class Welcome(Reply, frozen=True, kw_only=True):
+    """Who I am and where I am.
+
+    ``presence`` holds those online or away with whom I share small rooms; ``gone`` the rooms
+    of my ``hello`` to erase. Changes follow as events, room by room, each ended by ``synced``;
+    rooms without one must be synced when they are opened.
+    """
+
+    epoch: str
+    me: Me
+    server: ServerInfo
+    rooms: list[MyRoom]
+    gone: list[str]
+    presence: dict[str, str]
+
+
+class About(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """What the server says of itself to anyone."""
+
+
+class MyProfile(Query, frozen=True, kw_only=True, omit_defaults=True, tag="me"):
+    """My profile and all my rooms; asked for after a gap in my own rev."""
+
+
+class Mine(Reply, frozen=True, kw_only=True):
+    me: Me
+    rooms: list[MyRoom]
+
+
+class UpdateMe(Command, frozen=True, kw_only=True, omit_defaults=True):
+    display_name: str
+
+    def __post_init__(self) -> None:
+        restate(self, "display_name", display_name(self.display_name))
+
+
+class ChangePassword(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Change my password and end all my other sessions."""
+
+    old: Password
+    new: Password
+
+    def __post_init__(self) -> None:
+        checked_password(self.new)
+
+
+class Sessions(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """Where I am signed in."""
+
+
+class Session(Value, frozen=True, kw_only=True, omit_defaults=True):
+    session: Key
+    label: str
+    created_at: Millis
+    seen_at: Millis
+    current: bool = False
+
+
+class SessionsPage(Reply, frozen=True, kw_only=True):
+    sessions: list[Session]
+
+
+class EndSession(Command, frozen=True, kw_only=True, omit_defaults=True):
+    session: Key
+
+
+class Users(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """People by name; those of ``names``, or a page filtered by ``q``."""
+
+    names: tuple[UserName, ...] = ()
+    q: str = ""
+    after: str = ""
+    limit: PageLimit = DIRECTORY_PAGE
+
+    def __post_init__(self) -> None:
+        if len(self.names) > DIRECTORY_PAGE:
+            raise Invalid(f"Ask for at most {DIRECTORY_PAGE} names at once.")
+
+
+class UsersPage(Reply, frozen=True, kw_only=True):
+    users: list[Person]
+    more: bool
+
+
+class CreateInvite(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A link by which people may join the server."""
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=INVITE_DAYS_MAX)] = 7
+    uses: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
+
+
+class ServerInvite(Value, frozen=True, kw_only=True):
+    """``url`` is where the invited go; ``uses`` how many more may."""
+
+    invite: Key
+    url: str
+    by: UserName | None
+    created_at: Millis
+    expires_at: Millis
+    uses: int
+
+
+class InviteMade(Reply, frozen=True, kw_only=True):
+    invite: ServerInvite
+
+
+class Invites(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """The invites that still work."""
+
+
+class InvitesPage(Reply, frozen=True, kw_only=True):
+    invites: list[ServerInvite]
+
+
+class EndInvite(Command, frozen=True, kw_only=True, omit_defaults=True):
+    invite: Key
+
+
+class DisableUser(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Lock somebody out (``disabled`` false: let them in again). Their sessions end at once."""
+
+    user: UserName
+    disabled: bool = True
+
+
+class UpdateServer(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Change the server's name and who may join."""
+
+    name: str | None = None
+    registration: Registration | None = None
+    guests: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None:
+            restate(self, "name", line(self.name, SERVER_NAME_MAX, "server name", least=1))
+
+
+class UserChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="user"):
+    """Somebody's display name changed."""
+
+    user: UserName
+    display_name: str
+
+
+class MeChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="me"):
+    """Something of mine changed: my profile, or one of my rooms (``room`` as it is now).
+
+    ``rev`` counts up by one; a gap asks for `me`.
+    """
+
+    rev: Rev
+    me: Me | None = None
+    room: MyRoom | None = None
+
+
+class ServerChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="server"):
+    server: ServerInfo

@@ -1,0 +1,58 @@
+"""All commands, as one tagged union for the JSON dialect and one set for the tables."""
+
+from typing import get_args
+
+from hubbub.model import accounts, messages, reading, rooms
+from hubbub.model.base import Command, Query
+
+AnyCommand = (
+    accounts.Hello
+    | messages.Post
+    | messages.Edit
+    | messages.Delete
+    | messages.History
+    | messages.Sync
+    | messages.Typing
+    | reading.Read
+    | reading.Active
+    | rooms.Join
+    | rooms.Leave
+    | rooms.CreateRoom
+    | rooms.Direct
+    | rooms.Invite
+    | rooms.Kick
+    | rooms.SetRole
+    | rooms.UpdateRoom
+    | rooms.DeleteRoom
+    | rooms.Prefs
+    | rooms.Members
+    | rooms.Rooms
+    | accounts.Users
+    | accounts.MyProfile
+    | accounts.UpdateMe
+    | accounts.Sessions
+    | accounts.EndSession
+    | accounts.CreateInvite
+    | accounts.Invites
+    | accounts.EndInvite
+    | accounts.DisableUser
+    | accounts.UpdateServer
+    | accounts.About
+    | accounts.Auth
+    | accounts.SignUp
+    | accounts.SignIn
+    | accounts.SignInAsGuest
+    | accounts.SignOut
+    | accounts.ChangePassword
+)
+
+COMMANDS: dict[str, type[Command]] = {command.word(): command for command in get_args(AnyCommand)}
+
+# These carry a password or make a session: over HTTP only, where they are slowed and can set
+# the cookie. `auth` is for sockets only.
+HTTP_ONLY = frozenset({"sign_up", "sign_in", "guest", "sign_out", "change_password"})
+SOCKET_ONLY = frozenset({"hello", "auth", "typing", "active"})
+
+
+def is_query(command: Command) -> bool:
+    return isinstance(command, Query)

@@ -1,0 +1,195 @@
+"""Messages: what they are, what may be said, and the commands and events about them."""
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+
+from hubbub.model.base import (
+    Command,
+    Event,
+    Millis,
+    Nonce,
+    Query,
+    Reply,
+    Rev,
+    RoomId,
+    Seq,
+    UserName,
+    Value,
+    restate,
+)
+from hubbub.model.errors import Invalid, TooLarge
+from hubbub.model.names import user_name
+
+TEXT_MAX = 16_000  # code points
+FRAME_MAX_BYTES = 256 * 1024  # inbound; escaped CJK is six bytes a character
+PAGE_MAX = 200
+PAGE_LATEST = 50  # messages of a room's first page
+MENTIONS_MAX = 100
+
+# C0 and C1 controls but for tab and line feed, lone surrogates, and what no font may show.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_MENTION = re.compile(r"(?<![\w@/.])@([^\W_](?:[\w.\-]{0,30}[^\W_])?)")
+
+MessageKind = Literal["text", "me"]
+
+
+def canonical_text(text: str) -> str:
+    """The text as it is kept: line breaks are LF. Raises Invalid or TooLarge."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > TEXT_MAX:
+        raise TooLarge(
+            f"A message has at most {TEXT_MAX:,} characters; this one has {len(text):,}."
+        )
+    if not text or text.isspace():
+        raise Invalid("A message has at least one visible character.")
+    if found := _FORBIDDEN.search(text):
+        raise Invalid(
+            f"A message has no control characters or half characters; there is one at position"
+            f" {found.start()} (U+{ord(found.group()):04X})."
+        )
+    return text
+
+
+def mentioned_names(text: str) -> list[str]:
+    """The handles after ``@`` in a text, each once, in order; whether they exist is not known."""
+    if "@" not in text:
+        return []
+    found: dict[str, None] = {}
+    for typed in _MENTION.findall(text):
+        try:
+            found[user_name(typed)] = None
+        except Invalid:
+            continue
+        if len(found) == MENTIONS_MAX:
+            break
+    return list(found)
+
+
+class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message"):
+    """The whole present state of one message. Applying it twice, or late, does no harm.
+
+    A deleted one is a tombstone: no text, ``deleted`` true.
+    """
+
+    room: RoomId
+    seq: Seq
+    rev: Rev
+    by: UserName
+    at: Millis
+    text: str = ""
+    kind: MessageKind = "text"
+    nonce: str | None = None
+    reply_to: int | None = None
+    edited_at: Millis | None = None
+    deleted: bool = False
+    mentions: tuple[str, ...] = ()
+
+
+class Post(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Say something in a room. With a nonce, a retry is answered and not said twice."""
+
+    room: RoomId
+    text: str
+    nonce: Nonce | None = None
+    reply_to: Seq | None = None
+    kind: MessageKind = "text"
+
+    def __post_init__(self) -> None:
+        restate(self, "text", canonical_text(self.text))
+
+
+class Posted(Reply, frozen=True, kw_only=True):
+    seq: Seq
+    rev: Rev
+    at: Millis
+
+
+class Edit(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Change the text of one's own message."""
+
+    room: RoomId
+    seq: Seq
+    text: str
+
+    def __post_init__(self) -> None:
+        restate(self, "text", canonical_text(self.text))
+
+
+class Delete(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Delete one's own message, or as a moderator anyone's. Its text is gone for good."""
+
+    room: RoomId
+    seq: Seq
+
+
+class Changed(Reply, frozen=True, kw_only=True):
+    rev: Rev
+
+
+class Person(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """How somebody is shown. ``role`` is the role on the server."""
+
+    name: UserName
+    display_name: str
+    role: str = "member"
+    disabled: bool = False
+
+
+class History(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """A page of messages, oldest first: the latest, or before, after or around a seq."""
+
+    room: RoomId
+    before: Seq | None = None
+    after: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    around: Seq | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = PAGE_LATEST
+
+    def __post_init__(self) -> None:
+        if sum(place is not None for place in (self.before, self.after, self.around)) > 1:
+            raise Invalid("Ask for messages before, after or around a number, not several.")
+
+
+class Page(Reply, frozen=True, kw_only=True):
+    """``more_before`` and ``more_after`` say whether the room has messages beyond the page."""
+
+    messages: list[Message]
+    people: list[Person]
+    more_before: bool
+    more_after: bool
+
+
+class Sync(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """What changed in a room after a rev, each thing once, in its present form."""
+
+    room: RoomId
+    after: Rev
+
+
+class Reset(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Drop what is cached of this room (not the outbox): what follows is its latest page."""
+
+    room: RoomId
+
+
+class Synced(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """After a `hello`: all changes of this room up to ``through`` have been sent."""
+
+    room: RoomId
+    through: Rev
+    more: bool = False
+
+
+class Typing(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """I am writing in this room. Not stored, not answered; say it again every 3 seconds."""
+
+    room: RoomId
+
+
+class TypingEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="typing"):
+    """Somebody is writing. It holds for 6 seconds, or until a message of theirs comes."""
+
+    room: RoomId
+    user: UserName

@@ -1,0 +1,59 @@
+"""What an operator may set: by an option, or as ``HUBBUB_…`` in the environment."""
+
+from pathlib import Path
+
+import msgspec
+
+from hubbub.model.accounts import Registration
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """A token bucket: ``per_s`` tokens a second, at most ``burst`` saved up."""
+
+    per_s: float
+    burst: float
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of one server.
+
+    ``registration`` and ``guests`` are None when the operator leaves them to the owner, who
+    changes them in the web client; until then ``default_registration`` and ``default_guests``
+    hold. ``limits`` is False only for measuring, on loopback.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    data: Path = Path("hubbub-data")
+    public_url: str | None = None
+    registration: Registration | None = None
+    guests: bool | None = None
+    default_registration: Registration = "invite"
+    default_guests: bool = False
+    log_format: str = "text"
+    limits: bool = True
+    allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    commands_per_user: RateLimit = RateLimit(20, 60)
+    commands_per_address: RateLimit = RateLimit(60, 240)
+    connections_per_user: int = 50
+    connections_per_address: int = 500
+    send_buffer_bytes: int = 512 * 1024
+
+    @property
+    def base_url(self) -> str:
+        """Where people find this server, without a slash at the end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        shown = "localhost" if self.is_loopback else self.host
+        return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
+    def secure(self) -> bool:
+        """Whether people come over TLS, so that cookies may be marked so."""
+        return self.base_url.startswith("https://")

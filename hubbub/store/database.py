@@ -1,0 +1,193 @@
+"""One database: opening it, its connections, and its errors in our words."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+from hubbub.model.errors import HubbubError, Unavailable
+from hubbub.store.migrations import HEAD
+from hubbub.store.sql import Row, Sized, Sql, Values
+
+BUSY_TIMEOUT_MS = 5_000
+TRUNCATE_ABOVE_BYTES = 64 * 1024 * 1024
+
+# What the driver raises when disk, lock or connection fail; anything else is a bug of ours.
+FAILURES = (sqlite3.OperationalError, sqlite3.DatabaseError)
+
+
+class DatabaseError(HubbubError):
+    """The database cannot be used at all; the message says why and what to do."""
+
+    code = "database"
+    title = "The database cannot be used."
+
+
+class Connection:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, driver: sqlite3.Connection, dialect: Dialect) -> None:
+        self._driver = driver
+        self._dialect = dialect
+        self._cursor = driver.cursor()
+
+    def rows(self, statement: Sql, **values: Any) -> list[Row]:
+        return self._run(statement, values).fetchall()
+
+    def row(self, statement: Sql, **values: Any) -> Row | None:
+        """The first row, if there is one."""
+        found = self._run(statement, values).fetchall()
+        return found[0] if found else None
+
+    def run(self, statement: Sql, **values: Any) -> int:
+        """Change something; how many rows it was."""
+        return self._run(statement, values).rowcount
+
+    def look_up(self, statement: Sized, keys: list[Values], **values: Any) -> list[Row]:
+        """The rows for all keys, in no order."""
+        found: list[Row] = []
+        for part, numbered in statement.padded(keys):
+            found.extend(self._run(part, {**numbered, **values}).fetchall())
+        return found
+
+    def insert(self, statement: Sized, rows: list[Values]) -> None:
+        for part, numbered in statement.exact(rows):
+            self._run(part, numbered)
+
+    def _run(self, statement: Sql, values: Values) -> sqlite3.Cursor:
+        text, literals = statement.compiled(self._dialect)
+        return self._cursor.execute(text, {**literals, **values} if literals else values)
+
+    def begin(self) -> None:
+        """Begin to write: takes the lock now, so that no read in it can go stale."""
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def begin_snapshot(self) -> None:
+        """Begin to read: all reads until the end see one state."""
+        self._cursor.execute("BEGIN")
+
+    def commit(self) -> None:
+        self._cursor.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._driver.in_transaction:
+            self._cursor.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what is inside, and only that, if it raises."""
+        self._cursor.execute("SAVEPOINT one")
+        try:
+            yield
+        except BaseException:
+            self._cursor.execute("ROLLBACK TO one")
+            self._cursor.execute("RELEASE one")
+            raise
+        self._cursor.execute("RELEASE one")
+
+    def checkpoint(self, mode: str) -> bool:
+        """Move the log into the database; False if a reader kept part of it."""
+        busy, _, _ = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        return not busy
+
+    def close(self) -> None:
+        self._driver.close()
+
+
+class Database:
+    """An SQLite database in a file (or, for tests, in shared memory)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.dialect: Dialect = sqlite_dialect.dialect(paramstyle="named")
+        self._log = path.with_name(path.name + "-wal")
+
+    def migrate(self) -> None:
+        """Bring the schema to this release's. Raises DatabaseError, Unavailable.
+
+        Alembic is loaded only when there is something to do: it doubles the time of a start.
+        """
+        with contextlib.closing(self._open()) as driver:
+            version = _version(driver, self.path)
+        if version == HEAD:
+            return
+        from hubbub.store.migrations.run import upgrade
+
+        upgrade(self.path, version)
+
+    def writer(self) -> Connection:
+        driver = self._open()
+        # FULL: a commit is on disk before it is acknowledged. Checkpoints are the ledger's,
+        # on this same connection (SQLite before 3.51.3 may corrupt a log that is reset
+        # beside a commit).
+        for pragma in ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=0"):
+            driver.execute(f"PRAGMA {pragma}")
+        return Connection(driver, self.dialect)
+
+    def reader(self) -> Connection:
+        driver = self._open()
+        for pragma in ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-1024"):
+            driver.execute(f"PRAGMA {pragma}")
+        return Connection(driver, self.dialect)
+
+    def log_bytes(self) -> int:
+        """How long the write-ahead log's file is."""
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            driver = sqlite3.connect(
+                self.path,
+                timeout=BUSY_TIMEOUT_MS / 1000,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
+            )
+            driver.execute("PRAGMA journal_mode=WAL").fetchone()
+            driver.execute("PRAGMA foreign_keys=ON")
+        except sqlite3.NotADatabaseError as error:
+            raise DatabaseError(
+                f"{self.path} is not a Hubbub database. Move it away, or give another folder "
+                "with --data."
+            ) from error
+        except sqlite3.Error as error:
+            raise DatabaseError(f"{self.path} cannot be opened ({error}).") from error
+        return driver
+
+
+def _version(driver: sqlite3.Connection, path: Path) -> str | None:
+    """The schema's version, None for a new database. Raises DatabaseError."""
+    try:
+        tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            return None
+        if "alembic_version" not in tables or "rooms" not in tables:
+            raise DatabaseError(
+                f"{path} holds something that is not Hubbub's. Give another folder with --data."
+            )
+        row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path} cannot be read ({error}).") from error
+    version = str(row[0]) if row else ""
+    if version > HEAD:
+        raise DatabaseError(
+            f"{path} was written by a newer Hubbub (schema {version}; this one knows {HEAD}). "
+            "Install that version or a later one."
+        )
+    return version
+
+
+def unavailable(error: Exception) -> Unavailable:
+    """The error to answer with when the driver fails; the cause goes to the log only."""
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return Unavailable("The database is locked by another program. Try again in a moment.")
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return Unavailable("The server's disk is full. Nothing can be written until there is room.")
+    return Unavailable()

@@ -1,0 +1,94 @@
+"""The data folder: one server at a time, its secret, and what it last showed."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import struct
+from pathlib import Path
+
+from hubbub.model.errors import HubbubError
+
+_SHOWN = struct.Struct("<32sQ")  # epoch, how many revs have been shown
+
+
+class FolderError(HubbubError):
+    """The data folder cannot be used; the message says why and what to do."""
+
+    code = "data_folder"
+    title = "The data folder cannot be used."
+
+
+class DataFolder:
+    """Paths and small files of one server's data. Only its user may look inside."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "hubbub.db"
+        self.socket = path / "hubbub.sock"
+        self._lock: int | None = None
+        self._shown: int | None = None
+
+    def prepare(self) -> None:
+        """Make the folder if need be. Raises FolderError if it cannot be written."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = self.path / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise FolderError(
+                f"The data folder {self.path} cannot be written ({error.strerror}). "
+                "Give another with --data, or change its owner."
+            ) from error
+
+    def lock(self) -> bool:
+        """Take the folder for this process; False if another server has it."""
+        descriptor = os.open(self.path / "hubbub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True
+
+    def release(self) -> None:
+        for descriptor in (self._lock, self._shown):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._lock = self._shown = None
+
+    def secret(self) -> bytes:
+        """The key that signs session tokens: made at first use, readable by the owner only."""
+        path = self.path / "secret.key"
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+        key = path.read_bytes()
+        if len(key) < 32:
+            raise FolderError(f"{path} is damaged. Remove it; everybody then signs in again.")
+        return key
+
+    def shown(self, epoch: str) -> int | None:
+        """How many revs of this epoch a server in this folder has shown; None if unknown."""
+        try:
+            known, total = _SHOWN.unpack((self.path / "shown").read_bytes())
+        except (OSError, struct.error):
+            return None
+        return int(total) if known.rstrip(b"\0") == epoch.encode() else None
+
+    def note_shown(self, epoch: str, total: int) -> None:
+        """Note what is about to be shown, so that a database from an older copy is found out.
+
+        Not synced: it must outlive the process, which page cache does; after a loss of power a
+        count that is too low is harmless.
+        """
+        if self._shown is None:
+            self._shown = os.open(self.path / "shown", os.O_WRONLY | os.O_CREAT, 0o600)
+        # A full disk must not stop what has been committed from being shown.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._shown, _SHOWN.pack(epoch.encode(), total), 0)
