@@ -1,34 +1,70 @@
-# `make` lists what there is. Everything a target needs is made first, and only when it is stale.
+# `make` lists what there is. What a target needs is made first, and only when it is stale.
+# Plain enough for the GNU make 3.81 of macOS: no .SHELLFLAGS, so recipes chain with &&.
 
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Whatever environment the caller's shell is in, the project's own is meant.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
 venv := .venv
 python := $(venv)/bin/python
 pip := $(python) -m pip --disable-pip-version-check --quiet
-# Whatever environment or module path the caller's shell has, this one is meant.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+npm := npm --prefix web
+client := hubbub/gateway/static/index.html
+# Folders are listed too: their time changes when a file in them goes away.
+client_sources := $(wildcard web/*.html web/*.json web/*.ts web/*.js) \
+	$(shell find $(wildcard web/src web/public))
 
-.PHONY: help
+# Only `make run HOST=…` counts: shells and hosting services export HOST and PORT for their own ends.
+given = $(if $(filter command,$(origin $(1))),$(2) '$($(1))')
+
+.PHONY: help venv run test lint bench web dist screenshots lock clean
+
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: $(venv)/.run $(client) ## start a chat on http://localhost:8080 (HOST=0.0.0.0 PORT=9000)
+	@exec $(venv)/bin/hubbub try $(call given,HOST,--host) $(call given,PORT,--port)
+
+test: $(venv)/.dev $(client) ## check and test everything, as CI does
+	@HUBBUB_CHROMIUM="$$(scripts/find-browser)" && export HUBBUB_CHROMIUM && \
+		exec $(python) scripts/checks.py
+
+lint: $(venv)/.dev ## check style, types and import layers
+	@exec $(python) scripts/checks.py style format types layers
+
+bench: $(venv)/.run ## measure (PEER=/path/to/binary to compare, ARGS="--quick")
+	@exec $(python) -m bench $(if $(PEER),--peer '$(PEER)') $(ARGS)
+
+venv: $(venv)/.dev ## make .venv with everything for development
+
+web: $(client) ## build the web client
+
+dist: $(venv)/.run $(client) ## build a wheel with the web client inside
+	@rm -rf dist && $(python) -m hatchling build --target wheel
+
+screenshots: $(venv)/.run $(client) ## take pictures of the web client
+	@HUBBUB_CHROMIUM="$$(scripts/find-browser)" && export HUBBUB_CHROMIUM && \
+		$(npm) run screenshots
+
+lock: ## compile requirements/*.txt from pyproject.toml (UPGRADE=1 for the newest)
+	@command -v uv >/dev/null || { echo "make lock needs uv; pip install uv" >&2; exit 1; }
+	@scripts/lock $(if $(UPGRADE),--upgrade)
+
+clean: ## remove everything that was made, but no chat's data
+	rm -rf $(venv) build dist $(dir $(client)) web/node_modules web/test-results
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # --- the Python environment ---------------------------------------------------------------------
 
-.PHONY: venv
-venv: $(venv)/.dev ## make .venv with everything for development
-
 $(venv)/.made:
-	@python=$$(scripts/find-python); \
-	echo "Making the virtual environment with $$($$python --version)"; \
-	$$python -m venv --clear $(venv)
-	@touch $@
+	@python="$$(scripts/find-python)" && \
+		echo "Making a virtual environment with $$("$$python" --version)" && \
+		"$$python" -m venv --clear $(venv) && touch $@
 
-# Editable, without dependencies and without an isolated build: needs no network and puts the
-# `hubbub` command into the environment.
+# Editable, without dependencies and without an isolated build: this needs no network and puts
+# the `hubbub` command into the environment.
 $(venv)/.run: $(venv)/.made requirements/run.txt requirements/build.txt pyproject.toml
 	@echo "Installing what Hubbub needs"
 	@$(pip) install --require-hashes -r requirements/run.txt -r requirements/build.txt
@@ -40,7 +76,12 @@ $(venv)/.dev: $(venv)/.run requirements/dev.txt
 	@$(pip) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.PHONY: lock
-lock: ## compile requirements/*.txt from pyproject.toml (UPGRADE=1: newest versions)
-	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	scripts/lock $(if $(UPGRADE),--upgrade)
+# --- the web client -----------------------------------------------------------------------------
+
+# Install scripts of packages have no business here; --include=dev since NODE_ENV may say otherwise.
+web/node_modules/.made: web/package.json web/package-lock.json
+	@scripts/need-node && echo "Installing what the web client is built with" && \
+		$(npm) ci --ignore-scripts --include=dev --no-audit --no-fund --loglevel=error && touch $@
+
+$(client): web/node_modules/.made $(client_sources)
+	@scripts/need-node && echo "Building the web client" && $(npm) run --silent build && touch $@
