@@ -65,6 +65,75 @@ class Me(Value, frozen=True, kw_only=True, omit_defaults=True):
     rev: Rev = 0
 
 
+class AddAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A sign-up whose password has been hashed; not on the wire.
+
+    ``first_owns``: the first account of all is the owner's. ``role`` is given by the operator
+    only, who also needs no invite. ``session`` is the new session's id, None for none.
+    """
+
+    name: UserName
+    skeleton: str
+    display_name: str
+    password_hash: str | None
+    registration: Registration
+    first_owns: bool = False
+    invite: str | None = None
+    role: ServerRole | None = None
+    session: str | None = None
+    label: str = ""
+    lasting: bool = False
+
+
+class AccountAdded(Reply, frozen=True, kw_only=True):
+    user_id: int
+    me: Me
+
+
+class OpenSession(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A sign-in whose password was right; not on the wire."""
+
+    user_id: int
+    session: str
+    label: str
+    lasting: bool = False
+
+
+class SetPassword(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A new password, hashed; ends the sessions but ``keep``. Not on the wire."""
+
+    user: UserName
+    password_hash: str
+    keep: str | None = None
+
+
+class SeeSessions(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """These sessions are in use; those idle for too long end. Not on the wire."""
+
+    sessions: tuple[str, ...]
+
+
+class OwnerInvite(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The one-time link by which a server gets its owner; not on the wire."""
+
+
+class Prepare(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """What each start needs: the epoch and the lobby. Not on the wire.
+
+    ``shown`` is how many revs of the epoch this folder's server has shown, None if unknown.
+    """
+
+    shown: int | None = None
+
+
+class Prepared(Reply, frozen=True, kw_only=True):
+    """``total`` is how many revs this database has given out."""
+
+    values: dict[str, str]
+    total: int
+    needs_owner: bool
+
+
 class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True):
     """Make an account. The first one on a server, or one by an owner's invite, owns it."""
 
@@ -116,7 +185,7 @@ class Hello(Query, frozen=True, kw_only=True, omit_defaults=True):
     """Begin or resume: the epoch I know, and up to which rev I have each room."""
 
     epoch: str | None = None
-    rooms: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    rooms: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = msgspec.field(default_factory=dict)
 
 
 class Limits(Value, frozen=True, kw_only=True):

@@ -168,6 +168,19 @@ class Sync(Query, frozen=True, kw_only=True, omit_defaults=True):
     after: Rev
 
 
+class Changes(Reply, frozen=True, kw_only=True):
+    """What a `sync` answers. Over a socket the events come before it, as ordinary frames.
+
+    ``through`` is the rev up to which the events go. With ``more``, sync again from there; with
+    ``reset``, drop what is cached of the room first: the events are its latest page.
+    """
+
+    events: list[Event]
+    through: Rev
+    more: bool = False
+    reset: bool = False
+
+
 class Reset(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Drop what is cached of this room (not the outbox): what follows is its latest page."""
 

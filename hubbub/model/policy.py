@@ -7,6 +7,7 @@ not exist.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 
 from hubbub.model.errors import Forbidden, NotMember
 
@@ -134,21 +135,23 @@ _REFUSALS: Mapping[Action, str] = {
 }
 
 
-def server_standings(role: ServerRole) -> set[Standing]:
+@cache
+def server_standings(role: ServerRole) -> frozenset[Standing]:
     """What a person with this role is to the server."""
     if role is ServerRole.GUEST:
-        return {Standing.PASSER_BY}
+        return frozenset({Standing.PASSER_BY})
     found = {Standing.ACCOUNT}
     if role in (ServerRole.OWNER, ServerRole.ADMIN):
         found.add(Standing.SERVER_ADMIN)
     if role is ServerRole.OWNER:
         found.add(Standing.SERVER_OWNER)
-    return found
+    return frozenset(found)
 
 
+@cache
 def room_standings(
     role: ServerRole, kind: RoomKind, room_role: RoomRole | None, *, author: bool = False
-) -> set[Standing]:
+) -> frozenset[Standing]:
     """What a person is to a room (and to a message in it, if its author)."""
     found: set[Standing] = set()
     if kind is RoomKind.PUBLIC:
@@ -167,16 +170,17 @@ def room_standings(
             found.add(Standing.DIRECT_PARTNER)
     if author:
         found.add(Standing.AUTHOR)
-    return found
+    return frozenset(found)
 
 
-def allows(action: Action, standings: set[Standing]) -> bool:
+@cache
+def allows(action: Action, standings: frozenset[Standing]) -> bool:
     if action in NOT_IN_DIRECT and Standing.DIRECT_PARTNER in standings:
         return False
     return not RULES[action].isdisjoint(standings)
 
 
-def require(action: Action, standings: set[Standing]) -> None:
+def require(action: Action, standings: frozenset[Standing]) -> None:
     """Raises NotMember if joining the room would help, else Forbidden, unless it is allowed."""
     if allows(action, standings):
         return
@@ -185,3 +189,15 @@ def require(action: Action, standings: set[Standing]) -> None:
     if Standing.MEMBER in RULES[action] and Standing.MEMBER not in standings:
         raise NotMember()
     raise Forbidden(_REFUSALS.get(action))
+
+
+_RANK = {None: 0, RoomRole.MEMBER: 0, RoomRole.MODERATOR: 1, RoomRole.OWNER: 2}
+
+
+def require_above(role: RoomRole | None, other: RoomRole, *, admin: bool) -> None:
+    """Raises Forbidden unless one may remove another: moderators members, owners moderators."""
+    if not admin and _RANK[role] <= _RANK[other]:
+        raise Forbidden(
+            f"Only somebody above {'an' if other is RoomRole.OWNER else 'a'} {other} "
+            "of the room may remove them."
+        )

@@ -28,9 +28,7 @@ _USER_COLUMNS = (
 )
 # An account: a guest's row has no skeleton, and guests are not found by name.
 _is_account = users.c.skeleton.is_not(None)
-_USER_BY_NAME = Sql(
-    select(*_USER_COLUMNS).where(users.c.name == bindparam("name"), _is_account)
-)
+_USER_BY_NAME = Sql(select(*_USER_COLUMNS).where(users.c.name == bindparam("name"), _is_account))
 _USER_BY_ID = Sql(select(*_USER_COLUMNS).where(users.c.id == bindparam("id")))
 _USERS_BY_NAME = Sized(
     lambda size: select(*_USER_COLUMNS).where(
@@ -287,7 +285,7 @@ class Accounts:
 
     def sessions_of(self, user_id: int) -> list[tuple[str, str, Millis, Millis]]:
         """Id, label, created_at and seen_at, the last seen first."""
-        return self.db.rows(_SESSIONS_OF, user_id=user_id)  # type: ignore[return-value]
+        return self.db.rows(_SESSIONS_OF, user_id=user_id)
 
     def seen(self, session: str) -> None:
         self.db.run(_SEEN, id_=session, at=self.now)
@@ -322,7 +320,7 @@ class Accounts:
 
     def invites(self) -> list[tuple[str, str | None, Millis, Millis, int]]:
         """Code, by whom, created_at, expires_at and uses left of those that still work."""
-        return self.db.rows(_INVITES, now=self.now)  # type: ignore[return-value]
+        return self.db.rows(_INVITES, now=self.now)
 
     def end_invite(self, code: str) -> bool:
         return self.db.run(_END_INVITE, key=code) > 0

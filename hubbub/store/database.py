@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ BUSY_TIMEOUT_MS = 5_000
 TRUNCATE_ABOVE_BYTES = 64 * 1024 * 1024
 
 # What the driver raises when disk, lock or connection fail; anything else is a bug of ours.
-FAILURES = (sqlite3.OperationalError, sqlite3.DatabaseError)
+FAILURES = (sqlite3.OperationalError,)
 
 
 class DatabaseError(HubbubError):
@@ -47,14 +47,14 @@ class Connection:
         """Change something; how many rows it was."""
         return self._run(statement, values).rowcount
 
-    def look_up(self, statement: Sized, keys: list[Values], **values: Any) -> list[Row]:
+    def look_up(self, statement: Sized, keys: Sequence[Values], **values: Any) -> list[Row]:
         """The rows for all keys, in no order."""
         found: list[Row] = []
         for part, numbered in statement.padded(keys):
             found.extend(self._run(part, {**numbered, **values}).fetchall())
         return found
 
-    def insert(self, statement: Sized, rows: list[Values]) -> None:
+    def insert(self, statement: Sized, rows: Sequence[Values]) -> None:
         for part, numbered in statement.exact(rows):
             self._run(part, numbered)
 
@@ -152,14 +152,15 @@ class Database:
             )
             driver.execute("PRAGMA journal_mode=WAL").fetchone()
             driver.execute("PRAGMA foreign_keys=ON")
-        except sqlite3.NotADatabaseError as error:
-            raise DatabaseError(
-                f"{self.path} is not a Hubbub database. Move it away, or give another folder "
-                "with --data."
-            ) from error
         except sqlite3.Error as error:
-            raise DatabaseError(f"{self.path} cannot be opened ({error}).") from error
+            raise DatabaseError(_why_not(self.path, error)) from error
         return driver
+
+
+def _why_not(path: Path, error: sqlite3.Error) -> str:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+        return f"{path} is not a database. Move it away, or give another folder with --data."
+    return f"{path} cannot be opened ({error})."
 
 
 def _version(driver: sqlite3.Connection, path: Path) -> str | None:

@@ -17,8 +17,8 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from hubbub.model.base import Command, Millis, Query, Reply
 from hubbub.model.accounts import Actor
+from hubbub.model.base import Command, Millis, Query, Reply
 from hubbub.model.errors import Busy, HubbubError
 from hubbub.store.database import (
     FAILURES,

@@ -66,7 +66,7 @@ _NONCES = Sized(
     ).where(
         tuple_(messages.c.room_pk, messages.c.author_id, messages.c.nonce).in_(
             [
-                (bindparam(f"room_pk{i}"), bindparam(f"author_id{i}"), bindparam(f"nonce{i}"))
+                tuple_(bindparam(f"room_pk{i}"), bindparam(f"author_id{i}"), bindparam(f"nonce{i}"))
                 for i in range(size)
             ]
         )
@@ -149,7 +149,7 @@ class Messages:
 
     def message(self, room_pk: int, seq: int) -> MessageRow | None:
         row = self.db.row(_MESSAGE, room_pk=room_pk, seq=seq)
-        return MessageRow(*row) if row else None  # type: ignore[arg-type]
+        return MessageRow(*row) if row else None
 
     def messages_before(self, room_pk: int, seq: int, limit: int) -> list[MessageRow]:
         """Those just before ``seq``, oldest first."""
@@ -171,8 +171,7 @@ class Messages:
             {"room_pk": room, "author_id": author, "nonce": nonce} for room, author, nonce in nonces
         ]
         return {
-            (row[0], row[1], row[2]): NonceRow(*row[3:])
-            for row in self.db.look_up(_NONCES, keys)  # type: ignore[arg-type]
+            (row[0], row[1], row[2]): NonceRow(*row[3:]) for row in self.db.look_up(_NONCES, keys)
         }
 
     def insert_messages(self, rows: list[Values]) -> None:

@@ -5,8 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, update
 
 from hubbub.model.base import Millis
-from hubbub.store.accounts import contains
-from hubbub.store.database import Connection
+from hubbub.store.accounts import Accounts, contains
 from hubbub.store.sql import Row, Sized, Sql
 from hubbub.store.tables import members, mentions, messages, rooms, users
 
@@ -29,9 +28,11 @@ _MEMBER_COLUMNS = (members.c.role, members.c.read_seq, members.c.notify, members
 
 _ROOM = Sql(select(*_ROOM_COLUMNS).where(rooms.c.id == bindparam("id")))
 _ROOMS_BY_ID = Sized(
-    lambda size: select(*_ROOM_COLUMNS)
-    .where(rooms.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
-    .order_by(rooms.c.id)
+    lambda size: (
+        select(*_ROOM_COLUMNS)
+        .where(rooms.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
+        .order_by(rooms.c.id)
+    )
 )
 _DIRECT = Sql(select(*_ROOM_COLUMNS).where(rooms.c.direct_key == bindparam("key")))
 _ADD_ROOM = Sql(
@@ -85,13 +86,19 @@ _MEMBER = Sql(
     )
 )
 _STANDINGS = Sized(
-    lambda size: select(
-        members.c.room_pk, members.c.user_id, members.c.role, members.c.read_seq, users.c.disabled
-    )
-    .join_from(members, users)
-    .where(
-        tuple_(members.c.room_pk, members.c.user_id).in_(
-            [(bindparam(f"room_pk{i}"), bindparam(f"user_id{i}")) for i in range(size)]
+    lambda size: (
+        select(
+            members.c.room_pk,
+            members.c.user_id,
+            members.c.role,
+            members.c.read_seq,
+            users.c.disabled,
+        )
+        .join_from(members, users)
+        .where(
+            tuple_(members.c.room_pk, members.c.user_id).in_(
+                [tuple_(bindparam(f"room_pk{i}"), bindparam(f"user_id{i}")) for i in range(size)]
+            )
         )
     )
 )
@@ -99,7 +106,7 @@ _ADD_MEMBER = Sql(
     insert(members).values(
         {
             column: bindparam(column)
-            for column in ("room_pk", "user_id", "role", "read_seq", "notify", "joined_at")
+            for column in ("room_pk", "user_id", "role", "read_seq", "hidden", "joined_at")
         }
     )
 )
@@ -128,16 +135,23 @@ _MEMBERS_PAGE = Sql(
     .order_by(users.c.name)
     .limit(bindparam("limit"))
 )
-_MEMBER_IDS = Sql(select(members.c.user_id).where(members.c.room_pk == bindparam("room_pk")))
+_RAISE_MEMBERS_REVS = Sql(
+    update(users)
+    .where(users.c.id.in_(select(members.c.user_id).where(members.c.room_pk == bindparam("room"))))
+    .values(rev=users.c.rev + 1)
+    .returning(users.c.name, users.c.rev)
+)
 _ROOM_IDS_OF = Sql(
     select(rooms.c.id).join_from(members, rooms).where(members.c.user_id == bindparam("user_id"))
 )
 _MEMBERS_NAMED = Sized(
-    lambda size: select(users.c.name, users.c.id)
-    .join_from(members, users)
-    .where(
-        members.c.room_pk == bindparam("room"),
-        users.c.name.in_([bindparam(f"name{i}") for i in range(size)]),
+    lambda size: (
+        select(users.c.name, users.c.id)
+        .join_from(members, users)
+        .where(
+            members.c.room_pk == bindparam("room"),
+            users.c.name.in_([bindparam(f"name{i}") for i in range(size)]),
+        )
     )
 )
 
@@ -175,9 +189,7 @@ _DIRECT_PEOPLE = Sql(
     .join(rooms, and_(rooms.c.pk == members.c.room_pk, rooms.c.kind == "direct"))
     .join(_other, _other.c.room_pk == members.c.room_pk)
     .join(users, users.c.id == _other.c.user_id)
-    .where(
-        members.c.user_id == bindparam("user_id"), _other.c.user_id != bindparam("user_id")
-    )
+    .where(members.c.user_id == bindparam("user_id"), _other.c.user_id != bindparam("user_id"))
     .order_by(users.c.name)
 )
 _DIRECTORY = Sql(
@@ -200,6 +212,9 @@ _DIRECTORY = Sql(
     .order_by(func.lower(rooms.c.title), rooms.c.id)
     .limit(bindparam("limit"))
 )
+
+
+_GONE_REVS = "revs_of_deleted_rooms"
 
 
 class RoomRow(NamedTuple):
@@ -239,11 +254,10 @@ class MyRoomRow(NamedTuple):
     mentions: int
 
 
-class Rooms:
+class Rooms(Accounts):
     """Reads and changes of rooms and their members."""
 
-    db: Connection
-    now: Millis
+    erased: bool
     raised: int
     """How many revs this transaction has given out."""
 
@@ -285,11 +299,15 @@ class Rooms:
             rev_=room.meta_rev,
         )
 
-    def delete_room(self, room_pk: int) -> None:
+    def delete_room(self, room: RoomRow) -> None:
+        """Delete it with its messages; its revs still count in `total_rev`."""
         # Part by part: a cascade over a large room would hold all of it in memory.
         for part in _DELETE_ROOM_PARTS:
-            self.db.run(part, pk=room_pk)
-        self.db.run(_DELETE_ROOM, pk=room_pk)
+            self.db.run(part, pk=room.pk)
+        self.db.run(_DELETE_ROOM, pk=room.pk)
+        self.erased = True
+        gone = int(self.server_values().get(_GONE_REVS, "0"))
+        self.set_server_value(_GONE_REVS, str(gone + room.rev))
 
     def next_rev(self, room_pk: int) -> int:
         row = self.db.row(_NEXT_REV, pk_=room_pk)
@@ -305,8 +323,9 @@ class Rooms:
         return int(row[0]), int(row[1])
 
     def total_rev(self) -> int:
+        """How many revs this database has ever given out."""
         row = self.db.row(_TOTAL_REV)
-        return int(row[0]) if row else 0
+        return (int(row[0]) if row else 0) + int(self.server_values().get(_GONE_REVS, "0"))
 
     def member(self, room_pk: int, user_id: int) -> MemberRow | None:
         row = self.db.row(_MEMBER, room_pk=room_pk, user_id=user_id)
@@ -315,12 +334,10 @@ class Rooms:
     def posters(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], PosterRow]:
         """The memberships of these (room pk, user id)."""
         keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
-        return {
-            (row[0], row[1]): PosterRow(*row[2:]) for row in self.db.look_up(_STANDINGS, keys)
-        }
+        return {(row[0], row[1]): PosterRow(*row[2:]) for row in self.db.look_up(_STANDINGS, keys)}
 
     def add_member(
-        self, room: RoomRow, user_id: int, role: str, *, notify: str = "all"
+        self, room: RoomRow, user_id: int, role: str, *, hidden: bool = False
     ) -> tuple[int, int]:
         """Make somebody a member who has read everything so far; the room's mrev and count."""
         self.db.run(
@@ -329,7 +346,7 @@ class Rooms:
             user_id=user_id,
             role=role,
             read_seq=room.seq,
-            notify=notify,
+            hidden=int(hidden),
             joined_at=self.now,
         )
         return self._count_members(room.pk, 1)
@@ -363,17 +380,16 @@ class Rooms:
 
     def members_page(self, room_pk: int, after: str, limit: int) -> list[tuple[str, str, str]]:
         """Name, display name and role, by name."""
-        return self.db.rows(  # type: ignore[return-value]
-            _MEMBERS_PAGE, room_pk=room_pk, after=after, limit=limit
-        )
+        return self.db.rows(_MEMBERS_PAGE, room_pk=room_pk, after=after, limit=limit)
 
-    def member_ids(self, room_pk: int) -> list[int]:
-        return [row[0] for row in self.db.rows(_MEMBER_IDS, room_pk=room_pk)]
+    def raise_members_revs(self, room_pk: int) -> dict[str, int]:
+        """Count a change for each member; name → their new rev."""
+        return dict(self.db.rows(_RAISE_MEMBERS_REVS, room=room_pk))
 
     def members_named(self, room_pk: int, names: list[str]) -> dict[str, int]:
         """Those of the names who are members, with their ids."""
         keys = [{"name": name} for name in names]
-        return dict(self.db.look_up(_MEMBERS_NAMED, keys, room=room_pk))  # type: ignore[arg-type]
+        return dict(self.db.look_up(_MEMBERS_NAMED, keys, room=room_pk))
 
     def room_ids_of(self, user_id: int) -> list[str]:
         return [row[0] for row in self.db.rows(_ROOM_IDS_OF, user_id=user_id)]

@@ -1,20 +1,29 @@
 """One transaction, as actions see it."""
 
+import secrets
+from collections.abc import Callable
+
 from hubbub.model.base import Millis
-from hubbub.store.accounts import Accounts
 from hubbub.store.database import Connection
 from hubbub.store.messages import Messages
 from hubbub.store.rooms import Rooms
 
 
-class Tx(Accounts, Rooms, Messages):
+class Tx(Rooms, Messages):
     """Everything that can be read and changed; on a reader's connection, only read.
 
-    ``now`` is the time of the whole transaction, by the server's clock.
+    ``now`` is the time of the whole transaction, by the server's clock; ``random_id`` makes ids
+    that cannot be guessed.
     """
 
-    def __init__(self, db: Connection, now: Millis) -> None:
+    def __init__(
+        self,
+        db: Connection,
+        now: Millis,
+        random_id: Callable[[], str] = lambda: secrets.token_hex(10),
+    ) -> None:
         self.db = db
         self.now = now
+        self.random_id = random_id
         self.raised = 0
         self.erased = False

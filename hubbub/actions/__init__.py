@@ -1,0 +1,16 @@
+"""What happens: one plain function for each command and query, gathered in one table."""
+
+from hubbub.actions import (  # noqa: F401 - importing them registers what they handle
+    accounts,
+    directory,
+    history,
+    invites,
+    membership,
+    messages,
+    reading,
+    rooms,
+    server,
+)
+from hubbub.actions.registry import ANSWERS, HANDLERS, answer, carry
+
+__all__ = ["ANSWERS", "HANDLERS", "answer", "carry"]

@@ -1,0 +1,60 @@
+"""Finding rooms and people."""
+
+from hubbub.actions.places import my_room, person, place, require_on_server
+from hubbub.actions.registry import answers
+from hubbub.model.accounts import Actor, Users, UsersPage
+from hubbub.model.errors import Invalid
+from hubbub.model.policy import Action, RoomRole
+from hubbub.model.rooms import Members, Membership, MembersPage, Rooms, RoomsPage
+from hubbub.store.rooms import MemberRow
+from hubbub.store.tx import Tx
+
+_CURSOR = "\x1f"  # between title and id: no title has it
+
+
+@answers(Rooms)
+def rooms(tx: Tx, actor: Actor, query: Rooms) -> RoomsPage:
+    require_on_server(actor, Action.LIST_ROOMS)
+    title, _, room_id = query.after.partition(_CURSOR)
+    found = tx.directory(actor.user_id, query.q, (title, room_id), query.limit + 1)
+    page = found[: query.limit]
+    cursor = None
+    if len(found) > len(page):
+        last = page[-1][0]
+        cursor = f"{last.title.lower()}{_CURSOR}{last.id}"
+    return RoomsPage(
+        rooms=[
+            my_room(room, MemberRow(role, 0, "all", 0) if role else None) for room, role in page
+        ],
+        cursor=cursor,
+    )
+
+
+@answers(Members)
+def members(tx: Tx, actor: Actor, query: Members) -> MembersPage:
+    room, _ = place(tx, actor, query.room, Action.LIST_MEMBERS)
+    found = tx.members_page(room.pk, query.after, query.limit + 1)
+    return MembersPage(
+        members=[
+            Membership(name=name, display_name=display_name, role=RoomRole(role))
+            for name, display_name, role in found[: query.limit]
+        ],
+        mrev=room.mrev,
+        more=len(found) > query.limit,
+    )
+
+
+@answers(Users)
+def users(tx: Tx, actor: Actor, query: Users) -> UsersPage:
+    """Those of the names, which anyone may look up who has read them; or a page of all."""
+    if query.names:
+        named = {name.casefold() for name in query.names}
+        return UsersPage(users=[person(user) for user in tx.people(named)], more=False)
+    require_on_server(actor, Action.LIST_USERS)
+    if len(query.q) > 64:
+        raise Invalid("Search for at most 64 characters.")
+    found = tx.users_page(query.q, query.after, query.limit + 1)
+    return UsersPage(
+        users=[person(user) for user in found[: query.limit]],
+        more=len(found) > query.limit,
+    )

@@ -1,0 +1,82 @@
+"""Reading back: pages of messages, and what changed since a rev."""
+
+from hubbub.actions.places import message_event, people_of, place, room_event
+from hubbub.actions.registry import answers
+from hubbub.model.accounts import Actor
+from hubbub.model.base import Event
+from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Sync
+from hubbub.model.policy import Action
+from hubbub.store.messages import MessageRow
+from hubbub.store.rooms import RoomRow
+from hubbub.store.tx import Tx
+
+CHANGES_MAX = 1_000  # above it, starting over costs less than catching up
+REPLY_MAX = 1_000_000  # code points of text in one reply
+
+
+@answers(History)
+def history(tx: Tx, actor: Actor, query: History) -> Page:
+    room = place(tx, actor, query.room, Action.READ).room
+    if query.after is not None:
+        rows = _within(tx.messages_after(room.pk, query.after, query.limit))
+    elif query.around is not None:
+        rows = _around(tx, room, query.around, query.limit)
+    else:
+        before = query.before or room.seq + 1
+        rows = _latest_within(tx.messages_before(room.pk, before, query.limit))
+    return Page(
+        messages=[message_event(room.id, row) for row in rows],
+        people=people_of(tx, {row.by for row in rows}),
+        more_before=bool(rows) and rows[0].seq > 1,
+        more_after=bool(rows) and rows[-1].seq < room.seq,
+    )
+
+
+def _around(tx: Tx, room: RoomRow, seq: int, limit: int) -> list[MessageRow]:
+    """The message in the middle, as far as there are others on both sides."""
+    before = _latest_within(tx.messages_before(room.pk, seq, limit // 2))
+    return before + _within(tx.messages_after(room.pk, seq - 1, limit - len(before)))
+
+
+def _within(rows: list[MessageRow]) -> list[MessageRow]:
+    """The first rows that fit into one reply; always at least one."""
+    total = 0
+    for index, row in enumerate(rows):
+        total += len(row.text)
+        if total > REPLY_MAX and index:
+            return rows[:index]
+    return rows
+
+
+def _latest_within(rows: list[MessageRow]) -> list[MessageRow]:
+    return _within(rows[::-1])[::-1]
+
+
+@answers(Sync)
+def sync(tx: Tx, actor: Actor, query: Sync) -> Changes:
+    room = place(tx, actor, query.room, Action.READ).room
+    return changes_since(tx, room, query.after)
+
+
+def changes_since(tx: Tx, room: RoomRow, after: int) -> Changes:
+    """What changed in a room after a rev, or its latest page if that cannot be told by state."""
+    if after > room.rev or after < room.floor:
+        return latest(tx, room)
+    rows = tx.changes(room.pk, after, CHANGES_MAX + 1)
+    if len(rows) > CHANGES_MAX:
+        return latest(tx, room)
+    sent = _within(rows)
+    through = room.rev if len(sent) == len(rows) else sent[-1].rev
+    events: list[Event] = [message_event(room.id, row) for row in sent]
+    if after < room.meta_rev <= through:
+        events.append(room_event(room))
+        events.sort(key=lambda event: event.rev)  # type: ignore[attr-defined]
+    return Changes(events=events, through=through, more=through < room.rev)
+
+
+def latest(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
+    """The latest page of a room, for those who start with it or start over."""
+    rows = _latest_within(tx.messages_before(room.pk, room.seq + 1, limit))
+    events: list[Event] = [room_event(room)] if room.meta_rev else []
+    events.extend(message_event(room.id, row) for row in rows)
+    return Changes(events=events, through=room.rev, reset=True)

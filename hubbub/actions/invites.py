@@ -1,0 +1,84 @@
+"""Invites to the server."""
+
+from hubbub.actions.places import require_on_server
+from hubbub.actions.registry import answers, handles
+from hubbub.model.accounts import (
+    OPERATOR,
+    Actor,
+    CreateInvite,
+    EndInvite,
+    InviteMade,
+    Invites,
+    InvitesPage,
+    OwnerInvite,
+    ServerInvite,
+)
+from hubbub.model.base import Done
+from hubbub.model.errors import NotFound
+from hubbub.model.outcome import Outcome
+from hubbub.model.policy import Action
+from hubbub.store.tx import Tx
+
+DAY_MS = 24 * 3600 * 1000
+OWNER_DAYS = 7
+
+
+@handles(CreateInvite)
+def create_invite(tx: Tx, actor: Actor, command: CreateInvite) -> Outcome[InviteMade]:
+    require_on_server(actor, Action.CREATE_INVITE)
+    return Outcome(_made(tx, actor, "member", command.days, command.uses))
+
+
+@handles(OwnerInvite)
+def owner_invite(tx: Tx, actor: Actor, command: OwnerInvite) -> Outcome[InviteMade]:
+    """A new one each time: the one before may have been read over somebody's shoulder."""
+    require_on_server(actor, Action.MANAGE_SERVER)
+    tx.end_owner_invites()
+    return Outcome(_made(tx, actor, "owner", OWNER_DAYS, 1))
+
+
+def _made(tx: Tx, actor: Actor, role: str, days: int, uses: int) -> InviteMade:
+    code = tx.random_id()
+    by = actor.user_id if actor.user_id > 0 else None
+    expires_at = tx.now + days * DAY_MS
+    tx.add_invite(code, role, by, expires_at, uses)
+    made = ServerInvite(
+        invite=code,
+        url=join_path(code),
+        by=actor.name if actor is not OPERATOR else None,
+        created_at=tx.now,
+        expires_at=expires_at,
+        uses=uses,
+    )
+    return InviteMade(invite=made)
+
+
+def join_path(code: str) -> str:
+    """Where the invited go, on this server; the gateway puts the public address before it."""
+    return f"/join/{code}"
+
+
+@answers(Invites)
+def invites(tx: Tx, actor: Actor, query: Invites) -> InvitesPage:
+    require_on_server(actor, Action.MANAGE_INVITES)
+    return InvitesPage(
+        invites=[
+            ServerInvite(
+                invite=code,
+                url=join_path(code),
+                by=by,
+                created_at=created_at,
+                expires_at=expires_at,
+                uses=uses,
+            )
+            for code, by, created_at, expires_at, uses in tx.invites()
+        ]
+    )
+
+
+@handles(EndInvite)
+def end_invite(tx: Tx, actor: Actor, command: EndInvite) -> Outcome[Done]:
+    require_on_server(actor, Action.MANAGE_INVITES)
+    if not tx.end_invite(command.invite):
+        raise NotFound("There is no such invite. It may have been ended already.")
+    return Outcome(Done())

@@ -1,0 +1,168 @@
+"""Coming and going: who is in a room, and as what."""
+
+from hubbub.actions.history import latest
+from hubbub.actions.places import (
+    Place,
+    account,
+    my_room,
+    my_room_now,
+    myself,
+    people_of,
+    place,
+)
+from hubbub.actions.registry import handles
+from hubbub.model import policy
+from hubbub.model.accounts import Actor, MeChanged
+from hubbub.model.errors import Conflict, LastOwner, NotFound
+from hubbub.model.messages import Changed, Message
+from hubbub.model.outcome import MembershipChanged, Outcome, RoomGone, Told, ToPerson
+from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
+from hubbub.model.rooms import (
+    Invite,
+    Join,
+    Joined,
+    Kick,
+    Leave,
+    MemberChanged,
+    MembersChanged,
+    Removed,
+    SetRole,
+)
+from hubbub.store.accounts import UserRow
+from hubbub.store.rooms import RoomRow
+from hubbub.store.tx import Tx
+
+
+def add(
+    tx: Tx, room: RoomRow, user: UserRow, role: RoomRole, *, hidden: bool = False
+) -> list[Told]:
+    """Make somebody a member; they learn of it unless the room is hidden from them for now."""
+    mrev, count = tx.add_member(room, user.id, role, hidden=hidden)
+    event = MemberChanged(
+        room=room.id,
+        mrev=mrev,
+        members=count,
+        user=user.name,
+        display_name=user.display_name,
+        role=role,
+    )
+    told: list[Told] = [] if hidden else [tell_added(tx, room.id, user)]
+    return [*told, MembershipChanged(room.id, event)]
+
+
+def tell_added(tx: Tx, room_id: str, user: UserRow) -> ToPerson:
+    rev = tx.next_user_rev(user.id)
+    return ToPerson(user.name, MeChanged(rev=rev, room=my_room_now(tx, room_id, user.id)))
+
+
+def _remove(tx: Tx, room: RoomRow, user: UserRow, reason: str) -> tuple[int, list[Told]]:
+    mrev, count = tx.remove_member(room.pk, user.id)
+    rev = tx.next_user_rev(user.id)
+    removed = Removed(room=room.id, rev=rev, reason=reason)  # type: ignore[arg-type]
+    event = MemberChanged(room=room.id, mrev=mrev, members=count, user=user.name)
+    return mrev, [ToPerson(user.name, removed), MembershipChanged(room.id, event)]
+
+
+@handles(Join)
+def join(tx: Tx, actor: Actor, command: Join) -> Outcome[Joined]:
+    """Become a member. A guest only looks in: no row, no trace."""
+    where = place(tx, actor, command.room, Action.READ)
+    told: list[Told] = []
+    if where.member is None:
+        where = place(tx, actor, command.room, Action.JOIN)
+        if not actor.is_guest:
+            told = add(tx, where.room, myself(tx, actor), RoomRole.MEMBER)
+    return Outcome(_joined(tx, actor, where), told)
+
+
+def _joined(tx: Tx, actor: Actor, where: Place) -> Joined:
+    page = latest(tx, where.room)
+    messages = [event for event in page.events if isinstance(event, Message)]
+    return Joined(
+        room=my_room(where.room, None)
+        if actor.is_guest
+        else my_room_now(tx, where.room.id, actor.user_id),
+        messages=messages,
+        people=people_of(tx, {message.by for message in messages}),
+    )
+
+
+@handles(Leave)
+def leave(tx: Tx, actor: Actor, command: Leave) -> Outcome[MembersChanged]:
+    room, member = place(tx, actor, command.room, Action.LEAVE)
+    assert member  # the policy asks for it
+    me = myself(tx, actor)
+    if room.kind == RoomKind.DIRECT:
+        tx.set_prefs(room.pk, me.id, member.notify, True)
+        told: list[Told] = [tell_added(tx, room.id, me)]
+        return Outcome(MembersChanged(mrev=room.mrev), told)
+    if room.members > 1:
+        _keep_an_owner(tx, room, me)
+    mrev, told = _remove(tx, room, me, "left")
+    if room.members == 1 and room.kind == RoomKind.PRIVATE:
+        # Nobody could ever come back to it.
+        tx.delete_room(room)
+        told.append(RoomGone(room.id))
+    return Outcome(MembersChanged(mrev=mrev), told)
+
+
+def _keep_an_owner(tx: Tx, room: RoomRow, leaving: UserRow) -> None:
+    if tx.room_owners(room.pk) == [leaving.id]:
+        raise LastOwner(f"You are the last owner of #{room.id}. Make somebody else one first.")
+
+
+@handles(Invite)
+def invite(tx: Tx, actor: Actor, command: Invite) -> Outcome[MembersChanged]:
+    room, _ = place(tx, actor, command.room, Action.INVITE)
+    user = account(tx, command.user)
+    if user.disabled:
+        raise Conflict(f"{user.name} has no account here any more.")
+    if tx.member(room.pk, user.id):
+        return Outcome(MembersChanged(mrev=room.mrev))
+    told = add(tx, room, user, RoomRole.MEMBER)
+    return Outcome(MembersChanged(mrev=room.mrev + 1), told)
+
+
+@handles(Kick)
+def kick(tx: Tx, actor: Actor, command: Kick) -> Outcome[MembersChanged]:
+    room, member = place(tx, actor, command.room, Action.KICK)
+    user = account(tx, command.user)
+    target = tx.member(room.pk, user.id)
+    if target is None:
+        raise NotFound(f"{user.name} is not a member of #{room.id}.")
+    if user.id == actor.user_id:
+        raise Conflict("To leave a room yourself, leave it.")
+    admin = actor.role in (ServerRole.OWNER, ServerRole.ADMIN)
+    role = RoomRole(member.role) if member else None
+    policy.require_above(role, RoomRole(target.role), admin=admin)
+    _keep_an_owner(tx, room, user)
+    mrev, told = _remove(tx, room, user, "kicked")
+    return Outcome(MembersChanged(mrev=mrev), told)
+
+
+@handles(SetRole)
+def set_role(tx: Tx, actor: Actor, command: SetRole) -> Outcome[MembersChanged] | Outcome[Changed]:
+    if command.room is None:
+        from hubbub.actions.accounts import set_server_role
+
+        return set_server_role(tx, actor, command)
+    room, _ = place(tx, actor, command.room, Action.SET_ROOM_ROLE)
+    user = account(tx, command.user)
+    target = tx.member(room.pk, user.id)
+    if target is None:
+        raise NotFound(f"{user.name} is not a member of #{room.id}.")
+    if target.role == command.role:
+        return Outcome(MembersChanged(mrev=room.mrev))
+    if target.role == RoomRole.OWNER:
+        _keep_an_owner(tx, room, user)
+    mrev, count = tx.set_room_role(room.pk, user.id, command.role)
+    event = MemberChanged(
+        room=room.id,
+        mrev=mrev,
+        members=count,
+        user=user.name,
+        display_name=user.display_name,
+        role=RoomRole(command.role),
+    )
+    mine = tell_added(tx, room.id, user)
+    return Outcome(MembersChanged(mrev=mrev), [mine, MembershipChanged(room.id, event)])

@@ -1,0 +1,187 @@
+"""Finding a room, a person or a message, as far as somebody may know of it."""
+
+from typing import NamedTuple
+
+from hubbub.model import policy
+from hubbub.model.accounts import Actor, Me
+from hubbub.model.errors import Conflict, HubbubError, NotFound, NotMember
+from hubbub.model.messages import Message, Person
+from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
+from hubbub.model.rooms import MyRoom, Room, RoomChanged
+from hubbub.store.accounts import UserRow
+from hubbub.store.messages import MessageRow
+from hubbub.store.rooms import MemberRow, RoomRow
+from hubbub.store.tx import Tx
+
+
+class Place(NamedTuple):
+    """A room, and what the one who asks is in it."""
+
+    room: RoomRow
+    member: MemberRow | None
+
+
+def no_room(room_id: str) -> NotFound:
+    return NotFound(f"There is no room #{room_id} here.")
+
+
+def place(tx: Tx, actor: Actor, room_id: str, action: Action) -> Place:
+    """The room, if the actor may do this in it.
+
+    Raises NotFound for rooms that do not exist or that the actor may not know of.
+    """
+    room = tx.room(room_id)
+    if room is None:
+        raise no_room(room_id)
+    member = tx.member(room.pk, actor.user_id) if actor.user_id > 0 else None
+    require(actor, room, member.role if member else None, action)
+    return Place(room, member)
+
+
+def require(
+    actor: Actor, room: RoomRow, role: str | None, action: Action, *, author: bool = False
+) -> None:
+    """Raises unless this actor, with this role in the room, may do this there."""
+    standings = policy.room_standings(
+        actor.role, RoomKind(room.kind), RoomRole(role) if role else None, author=author
+    )
+    if not policy.allows(Action.READ, standings):
+        raise no_room(room.id)
+    if room.archived and action in _WRITES:
+        raise Conflict(f"#{room.id} is archived: it can be read, but nothing new is added.")
+    try:
+        policy.require(action, standings)
+    except NotMember as error:
+        raise _join_first(room, action) from error
+
+
+def _join_first(room: RoomRow, action: Action) -> HubbubError:
+    return NotMember(f"Join #{room.id} before you {_DOING.get(action, 'do this there')}.")
+
+
+_WRITES = frozenset({Action.POST, Action.EDIT, Action.TYPE})
+_DOING = {Action.POST: "post there", Action.INVITE: "invite people there"}
+
+
+def account(tx: Tx, name: str) -> UserRow:
+    """The account of this handle. Raises NotFound."""
+    user = tx.user(name.removeprefix("@").casefold())
+    if user is None:
+        raise NotFound(f"There is nobody here by the name of {name}.")
+    return user
+
+
+def myself(tx: Tx, actor: Actor) -> UserRow:
+    """The actor's own account. Raises Forbidden for guests, NotFound if it is gone."""
+    policy.require(Action.MANAGE_SELF, policy.server_standings(actor.role))
+    user = tx.user_by_id(actor.user_id)
+    if user is None:
+        raise NotFound("Your account is gone.")
+    return user
+
+
+def require_on_server(actor: Actor, action: Action) -> None:
+    policy.require(action, policy.server_standings(actor.role))
+
+
+def message_event(room_id: str, row: MessageRow) -> Message:
+    return Message(
+        room=room_id,
+        seq=row.seq,
+        rev=row.rev,
+        by=row.by,
+        at=row.at,
+        text=row.text,
+        kind=row.kind,  # type: ignore[arg-type] # what was stored was checked
+        nonce=row.nonce,
+        reply_to=row.reply_to,
+        edited_at=row.edited_at,
+        deleted=bool(row.deleted),
+        mentions=tuple(row.mentions.split()),
+    )
+
+
+def room_event(room: RoomRow) -> RoomChanged:
+    return RoomChanged(
+        room=room.id,
+        rev=room.meta_rev,
+        title=room.title,
+        topic=room.topic,
+        archived=bool(room.archived),
+    )
+
+
+def person(user: UserRow) -> Person:
+    return Person(
+        name=user.name,
+        display_name=user.display_name,
+        role=user.role,
+        disabled=bool(user.disabled),
+    )
+
+
+def people_of(tx: Tx, names: set[str]) -> list[Person]:
+    """How these handles are shown; each once, though several guests may have had one."""
+    found = {user.name: person(user) for user in tx.people(names)}
+    return [found[name] for name in sorted(found)]
+
+
+def me_of(user: UserRow, rev: int | None = None) -> Me:
+    return Me(
+        name=user.name,
+        display_name=user.display_name,
+        role=ServerRole(user.role),
+        rev=user.rev if rev is None else rev,
+    )
+
+
+def my_room(
+    room: RoomRow,
+    member: MemberRow | None,
+    mentions: int = 0,
+    people: tuple[Person, ...] = (),
+) -> MyRoom:
+    """A room as it is to somebody; without a membership as to one who looks in."""
+    return MyRoom(
+        room=room.id,
+        kind=RoomKind(room.kind),
+        title=room.title,
+        topic=room.topic,
+        seq=room.seq,
+        rev=room.rev,
+        mrev=room.mrev,
+        members=room.members,
+        created_at=room.created_at,
+        archived=bool(room.archived),
+        role=RoomRole(member.role) if member else None,
+        read_seq=member.read_seq if member else 0,
+        mentions=mentions,
+        notify=member.notify if member else "all",  # type: ignore[arg-type]
+        hidden=bool(member.hidden) if member else False,
+        people=people,
+    )
+
+
+def public_room(room: RoomRow) -> Room:
+    return my_room(room, None)
+
+
+def my_room_now(tx: Tx, room_id: str, user_id: int) -> MyRoom:
+    """One of my rooms in its present form. Raises NotFound."""
+    room = tx.room(room_id)
+    if room is None:
+        raise no_room(room_id)
+    people: tuple[Person, ...] = ()
+    if room.kind == RoomKind.DIRECT:
+        people = direct_people(tx, user_id).get(room.pk, ())
+    member = tx.member(room.pk, user_id)
+    return my_room(room, member, tx.unread_mentions(room.pk, user_id), people)
+
+
+def direct_people(tx: Tx, user_id: int) -> dict[int, tuple[Person, ...]]:
+    """Room pk → the others in it, for all my direct rooms."""
+    found: dict[int, tuple[Person, ...]] = {}
+    for room_pk, name, display_name, role, disabled in tx.direct_people(user_id):
+        one = Person(name=name, display_name=display_name, role=role, disabled=bool(disabled))
+        found[room_pk] = (*found.get(room_pk, ()), one)
+    return found

@@ -1,0 +1,92 @@
+"""The table of actions, and how a batch of commands goes through it."""
+
+from collections.abc import Callable
+from itertools import groupby
+from typing import Any, TypeVar
+
+from hubbub.model.accounts import Actor
+from hubbub.model.base import Command, Query, Reply
+from hubbub.model.errors import HubbubError, UnknownCommand
+from hubbub.model.messages import Post, Posted
+from hubbub.model.outcome import Outcome
+from hubbub.store.tx import Tx
+
+Result = Outcome[Any] | HubbubError
+C = TypeVar("C", bound=Command)
+Q = TypeVar("Q", bound=Query)
+
+HANDLERS: dict[type[Command], Callable[[Tx, Actor, Any], Outcome[Any]]] = {}
+ANSWERS: dict[type[Query], Callable[[Tx, Actor, Any], Reply]] = {}
+
+# Posts are most of what happens, so runs of them are carried out together.
+PostAll = Callable[[Tx, list[tuple[Actor, Post]]], list[Outcome[Posted] | HubbubError]]
+_post_all: list[PostAll] = []
+
+
+def handles(
+    command: type[C],
+) -> Callable[[Callable[[Tx, Actor, C], Outcome[Any]]], Callable[[Tx, Actor, C], Outcome[Any]]]:
+    """This function carries out this command, in the writer's transaction."""
+
+    def register(
+        function: Callable[[Tx, Actor, C], Outcome[Any]],
+    ) -> Callable[[Tx, Actor, C], Outcome[Any]]:
+        HANDLERS[command] = function
+        return function
+
+    return register
+
+
+def answers(
+    query: type[Q],
+) -> Callable[[Callable[[Tx, Actor, Q], Reply]], Callable[[Tx, Actor, Q], Reply]]:
+    """This function answers this query, from a reader's snapshot."""
+
+    def register(function: Callable[[Tx, Actor, Q], Reply]) -> Callable[[Tx, Actor, Q], Reply]:
+        ANSWERS[query] = function
+        return function
+
+    return register
+
+
+def handles_posts(function: PostAll) -> PostAll:
+    """This function carries out runs of posts."""
+    _post_all.append(function)
+    return function
+
+
+def carry(tx: Tx, batch: list[tuple[Actor, Command]]) -> list[Result]:
+    """Carry out a batch in order; one result each. Raises only for bugs and failures of disk."""
+    results: list[Result] = []
+    for is_posts, run in groupby(batch, key=lambda work: type(work[1]) is Post):
+        if is_posts:
+            results.extend(_post_all[0](tx, list(run)))  # type: ignore[arg-type]
+        else:
+            results.extend(_one(tx, actor, command) for actor, command in run)
+    return results
+
+
+def _one(tx: Tx, actor: Actor, command: Command) -> Result:
+    """One command in a savepoint: a refusal undoes only itself."""
+    raised = tx.raised
+    try:
+        with tx.db.savepoint():
+            return _handler(command)(tx, actor, command)
+    except HubbubError as error:
+        tx.raised = raised
+        return error
+
+
+def _handler(command: Command) -> Callable[[Tx, Actor, Any], Outcome[Any]]:
+    handler = HANDLERS.get(type(command))
+    if handler is None:
+        raise UnknownCommand(f"“{command.word()}” is not for this door.")
+    return handler
+
+
+def answer(tx: Tx, actor: Actor, query: Query) -> Reply:
+    """Answer a query. Raises HubbubError."""
+    function = ANSWERS.get(type(query))
+    if function is None:
+        raise UnknownCommand(f"“{query.word()}” is not for this door.")
+    return function(tx, actor, query)
