@@ -1,0 +1,48 @@
+// One JSON object on standard output.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "clock.h"
+#include "histogram.h"
+
+static void report_name(const char *name) {
+    static bool begun;
+    printf("%s\"%s\":", begun ? "," : "{", name);
+    begun = true;
+}
+
+static void report_count(const char *name, uint64_t value) {
+    report_name(name);
+    printf("%llu", (unsigned long long)value);
+}
+
+static void report_number(const char *name, double value) {
+    report_name(name);
+    printf("%.6f", value);
+}
+
+static void report_us(const char *name, const struct histogram *latency, double part) {
+    report_number(name, (double)histogram_percentile(latency, part) / 1e3);
+}
+
+// Bytes of unknown make: what is not printable ASCII is shown as one escape per byte.
+static void report_text(const char *name, const uint8_t *text, size_t size) {
+    report_name(name);
+    putchar('"');
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\')
+            printf("\\u%04x", text[i]);
+        else
+            putchar(text[i]);
+    }
+    putchar('"');
+}
+
+static void report_end(void) {
+    puts("}");
+    if (fflush(stdout)) fatal("cannot write the result: %m");
+}

@@ -1,0 +1,228 @@
+"""The load generator seen from Python: built on first use, started, its one answer decoded."""
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+
+from bench.errors import BenchError
+from bench.server import Server
+
+SOURCE = Path(__file__).with_name("load.c")
+BUILT = Path(__file__).resolve().parents[1] / "build" / "bench"
+FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
+
+HELLO = '{"id":1,"do":"hello","epoch":null,"rooms":{}}'
+POST = '{"id":%i,"do":"post","room":"lobby","text":"%t","nonce":"%n"}'
+POST_OVER_HTTP = '{"text":"%t","nonce":"%n"}'
+
+
+class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What `load chat` saw. `lost` is counted client by client, nothing in it is sampled."""
+
+    clients: int
+    rate: float
+    seconds: float
+    sent: int
+    unsent: int
+    deliveries: int
+    expected: int
+    lost: int
+    repeated: int
+    wrong: int
+    closed: int
+    close_code: int
+    deliveries_per_s: float
+    p50_us: float
+    p99_us: float
+    max_us: float
+    late_p99_us: float
+    bytes_in: int
+    load_cpu_s: float
+    refusals: int
+    first_refusal: str
+    #: Set by the side that can see the server's process.
+    server_cpu_s: float = 0.0
+
+    @property
+    def server_us_per_delivery(self) -> float:
+        return self.server_cpu_s / self.deliveries * 1e6 if self.deliveries else float("inf")
+
+
+class ConnectResult(msgspec.Struct, frozen=True, kw_only=True):
+    clients: int
+    connect_s: float
+    closed: int
+    bytes_in: int
+    load_cpu_s: float
+
+
+class PostResult(msgspec.Struct, frozen=True, kw_only=True):
+    clients: int
+    seconds: float
+    sent: int
+    acknowledged: int
+    refused: int
+    first_refusal: int
+    closed: int
+    posts_per_s: float
+    p50_us: float
+    p99_us: float
+    max_us: float
+    load_cpu_s: float
+
+
+@dataclass(frozen=True)
+class Door:
+    """How clients come in and what they say there."""
+
+    path: str
+    protocol: str | None = None
+    hello: str | None = None
+    welcome: str | None = None
+    template: str = "%t"
+
+    def arguments(self) -> list[str]:
+        named = {
+            "--path": self.path,
+            "--protocol": self.protocol,
+            "--hello": self.hello,
+            "--welcome": self.welcome,
+            "--template": self.template,
+        }
+        return [part for name, value in named.items() if value for part in (name, value)]
+
+
+TEXT_DOOR = Door("/ws?room=lobby")
+JSON_DOOR = Door("/ws", "hubbub.v1", HELLO, '"re":1,"ok"', POST)
+HTTP_DOOR = Door("/api/rooms/lobby/messages", template=POST_OVER_HTTP)
+
+
+def build(source: Path = SOURCE, flags: Sequence[str] = FLAGS) -> Path:
+    """Compiles a C file unless that was done before; returns the program.
+
+    Raises BenchError when there is no compiler or it does not like the source.
+    """
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        raise BenchError("The load generator is written in C: install a C compiler (gcc).")
+    # The headers count too: an edit of any of them makes another program.
+    texts = [source, *sorted(source.with_suffix("").glob("*.h"))]
+    digest = hashlib.sha256(b"\0".join([path.read_bytes() for path in texts])).hexdigest()
+    program = BUILT / f"{source.stem}-{digest[:12]}"
+    if program.exists():
+        return program
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILT) as folder:
+        fresh = Path(folder) / source.stem
+        command = [compiler, *flags, "-o", str(fresh), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BenchError(f"{source.name} does not compile:\n{done.stderr}")
+        fresh.rename(program)
+    return program
+
+
+Result = TypeVar("Result", ChatResult, ConnectResult, PostResult)
+
+
+class Load:
+    """Runs the load generator against one server."""
+
+    def __init__(self, server: Server, door: Door, tokens: Path | None = None) -> None:
+        self.server = server
+        self.door = door
+        self.tokens = tokens
+
+    def chat(
+        self, *, clients: int, senders: int, rate: float, seconds: float, size: int
+    ) -> ChatResult:
+        """Sends `rate` messages a second of `size` bytes for `seconds`; blocks until done."""
+        values = {"clients": clients, "senders": senders, "rate": rate, "seconds": seconds}
+        with self._started("chat", ["--pause"], **values, size=size) as process:
+            self._expect_ready(process)
+            before = self.server.cpu_s()
+            _tell(process)
+            result = self._result(process, ChatResult)
+            used = self.server.cpu_s() - before
+        return msgspec.structs.replace(result, server_cpu_s=used)
+
+    def post(self, *, connections: int, seconds: float, size: int, most: float = 1e9) -> PostResult:
+        """Keeps one HTTP post under way on each connection for `seconds` or `most` posts."""
+        values = {"clients": connections, "seconds": seconds, "size": size, "most": most}
+        with self._started("post", [], **values) as process:
+            return self._result(process, PostResult)
+
+    @contextmanager
+    def connected(
+        self, *, clients: int, at_once: int, skip: int = 0, timeout_s: float = 120
+    ) -> Iterator[ConnectResult]:
+        """Browsers that connect, `at_once` at a time, and stay, idle, for the block.
+
+        `skip` leaves the tokens of those out who are here already.
+        """
+        values = {"clients": clients, "at-once": at_once, "skip": skip, "timeout": timeout_s}
+        with self._started("connect", ["--hold", "--browser"], **values) as process:
+            yield self._result(process, ConnectResult)
+            _tell(process)
+            process.wait(timeout=60)
+
+    @contextmanager
+    def _started(
+        self, mode: str, switches: Sequence[str], **values: float
+    ) -> Iterator[subprocess.Popen[str]]:
+        command = [str(build()), mode, *switches, "--port", str(self.server.port)]
+        command += self.door.arguments()
+        if self.tokens is not None:
+            command += ["--tokens", str(self.tokens)]
+        for name, value in values.items():
+            command += [f"--{name}", f"{value:.9g}"]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def _expect_ready(self, process: subprocess.Popen[str]) -> None:
+        line = _stream(process.stderr).readline()
+        if line.strip() != "ready":
+            raise BenchError(self._failure(line, process))
+
+    def _result(self, process: subprocess.Popen[str], kind: type[Result]) -> Result:
+        line = _stream(process.stdout).readline()
+        if not line:
+            raise BenchError(self._failure("", process))
+        return msgspec.json.decode(line, type=kind)
+
+    def _failure(self, line: str, process: subprocess.Popen[str]) -> str:
+        said = (line + _stream(process.stderr).read()).strip()
+        return (
+            f"The load generator gave up: {said or 'no reason given'}\n{self.server.last_words()}"
+        )
+
+
+def _stream(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise BenchError("The load generator was started without its pipes.")
+    return stream
+
+
+def _tell(process: subprocess.Popen[str]) -> None:
+    """A line on its standard input is what the load waits for."""
+    stdin = _stream(process.stdin)
+    stdin.write("\n")
+    stdin.flush()

@@ -1,0 +1,103 @@
+"""Rows of the table: what was measured, what it should be, and whether it is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+KB = 1024
+MB = 1024 * 1024
+
+#: How a number of each unit is written.
+UNITS: dict[str, Callable[[float], str]] = {
+    "/s": lambda value: f"{value:,.0f}/s",
+    "ms": lambda value: f"{value:,.2f} ms",
+    "µs": lambda value: f"{value:,.2f} µs",
+    "s": lambda value: f"{value:,.2f} s",
+    "KB": lambda value: f"{value / KB:,.1f} KB",
+    "MB": lambda value: f"{value / MB:,.1f} MB",
+}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A number to reach or to stay under: its own, or so many times the peer's."""
+
+    side: Literal["at least", "at most"]
+    value: float
+    times_peer: bool = False
+
+    def holds(self, measured: float, peer: float | None) -> bool | None:
+        """None when there is no peer to compare with."""
+        if self.times_peer and peer is None:
+            return None
+        limit = self.value * peer if self.times_peer and peer is not None else self.value
+        return measured >= limit if self.side == "at least" else measured <= limit
+
+    def text(self, write: Callable[[float], str]) -> str:
+        sign = "≥" if self.side == "at least" else "≤"
+        return f"{sign} {self.value:g} × peer" if self.times_peer else f"{sign} {write(self.value)}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line. `faults` says why a number does not count, however good it is."""
+
+    what: str
+    unit: str
+    measured: float
+    bounds: tuple[Bound, ...]
+    peer: float | None = None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def ratio(self) -> float | None:
+        return self.measured / self.peer if self.peer else None
+
+    @property
+    def ok(self) -> bool | None:
+        """None when nothing could be compared."""
+        if self.faults:
+            return False
+        known = [bound.holds(self.measured, self.peer) for bound in self.bounds]
+        compared = [holds for holds in known if holds is not None]
+        return all(compared) if compared else None
+
+    def cells(self) -> tuple[str, ...]:
+        write = UNITS[self.unit]
+        verdict = {True: "yes", False: "NO", None: "–"}[self.ok]
+        return (
+            self.what,
+            write(self.measured),
+            " and ".join(bound.text(write) for bound in self.bounds),
+            "–" if self.peer is None else write(self.peer),
+            "–" if self.ratio is None else f"{self.ratio:.2f}",
+            ": ".join([verdict, *self.faults[:1]]),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "what": self.what,
+            "unit": self.unit,
+            "measured": self.measured,
+            "bounds": [asdict(bound) for bound in self.bounds],
+            "peer": self.peer,
+            "ratio": self.ratio,
+            "ok": self.ok,
+            "faults": list(self.faults),
+        }
+
+
+def print_table(rows: Sequence[Row], title: str, console: Console) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("what")
+    for name in ("measured", "at least / at most", "peer", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("ok?")
+    for row in rows:
+        style = {True: None, False: "red", None: "dim"}[row.ok]
+        table.add_row(*row.cells(), style=style)
+    console.print(table)

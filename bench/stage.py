@@ -1,0 +1,84 @@
+"""Where a measurement takes place: programs, data folders, and the words about progress."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.loadgen import Door, Load
+from bench.people import sign_up
+from bench.server import Hubbub, Peer, Program
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long and how often: the issue's figures, or a quick look."""
+
+    #: Alternating runs where two programs are compared; the median counts.
+    runs: int = 7
+    #: Runs where there is nobody to compare with.
+    runs_alone: int = 3
+    step_s: float = 10
+    warm_up_s: float = 2
+    probe_s: float = 2
+
+
+@dataclass
+class Stage:
+    """Everything a scenario needs; `raw` collects every single run for the JSON file."""
+
+    hubbub: Hubbub
+    peer: Peer | None
+    folder: Path
+    pace: Pace
+    raw: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _copies: int = 0
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        return (self.hubbub,) if self.peer is None else (self.hubbub, self.peer)
+
+    def say(self, words: str) -> None:
+        print(words, flush=True)
+
+    def keep(self, scenario: str, program: Program, result: msgspec.Struct) -> None:
+        entry = {"program": program.name, **msgspec.structs.asdict(result)}
+        self.raw.setdefault(scenario, []).append(entry)
+
+    @contextmanager
+    def data(self, people: int = 0) -> Iterator[tuple[Path, Path | None]]:
+        """A data folder of its own with so many accounts, and the file of their tokens."""
+        origin, tokens = self._origin(people)
+        self._copies += 1
+        copy = self.folder / f"data-{self._copies}"
+        shutil.copytree(origin, copy)
+        try:
+            yield copy, tokens
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    @contextmanager
+    def serving(self, program: Program, door: Door, people: int = 0) -> Iterator[Load]:
+        """The program, freshly started on fresh data, and a load for it."""
+        with self.data(people) as (data, tokens), program.serving(data) as server:
+            yield Load(server, door, tokens)
+
+    def door(self, program: Program, door: Door) -> Door:
+        """A peer has one door only, whatever ours is measured at."""
+        return Door(program.path) if isinstance(program, Peer) else door
+
+    def _origin(self, people: int) -> tuple[Path, Path | None]:
+        origin = self.folder / f"people-{people}"
+        tokens = origin.with_suffix(".tokens")
+        if not origin.exists():
+            origin.mkdir()
+            if people:
+                self.say(f"  making {people:,} accounts")
+                made = sign_up(self.hubbub, origin, people)
+                tokens.touch(mode=0o600)
+                tokens.write_text("".join(f"{token}\n" for token in made))
+        return origin, tokens if people else None
