@@ -105,13 +105,18 @@ JSON_DOOR = Door("/ws", "hubbub.v1", HELLO, '"re":1,"ok"', POST)
 HTTP_DOOR = Door("/api/rooms/lobby/messages", template=POST_OVER_HTTP)
 
 
+def compiler() -> str | None:
+    """The C compiler of this machine, None where there is none."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
 def build(source: Path = SOURCE, flags: Sequence[str] = FLAGS) -> Path:
     """Compiles a C file unless that was done before; returns the program.
 
     Raises BenchError when there is no compiler or it does not like the source.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
+    cc = compiler()
+    if cc is None:
         raise BenchError("The load generator is written in C: install a C compiler (gcc).")
     # The headers count too: an edit of any of them makes another program.
     texts = [source, *sorted(source.with_suffix("").glob("*.h"))]
@@ -122,7 +127,7 @@ def build(source: Path = SOURCE, flags: Sequence[str] = FLAGS) -> Path:
     BUILT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILT) as folder:
         fresh = Path(folder) / source.stem
-        command = [compiler, *flags, "-o", str(fresh), str(source)]
+        command = [cc, *flags, "-o", str(fresh), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BenchError(f"{source.name} does not compile:\n{done.stderr}")

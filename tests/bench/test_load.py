@@ -1,0 +1,321 @@
+"""The load generator against servers whose faults are known: it has to find exactly those."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+from aiohttp import WSCloseCode, web
+
+from bench.loadgen import (
+    HTTP_DOOR,
+    JSON_DOOR,
+    SOURCE,
+    ChatResult,
+    ConnectResult,
+    Door,
+    PostResult,
+    build,
+    compiler,
+)
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or compiler() is None,
+    reason="the load generator needs Linux and a C compiler",
+)
+
+CLIENTS = 5
+SENDERS = 2
+SENT = 40
+#: One after the other, so that the first in the room are the senders.
+RUN = tuple(f"--clients {CLIENTS} --senders {SENDERS} --at-once 1 --rate 200 --seconds 0.2".split())
+
+Answer = TypeVar("Answer", ChatResult, ConnectResult, PostResult)
+Room = list[web.WebSocketResponse]
+#: Sends the n-th message to everyone, or does not.
+Deliver = Callable[[Room, int, str], Awaitable[None]]
+
+
+async def to_everyone(room: Room, _number: int, text: str) -> None:
+    for socket in room:
+        await socket.send_str(f"~guest: {text}")
+
+
+@asynccontextmanager
+async def chat_server(deliver: Deliver) -> AsyncIterator[int]:
+    """A chat in a few lines, which delivers as `deliver` says; yields its port."""
+    room: Room = []
+    heard = 0
+
+    async def enter(request: web.Request) -> web.WebSocketResponse:
+        nonlocal heard
+        socket = web.WebSocketResponse(compress=False)
+        await socket.prepare(request)
+        room.append(socket)
+        async for message in socket:
+            heard += 1
+            await deliver(room, heard, str(message.data))
+        return socket
+
+    async with listening(web.get("/ws", enter)) as port:
+        yield port
+
+
+@asynccontextmanager
+async def listening(*routes: web.RouteDef) -> AsyncIterator[int]:
+    app = web.Application()
+    app.add_routes(routes)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+async def run(port: int, mode: str, door: Door, *more: str) -> tuple[int, bytes, str]:
+    process = await asyncio.create_subprocess_exec(
+        str(build()),
+        mode,
+        "--port",
+        str(port),
+        *door.arguments(),
+        *more,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out, err.decode()
+
+
+async def result(kind: type[Answer], port: int, mode: str, door: Door, *more: str) -> Answer:
+    code, out, err = await run(port, mode, door, *more)
+    assert code == 0, err
+    return msgspec.json.decode(out, type=kind)
+
+
+async def chat(deliver: Deliver) -> ChatResult:
+    async with chat_server(deliver) as port:
+        return await result(ChatResult, port, "chat", Door("/ws"), *RUN)
+
+
+async def test_a_server_without_fault_is_found_without_fault() -> None:
+    seen = await chat(to_everyone)
+    assert (seen.sent, seen.unsent) == (SENT, 0)
+    assert seen.deliveries == seen.expected == SENT * CLIENTS
+    assert (seen.lost, seen.repeated, seen.wrong, seen.closed) == (0, 0, 0, 0)
+    assert 0 < seen.p50_us <= seen.p99_us <= seen.max_us
+
+
+async def test_one_lost_delivery_is_one_lost_delivery() -> None:
+    async def deliver(room: Room, number: int, text: str) -> None:
+        await to_everyone(room[1:] if number == 7 else room, number, text)
+
+    seen = await chat(deliver)
+    assert (seen.lost, seen.repeated, seen.wrong) == (1, 0, 0)
+
+
+async def test_a_delivery_that_comes_twice_is_noticed() -> None:
+    async def deliver(room: Room, number: int, text: str) -> None:
+        await to_everyone(room, number, text)
+        if number == 7:
+            await room[0].send_str(f"~guest: {text}")
+
+    seen = await chat(deliver)
+    assert (seen.lost, seen.repeated, seen.wrong) == (0, 1, 0)
+
+
+async def test_one_lost_and_another_twice_do_not_cancel_out() -> None:
+    async def deliver(room: Room, number: int, text: str) -> None:
+        for _ in range({7: 0, 8: 2}.get(number, 1)):
+            await room[0].send_str(f"~guest: {text}")
+        await to_everyone(room[1:], number, text)
+
+    seen = await chat(deliver)
+    assert (seen.lost, seen.repeated, seen.wrong) == (0, 0, 1)
+
+
+async def test_several_messages_in_one_frame_all_count() -> None:
+    held: list[str] = []
+
+    async def deliver(room: Room, number: int, text: str) -> None:
+        held.append(f"~guest: {text}")
+        if number % 10 == 0:
+            await asyncio.gather(*(socket.send_str("\n".join(held)) for socket in room))
+            held.clear()
+
+    seen = await chat(deliver)
+    assert seen.deliveries == SENT * CLIENTS
+    assert (seen.lost, seen.repeated, seen.wrong) == (0, 0, 0)
+
+
+async def test_long_messages_arrive_whole_however_they_are_cut_on_the_way() -> None:
+    async with chat_server(to_everyone) as port:
+        seen = await result(ChatResult, port, "chat", Door("/ws"), *RUN, "--size", "60000")
+    assert seen.deliveries == SENT * CLIENTS
+    assert seen.bytes_in > SENT * CLIENTS * 60_000
+    assert (seen.lost, seen.repeated, seen.wrong, seen.closed) == (0, 0, 0, 0)
+
+
+async def test_a_disconnected_client_and_its_code_are_reported() -> None:
+    async def deliver(room: Room, number: int, text: str) -> None:
+        await to_everyone(room, number, text)
+        if number == 7:
+            gone = room.pop()
+            await gone.close(code=WSCloseCode.TRY_AGAIN_LATER)
+
+    seen = await chat(deliver)
+    assert seen.closed == 1
+    assert seen.close_code == WSCloseCode.TRY_AGAIN_LATER
+    assert seen.lost == SENT - 7
+
+
+async def test_a_refused_message_is_shown_and_counts_as_lost() -> None:
+    async def deliver(room: Room, number: int, text: str) -> None:
+        if number == 7:
+            await room[0].send_str("* Slow down.")
+        else:
+            await to_everyone(room, number, text)
+
+    seen = await chat(deliver)
+    assert seen.lost == CLIENTS
+    assert (seen.refusals, seen.first_refusal) == (1, "* Slow down.")
+
+
+@asynccontextmanager
+async def json_server(heard: list[dict[str, object]]) -> AsyncIterator[int]:
+    """Speaks enough of the JSON door for a client to say hello and to post."""
+    room: Room = []
+
+    async def enter(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(protocols=("hubbub.v1",), compress=False)
+        await socket.prepare(request)
+        heard.append({"token": request.headers["Authorization"], "protocol": socket.ws_protocol})
+        async for message in socket:
+            command = msgspec.json.decode(message.data)
+            heard.append(command)
+            if command["do"] == "hello":
+                await socket.send_str('{"on":"notice","text":"not the welcome yet"}')
+                await socket.send_str('{"re":1,"ok":{"epoch":"e"}}')
+                room.append(socket)
+                continue
+            event = msgspec.json.encode({"on": "message", "text": command["text"]}).decode()
+            for member in room:
+                await member.send_str(event)
+            await socket.send_str(f'{{"re":{command["id"]},"ok":{{"seq":1}}}}')
+        return socket
+
+    async with listening(web.get("/ws", enter)) as port:
+        yield port
+
+
+def tokens_file(folder: Path, count: int) -> str:
+    path = folder / "tokens"
+    path.write_text("".join(f"token-{number}\n" for number in range(count)))
+    return str(path)
+
+
+async def test_json_clients_sign_in_say_hello_and_post_with_unique_nonces(tmp_path: Path) -> None:
+    heard: list[dict[str, object]] = []
+    async with json_server(heard) as port:
+        tokens = tokens_file(tmp_path, CLIENTS)
+        seen = await result(ChatResult, port, "chat", JSON_DOOR, *RUN, "--tokens", tokens)
+    assert (seen.deliveries, seen.lost, seen.refusals) == (SENT * CLIENTS, 0, 0)
+    posts = [command for command in heard if command.get("do") == "post"]
+    assert len({post["nonce"] for post in posts}) == SENT
+    assert len({post["id"] for post in posts} - {1}) == SENT
+    assert {len(str(post["text"])) for post in posts} == {120}
+    arrivals = [entry for entry in heard if "token" in entry]
+    assert {entry["token"] for entry in arrivals} == {f"Bearer token-{n}" for n in range(CLIENTS)}
+    assert {entry["protocol"] for entry in arrivals} == {"hubbub.v1"}
+
+
+async def test_connecting_waits_for_every_welcome(tmp_path: Path) -> None:
+    heard: list[dict[str, object]] = []
+    async with json_server(heard) as port:
+        more = ("--clients", "30", "--at-once", "4", "--skip", "10", "--browser")
+        tokens = tokens_file(tmp_path, 40)
+        seen = await result(ConnectResult, port, "connect", JSON_DOOR, *more, "--tokens", tokens)
+    assert (seen.clients, seen.closed) == (30, 0)
+    assert seen.connect_s > 0
+    used = {entry["token"] for entry in heard if "token" in entry}
+    assert used == {f"Bearer token-{number}" for number in range(10, 40)}
+
+
+async def test_a_server_that_lets_nobody_in_is_an_error_that_says_so() -> None:
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=401, text="Sign in first.")
+
+    async with listening(web.get("/ws", refuse)) as port:
+        code, _, err = await run(port, "chat", Door("/ws"), *RUN)
+    assert code == 1
+    assert "401" in err
+
+
+async def test_too_few_tokens_are_an_error_that_says_so(tmp_path: Path) -> None:
+    code, _, err = await run(1, "chat", JSON_DOOR, *RUN, "--tokens", tokens_file(tmp_path, 2))
+    assert code == 1
+    assert "only 2 tokens" in err
+
+
+async def test_posts_are_counted_by_their_answers(tmp_path: Path) -> None:
+    bodies: list[dict[str, str]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        bodies.append(await request.json())
+        return web.json_response({"seq": len(bodies)}, status=429 if len(bodies) == 3 else 201)
+
+    async with listening(web.post(HTTP_DOOR.path, take)) as port:
+        more = ("--clients", "3", "--seconds", "30", "--most", "20")
+        tokens = tokens_file(tmp_path, 3)
+        seen = await result(PostResult, port, "post", HTTP_DOOR, *more, "--tokens", tokens)
+    assert (seen.sent, seen.acknowledged) == (20, 19)
+    assert (seen.refused, seen.first_refusal) == (1, 429)
+    assert len({body["nonce"] for body in bodies}) == len(bodies) == 20
+
+
+PERCENTILES = """
+#include <stdio.h>
+#include "histogram.h"
+int main(void) {
+    static struct histogram h;
+    unsigned long long value;
+    while (scanf("%llu", &value) == 1) histogram_record(&h, value);
+    for (int part = 0; part <= 100; part++)
+        printf("%llu\\n", (unsigned long long)histogram_percentile(&h, part / 100.0));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [7],
+        list(range(1, 200)),
+        [3**power for power in range(40)],
+        [2**power + offset for power in range(1, 63) for offset in (-1, 0, 1)],
+    ],
+)
+def test_percentiles_are_those_of_the_sorted_values(tmp_path: Path, values: list[int]) -> None:
+    source = tmp_path / "percentiles.c"
+    source.write_text(PERCENTILES)
+    program = tmp_path / "percentiles"
+    headers = str(SOURCE.with_suffix(""))
+    subprocess.run(
+        [str(compiler()), "-O1", "-I", headers, "-o", str(program), str(source)], check=True
+    )
+    given = "\n".join(map(str, values))
+    done = subprocess.run([str(program)], input=given, capture_output=True, text=True, check=True)
+    ordered = sorted(values)
+    for part, found in enumerate(map(int, done.stdout.split())):
+        rank = max(1, -(-part * len(ordered) // 100))
+        assert found == pytest.approx(ordered[rank - 1], rel=0.004)

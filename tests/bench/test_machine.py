@@ -1,0 +1,52 @@
+"""What /proc says, read on processes whose behaviour is known."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import machine
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+#: Burns CPU in a child of its own, says so, and stays until its input ends.
+BUSY_CHILD = """
+import subprocess, sys
+work = "sum(range(20_000_000)); print('done', flush=True); input()"
+subprocess.run([sys.executable, "-c", work])
+"""
+
+
+def test_cpu_and_memory_count_what_a_process_started() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY_CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"done\n"
+        tree = list(machine.process_tree(parent.pid))
+        assert len(tree) == 2
+        child = tree[1]
+        assert machine.cpu_s(parent.pid) > machine.cpu_s(child) > 0
+        assert machine.memory_bytes(parent.pid) > machine.memory_bytes(child) > 1_000_000
+        parent.communicate(b"\n")
+
+
+def test_cpu_agrees_with_what_the_process_itself_knows() -> None:
+    before = sum(os.times()[:4])
+    counted = machine.cpu_s(os.getpid())
+    after = sum(os.times()[:4])
+    # Each of the four sums is cut to a whole tick on its own.
+    slack = 4 / machine.TICKS_PER_S
+    assert before - slack <= counted <= after + slack
+
+
+def test_the_file_system_of_a_folder_has_a_name(tmp_path: Path) -> None:
+    assert machine.file_system(Path("/proc")) == "proc"
+    assert machine.file_system(tmp_path) not in {"proc", "unknown"}
+
+
+def test_a_sync_takes_time_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert machine.sync_ms(tmp_path, times=3) > 0
+    assert list(tmp_path.iterdir()) == []
