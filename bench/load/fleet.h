@@ -35,6 +35,7 @@ struct client {
     bool wants_to_write;
     unsigned number;
     struct bytes rest;    // the beginning of a frame or response whose end has not come yet
+    struct bytes parts;   // the fragments so far of a message sent in several frames
     struct bytes outbox;  // what the kernel did not take yet
     uint64_t got;         // messages of this run received
     uint64_t stamps;      // the sum of their stamps: tells one lost and one twice from none lost

@@ -114,6 +114,22 @@ static void count_messages(struct client *client, const struct frame *frame, uin
     }
 }
 
+static void on_message(struct fleet *fleet, struct client *client, const struct frame *message,
+                       uint64_t at) {
+    if (client->state == GREETING) greet(fleet, client, message);
+    else count_messages(client, message, at);
+}
+
+// Joined before it is looked at: a mark could lie across the cut.
+static void on_fragment(struct fleet *fleet, struct client *client, const struct frame *frame,
+                        uint64_t at) {
+    bytes_append(&client->parts, frame->payload, frame->size);
+    if (!frame->final) return;
+    struct frame whole = {.payload = client->parts.data, .size = client->parts.size};
+    on_message(fleet, client, &whole, at);
+    bytes_clear(&client->parts);
+}
+
 static void on_frame(struct fleet *fleet, struct client *client, const struct frame *frame,
                      uint64_t at) {
     switch (frame->opcode) {
@@ -127,8 +143,9 @@ static void on_frame(struct fleet *fleet, struct client *client, const struct fr
     case OP_PONG:
         break;
     default:
-        if (client->state == GREETING) greet(fleet, client, frame);
-        else count_messages(client, frame, at);
+        if (frame->final && frame->opcode != OP_CONTINUATION)
+            on_message(fleet, client, frame, at);
+        else on_fragment(fleet, client, frame, at);
     }
 }
 

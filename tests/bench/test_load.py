@@ -157,6 +157,21 @@ async def test_several_messages_in_one_frame_all_count() -> None:
     assert (seen.lost, seen.repeated, seen.wrong) == (0, 0, 0)
 
 
+async def test_a_message_in_fragments_counts_even_when_its_mark_is_cut() -> None:
+    async def deliver(room: Room, _number: int, text: str) -> None:
+        whole = f"~guest: {text}".encode()
+        cut = whole.index(b"@T") + 1
+        first = bytes([0x01, cut]) + whole[:cut]  # text, more to come (RFC 6455, 5.4)
+        last = bytes([0x80, len(whole) - cut]) + whole[cut:]
+        for socket in room:
+            assert socket._writer is not None
+            socket._writer.transport.write(first + last)
+
+    seen = await chat(deliver)
+    assert seen.deliveries == SENT * CLIENTS
+    assert (seen.lost, seen.repeated, seen.wrong) == (0, 0, 0)
+
+
 async def test_long_messages_arrive_whole_however_they_are_cut_on_the_way() -> None:
     async with chat_server(to_everyone) as port:
         seen = await result(ChatResult, port, "chat", Door("/ws"), *RUN, "--size", "60000")
