@@ -22,7 +22,7 @@ SIDE_BY_SIDE: dict[str, tuple[str | Path, ...]] = {
     "types": (BIN / "mypy",),
     "web types": (*NPM, "check"),
     "web": (*NPM, "test"),
-    "layers": (BIN / "lint-imports",),
+    "layers": (BIN / "lint-imports", "--no-logo"),
     "style": (BIN / "ruff", "check"),
     "format": (BIN / "ruff", "format", "--check"),
 }
@@ -40,6 +40,7 @@ def run_quietly(name: str) -> tuple[str, bool, str]:
     done = subprocess.run(
         SIDE_BY_SIDE[name],
         cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
