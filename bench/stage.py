@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bench.loadgen import Door, Load
-from bench.people import sign_up
+from bench.people import settle
 from bench.server import Hubbub, Peer, Program
 
 
@@ -78,7 +78,7 @@ class Stage:
             origin.mkdir()
             if people:
                 self.say(f"  making {people:,} accounts")
-                made = sign_up(self.hubbub, origin, people)
+                made = settle(origin, people)
                 tokens.touch(mode=0o600)
                 tokens.write_text("".join(f"{token}\n" for token in made))
         return origin, tokens if people else None
