@@ -32,7 +32,17 @@ from hubbub.model.accounts import (
     UsersPage,
 )
 from hubbub.model.base import Command, Done
-from hubbub.model.messages import Changed, Delete, Edit, History, Page, Post, Posted, Sync
+from hubbub.model.messages import (
+    Changed,
+    Changes,
+    Delete,
+    Edit,
+    History,
+    Page,
+    Post,
+    Posted,
+    Sync,
+)
 from hubbub.model.reading import Read, ReadMarker
 from hubbub.model.rooms import (
     CreateRoom,
@@ -58,13 +68,19 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Route(msgspec.Struct, frozen=True):
-    """``status`` is what success answers: 201 where something new has come to be."""
+    """``status`` is what success answers: 201 where something new has come to be.
+
+    ``without`` are fields of the command that have no place in this request. ``name`` is needed
+    where the command's own word stands for another route.
+    """
 
     method: str
     path: str
     command: type[Command]
     reply: type[msgspec.Struct]
     status: int = 200
+    without: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def in_path(self) -> tuple[str, ...]:
@@ -74,26 +90,39 @@ class Route(msgspec.Struct, frozen=True):
     @property
     def not_in_path(self) -> tuple[str, ...]:
         """The other fields. ``id`` numbers commands on a socket; HTTP answers each in its place."""
+        elsewhere = {"id", *self.in_path, *self.without}
         fields = (field.name for field in msgspec.structs.fields(self.command))
-        return tuple(name for name in fields if name != "id" and name not in self.in_path)
+        return tuple(name for name in fields if name not in elsewhere)
+
+    @property
+    def operation(self) -> str:
+        """What programs made from the OpenAPI document call it."""
+        return self.name or self.command.word()
 
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/about", About, ServerInfo),
-    Route("PATCH", "/api/server", UpdateServer, Done),
+    Route("PATCH", "/api/server", UpdateServer, ServerInfo),
     # Accounts
     Route("POST", "/api/sign-up", SignUp, SignedIn, 201),
     Route("POST", "/api/sign-in", SignIn, SignedIn),
     Route("POST", "/api/guest", SignInAsGuest, SignedIn),
     Route("POST", "/api/sign-out", SignOut, Done),
     Route("GET", "/api/me", MyProfile, Mine),
-    Route("PATCH", "/api/me", UpdateMe, Done),
+    Route("PATCH", "/api/me", UpdateMe, Changed),
     Route("PUT", "/api/me/password", ChangePassword, Done),
     Route("GET", "/api/sessions", Sessions, SessionsPage),
     Route("DELETE", "/api/sessions/{session}", EndSession, Done),
     Route("GET", "/api/users", Users, UsersPage),
     Route("PUT", "/api/users/{user}/disabled", DisableUser, Done),
-    Route("PUT", "/api/users/{user}/role", SetRole, Done),
+    Route(
+        "PUT",
+        "/api/users/{user}/role",
+        SetRole,
+        Changed,
+        without=("room",),
+        name="set_server_role",
+    ),
     Route("GET", "/api/invites", Invites, InvitesPage),
     Route("POST", "/api/invites", CreateInvite, InviteMade, 201),
     Route("DELETE", "/api/invites/{invite}", EndInvite, Done),
@@ -104,8 +133,8 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", "/api/rooms/{room}", UpdateRoom, Changed),
     Route("DELETE", "/api/rooms/{room}", DeleteRoom, Done),
     Route("POST", "/api/rooms/{room}/join", Join, Joined),
-    Route("POST", "/api/rooms/{room}/leave", Leave, Done),
-    Route("PATCH", "/api/rooms/{room}/prefs", Prefs, Done),
+    Route("POST", "/api/rooms/{room}/leave", Leave, MembersChanged),
+    Route("PATCH", "/api/rooms/{room}/prefs", Prefs, Changed),
     Route("PUT", "/api/rooms/{room}/read", Read, ReadMarker),
     Route("GET", "/api/rooms/{room}/members", Members, MembersPage),
     Route("POST", "/api/rooms/{room}/members", Invite, MembersChanged),
@@ -116,5 +145,5 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/rooms/{room}/messages", Post, Posted, 201),
     Route("PATCH", "/api/rooms/{room}/messages/{seq}", Edit, Changed),
     Route("DELETE", "/api/rooms/{room}/messages/{seq}", Delete, Changed),
-    Route("GET", "/api/rooms/{room}/changes", Sync, Page),
+    Route("GET", "/api/rooms/{room}/changes", Sync, Changes),
 )

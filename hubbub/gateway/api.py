@@ -1,0 +1,198 @@
+"""The HTTP API: a request becomes a command, the reply becomes the answer."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from hubbub.gateway.entrance import DESK, ENTRANCE, address_of, check_origin, renewed_cookie
+from hubbub.gateway.problem import not_allowed
+from hubbub.gateway.requests import Form, segment
+from hubbub.gateway.routes import READ_ONLY, ROUTES, Route
+from hubbub.gateway.user_agent import label_of
+from hubbub.model.accounts import (
+    About,
+    Actor,
+    ChangePassword,
+    MyProfile,
+    SignedIn,
+    SignIn,
+    SignInAsGuest,
+    SignOut,
+    SignUp,
+    UpdateServer,
+)
+from hubbub.model.base import Command, Done
+from hubbub.model.errors import NotFound, SignInRequired
+
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(NamedTuple):
+    """What a request is answered with, and the Set-Cookie that goes with it."""
+
+    reply: msgspec.Struct
+    cookie: str | None = None
+
+
+Carry = Callable[[web.Request, Any], Awaitable[Answer]]
+
+
+async def _carry_out(request: web.Request, command: Command) -> Answer:
+    """What most requests are: a signed-in person's command."""
+    actor = await _actor(request)
+    return Answer(await request.app[DESK].carry_out(actor, command, address_of(request)))
+
+
+async def _actor(request: web.Request) -> Actor:
+    token = request.app[ENTRANCE].token_of(request)
+    # A cookie comes along whoever made the browser send the request; so ask who did.
+    if token.ambient and request.method not in READ_ONLY:
+        check_origin(request, required=True)
+    return await request.app[DESK].identify(token.text)
+
+
+async def _about(request: web.Request, command: About) -> Answer:
+    return Answer(request.app[DESK].about())
+
+
+async def _sign_up(request: web.Request, command: SignUp) -> Answer:
+    check_origin(request)
+    desk = request.app[DESK]
+    return _signed_in(request, await desk.sign_up(command, _label(request), address_of(request)))
+
+
+async def _sign_in(request: web.Request, command: SignIn) -> Answer:
+    check_origin(request)
+    desk = request.app[DESK]
+    return _signed_in(request, await desk.sign_in(command, _label(request), address_of(request)))
+
+
+async def _sign_in_as_guest(request: web.Request, command: SignInAsGuest) -> Answer:
+    check_origin(request)
+    desk = request.app[DESK]
+    return _signed_in(request, await desk.sign_in_as_guest(command, address_of(request)))
+
+
+def _signed_in(request: web.Request, reply: SignedIn) -> Answer:
+    return Answer(reply, request.app[ENTRANCE].cookie.set(reply.token))
+
+
+def _label(request: web.Request) -> str:
+    return label_of(request.headers.get("User-Agent", ""))
+
+
+async def _sign_out(request: web.Request, command: SignOut) -> Answer:
+    """Who is signed out already is left without a cookie just the same."""
+    with suppress(SignInRequired):
+        await request.app[DESK].sign_out(await _actor(request))
+    return Answer(Done(), request.app[ENTRANCE].cookie.clear())
+
+
+async def _change_password(request: web.Request, command: ChangePassword) -> Answer:
+    actor = await _actor(request)
+    return Answer(await request.app[DESK].change_password(actor, command, address_of(request)))
+
+
+async def _update_server(request: web.Request, command: UpdateServer) -> Answer:
+    """Tells what the server now says of itself, not how that is kept."""
+    await _carry_out(request, command)
+    return Answer(request.app[DESK].about())
+
+
+async def _me(request: web.Request, command: MyProfile) -> Answer:
+    """A browser in use keeps its cookie, as its session is kept."""
+    answer = await _carry_out(request, command)
+    return Answer(answer.reply, renewed_cookie(request))
+
+
+# What is not simply carried out: it makes, ends or needs no session.
+CARRY: dict[type[Command], Carry] = {
+    About: _about,
+    SignUp: _sign_up,
+    SignIn: _sign_in,
+    SignInAsGuest: _sign_in_as_guest,
+    SignOut: _sign_out,
+    ChangePassword: _change_password,
+    MyProfile: _me,
+    UpdateServer: _update_server,
+}
+
+
+class Endpoint:
+    """One route, ready to answer."""
+
+    def __init__(self, route: Route) -> None:
+        self._status = route.status
+        self._read = Form(route).read
+        self._carry = CARRY.get(route.command, _carry_out)
+
+    async def answer(self, request: web.Request, in_path: list[str]) -> web.Response:
+        command = await self._read(request, in_path)
+        answer = await self._carry(request, command)
+        response = web.Response(status=self._status, body=_encode(answer.reply), headers=HEADERS)
+        if answer.cookie is not None:
+            response.headers["Set-Cookie"] = answer.cookie
+        return response
+
+
+class Place:
+    """A place in the tree of paths, one level for each segment."""
+
+    __slots__ = ("anything", "below", "endpoints")
+
+    def __init__(self) -> None:
+        self.below: dict[str, Place] = {}
+        self.anything: Place | None = None
+        self.endpoints: dict[str, Endpoint] = {}
+
+
+class Tree:
+    """Finds a path's endpoints by a few dictionary look-ups, however many routes there are."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._root = Place()
+        for route in routes:
+            place = self._root
+            for part in route.path.split("/")[1:]:
+                if part.startswith("{"):
+                    place.anything = place.anything or Place()
+                    place = place.anything
+                else:
+                    place = place.below.setdefault(part, Place())
+            place.endpoints[route.method] = Endpoint(route)
+            if route.method == "GET":
+                place.endpoints["HEAD"] = place.endpoints["GET"]
+
+    def find(self, raw_path: str) -> tuple[dict[str, Endpoint], list[str]]:
+        """What is at a path (by method) and the path's variable parts. Raises NotFound."""
+        place = self._root
+        values: list[str] = []
+        for part in raw_path.split("/")[1:]:
+            if found := place.below.get(part):
+                place = found
+            elif part and place.anything:
+                place = place.anything
+                values.append(segment(part))
+            else:
+                break
+        else:
+            if place.endpoints:
+                return place.endpoints, values
+        raise NotFound("There is nothing at this address. See /api/docs.")
+
+
+TREE = Tree(ROUTES)
+
+
+async def api(request: web.Request) -> web.StreamResponse:
+    """Answers everything below /api but its own documentation."""
+    endpoints, in_path = TREE.find(request.rel_url.raw_path)
+    endpoint = endpoints.get(request.method)
+    if endpoint is None:
+        return not_allowed(request.method, sorted(endpoints))
+    return await endpoint.answer(request, in_path)

@@ -1,0 +1,112 @@
+"""What `/metrics` tells, read from the running parts whenever somebody asks."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from hubbub import __version__
+from hubbub.gateway.desk import Desk
+from hubbub.gateway.operator import Tally
+
+Reading = float | Mapping[str, float]
+
+
+class Figure(NamedTuple):
+    """One metric. With a ``label`` its reading has a value for each of the label's values."""
+
+    name: str
+    kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
+    tells: str
+    read: Callable[[Desk, Tally], Reading]
+    label: str | None = None
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "hubbub_http_answers",
+        CounterMetricFamily,
+        "HTTP answers by class of status.",
+        lambda desk, tally: {f"{n}xx": count for n, count in enumerate(tally.by_class) if n},
+        label="status",
+    ),
+    Figure(
+        "hubbub_http_rate_limited",
+        CounterMetricFamily,
+        "HTTP requests refused with 429.",
+        lambda desk, tally: tally.rate_limited,
+    ),
+    Figure(
+        "hubbub_ledger_batches",
+        CounterMetricFamily,
+        "Transactions committed.",
+        lambda desk, tally: desk.ledger.figures.batches,
+    ),
+    Figure(
+        "hubbub_ledger_commands",
+        CounterMetricFamily,
+        "Commands carried out in them; divided by the batches, the size of a batch.",
+        lambda desk, tally: desk.ledger.figures.commands,
+    ),
+    Figure(
+        "hubbub_ledger_commit_seconds",
+        CounterMetricFamily,
+        "Time spent committing, waiting for the disk included.",
+        lambda desk, tally: desk.ledger.figures.commit_s,
+    ),
+    Figure(
+        "hubbub_ledger_failures",
+        CounterMetricFamily,
+        "Transactions that failed because of disk or lock.",
+        lambda desk, tally: desk.ledger.figures.failures,
+    ),
+    Figure(
+        "hubbub_ledger_checkpoints",
+        CounterMetricFamily,
+        "Times the log was moved into the database.",
+        lambda desk, tally: desk.ledger.figures.checkpoints,
+    ),
+    Figure(
+        "hubbub_ledger_waiting",
+        GaugeMetricFamily,
+        "Commands that wait for the writer.",
+        lambda desk, tally: desk.ledger.waiting,
+    ),
+)
+
+
+class Figures(Collector):
+    """Reads all figures at each scrape; between scrapes nothing is kept up to date for it."""
+
+    def __init__(self, desk: Desk, tally: Tally) -> None:
+        self._desk = desk
+        self._tally = tally
+
+    def collect(self) -> Iterable[Metric]:
+        info = GaugeMetricFamily("hubbub_info", "1; which version runs.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+        for figure in FIGURES:
+            yield self._metric(figure)
+
+    def _metric(self, figure: Figure) -> Metric:
+        reading = figure.read(self._desk, self._tally)
+        metric = figure.kind(
+            figure.name, figure.tells, labels=[figure.label] if figure.label else []
+        )
+        if isinstance(reading, Mapping):
+            for value, count in reading.items():
+                metric.add_metric([value], count)
+        else:
+            metric.add_metric([], reading)
+        return metric
+
+
+def registry(desk: Desk, tally: Tally) -> CollectorRegistry:
+    """All that is told: ours, and the process's memory, files and processor time."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(Figures(desk, tally))
+    ProcessCollector(registry=made)
+    return made

@@ -1,0 +1,76 @@
+"""For those who run the server: is it alive, is it ready, how is it doing."""
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from hubbub.gateway.entrance import DESK, parsed_address
+from hubbub.model.errors import Forbidden
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+# A proxy adds one of these. Through it come strangers, though its own address is a near one.
+_BY_PROXY = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+_TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+
+
+class Tally:
+    """Counts HTTP answers. Sockets count as one, when they close."""
+
+    def __init__(self) -> None:
+        self.by_class = [0] * 6  # by the first digit of the status
+        self.rate_limited = 0
+        self.registry: CollectorRegistry | None = None  # made at the first scrape
+
+    def answered(self, status: int) -> None:
+        self.by_class[status // 100] += 1
+        if status == 429:
+            self.rate_limited += 1
+
+
+TALLY = web.AppKey("tally", Tally)
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """200 as long as the loop turns: if not, restart the process."""
+    return web.Response(text="ok\n", headers=_TEXT)
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """200 while the server takes commands, 503 while it starts or stops: send nobody here then."""
+    if request.app[DESK].ready:
+        return web.Response(text="ready\n", headers=_TEXT)
+    return web.Response(text="not ready\n", headers=_TEXT, status=503)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Figures as Prometheus text, for scrapers near by.
+
+    They tell nobody's words or names, but how busy people are is not the world's business either.
+    So only loopback and private addresses get them, and only directly: whatever came through a
+    proxy (which would make every visitor seem near) is refused. To scrape from elsewhere, scrape
+    through a tunnel or a collector on the same network.
+    """
+    if not _is_near(request):
+        raise Forbidden("Metrics are for scrapers in the same network, not through a proxy.")
+    from prometheus_client.exposition import choose_encoder
+
+    from hubbub.gateway.figures import registry
+
+    tally = request.app[TALLY]
+    if tally.registry is None:
+        tally.registry = registry(request.app[DESK], tally)
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return web.Response(
+        body=encode(tally.registry),
+        headers={"Content-Type": content_type, "Cache-Control": "no-store"},
+    )
+
+
+def _is_near(request: web.Request) -> bool:
+    if any(name in request.headers for name in _BY_PROXY):
+        return False
+    peer = parsed_address(request.remote or "")
+    return isinstance(peer, ipaddress.IPv4Address | ipaddress.IPv6Address) and peer.is_private

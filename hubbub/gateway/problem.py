@@ -1,0 +1,68 @@
+"""Errors as RFC 9457 problem documents."""
+
+import math
+
+import msgspec
+from aiohttp import web
+
+from hubbub.model.errors import HubbubError, Malformed, NotFound, TooLarge, UnknownCommand
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong: ``code`` for programs, ``detail`` for people.
+
+    ``type`` leads to the error's explanation. Where trying again helps, ``retry_after`` says after
+    how many seconds.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retry_after: float | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def problem(error: HubbubError, *, status: int | None = None) -> web.Response:
+    """The answer to a request that failed. ``status`` where HTTP has a finer one for the error."""
+    status = error.status if status is None else status
+    document = Problem(
+        type=f"/api/docs#{error.code}",
+        title=error.title,
+        status=status,
+        detail=error.message,
+        code=error.code,
+        retry_after=error.retry_after,
+    )
+    headers = {"Content-Type": PROBLEM_TYPE, "Cache-Control": "no-store"}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="hubbub"'  # RFC 9110, section 11.6.1
+    return web.Response(status=status, body=_encode(document), headers=headers)
+
+
+def not_allowed(method: str, allowed: list[str]) -> web.Response:
+    """405: a path names a command only together with a method."""
+    possible = " or ".join(allowed)
+    answer = problem(
+        UnknownCommand(f"{method} is not possible here, but {possible} is."), status=405
+    )
+    answer.headers["Allow"] = ", ".join(allowed)
+    return answer
+
+
+def problem_of(error: web.HTTPException) -> web.Response:
+    """What aiohttp itself refuses, in our words."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return not_allowed(error.method, sorted(error.allowed_methods))
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return problem(TooLarge("A request has at most 256 KB."))
+    if isinstance(error, web.HTTPNotFound):
+        return problem(NotFound("There is nothing at this address. See /api/docs."))
+    return problem(Malformed(error.reason), status=error.status)

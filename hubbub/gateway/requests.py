@@ -1,0 +1,142 @@
+"""A request's path, query, body and headers become a command. Decoding is validation."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+
+from hubbub.gateway.routes import WITH_BODY, Route
+from hubbub.model.base import Command
+from hubbub.model.errors import HubbubError, Invalid, Malformed
+
+BODY_TIMEOUT_S = 30.0  # for the whole body to arrive
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Form:
+    """How the requests of one route are read."""
+
+    def __init__(self, route: Route) -> None:
+        fields = {field.name: field for field in msgspec.structs.fields(route.command)}
+        self._command = route.command
+        self._in_path = route.in_path
+        # `do` and `id` are words of the socket's frames: here the path says what is to be done,
+        # and an answer needs no number.
+        self._dropped = ("do", "id", *route.without)
+        self._with_body = route.method in WITH_BODY
+        self._idempotent = "nonce" in fields
+        # A path has only text. Beside a body, whose types must be right, numbers stand out.
+        self._numbers_in_path = {
+            name: fields[name].type
+            for name in route.in_path
+            if not isinstance(msgspec.inspect.type_info(fields[name].type), msgspec.inspect.StrType)
+        }
+        self._in_query = {
+            name: isinstance(
+                msgspec.inspect.type_info(fields[name].type), msgspec.inspect.VarTupleType
+            )
+            for name in route.not_in_path
+        }
+
+    async def read(self, request: web.Request, in_path: Sequence[str]) -> Command:
+        """The command that this request asks for. Raises Malformed, Invalid, TooLarge."""
+        try:
+            if self._with_body:
+                fields = await body_of(request)
+                for name in self._dropped:
+                    fields.pop(name, None)
+                for name, kind in self._numbers_in_path.items():
+                    number = in_path[self._in_path.index(name)]
+                    fields[name] = msgspec.convert(number, kind, strict=False)
+            else:
+                fields = self._query(request)
+            for name, value in zip(self._in_path, in_path, strict=True):
+                if not self._with_body or name not in self._numbers_in_path:
+                    fields[name] = value
+            if self._idempotent:
+                _take_nonce(request, fields)
+            return msgspec.convert(fields, self._command, strict=self._with_body)
+        except msgspec.ValidationError as error:
+            raise refusal(error) from None
+
+    def _query(self, request: web.Request) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if not request.query_string:
+            return fields
+        query = request.query
+        for name, many in self._in_query.items():
+            # `?before=` is a form's field left empty, not a wish.
+            if values := [clean(value) for value in query.getall(name, ()) if value]:
+                fields[name] = values if many else values[-1]
+        return fields
+
+
+async def body_of(request: web.Request) -> dict[str, Any]:
+    """The JSON object in the body; empty if there is none. Raises Malformed."""
+    body = await _arrived(request)
+    if not body:
+        return {}
+    # Other types a page elsewhere may send without asking us first; this one it may not.
+    if request.content_type != "application/json":
+        raise Malformed("Send JSON, and say so: Content-Type: application/json.")
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise refusal(error) from None
+    except RecursionError:
+        raise Malformed("This JSON is nested too deeply.") from None
+
+
+async def _arrived(request: web.Request) -> bytes:
+    try:
+        if request.content.is_eof():  # nearly always: it came with the headers; spare the timer
+            return await request.read()
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        raise Malformed("The body of the request did not arrive in time.") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Malformed("The body of the request did not arrive whole.") from None
+
+
+def refusal(error: Exception) -> HubbubError:
+    """What decoding says, as an error of ours; a rule of the model keeps its own."""
+    if isinstance(error.__cause__, HubbubError):
+        return error.__cause__
+    return Malformed(f"{Malformed.title} {str(error).replace('`$.', '`')}.")
+
+
+def segment(text: str) -> str:
+    """One part of a path, decoded. Raises Malformed."""
+    if "%" in text:
+        try:
+            text = unquote(text, errors="strict")
+        except UnicodeDecodeError:
+            raise Malformed("The address is not UTF-8.") from None
+    return clean(text)
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold: raw bytes in a request line come as lone surrogates."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Malformed("The address is not UTF-8.") from None
+    return text
+
+
+def _take_nonce(request: web.Request, fields: dict[str, Any]) -> None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return
+    key = key.strip().strip('"')  # as a structured header it has quotes, in the wild often none
+    if not (key.isascii() and key.isprintable()):
+        raise Malformed("An Idempotency-Key has ASCII characters only.")
+    if fields.get("nonce") not in (None, key):
+        raise Invalid("Idempotency-Key and nonce are the same thing; give one of them.")
+    fields["nonce"] = key

@@ -1,0 +1,99 @@
+"""The HTTP application: which handler answers what, and what holds for every request."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from hubbub.gateway import api, docs_page, openapi, operator, static
+from hubbub.gateway.desk import Desk
+from hubbub.gateway.entrance import DESK, ENTRANCE, Entrance, check_host
+from hubbub.gateway.headers import dresser, request_id
+from hubbub.gateway.problem import problem, problem_of
+from hubbub.gateway.websocket import echo, websocket
+from hubbub.model.errors import HubbubError
+from hubbub.model.messages import FRAME_MAX_BYTES
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# What asks these may not know our name, and they tell nothing but that we are here.
+ANY_HOST = frozenset({"/healthz", "/readyz"})
+
+
+def application(desk: Desk, *, client: Path = static.BUILT) -> web.Application:
+    """Everything that this server answers over HTTP, sockets included.
+
+    ``client`` is the folder of the built web client.
+    """
+    app = web.Application(
+        middlewares=[guard],
+        client_max_size=FRAME_MAX_BYTES,
+        handler_args={
+            "access_log": None,  # /metrics counts; who came when is nobody's business
+            "auto_decompress": False,  # a few bytes must not become a few gigabytes
+            "logger": _server_log(),
+        },
+    )
+    app[DESK] = desk
+    app[ENTRANCE] = Entrance(desk.settings)
+    app[operator.TALLY] = operator.Tally()
+    app[static.FOLDER] = client
+    app.on_response_prepare.append(dresser(secure=desk.settings.secure))
+    add = app.router.add_route
+    add("GET", "/ws", websocket)
+    add("GET", "/ws/echo", echo)
+    add("GET", "/healthz", operator.healthz)
+    add("GET", "/readyz", operator.readyz)
+    add("GET", "/metrics", operator.metrics)
+    add("GET", "/api/openapi.json", openapi.serve)
+    add("GET", "/api/docs", docs_page.serve)
+    add("GET", "/api/docs.css", docs_page.serve_style)
+    add("*", "/api", api.api)
+    add("*", "/api/{rest:.*}", api.api)
+    app.router.add_get("/{rest:.*}", static.serve)
+    return app
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lets in who means this server, and turns every error into an answer."""
+    try:
+        if request.path not in ANY_HOST:
+            check_host(request)
+        response = await handler(request)
+    except HubbubError as error:
+        response = problem(error)
+    except web.HTTPException as error:
+        response = problem_of(error)
+    except ConnectionError:
+        raise  # they left; there is nobody to answer
+    except Exception:
+        log.exception(
+            "a request failed",
+            request_id=request_id(request),
+            method=request.method,
+            path=request.rel_url.raw_path,
+        )
+        if request.writer.output_size > 0:
+            raise ConnectionAbortedError("the answer had begun") from None
+        response = problem(HubbubError())
+    request.app[operator.TALLY].answered(response.status)
+    return response
+
+
+def _server_log() -> logging.Logger:
+    """The log of aiohttp's protocol, without what is only a client's mistake."""
+    server_log = logging.getLogger("hubbub.gateway.http")
+    server_log.addFilter(_is_ours)
+    return server_log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Broken HTTP has been answered with 400, and who left needs no answer: no case for us."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | ConnectionError)
