@@ -1,0 +1,73 @@
+/** The HTTP side: what makes or ends a session. The cookie it sets is out of any script's reach. */
+
+import { Refused, type Me, type Mine, type Refusal, type ServerInfo } from './protocol';
+
+interface Problem extends Partial<Refusal> {
+  title?: string;
+  detail?: string;
+}
+
+/** The server could not be reached at all. */
+export class Unreachable extends Error {
+  constructor(cause: unknown) {
+    super('The server could not be reached.', { cause });
+    this.name = 'Unreachable';
+  }
+}
+
+async function call<T>(method: string, path: string, body?: object): Promise<T> {
+  const response = await reach(path, {
+    method,
+    credentials: 'same-origin',
+    ...(body && {
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
+  });
+  if (response.ok) return (await response.json()) as T;
+  throw refusalOf(response, await response.json().catch(() => ({})) as Problem);
+}
+
+async function reach(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    throw new Unreachable(error);
+  }
+}
+
+function refusalOf(response: Response, problem: Problem): Refused {
+  return new Refused({
+    code: problem.code ?? `http_${response.status}`,
+    message: problem.detail ?? problem.title ?? response.statusText,
+    retry_after: problem.retry_after ?? null,
+  });
+}
+
+export const about = () => call<ServerInfo>('GET', '/api/about');
+export const mine = () => call<Mine>('GET', '/api/me');
+
+export interface NewAccount {
+  name: string;
+  password: string;
+  display_name?: string;
+  invite?: string;
+}
+
+export const signUp = (account: NewAccount) => call<{ me: Me }>('POST', '/api/sign-up', account);
+export const signIn = (name: string, password: string) =>
+  call<{ me: Me }>('POST', '/api/sign-in', { name, password });
+export const lookIn = (name?: string) => call<{ me: Me }>('POST', '/api/guest', name ? { name } : {});
+export const signOut = () => call<unknown>('POST', '/api/sign-out', {});
+export const changePassword = (old: string, fresh: string) =>
+  call<unknown>('PUT', '/api/me/password', { old, new: fresh });
+
+/** Whether this browser has a session that is still good; unknown counts as yes. */
+export async function hasSession(): Promise<boolean> {
+  try {
+    await mine();
+    return true;
+  } catch (error) {
+    return !(error instanceof Refused && error.code === 'sign_in_required');
+  }
+}

@@ -1,0 +1,354 @@
+/**
+ * One person's chat in one tab: puts socket, reducer, sync, store and outbox together.
+ *
+ * Data flows one way: socket → reducer → `state` → whoever was told of the change. Views call the
+ * methods here; what these bring about comes back through the same door.
+ */
+
+import { hasSession } from './api';
+import { eraseDrafts, lastSession, rememberSession } from './local';
+import { ReadMarkers } from './markers';
+import { eraseOutbox, Outbox, type Draft, type Pending } from './outbox';
+import { History } from './history';
+import { People } from './people';
+import {
+  Disconnected,
+  Refused,
+  type CommandName,
+  type Fields,
+  type Joined,
+  type Message as WireMessage,
+  type Ok,
+  type ServerEvent,
+  type Welcome,
+} from './protocol';
+import { onEvent, without } from './reducer';
+import {
+  onDisconnected,
+  onFollowing,
+  onJoined,
+  onMembers,
+  onMine,
+  onOpened,
+  onWelcome,
+  onWelcomeOver,
+} from './replies';
+import { browserSurroundings, Socket, type Ending, type Surroundings } from './socket';
+import { INITIAL, messageOf, type State } from './state';
+import { eraseCaches, Store } from './store';
+import { Syncing } from './sync';
+
+const SAVE_AFTER_MS = 500;
+const TYPING_EVERY_MS = 3_000;
+
+export type Connection =
+  | { readonly status: 'connecting' | 'online' }
+  | { readonly status: 'lost'; readonly since: number };
+
+export interface Callbacks {
+  /** State, pending messages or the connection changed. */
+  changed(): void;
+  /** A word from the server to everyone. */
+  notice(text: string): void;
+  /** A message came live, as news and not as history. */
+  heard(message: WireMessage): void;
+  /** The session is over: `policy` for good, `sign-in` may sign in again. */
+  ended(ending: Ending): void;
+  /** The cookie is somebody else's now: they signed in in another tab. */
+  becameAnother(): void;
+}
+
+export class Chat {
+  state: State = INITIAL;
+  connection: Connection = { status: 'connecting' };
+  readonly history: History;
+  readonly markers: ReadMarkers;
+
+  #store: Store | null = null;
+  #outbox: Outbox | null = null;
+  #saveTimer: ReturnType<typeof setTimeout> | undefined;
+  #askingMine = false;
+  #typing = { room: '', at: 0 };
+  #active = true;
+  /** Events that came before the welcome they belong to. */
+  #early: ServerEvent[] | null = null;
+  readonly #socket: Socket;
+  readonly #syncing: Syncing;
+  readonly #people: People;
+
+  constructor(
+    readonly user: string,
+    private readonly callbacks: Callbacks,
+    world: Surroundings = browserSurroundings(),
+  ) {
+    this.#socket = new Socket(
+      {
+        opened: () => void this.#hello(),
+        event: (event) => this.#onEvent(event),
+        closed: () => this.#onClosed(),
+        ended: (ending) => callbacks.ended(ending),
+        mayRetry: hasSession,
+      },
+      world,
+    );
+    this.#syncing = new Syncing(this, (fields) => this.request('sync', fields));
+    this.#people = new People(this, (fields) => this.request('users', fields));
+    this.markers = new ReadMarkers(this, (fields) => this.request('read', fields));
+    this.history = new History(this, {
+      page: (fields) => this.request('history', fields),
+      kept: async (room, seq, limit) => (await this.#store?.before(room, seq, limit)) ?? [],
+      arrived: (messages) => this.#arrived(messages),
+    });
+  }
+
+  /** Open what this browser keeps of the person, then connect. */
+  async start(): Promise<void> {
+    const last = lastSession();
+    if (last?.user === this.user) await this.#load(new Store(last.epoch, last.user));
+    this.#outbox = await Outbox.open(
+      this.user,
+      { isReady: () => this.isOnline, post: (fields) => this.request('post', fields) },
+      () => this.callbacks.changed(),
+    );
+    this.callbacks.changed();
+    this.#socket.start();
+  }
+
+  async #load(store: Store): Promise<void> {
+    this.#store = store;
+    try {
+      this.state = await store.load(this.state);
+      await store.prune();
+    } catch (error) {
+      // A database that cannot be read is only a cache: begin without it.
+      console.warn('Hubbub could not read the browser’s database.', error);
+    }
+  }
+
+  /** Leave everything as it is and stop. */
+  async stop(): Promise<void> {
+    this.#socket.stop();
+    clearTimeout(this.#saveTimer);
+    await this.#store?.save(this.state);
+    await this.#store?.close();
+    this.#outbox?.close();
+  }
+
+  /** Stop, and erase what this browser keeps of the person; unsent text only if `unsent`. */
+  async erase({ unsent }: { unsent: boolean }): Promise<void> {
+    await this.stop();
+    rememberSession(null);
+    await eraseCaches(this.user);
+    if (!unsent) return;
+    eraseDrafts(this.user);
+    await eraseOutbox(this.user);
+  }
+
+  get isOnline(): boolean {
+    return this.connection.status === 'online';
+  }
+
+  get pending(): readonly Pending[] {
+    return this.#outbox?.items ?? [];
+  }
+
+  /** Ask the server. Throws Refused or Disconnected. */
+  request<C extends CommandName>(command: C, fields: Fields<C>): Promise<Ok<C>> {
+    return this.#socket.request(command, fields);
+  }
+
+  update(how: (state: State) => State): void {
+    const after = how(this.state);
+    if (after === this.state) return;
+    this.state = after;
+    if (this.isOnline) this.#syncing.check();
+    this.#saveSoon();
+    this.callbacks.changed();
+  }
+
+  // --- what a person does -------------------------------------------------------------------------
+
+  async post(draft: Draft): Promise<void> {
+    await this.#outbox?.add(draft, Date.now());
+    this.#typing = { room: '', at: 0 };
+  }
+
+  retry(nonce: string): void {
+    void this.#outbox?.retry(nonce);
+  }
+
+  giveUp(nonce: string): void {
+    void this.#outbox?.remove(nonce);
+  }
+
+  /** A room comes on screen. */
+  open(room: string | null): void {
+    this.update((state) => onOpened(state, room));
+  }
+
+  follow(following: boolean): void {
+    this.update((state) => onFollowing(state, following));
+  }
+
+  async join(room: string): Promise<void> {
+    this.#joined(await this.request('join', { room }));
+  }
+
+  async createRoom(fields: Fields<'create_room'>): Promise<string> {
+    return this.#joined(await this.request('create_room', fields));
+  }
+
+  async direct(users: string[]): Promise<string> {
+    return this.#joined(await this.request('direct', { users }));
+  }
+
+  async leave(room: string): Promise<void> {
+    await this.request('leave', { room });
+    // A direct room stays and is only hidden, which a `me` event tells.
+    if (this.state.rooms.get(room)?.kind !== 'direct') this.update((state) => without(state, room));
+  }
+
+  async loadMembers(room: string, after = ''): Promise<void> {
+    const page = await this.request('members', { room, after });
+    this.update((state) => onMembers(state, room, page, after === ''));
+  }
+
+  typing(room: string): void {
+    const now = Date.now();
+    if (this.#typing.room === room && now - this.#typing.at < TYPING_EVERY_MS) return;
+    this.#typing = { room, at: now };
+    this.#socket.tell('typing', { room });
+  }
+
+  /** Whether somebody sits at this device. */
+  setActive(active: boolean): void {
+    if (this.#active === active) return;
+    this.#active = active;
+    if (this.isOnline) this.#tellActive();
+  }
+
+  /** The network, the tab or the machine woke up: see whether the line still stands. */
+  nudge(): void {
+    this.#socket.nudge();
+  }
+
+  // --- what comes in -----------------------------------------------------------------------------
+
+  async #hello(): Promise<void> {
+    this.#early = [];
+    const rooms: Record<string, number> = {};
+    for (const room of this.state.rooms.values()) {
+      const isMine = room.role !== null || this.state.me?.role === 'guest';
+      if (room.have !== null && isMine) rooms[room.room] = room.have;
+    }
+    try {
+      this.#welcome(await this.request('hello', { epoch: this.state.epoch, rooms }));
+      // Answered after all that the welcome brings.
+      await this.request('about', {});
+      this.update(onWelcomeOver);
+    } catch (error) {
+      if (error instanceof Disconnected) return;
+      if (!(error instanceof Refused)) throw error;
+      this.#socket.giveUp(error.retryAfterS);
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    if (welcome.me.name !== this.user) {
+      this.callbacks.becameAnother();
+      return;
+    }
+    if (this.#store?.epoch !== welcome.epoch) this.#changeEpoch(welcome.epoch);
+    this.#socket.settled();
+    this.connection = { status: 'online' };
+    this.update((state) => onWelcome(state, welcome));
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const event of early) this.#onEvent(event);
+    if (!this.#active) this.#tellActive();
+    this.markers.resend();
+    void this.#outbox?.drain();
+  }
+
+  #changeEpoch(epoch: string): void {
+    void this.#store?.close();
+    this.#store = new Store(epoch, this.user);
+    rememberSession({ user: this.user, epoch });
+    void eraseCaches(this.user, this.#store.name);
+  }
+
+  #onEvent(event: ServerEvent): void {
+    if (this.#early) {
+      this.#early.push(event);
+      return;
+    }
+    if (event.on === 'notice') this.callbacks.notice(event.text);
+    if (event.on === 'reset') this.#store?.forget(event.room);
+    const wasLive = event.on === 'message' && this.#isLive(event.room);
+    this.update((state) => onEvent(state, event, Date.now()));
+    if (event.on === 'message') {
+      this.#arrived([event]);
+      if (wasLive) this.callbacks.heard(event);
+    }
+    if (event.on === 'removed') this.#store?.forget(event.room);
+    if (this.state.myHead > this.state.myRev) void this.#askMine();
+  }
+
+  #isLive(room: string): boolean {
+    return this.state.rooms.get(room)?.catchUp === 'none';
+  }
+
+  #arrived(messages: readonly WireMessage[]): void {
+    for (const wire of messages) {
+      this.#people.seen(wire.by);
+      if (wire.by === this.user && wire.nonce) this.#outbox?.confirm(wire.nonce);
+      // What is owed and not asked for yet would leave a hole in what is kept.
+      const room = this.state.rooms.get(wire.room);
+      if (room && room.catchUp !== 'later') this.#store?.keep(messageOf(wire));
+    }
+    this.#saveSoon();
+  }
+
+  #joined(reply: Joined): string {
+    this.update((state) => onJoined(state, reply, state.myRev));
+    this.#arrived(reply.messages);
+    return reply.room.room;
+  }
+
+  async #askMine(): Promise<void> {
+    if (this.#askingMine || !this.isOnline) return;
+    this.#askingMine = true;
+    try {
+      while (this.state.myHead > this.state.myRev) {
+        const reply = await this.request('me', {});
+        this.update((state) => onMine(state, reply));
+      }
+    } catch (error) {
+      if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
+      // The next event of mine, or the next welcome, closes the gap.
+    } finally {
+      this.#askingMine = false;
+    }
+  }
+
+  #tellActive(): void {
+    this.request('active', { active: this.#active }).catch(() => undefined);
+  }
+
+  #onClosed(): void {
+    if (this.connection.status !== 'lost') this.connection = { status: 'lost', since: Date.now() };
+    this.update(onDisconnected);
+    this.callbacks.changed();
+  }
+
+  #saveSoon(): void {
+    this.#saveTimer ??= setTimeout(() => this.save(), SAVE_AFTER_MS);
+  }
+
+  /** Write to the browser's database now; the page may be about to go. */
+  save(): void {
+    clearTimeout(this.#saveTimer);
+    this.#saveTimer = undefined;
+    void this.#store?.save(this.state);
+  }
+}

@@ -1,0 +1,116 @@
+/** Pages of a room's history: from the server, or without a network from what is kept. */
+
+import { Disconnected, type Fields, type Message as WireMessage, type Page } from './protocol';
+import type { Holder } from './markers';
+import { change } from './reducer';
+import { onPage, onPageFailed, onPageSent } from './replies';
+import { addPage, leaveVisit, walkDown, type Where } from './segments';
+import { shown, type Message } from './state';
+
+const PAGE = 60;
+
+interface Sources {
+  page(fields: Fields<'history'>): Promise<Page>;
+  kept(room: string, beforeSeq: number, limit: number): Promise<Message[]>;
+  arrived(messages: readonly WireMessage[]): void;
+}
+
+export class History {
+  /** Room and direction of what is under way: each is asked for once. */
+  #busy = new Set<string>();
+  readonly #holder: Holder;
+  readonly #from: Sources;
+
+  constructor(holder: Holder, from: Sources) {
+    this.#holder = holder;
+    this.#from = from;
+  }
+
+  /** The page above what is shown. */
+  async older(name: string): Promise<void> {
+    const room = this.#holder.state.rooms.get(name);
+    if (!room || shown(room).start) return;
+    const first = shown(room).messages[0]?.seq;
+    if (first === undefined) return this.latest(name);
+    await this.#once(`${name} before`, async () => {
+      try {
+        await this.#ask(name, { room: name, before: first, limit: PAGE }, 'before');
+      } catch (error) {
+        if (!(error instanceof Disconnected)) throw error;
+        await this.#older(name, first);
+      }
+    });
+  }
+
+  async #older(name: string, first: number): Promise<void> {
+    const kept = await this.#from.kept(name, first, PAGE);
+    if (kept.length === 0) return;
+    this.#holder.update((state) =>
+      change(onPageSent(state, name), name, (room) => addPage(room, kept, 'before', kept[0]?.seq === 1)),
+    );
+  }
+
+  /** The page below a place visited; the latest messages join it when they are reached. */
+  async newer(name: string): Promise<void> {
+    const visit = this.#holder.state.rooms.get(name)?.visit;
+    const last = visit?.messages.at(-1)?.seq;
+    if (last === undefined) return;
+    let joined = false;
+    this.#holder.update((state) =>
+      change(state, name, (room) => {
+        const walked = walkDown(room);
+        joined = walked !== null;
+        return walked ?? room;
+      }),
+    );
+    if (joined) return;
+    await this.#once(`${name} after`, () =>
+      this.#ask(name, { room: name, after: last, limit: PAGE }, 'after'),
+    );
+  }
+
+  /** Go to a message: a place apart from the latest, unless it is among them. */
+  async around(name: string, seq: number): Promise<void> {
+    const room = this.#holder.state.rooms.get(name);
+    if (!room) return;
+    if (room.live.messages.some((message) => message.seq === seq)) {
+      this.#holder.update((state) => change(state, name, leaveVisit));
+      return;
+    }
+    await this.#once(`${name} around ${seq}`, () =>
+      this.#ask(name, { room: name, around: seq, limit: PAGE }, 'around'),
+    );
+  }
+
+  /** Back to the latest messages. */
+  async latest(name: string): Promise<void> {
+    this.#holder.update((state) => change(state, name, leaveVisit));
+    const room = this.#holder.state.rooms.get(name);
+    if (!room || room.live.messages.length > 0 || room.live.start) return;
+    await this.#once(`${name} latest`, () =>
+      this.#ask(name, { room: name, limit: PAGE }, 'latest'),
+    );
+  }
+
+  async #ask(name: string, fields: Fields<'history'>, where: Where): Promise<void> {
+    this.#holder.update((state) => onPageSent(state, name));
+    try {
+      const page = await this.#from.page(fields);
+      this.#holder.update((state) => onPage(state, name, page, where));
+      this.#from.arrived(page.messages);
+    } catch (error) {
+      this.#holder.update((state) => onPageFailed(state, name));
+      throw error;
+    }
+  }
+
+  async #once(what: string, run: () => Promise<void>): Promise<void> {
+    if (this.#busy.has(what)) return;
+    this.#busy.add(what);
+    try {
+      await run();
+    } finally {
+      this.#busy.delete(what);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/** The little that is kept outside the databases, because it is needed before one is open. */
+
+const SESSION = 'hubbub.session';
+const DRAFT = 'hubbub.draft';
+
+/** Who was last signed in here, and with which epoch of the server: it names their database. */
+export interface LastSession {
+  user: string;
+  epoch: string;
+}
+
+export function lastSession(): LastSession | null {
+  try {
+    return JSON.parse(localStorage.getItem(SESSION) ?? 'null') as LastSession | null;
+  } catch {
+    return null;
+  }
+}
+
+export function rememberSession(session: LastSession | null): void {
+  if (session) localStorage.setItem(SESSION, JSON.stringify(session));
+  else localStorage.removeItem(SESSION);
+}
+
+function draftKey(user: string, room: string): string {
+  return `${DRAFT}:${user}:${room}`;
+}
+
+/** Half-written text; written at every stroke, so that nothing is lost with the tab. */
+export function draftOf(user: string, room: string): string {
+  return localStorage.getItem(draftKey(user, room)) ?? '';
+}
+
+export function keepDraft(user: string, room: string, text: string): void {
+  if (text.trim() === '') localStorage.removeItem(draftKey(user, room));
+  else localStorage.setItem(draftKey(user, room), text);
+}
+
+export function hasDrafts(user: string): boolean {
+  return Object.keys(localStorage).some((key) => key.startsWith(draftKey(user, '')));
+}
+
+export function eraseDrafts(user: string): void {
+  for (const key of Object.keys(localStorage)) {
+    if (key.startsWith(draftKey(user, ''))) localStorage.removeItem(key);
+  }
+}

@@ -1,0 +1,75 @@
+/** Sends read markers: one under way per room, the newest wins, and not more often than needed. */
+
+import { Disconnected, Refused, type Fields, type Ok } from './protocol';
+import { onMarker } from './replies';
+import { change } from './reducer';
+import { readHere, unreadFrom } from './reading';
+import { readUpTo, type State } from './state';
+
+/** The server stores a marker at most every 2 s per room; sending more often helps nobody. */
+const EVERY_MS = 1_000;
+
+export interface Holder {
+  readonly state: State;
+  update(how: (state: State) => State): void;
+}
+
+type Ask = (fields: Fields<'read'>) => Promise<Ok<'read'>>;
+
+export class ReadMarkers {
+  #busy = new Set<string>();
+  readonly #holder: Holder;
+  readonly #ask: Ask;
+
+  constructor(holder: Holder, ask: Ask) {
+    this.#holder = holder;
+    this.#ask = ask;
+  }
+
+  /** I have seen everything up to here. */
+  read(name: string, seq: number): void {
+    const room = this.#holder.state.rooms.get(name);
+    if (!room || room.role === null || seq <= readUpTo(room)) return;
+    this.#holder.update((state) => change(state, name, (known) => readHere(known, seq)));
+    void this.#send(name);
+  }
+
+  /** Mark as unread from this message on. */
+  async unread(name: string, seq: number): Promise<void> {
+    this.#holder.update((state) => change(state, name, (room) => unreadFrom(room, seq)));
+    const reply = await this.#ask({ room: name, seq: Math.max(0, seq - 1), back: true });
+    this.#holder.update((state) => onMarker(state, name, reply));
+  }
+
+  /** The connection stands again: send what could not be sent. */
+  resend(): void {
+    for (const room of this.#holder.state.rooms.values()) {
+      if (room.sentRead !== null) void this.#send(room.room);
+    }
+  }
+
+  async #send(name: string): Promise<void> {
+    if (this.#busy.has(name)) return;
+    this.#busy.add(name);
+    try {
+      for (;;) {
+        const seq = this.#holder.state.rooms.get(name)?.sentRead;
+        if (seq === null || seq === undefined) return;
+        const reply = await this.#ask({ room: name, seq });
+        this.#holder.update((state) => onMarker(state, name, reply));
+        await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+      }
+    } catch (error) {
+      this.#failed(name, error);
+    } finally {
+      this.#busy.delete(name);
+    }
+  }
+
+  #failed(name: string, error: unknown): void {
+    if (error instanceof Disconnected) return;
+    if (!(error instanceof Refused)) throw error;
+    if (error.passes) setTimeout(() => void this.#send(name), (error.retryAfterS ?? 1) * 1000);
+    else this.#holder.update((state) => change(state, name, (room) => ({ ...room, sentRead: null })));
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Messages on their way: kept in the browser until the server has them, over reloads and offline
+ * time. First in, first out in each room; one tab sends at a time; the nonce makes every retry
+ * safe. An error that trying again will not mend stops its message and leaves it to the person.
+ */
+
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import { Disconnected, Refused, type Fields, type MessageKind, type Ok } from './protocol';
+
+export interface Draft {
+  room: string;
+  text: string;
+  kind: MessageKind;
+  replyTo: number | null;
+}
+
+export interface Pending extends Draft {
+  nonce: string;
+  /** When it was written, by this device's clock. */
+  at: number;
+  /** Why the server will not take it, in a sentence. */
+  failed: string | null;
+  /** The server has it; its own copy is about to take this one's place. */
+  sent: boolean;
+}
+
+interface Schema extends DBSchema {
+  outbox: { key: number; value: Pending & { order?: number }; indexes: { nonce: string } };
+}
+
+type News = { changed: true } | { sent: string };
+
+export interface Sender {
+  isReady(): boolean;
+  post(fields: Fields<'post'>): Promise<Ok<'post'>>;
+}
+
+/** Run something while no other tab does. */
+export type Exclusively = (name: string, run: () => Promise<void>) => Promise<void>;
+
+const withLock: Exclusively = async (name, run) => {
+  // Pages on plain http from another device have no locks; there the nonce alone has to do.
+  if (navigator.locks) await navigator.locks.request(name, run);
+  else await run();
+};
+
+function databaseName(user: string): string {
+  return `hubbub-outbox:${user}`;
+}
+
+export function newNonce(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export class Outbox {
+  items: readonly Pending[] = [];
+  #channel: BroadcastChannel;
+  #draining = false;
+  #again = false;
+  /** Confirmed ones, which a list read a moment earlier may still hold. */
+  #done = new Set<string>();
+
+  private constructor(
+    private readonly db: IDBPDatabase<Schema>,
+    private readonly name: string,
+    private readonly sender: Sender,
+    private readonly changed: () => void,
+    private readonly exclusively: Exclusively,
+  ) {
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = (message: MessageEvent<News>) => void this.#hear(message.data);
+  }
+
+  static async open(
+    user: string,
+    sender: Sender,
+    changed: () => void,
+    exclusively: Exclusively = withLock,
+  ): Promise<Outbox> {
+    const name = databaseName(user);
+    const db = await openDB<Schema>(name, 1, {
+      upgrade(fresh) {
+        const store = fresh.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
+        store.createIndex('nonce', 'nonce', { unique: true });
+      },
+      blocking: (_old, _new, event) => (event.target as IDBDatabase).close(),
+    });
+    const outbox = new Outbox(db, name, sender, changed, exclusively);
+    await outbox.#reload();
+    return outbox;
+  }
+
+  /** Take a message; it is shown at once and kept before anything is sent. */
+  async add(draft: Draft, at: number): Promise<Pending> {
+    const pending: Pending = { ...draft, nonce: newNonce(), at, failed: null, sent: false };
+    this.#show([...this.items, pending]);
+    await this.db.add('outbox', { ...pending });
+    this.#tell({ changed: true });
+    void this.drain();
+    return pending;
+  }
+
+  async retry(nonce: string): Promise<void> {
+    await this.#put(nonce, { failed: null });
+    void this.drain();
+  }
+
+  /** Give a message up. */
+  async remove(nonce: string): Promise<void> {
+    await this.#erase(nonce);
+    this.#show(this.items.filter((item) => item.nonce !== nonce));
+    this.#tell({ changed: true });
+  }
+
+  /** The server's copy of one of my messages came: ours has done its duty. */
+  confirm(nonce: string): void {
+    if (!this.items.some((item) => item.nonce === nonce)) return;
+    this.#done.add(nonce);
+    this.#show(this.items.filter((item) => item.nonce !== nonce));
+    void this.#erase(nonce);
+  }
+
+  /** Send what waits, as far as that is possible now. */
+  async drain(): Promise<void> {
+    if (this.#draining) {
+      this.#again = true;
+      return;
+    }
+    this.#draining = true;
+    try {
+      do {
+        this.#again = false;
+        await this.exclusively(this.name, () => this.#sendAll());
+      } while (this.#again && this.sender.isReady());
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  close(): void {
+    this.#channel.close();
+    this.db.close();
+  }
+
+  async #sendAll(): Promise<void> {
+    if (!this.sender.isReady()) return;
+    const waiting = await this.db.getAll('outbox');
+    const rooms = new Set(waiting.map((item) => item.room));
+    await Promise.all([...rooms].map((room) => this.#sendRoom(room)));
+  }
+
+  async #sendRoom(room: string): Promise<void> {
+    while (this.sender.isReady()) {
+      const waiting = await this.db.getAll('outbox');
+      const next = waiting.find((item) => item.room === room && item.failed === null);
+      if (!next) return;
+      if (!(await this.#sendOne(next))) return;
+    }
+  }
+
+  /** Whether the next one may follow. */
+  async #sendOne(item: Pending): Promise<boolean> {
+    try {
+      await this.sender.post(postOf(item));
+    } catch (error) {
+      return this.#refused(item, error);
+    }
+    await this.#erase(item.nonce);
+    this.#markSent(item.nonce);
+    this.#tell({ sent: item.nonce });
+    return true;
+  }
+
+  async #refused(item: Pending, error: unknown): Promise<boolean> {
+    if (error instanceof Disconnected) return false;
+    if (!(error instanceof Refused)) throw error;
+    // Whoever signs in again finds it waiting.
+    if (error.code === 'sign_in_required') return false;
+    if (error.passes) {
+      await new Promise((resolve) => setTimeout(resolve, (error.retryAfterS ?? 1) * 1000));
+      return true;
+    }
+    await this.#put(item.nonce, { failed: error.message });
+    return true;
+  }
+
+  #markSent(nonce: string): void {
+    this.#show(
+      this.items.map((item) => (item.nonce === nonce ? { ...item, sent: true, failed: null } : item)),
+    );
+  }
+
+  async #put(nonce: string, news: Partial<Pending>): Promise<void> {
+    const tx = this.db.transaction('outbox', 'readwrite');
+    const item = await tx.store.index('nonce').get(nonce);
+    if (item) await tx.store.put({ ...item, ...news });
+    await tx.done;
+    this.#show(this.items.map((known) => (known.nonce === nonce ? { ...known, ...news } : known)));
+    this.#tell({ changed: true });
+  }
+
+  async #erase(nonce: string): Promise<void> {
+    const tx = this.db.transaction('outbox', 'readwrite');
+    const key = await tx.store.index('nonce').getKey(nonce);
+    if (key !== undefined) await tx.store.delete(key);
+    await tx.done;
+  }
+
+  async #hear(news: News): Promise<void> {
+    if ('sent' in news) this.#markSent(news.sent);
+    else await this.#reload();
+  }
+
+  async #reload(): Promise<void> {
+    const kept = await this.db.getAll('outbox');
+    const sent = this.items.filter((item) => item.sent);
+    const over = new Set([...this.#done, ...sent.map((item) => item.nonce)]);
+    const waiting = kept.filter((item) => !over.has(item.nonce));
+    this.#show([...sent, ...waiting]);
+  }
+
+  #show(items: readonly Pending[]): void {
+    this.items = items;
+    this.changed();
+  }
+
+  #tell(news: News): void {
+    this.#channel.postMessage(news);
+  }
+}
+
+export async function eraseOutbox(user: string): Promise<void> {
+  await deleteDB(databaseName(user));
+}
+
+function postOf(item: Pending): Fields<'post'> {
+  return {
+    room: item.room,
+    text: item.text,
+    nonce: item.nonce,
+    ...(item.kind === 'text' ? {} : { kind: item.kind }),
+    ...(item.replyTo === null ? {} : { reply_to: item.replyTo }),
+  };
+}

@@ -1,0 +1,48 @@
+/** Finds the display names of people whose handles came with events. */
+
+import { Disconnected, Refused, type Fields, type Ok } from './protocol';
+import { withPeople } from './reducer';
+import type { Holder } from './markers';
+
+const WAIT_MS = 30;
+/** As many as the server answers at once. */
+const AT_ONCE = 100;
+
+type Ask = (fields: Fields<'users'>) => Promise<Ok<'users'>>;
+
+export class People {
+  #wanted = new Set<string>();
+  #asked = new Set<string>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #holder: Holder;
+  readonly #ask: Ask;
+
+  constructor(holder: Holder, ask: Ask) {
+    this.#holder = holder;
+    this.#ask = ask;
+  }
+
+  /** Somebody appeared; guests are shown by their handle and not asked for. */
+  seen(name: string): void {
+    if (name.startsWith('~') || this.#asked.has(name)) return;
+    if (this.#holder.state.people.has(name)) return;
+    this.#asked.add(name);
+    this.#wanted.add(name);
+    this.#timer ??= setTimeout(() => void this.#askAll(), WAIT_MS);
+  }
+
+  async #askAll(): Promise<void> {
+    this.#timer = undefined;
+    const names = [...this.#wanted].slice(0, AT_ONCE);
+    for (const name of names) this.#wanted.delete(name);
+    try {
+      const { users } = await this.#ask({ names });
+      this.#holder.update((state) => withPeople(state, users));
+    } catch (error) {
+      if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
+      // Asked again when they next say something.
+      for (const name of names) this.#asked.delete(name);
+    }
+    if (this.#wanted.size > 0) this.#timer = setTimeout(() => void this.#askAll(), WAIT_MS);
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * The wire, version 1, as `docs/protocol.md` has it and `hubbub/model/` defines it.
+ *
+ * Optional fields are those the server leaves out when they are at their default. Times are
+ * milliseconds since the epoch by the server's clock.
+ */
+
+export const SUBPROTOCOL = 'hubbub.v1';
+
+/** Close codes with a meaning of their own; every other one means: try again. */
+export const CLOSE = {
+  /** Not wanted here (signed out, locked out): do not come back. */
+  policy: 1008,
+  /** The server restarts: come back, spread out. */
+  restart: 1012,
+  /** This client read too slowly: come back and sync. */
+  tooSlow: 4000,
+  /** The session is over: sign in again. */
+  signIn: 4001,
+} as const;
+
+export type RoomKind = 'public' | 'private' | 'direct';
+export type RoomRole = 'owner' | 'moderator' | 'member';
+export type ServerRole = 'owner' | 'admin' | 'member' | 'guest';
+export type Registration = 'open' | 'invite' | 'closed';
+export type Notify = 'all' | 'mentions' | 'none';
+export type Presence = 'online' | 'away' | 'offline';
+export type MessageKind = 'text' | 'me';
+
+// --- values -------------------------------------------------------------------------------------
+
+export interface Me {
+  name: string;
+  display_name: string;
+  role: ServerRole;
+  rev?: number;
+}
+
+export interface Person {
+  name: string;
+  display_name: string;
+  role?: ServerRole;
+  disabled?: boolean;
+}
+
+export interface Room {
+  room: string;
+  kind: RoomKind;
+  title: string;
+  topic?: string;
+  seq?: number;
+  rev?: number;
+  mrev?: number;
+  members?: number;
+  created_at?: number;
+  archived?: boolean;
+}
+
+export interface MyRoom extends Room {
+  role?: RoomRole | null;
+  read_seq?: number;
+  mentions?: number;
+  notify?: Notify;
+  hidden?: boolean;
+  people?: Person[];
+}
+
+export interface Membership {
+  name: string;
+  display_name: string;
+  role?: RoomRole;
+  presence?: Presence;
+}
+
+export interface ServerInfo {
+  name: string;
+  version: string;
+  registration: Registration;
+  guests: boolean;
+  needs_owner: boolean;
+  limits: { text: number; frame_bytes: number; page: number };
+}
+
+export interface DeviceSession {
+  session: string;
+  label: string;
+  created_at: number;
+  seen_at: number;
+  current?: boolean;
+}
+
+export interface ServerInvite {
+  invite: string;
+  url: string;
+  by: string | null;
+  created_at: number;
+  expires_at: number;
+  uses: number;
+}
+
+/** One message in its whole present state. A deleted one is a tombstone without text. */
+export interface Message {
+  room: string;
+  seq: number;
+  rev: number;
+  by: string;
+  at: number;
+  text?: string;
+  kind?: MessageKind;
+  nonce?: string | null;
+  reply_to?: number | null;
+  edited_at?: number | null;
+  deleted?: boolean;
+  mentions?: string[];
+}
+
+// --- events -------------------------------------------------------------------------------------
+
+export type MessageEvent = Message & { on: 'message' };
+
+export type ServerEvent =
+  | MessageEvent
+  | { on: 'reset'; room: string }
+  | { on: 'synced'; room: string; through: number; more?: boolean }
+  | { on: 'typing'; room: string; user: string }
+  | { on: 'room'; room: string; rev: number; title: string; topic?: string; archived?: boolean }
+  | {
+      on: 'member';
+      room: string;
+      mrev: number;
+      members: number;
+      user?: string | null;
+      display_name?: string | null;
+      role?: RoomRole | null;
+    }
+  | { on: 'removed'; room: string; rev: number; reason: 'left' | 'kicked' | 'deleted' }
+  | { on: 'read'; room: string; read_seq: number; mentions?: number; rev?: number | null }
+  | {
+      on: 'presence';
+      user?: string | null;
+      state?: Presence | null;
+      room?: string | null;
+      online?: number | null;
+    }
+  | { on: 'behind'; rooms: Record<string, { seq: number; rev: number }> }
+  | { on: 'notice'; text: string; retry_after?: number | null }
+  | { on: 'user'; user: string; display_name: string }
+  | { on: 'me'; rev: number; me?: Me | null; room?: MyRoom | null }
+  | { on: 'server'; server: ServerInfo };
+
+// --- commands and their replies -----------------------------------------------------------------
+
+export interface Welcome {
+  epoch: string;
+  me: Me;
+  server: ServerInfo;
+  rooms: MyRoom[];
+  gone: string[];
+  presence: Record<string, Presence>;
+}
+
+export interface Mine {
+  me: Me;
+  rooms: MyRoom[];
+}
+
+export interface Page {
+  messages: Message[];
+  people: Person[];
+  more_before: boolean;
+  more_after: boolean;
+}
+
+export interface Joined {
+  room: MyRoom;
+  messages: Message[];
+  people: Person[];
+}
+
+export interface SyncReply {
+  through: number;
+  more: boolean;
+  reset: boolean;
+}
+
+type Nothing = Record<string, never>;
+
+/** Every command of the socket: its fields, and what `ok` holds. */
+export interface Commands {
+  hello: [{ epoch: string | null; rooms: Record<string, number> }, Welcome];
+  post: [
+    { room: string; text: string; nonce: string; reply_to?: number; kind?: MessageKind },
+    { seq: number; rev: number; at: number },
+  ];
+  edit: [{ room: string; seq: number; text: string }, { rev: number }];
+  delete: [{ room: string; seq: number }, { rev: number }];
+  history: [
+    { room: string; before?: number; after?: number; around?: number; limit?: number },
+    Page,
+  ];
+  sync: [{ room: string; after: number }, SyncReply];
+  read: [{ room: string; seq: number; back?: boolean }, { read_seq: number; mentions: number }];
+  active: [{ active: boolean }, Nothing];
+  join: [{ room: string }, Joined];
+  leave: [{ room: string }, Nothing];
+  create_room: [
+    { title: string; room?: string; kind?: 'public' | 'private'; topic?: string; members?: string[] },
+    Joined,
+  ];
+  direct: [{ users: string[] }, Joined];
+  invite: [{ room: string; user: string }, { mrev: number }];
+  kick: [{ room: string; user: string }, { mrev: number }];
+  set_role: [{ room?: string; user: string; role: RoomRole | 'admin' }, { mrev: number }];
+  update_room: [
+    { room: string; title?: string; topic?: string; archived?: boolean },
+    { rev: number },
+  ];
+  delete_room: [{ room: string }, Nothing];
+  prefs: [{ room: string; notify?: Notify; hidden?: boolean }, Nothing];
+  members: [
+    { room: string; after?: string; limit?: number },
+    { members: Membership[]; mrev: number; more: boolean },
+  ];
+  rooms: [{ q?: string; after?: string; limit?: number }, { rooms: MyRoom[]; cursor: string | null }];
+  users: [
+    { names?: string[]; q?: string; after?: string; limit?: number },
+    { users: Person[]; more: boolean },
+  ];
+  me: [Nothing, Mine];
+  update_me: [{ display_name: string }, Nothing];
+  sessions: [Nothing, { sessions: DeviceSession[] }];
+  end_session: [{ session: string }, Nothing];
+  create_invite: [{ days?: number; uses?: number }, { invite: ServerInvite }];
+  invites: [Nothing, { invites: ServerInvite[] }];
+  end_invite: [{ invite: string }, Nothing];
+  disable_user: [{ user: string; disabled?: boolean }, Nothing];
+  update_server: [{ name?: string; registration?: Registration; guests?: boolean }, Nothing];
+  about: [Nothing, ServerInfo];
+}
+
+export type CommandName = keyof Commands;
+export type Fields<C extends CommandName> = Commands[C][0];
+export type Ok<C extends CommandName> = Commands[C][1];
+
+// --- errors -------------------------------------------------------------------------------------
+
+/** What the server refused, by a stable code for programs and a sentence for people. */
+export interface Refusal {
+  code: string;
+  message: string;
+  retry_after?: number | null;
+}
+
+export class Refused extends Error {
+  readonly code: string;
+  readonly retryAfterS: number | null;
+
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.name = 'Refused';
+    this.code = refusal.code;
+    this.retryAfterS = refusal.retry_after ?? null;
+  }
+
+  /** Whether the same command may succeed later with nothing changed. */
+  get passes(): boolean {
+    return PASSING.has(this.code);
+  }
+}
+
+const PASSING: ReadonlySet<string> = new Set([
+  'rate_limited',
+  'too_many_connections',
+  'busy',
+  'unavailable',
+  'internal',
+]);
+
+/** The connection went before the answer came: whether it was done is not known. */
+export class Disconnected extends Error {
+  constructor() {
+    super('The connection was lost.');
+    this.name = 'Disconnected';
+  }
+}
+
+export type ServerFrame =
+  | ServerEvent
+  | { re: number; ok: unknown }
+  | { re: number | null; error: Refusal };

@@ -1,0 +1,99 @@
+/** What is unread: how posts, markers and mentions count. All pure. */
+
+import type { MyRoom } from './protocol';
+import { findMessage, type Message, type RoomState } from './state';
+
+function mentionsMe(message: Message | null, me: string): boolean {
+  return message !== null && !message.deleted && message.by !== me && message.mentions.includes(me);
+}
+
+/**
+ * Count a message before it is put in its place.
+ *
+ * Posting moves one's own marker only if everything before was read: the rule of the server,
+ * applied here to any order of arrival.
+ */
+export function count(room: RoomState, message: Message, me: string | null): RoomState {
+  if (me === null) return room;
+  if (message.seq > room.countedSeq && !room.counted.has(message.seq)) {
+    return countNew(noted(room, message.seq), message, me);
+  }
+  const before = findMessage(room, message.seq);
+  if (!before || before.rev >= message.rev || message.seq <= room.readSeq) return room;
+  return withMentions(room, Number(mentionsMe(message, me)) - Number(mentionsMe(before, me)));
+}
+
+function countNew(room: RoomState, message: Message, me: string): RoomState {
+  if (message.by === me) {
+    return moveOverOwn({ ...room, ownSeqs: new Set(room.ownSeqs).add(message.seq) });
+  }
+  if (message.seq <= room.readSeq) return room;
+  return withMentions(room, Number(mentionsMe(message, me)));
+}
+
+function withMentions(room: RoomState, more: number): RoomState {
+  return more === 0 ? room : { ...room, mentions: Math.max(0, room.mentions + more) };
+}
+
+function noted(room: RoomState, seq: number): RoomState {
+  if (seq !== room.countedSeq + 1) return { ...room, counted: new Set(room.counted).add(seq) };
+  if (room.counted.size === 0) return { ...room, countedSeq: seq };
+  let countedSeq = seq;
+  while (room.counted.has(countedSeq + 1)) countedSeq += 1;
+  const counted = new Set([...room.counted].filter((above) => above > countedSeq));
+  return { ...room, countedSeq, counted };
+}
+
+function moveOverOwn(room: RoomState): RoomState {
+  if (!room.ownSeqs.has(room.readSeq + 1)) return room;
+  const ownSeqs = new Set(room.ownSeqs);
+  let { readSeq } = room;
+  while (ownSeqs.delete(readSeq + 1)) readSeq += 1;
+  return { ...room, readSeq, ownSeqs };
+}
+
+/** My marker as the server told it, when it knew of posts up to `seq`. */
+export function marked(
+  room: RoomState,
+  marker: { readSeq: number; mentions: number; seq: number },
+  me: string | null,
+): RoomState {
+  const told: RoomState = {
+    ...room,
+    readSeq: marker.readSeq,
+    mentions: marker.mentions,
+    countedSeq: Math.max(marker.seq, marker.readSeq),
+    counted: new Set(),
+    ownSeqs: new Set(),
+    sentRead: room.sentRead !== null && room.sentRead > marker.readSeq ? room.sentRead : null,
+  };
+  if (me === null || room.seq <= marker.seq) return told;
+  return recount(told, marker.seq, me);
+}
+
+/** Posts above `seq` came while the marker was on its way: count them again. */
+function recount(room: RoomState, seq: number, me: string): RoomState {
+  const later = [...room.live.messages, ...room.strays.values()]
+    .filter((message) => message.seq > seq)
+    .sort((a, b) => a.seq - b.seq);
+  return later.reduce((counted, message) => {
+    const known = message.seq <= counted.countedSeq || counted.counted.has(message.seq);
+    return known ? counted : countNew(noted(counted, message.seq), message, me);
+  }, room);
+}
+
+/** I have read up to here, and the server is being told. */
+export function readHere(room: RoomState, seq: number): RoomState {
+  const caughtUp = seq >= room.seq;
+  return { ...room, sentRead: seq, mentions: caughtUp ? 0 : room.mentions };
+}
+
+/** Mark as unread from here on; the server is being told. */
+export function unreadFrom(room: RoomState, seq: number): RoomState {
+  const readSeq = Math.max(0, seq - 1);
+  return { ...room, readSeq, sentRead: null, ownSeqs: new Set() };
+}
+
+export function markerOf(wire: MyRoom): { readSeq: number; mentions: number; seq: number } {
+  return { readSeq: wire.read_seq ?? 0, mentions: wire.mentions ?? 0, seq: wire.seq ?? 0 };
+}

@@ -1,0 +1,283 @@
+/**
+ * State × event → state, by the rule that every consumer of Hubbub follows:
+ *
+ * Keep `have` per room, contiguous, and a rev per object. An object applies if its own rev is
+ * newer. `have` moves only on `have + 1`, or to a reply's `through`. A gap asks for a sync, and
+ * at most one sync per room is under way (`sync.ts` asks). Any order, and any repetition, of live
+ * events and sync replies ends in the same state.
+ */
+
+import type { MyRoom, Person, ServerEvent } from './protocol';
+import { count, marked, markerOf } from './reading';
+import { emptied, place, settle, trim } from './segments';
+import {
+  INITIAL,
+  messageOf,
+  roomOf,
+  type MemberList,
+  type Message,
+  type RoomState,
+  type State,
+} from './state';
+
+const TYPING_MS = 6_000;
+
+type On<W extends ServerEvent['on']> = Extract<ServerEvent, { on: W }>;
+
+/** `now` is this device's clock, for what is measured on this device only. */
+export function onEvent(state: State, event: ServerEvent, now: number): State {
+  switch (event.on) {
+    case 'message':
+      return onMessage(state, messageOf(event));
+    case 'room':
+      return onRoomChanged(state, event);
+    case 'reset':
+      return change(state, event.room, (room) =>
+        room.catchUp === 'later' ? room : { ...emptied(room), rev: room.rev },
+      );
+    case 'synced':
+      return onSynced(state, event);
+    case 'typing':
+      return onTyping(state, event, now);
+    case 'member':
+      return onMember(state, event);
+    case 'removed':
+      return heard(without(state, event.room), event.rev);
+    case 'read':
+      return onRead(state, event);
+    case 'presence':
+      return onPresence(state, event);
+    case 'behind':
+      return onBehind(state, event);
+    case 'user':
+      return onUser(state, event);
+    case 'me':
+      return onMe(state, event);
+    case 'server':
+      return { ...state, server: event.server };
+    default:
+      // `notice` changes nothing that is kept; what a newer server may send is passed over.
+      return state;
+  }
+}
+
+/** The state with one of its rooms changed; unknown rooms are passed over. */
+export function change(
+  state: State,
+  name: string,
+  how: (room: RoomState) => RoomState,
+): State {
+  const before = state.rooms.get(name);
+  if (!before) return state;
+  const after = trim(how(before), state.open === name, state.following);
+  return after === before ? state : withRoom(state, after);
+}
+
+export function withRoom(state: State, room: RoomState): State {
+  return { ...state, rooms: new Map(state.rooms).set(room.room, room) };
+}
+
+export function without(state: State, name: string): State {
+  if (!state.rooms.has(name)) return state;
+  const rooms = new Map(state.rooms);
+  rooms.delete(name);
+  const typing = new Map(state.typing);
+  typing.delete(name);
+  return { ...state, rooms, typing };
+}
+
+export function withPeople(state: State, people: readonly Person[]): State {
+  const news = people.filter((person) => {
+    const known = state.people.get(person.name);
+    return known?.display_name !== person.display_name || known.role !== person.role;
+  });
+  if (news.length === 0) return state;
+  const all = new Map(state.people);
+  for (const person of news) all.set(person.name, person);
+  return { ...state, people: all };
+}
+
+// --- the room's own changes -----------------------------------------------------------------------
+
+function onMessage(state: State, message: Message): State {
+  const me = state.me?.name ?? null;
+  const next = change(state, message.room, (room) => applied(room, message, me));
+  return stoppedTyping(next, message.room, message.by);
+}
+
+function applied(room: RoomState, message: Message, me: string | null): RoomState {
+  const counted = heads(count(room, message, me), message.seq, message.rev);
+  // What is owed and not asked for yet will come with everything before it.
+  if (counted.catchUp === 'later') return counted;
+  return reach(place(counted, message), message.rev);
+}
+
+function onRoomChanged(state: State, event: On<'room'>): State {
+  return change(state, event.room, (room) => {
+    const known = heads(room, 0, event.rev);
+    const titled = event.rev > room.titleRev ? { ...known, ...titleOf(event) } : known;
+    return room.catchUp === 'later' ? titled : reach(titled, event.rev);
+  });
+}
+
+function titleOf(event: { rev: number; title: string; topic?: string; archived?: boolean }) {
+  return {
+    title: event.title,
+    topic: event.topic ?? '',
+    archived: event.archived ?? false,
+    titleRev: event.rev,
+  };
+}
+
+function heads(room: RoomState, seq: number, rev: number): RoomState {
+  if (seq <= room.seq && rev <= room.rev) return room;
+  return { ...room, seq: Math.max(room.seq, seq), rev: Math.max(room.rev, rev) };
+}
+
+/** The change with this rev has been applied. */
+function reach(room: RoomState, rev: number): RoomState {
+  if (room.have !== null && rev <= room.have) return room;
+  if (room.have !== null && rev === room.have + 1) return advanced(room, rev);
+  if (room.ahead.has(rev)) return room;
+  return { ...room, ahead: new Set(room.ahead).add(rev) };
+}
+
+/** `have` moves to `rev`, and on over everything above it that was applied already. */
+function advanced(room: RoomState, rev: number): RoomState {
+  if (room.ahead.size === 0) return { ...room, have: rev };
+  let have = rev;
+  while (room.ahead.has(have + 1)) have += 1;
+  return { ...room, have, ahead: new Set([...room.ahead].filter((seen) => seen > have)) };
+}
+
+/** Everything up to `through` has been sent. */
+export function reachThrough(room: RoomState, through: number): RoomState {
+  const reached = advanced(room, Math.max(through, room.have ?? 0));
+  const next = { ...reached, rev: Math.max(reached.rev, through) };
+  return (next.have ?? 0) >= next.rev ? settle(next) : next;
+}
+
+function onSynced(state: State, event: On<'synced'>): State {
+  return change(state, event.room, (room) => {
+    if (room.catchUp !== 'hello') return room;
+    return reachThrough({ ...room, catchUp: 'none' }, event.through);
+  });
+}
+
+function onBehind(state: State, event: On<'behind'>): State {
+  let next = state;
+  for (const [name, head] of Object.entries(event.rooms)) {
+    next = change(next, name, (room) => heads(room, head.seq, head.rev));
+  }
+  return next;
+}
+
+// --- people -----------------------------------------------------------------------------------------
+
+function onTyping(state: State, event: On<'typing'>, now: number): State {
+  if (event.user === state.me?.name) return state;
+  const here = new Map(state.typing.get(event.room)).set(event.user, now + TYPING_MS);
+  return { ...state, typing: new Map(state.typing).set(event.room, here) };
+}
+
+function stoppedTyping(state: State, room: string, user: string): State {
+  const here = state.typing.get(room);
+  if (!here?.has(user)) return state;
+  const rest = new Map(here);
+  rest.delete(user);
+  return { ...state, typing: new Map(state.typing).set(room, rest) };
+}
+
+function onMember(state: State, event: On<'member'>): State {
+  const next = change(state, event.room, (room) => {
+    if (event.mrev <= room.mrev) return room;
+    const memberList = room.memberList && memberListAfter(room.memberList, event);
+    return { ...room, mrev: event.mrev, members: event.members, memberList };
+  });
+  if (!event.user || !event.display_name) return next;
+  const known = next.people.get(event.user);
+  return withPeople(next, [{ ...known, name: event.user, display_name: event.display_name }]);
+}
+
+/** The list with this change, or none if something was missed: who shows it asks again. */
+function memberListAfter(list: MemberList, event: On<'member'>): MemberList | null {
+  if (!event.user || event.mrev !== list.mrev + 1) return null;
+  const roles = new Map(list.roles);
+  if (event.role) roles.set(event.user, event.role);
+  else roles.delete(event.user);
+  return { ...list, roles, mrev: event.mrev };
+}
+
+function onPresence(state: State, event: On<'presence'>): State {
+  if (event.room) {
+    return change(state, event.room, (room) => ({ ...room, online: event.online ?? null }));
+  }
+  if (!event.user) return state;
+  const presence = new Map(state.presence);
+  if (event.state && event.state !== 'offline') presence.set(event.user, event.state);
+  else presence.delete(event.user);
+  return { ...state, presence };
+}
+
+function onUser(state: State, event: On<'user'>): State {
+  const known = state.people.get(event.user);
+  const next = withPeople(state, [{ ...known, name: event.user, display_name: event.display_name }]);
+  if (next.me?.name !== event.user) return next;
+  return { ...next, me: { ...next.me, display_name: event.display_name } };
+}
+
+// --- what is mine -----------------------------------------------------------------------------------
+
+/** A change of mine with this rev was heard of. */
+function heard(state: State, rev: number): State {
+  const myHead = Math.max(state.myHead, rev);
+  return { ...state, myHead, myRev: rev === state.myRev + 1 ? rev : state.myRev };
+}
+
+function onRead(state: State, event: On<'read'>): State {
+  const rev = event.rev ?? null;
+  const next = change(state, event.room, (room) => {
+    if (rev !== null && rev < room.myRev) return room;
+    const marker = { readSeq: event.read_seq, mentions: event.mentions ?? 0, seq: room.seq };
+    return { ...marked(room, marker, state.me?.name ?? null), myRev: rev ?? room.myRev };
+  });
+  return rev === null ? next : heard(next, rev);
+}
+
+function onMe(state: State, event: On<'me'>): State {
+  if (event.rev <= state.myRev) return state;
+  let next = heard(state, event.rev);
+  if (event.me) next = withPeople({ ...next, me: event.me }, [event.me]);
+  return event.room ? mine(next, event.room, event.rev) : next;
+}
+
+/** My side of a room, whole, as of my rev. */
+export function mine(state: State, wire: MyRoom, myRev: number): State {
+  const next = withPeople(state, wire.people ?? []);
+  const known = next.rooms.get(wire.room);
+  if (!known) return withRoom(next, roomOf(wire, myRev));
+  if (myRev < known.myRev) return next;
+  return withRoom(next, merged(known, wire, myRev, state.me?.name ?? null));
+}
+
+function merged(room: RoomState, wire: MyRoom, myRev: number, me: string | null): RoomState {
+  const told = heads(marked(room, markerOf(wire), me), wire.seq ?? 0, wire.rev ?? 0);
+  const titled = (wire.rev ?? 0) >= room.titleRev ? titleOf({ ...wire, rev: wire.rev ?? 0 }) : {};
+  const counted =
+    (wire.mrev ?? 0) >= room.mrev ? { members: wire.members ?? 0, mrev: wire.mrev ?? 0 } : {};
+  return {
+    ...told,
+    ...titled,
+    ...counted,
+    role: wire.role ?? null,
+    notify: wire.notify ?? 'all',
+    hidden: wire.hidden ?? false,
+    people: (wire.people ?? []).map((person) => person.name),
+    myRev,
+  };
+}
+
+/** Nobody is signed in any more. */
+export function signedOut(state: State): State {
+  return { ...INITIAL, server: state.server };
+}

@@ -1,0 +1,200 @@
+/** State × reply → state: the welcome, my rooms, pages of history, syncs. All pure. */
+
+import type { Joined, Membership, Mine, Page, SyncReply, Welcome } from './protocol';
+import { change, mine, reachThrough, withPeople, withRoom, without } from './reducer';
+import { marked } from './reading';
+import { addPage, emptied, leaveVisit, settle, withoutPage, type Where } from './segments';
+import { messageOf, roomOf, type CatchUp, type RoomState, type State } from './state';
+
+/**
+ * The connection stands. Everything that was kept of another epoch is no longer true; what is
+ * owed of the rooms follows as events, each room ended by `synced`.
+ */
+export function onWelcome(state: State, welcome: Welcome): State {
+  const known = state.epoch === null || state.epoch === welcome.epoch ? state.rooms : new Map();
+  const myRev = welcome.me.rev ?? 0;
+  let next: State = {
+    ...state,
+    epoch: welcome.epoch,
+    me: welcome.me,
+    server: welcome.server,
+    myRev,
+    myHead: myRev,
+    rooms: lookedInto(known, state.open, welcome.gone),
+    presence: new Map(Object.entries(welcome.presence)),
+    typing: new Map(),
+  };
+  next = withPeople(next, [welcome.me]);
+  for (const wire of welcome.rooms) {
+    const before = known.get(wire.room);
+    // Heads are the server's, whatever was heard before; so is my side of the room.
+    const based = before ? rebased(before, wire.seq ?? 0, wire.rev ?? 0) : roomOf(wire, myRev);
+    next = mine(withRoom(next, based), wire, myRev);
+    next = change(next, wire.room, (room) => ({ ...room, catchUp: owed(room) }));
+  }
+  return next;
+}
+
+/** The room on screen that is not mine, only looked into, stays on screen. */
+function lookedInto(
+  rooms: ReadonlyMap<string, RoomState>,
+  open: string | null,
+  gone: readonly string[],
+): Map<string, RoomState> {
+  const room = open === null || gone.includes(open) ? undefined : rooms.get(open);
+  return room && room.role === null ? new Map([[room.room, { ...room, catchUp: 'later' }]]) : new Map();
+}
+
+function rebased(room: RoomState, seq: number, rev: number): RoomState {
+  return { ...room, seq, rev, titleRev: 0, mrev: 0, myRev: 0, memberList: null };
+}
+
+function owed(room: RoomState): CatchUp {
+  return room.have === room.rev ? 'none' : 'hello';
+}
+
+/** What a welcome brings has all come: rooms it left out are synced when they are opened. */
+export function onWelcomeOver(state: State): State {
+  return postpone(state, (catchUp) => catchUp === 'hello');
+}
+
+/** The connection is gone, and so is whatever was on its way. */
+export function onDisconnected(state: State): State {
+  return { ...postpone(state, (catchUp) => catchUp !== 'later'), typing: new Map() };
+}
+
+function postpone(state: State, which: (catchUp: CatchUp) => boolean): State {
+  const rooms = new Map(state.rooms);
+  for (const room of state.rooms.values()) {
+    if (which(room.catchUp)) rooms.set(room.room, { ...room, catchUp: 'later' });
+  }
+  return { ...state, rooms };
+}
+
+/** All my rooms, after a gap in my own rev. */
+export function onMine(state: State, reply: Mine): State {
+  const myRev = reply.me.rev ?? 0;
+  const listed = new Set(reply.rooms.map((room) => room.room));
+  let next = withPeople({ ...state, me: reply.me }, [reply.me]);
+  for (const room of state.rooms.values()) {
+    if (!listed.has(room.room) && room.role !== null && room.myRev <= myRev) {
+      next = without(next, room.room);
+    }
+  }
+  for (const wire of reply.rooms) next = mine(next, wire, myRev);
+  return { ...next, myRev: Math.max(next.myRev, myRev), myHead: Math.max(next.myHead, myRev) };
+}
+
+/** A sync has been asked for. */
+export function onSyncSent(state: State, name: string): State {
+  return change(state, name, (room) => ({ ...room, catchUp: 'sync' }));
+}
+
+/** Everything that a sync brings has come; what it leaves open (`more`) shows as a gap again. */
+export function onSynced(state: State, name: string, reply: SyncReply): State {
+  return change(state, name, (room) => {
+    if (room.catchUp !== 'sync') return room;
+    const done: RoomState = { ...room, catchUp: 'none' };
+    // A reply that brings nothing new answers for all there is: the head was told too high, by
+    // a server that has since lost its last second. Without this we would ask forever.
+    const isStuck = reply.reset ? !reply.more : reply.through <= (room.have ?? -1);
+    const rev = isStuck ? Math.max(reply.through, ...done.ahead) : done.rev;
+    return reachThrough({ ...done, rev }, reply.through);
+  });
+}
+
+/** The server refused a sync, or nobody waits for it any more. */
+export function onSyncFailed(state: State, name: string): State {
+  return change(state, name, (room) =>
+    room.catchUp === 'sync' ? { ...room, catchUp: 'later' } : room,
+  );
+}
+
+/** A room joined, made or found, with its latest messages as of one moment. */
+export function onJoined(state: State, reply: Joined, myRev: number): State {
+  const before = state.rooms.get(reply.room.room);
+  const rev = reply.room.rev ?? 0;
+  let next = withPeople(state, reply.people);
+  next = mine(next, reply.room, Math.max(myRev, before?.myRev ?? 0));
+  return change(next, reply.room.room, (room) => {
+    if (room.have !== null && room.have >= rev && room.live.messages.length > 0) return room;
+    return begun(room, reply, rev);
+  });
+}
+
+/** The room anew from a page as of `rev`; live events that came before the reply stay. */
+function begun(room: RoomState, reply: Joined, rev: number): RoomState {
+  const strays = new Map(room.strays);
+  for (const message of room.live.messages) strays.set(message.seq, message);
+  for (const wire of reply.messages) {
+    const known = strays.get(wire.seq);
+    if (!known || known.rev < wire.rev) strays.set(wire.seq, messageOf(wire));
+  }
+  const fresh: RoomState = { ...emptied(room), strays, ahead: room.ahead, catchUp: 'none' };
+  const reached = reachThrough(fresh, rev);
+  return reached.live.messages.length > 0 ? reached : settle(reached);
+}
+
+/** A page of history was asked for. */
+export function onPageSent(state: State, name: string): State {
+  return change(state, name, (room) => ({ ...room, loading: room.loading + 1 }));
+}
+
+export function onPageFailed(state: State, name: string): State {
+  return change(state, name, withoutPage);
+}
+
+export function onPage(state: State, name: string, page: Page, where: Where): State {
+  const messages = page.messages.map(messageOf);
+  return change(withPeople(state, page.people), name, (room) =>
+    addPage(room, messages, where, !page.more_before),
+  );
+}
+
+/** A page of members; `first` when it begins the list. */
+export function onMembers(
+  state: State,
+  name: string,
+  page: { members: Membership[]; mrev: number; more: boolean },
+  first: boolean,
+): State {
+  const people = page.members.map(({ name: handle, display_name }) => {
+    return { ...state.people.get(handle), name: handle, display_name };
+  });
+  const presence = new Map(state.presence);
+  for (const member of page.members) {
+    if (member.presence && member.presence !== 'offline') presence.set(member.name, member.presence);
+    else presence.delete(member.name);
+  }
+  return change(withPeople({ ...state, presence }, people), name, (room) => {
+    const roles = new Map(first ? [] : room.memberList?.roles);
+    for (const member of page.members) roles.set(member.name, member.role ?? 'member');
+    return { ...room, memberList: { roles, mrev: page.mrev, more: page.more } };
+  });
+}
+
+/** The server's answer to a marker that was sent. */
+export function onMarker(
+  state: State,
+  name: string,
+  reply: { read_seq: number; mentions: number },
+): State {
+  const me = state.me?.name ?? null;
+  return change(state, name, (room) =>
+    marked(room, { readSeq: reply.read_seq, mentions: reply.mentions, seq: room.seq }, me),
+  );
+}
+
+
+/** Another room comes on screen (or none); only that one keeps many messages. */
+export function onOpened(state: State, name: string | null): State {
+  if (state.open === name) return state;
+  const left = state.open === null ? state : change(state, state.open, leaveVisit);
+  const opened = { ...left, open: name, following: true };
+  return state.open === null ? opened : change(opened, state.open, (room) => ({ ...room }));
+}
+
+/** Whether the timeline on screen moves on with new messages. */
+export function onFollowing(state: State, following: boolean): State {
+  return state.following === following ? state : { ...state, following };
+}

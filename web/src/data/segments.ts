@@ -1,0 +1,220 @@
+/** Where a room's messages are kept: the latest, a place visited, and strays. All pure. */
+
+import { EMPTY, type Message, type RoomState, type Segment } from './state';
+
+/** Most messages kept (and so rows mounted) of a room on screen, and of one that is not. */
+export const KEPT_OPEN = 300;
+export const KEPT_CLOSED = 100;
+
+function lastSeq(segment: Segment): number | null {
+  return segment.messages.at(-1)?.seq ?? (segment.start ? 0 : null);
+}
+
+function newest(known: Message | undefined, message: Message): Message {
+  return known && known.rev >= message.rev ? known : message;
+}
+
+function indexOf(segment: Segment, seq: number): number {
+  let low = 0;
+  let high = segment.messages.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const at = segment.messages[middle]?.seq ?? 0;
+    if (at === seq) return middle;
+    if (at < seq) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** The segment with a newer state of one of its messages; itself if it has none to change. */
+function replaced(segment: Segment, message: Message): Segment {
+  const index = indexOf(segment, message.seq);
+  const known = segment.messages[index];
+  if (!known || known.rev >= message.rev) return segment;
+  return { ...segment, messages: segment.messages.with(index, message) };
+}
+
+function contains(segment: Segment, seq: number): boolean {
+  return indexOf(segment, seq) >= 0;
+}
+
+/** Put a message, in its present state, where it belongs. */
+export function place(room: RoomState, message: Message): RoomState {
+  const visit = room.visit && replaced(room.visit, message);
+  const next = visit === room.visit ? room : { ...room, visit };
+  if (contains(room.live, message.seq)) {
+    const live = replaced(room.live, message);
+    return live === room.live ? next : { ...next, live };
+  }
+  const last = lastSeq(room.live);
+  if (last !== null && message.seq === last + 1) return append(next, message);
+  const isAhead = last === null || message.seq > last;
+  // A page under way may have been read before this change was made: keep it until then.
+  if (!isAhead && room.loading === 0) return next;
+  const known = room.strays.get(message.seq);
+  if (known && known.rev >= message.rev) return next;
+  return { ...next, strays: new Map(room.strays).set(message.seq, message) };
+}
+
+function append(room: RoomState, message: Message): RoomState {
+  const added = [newest(room.strays.get(message.seq), message)];
+  if (room.strays.size === 0) return withLive(room, added, room.strays);
+  const strays = new Map(room.strays);
+  strays.delete(message.seq);
+  for (let seq = message.seq + 1; strays.has(seq); seq += 1) {
+    added.push(strays.get(seq) as Message);
+    strays.delete(seq);
+  }
+  return withLive(room, added, strays);
+}
+
+function withLive(
+  room: RoomState,
+  added: readonly Message[],
+  strays: RoomState['strays'],
+): RoomState {
+  const live = { ...room.live, messages: [...room.live.messages, ...added] };
+  return { ...room, live, strays };
+}
+
+/**
+ * All changes of the room are here: what waited for a hole to be filled takes its place.
+ *
+ * After a reset the page that came begins the room anew; its messages run down from the newest.
+ */
+export function settle(room: RoomState): RoomState {
+  const last = lastSeq(room.live);
+  const waiting = [...room.strays.values()].sort((a, b) => a.seq - b.seq);
+  if (last === null) {
+    const run = runDown(waiting);
+    const start = room.seq === 0 || run[0]?.seq === 1;
+    return { ...room, live: { messages: run, start }, strays: keptStrays(room, waiting) };
+  }
+  const added = waiting.filter((message) => message.seq > last);
+  if (added.length === 0) return { ...room, strays: keptStrays(room, waiting) };
+  return withLive(room, added, keptStrays(room, waiting));
+}
+
+function runDown(sorted: readonly Message[]): Message[] {
+  let from = sorted.length - 1;
+  while (from > 0 && sorted[from - 1]?.seq === (sorted[from]?.seq ?? 0) - 1) from -= 1;
+  return sorted.slice(Math.max(from, 0));
+}
+
+function keptStrays(room: RoomState, waiting: readonly Message[]): RoomState['strays'] {
+  if (room.loading === 0) return new Map();
+  return new Map(waiting.map((message) => [message.seq, message]));
+}
+
+/** Let go of messages far from where somebody looks. */
+export function trim(room: RoomState, isOpen: boolean, following: boolean): RoomState {
+  const limit = isOpen && room.visit === null ? KEPT_OPEN : KEPT_CLOSED;
+  const { messages } = room.live;
+  // A little slack, so that not every new message copies the list twice.
+  if (messages.length <= limit + (limit >> 3)) return room;
+  const live = { messages: messages.slice(-limit), start: false };
+  if (!isOpen || following || room.visit !== null) return { ...room, live };
+  // Somebody reads further up: what they look at stays, apart from the latest.
+  const visit = { ...room.live, messages: messages.slice(0, KEPT_OPEN) };
+  return { ...room, visit, live: { ...live, messages: messages.slice(-KEPT_CLOSED) } };
+}
+
+export type Where = 'before' | 'after' | 'around' | 'latest';
+
+/** A page of history has come. `start` says that the room has nothing before it. */
+export function addPage(
+  room: RoomState,
+  page: readonly Message[],
+  where: Where,
+  start: boolean,
+): RoomState {
+  const fresh = page
+    .map((message) => newest(room.strays.get(message.seq), message))
+    .sort((a, b) => a.seq - b.seq);
+  const settled = withoutPage(room);
+  if (where === 'before') return prepend(settled, fresh, start);
+  if (where === 'after') return extend(settled, fresh);
+  const segment = { messages: fresh, start };
+  const joined = joinLive(settled, segment);
+  // Joined to a long live segment, the far end of the page might be let go again: keep it apart.
+  const fits = fresh.length + settled.live.messages.length <= KEPT_OPEN;
+  if (joined && (where === 'latest' || fits)) return joined;
+  if (where === 'latest') return { ...settled, live: segment, visit: null };
+  return { ...settled, visit: segment };
+}
+
+function strayAfterPage(room: RoomState, loading: number): RoomState['strays'] {
+  if (loading > 0 || room.strays.size === 0) return room.strays;
+  const last = lastSeq(room.live);
+  return new Map([...room.strays].filter(([seq]) => last === null || seq > last));
+}
+
+/** A page of history will not come. */
+export function withoutPage(room: RoomState): RoomState {
+  const loading = Math.max(0, room.loading - 1);
+  return { ...room, loading, strays: strayAfterPage(room, loading) };
+}
+
+function prepend(room: RoomState, page: readonly Message[], start: boolean): RoomState {
+  const segment = room.visit ?? room.live;
+  const first = segment.messages[0]?.seq ?? Infinity;
+  const older = page.filter((message) => message.seq < first);
+  const messages = [...older, ...segment.messages];
+  const grown: Segment = { messages: messages.slice(0, KEPT_OPEN), start };
+  if (room.visit === null && messages.length <= KEPT_OPEN) return { ...room, live: grown };
+  if (room.visit !== null) return { ...room, visit: grown };
+  const live = { messages: room.live.messages.slice(-KEPT_CLOSED), start: false };
+  return { ...room, visit: grown, live };
+}
+
+function extend(room: RoomState, page: readonly Message[]): RoomState {
+  if (room.visit === null) return room;
+  const last = room.visit.messages.at(-1)?.seq ?? 0;
+  const messages = [...room.visit.messages, ...page.filter((message) => message.seq > last)];
+  const grown = { ...room.visit, messages };
+  return joinLive(room, grown) ?? { ...room, visit: keepEnd(grown) };
+}
+
+function keepEnd(segment: Segment): Segment {
+  if (segment.messages.length <= KEPT_OPEN) return segment;
+  return { messages: segment.messages.slice(-KEPT_OPEN), start: false };
+}
+
+/** If a visited place reaches the latest messages, both become one; else null. */
+function joinLive(room: RoomState, segment: Segment): RoomState | null {
+  const first = segment.messages[0]?.seq;
+  const last = segment.messages.at(-1)?.seq;
+  const liveFirst = room.live.messages[0]?.seq;
+  if (first === undefined || last === undefined || liveFirst === undefined) return null;
+  if (last + 1 < liveFirst) return null;
+  const older = segment.messages.filter((message) => message.seq < liveFirst);
+  const newer = segment.messages.filter((message) => message.seq >= liveFirst);
+  let { live } = room;
+  for (const message of newer) live = replaced(live, message);
+  const start = first <= liveFirst ? segment.start : live.start;
+  const merged = { messages: [...older, ...live.messages], start };
+  return { ...room, visit: null, live: keepEnd(merged) };
+}
+
+/** The next messages below a visited place, if they are here already; else null. */
+export function walkDown(room: RoomState): RoomState | null {
+  return room.visit && joinLive(room, room.visit);
+}
+
+/** Back to the latest messages. */
+export function leaveVisit(room: RoomState): RoomState {
+  return room.visit === null ? room : { ...room, visit: null };
+}
+
+/** Nothing of the room's messages is kept any more. */
+export function emptied(room: RoomState): RoomState {
+  return {
+    ...room,
+    live: EMPTY,
+    visit: null,
+    strays: new Map(),
+    ahead: new Set(),
+    have: null,
+  };
+}

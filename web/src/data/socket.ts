@@ -1,0 +1,218 @@
+/**
+ * The connection: opens, resumes, comes back by itself; numbers commands and finds their answers.
+ *
+ * It knows frames and close codes, and nothing of rooms. Who owns it says hello after `opened`.
+ */
+
+import {
+  CLOSE,
+  Disconnected,
+  Refused,
+  SUBPROTOCOL,
+  type CommandName,
+  type Fields,
+  type Ok,
+  type ServerEvent,
+  type ServerFrame,
+} from './protocol';
+
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 30_000;
+/** An answer that takes longer than this means that the line is dead (sleep, another network). */
+const PROBE_MS = 8_000;
+
+export type Ending = 'policy' | 'sign-in';
+
+export interface Listener {
+  /** The socket is open: say hello. */
+  opened(): void;
+  event(event: ServerEvent): void;
+  /** The socket is closed; it will be tried again after `retryInMs`. */
+  closed(retryInMs: number): void;
+  /** The server does not want us, or not as who we are: no further attempt. */
+  ended(ending: Ending): void;
+  /** An attempt failed before the socket opened: is the session still good? False ends it. */
+  mayRetry(): Promise<boolean>;
+}
+
+/** What the socket needs of the world; tests bring their own. */
+export interface Surroundings {
+  connect(): WebSocket;
+  random(): number;
+}
+
+export function browserSurroundings(): Surroundings {
+  const address = new URL('/ws', location.href);
+  address.protocol = address.protocol.replace('http', 'ws');
+  return { connect: () => new WebSocket(address, SUBPROTOCOL), random: Math.random };
+}
+
+interface Waiting {
+  resolve(ok: unknown): void;
+  reject(error: Error): void;
+}
+
+export class Socket {
+  #socket: WebSocket | null = null;
+  #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #failures = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What the server asked for when it announced its stop. */
+  #retryAfterS: number | null = null;
+  #stopped = true;
+  #probing = false;
+
+  constructor(
+    private readonly listener: Listener,
+    private readonly world: Surroundings = browserSurroundings(),
+  ) {}
+
+  get isOpen(): boolean {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  start(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#connect();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#drop(1000);
+  }
+
+  /** The hello was refused: come back later. */
+  giveUp(retryAfterS: number | null): void {
+    this.#retryAfterS ??= retryAfterS;
+    this.#lost(1000);
+  }
+
+  /** The hello was answered: the next failure is the first again. */
+  settled(): void {
+    this.#failures = 0;
+  }
+
+  /** Ask, and wait for the answer. Throws Refused or Disconnected. */
+  request<C extends CommandName>(command: C, fields: Fields<C>): Promise<Ok<C>> {
+    const socket = this.#socket;
+    if (!socket || socket.readyState !== WebSocket.OPEN) return Promise.reject(new Disconnected());
+    const id = this.#nextId++;
+    return new Promise<Ok<C>>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: (ok) => resolve(ok as Ok<C>), reject });
+      socket.send(JSON.stringify({ id, do: command, ...fields }));
+    });
+  }
+
+  /** Tell, where no answer comes. Lost without a connection. */
+  tell(command: 'typing', fields: { room: string }): void {
+    if (this.isOpen) this.#socket?.send(JSON.stringify({ do: command, ...fields }));
+  }
+
+  /** The network may have come or gone: connect now, or find out whether the line is dead. */
+  nudge(): void {
+    if (this.#stopped) return;
+    if (this.#socket === null) this.#connect();
+    else if (this.isOpen) void this.#probe();
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#probing) return;
+    this.#probing = true;
+    const socket = this.#socket;
+    const timer = setTimeout(() => {
+      if (this.#socket === socket) this.#lost(0);
+    }, PROBE_MS);
+    try {
+      await this.request('about', {});
+    } catch {
+      // Refused is an answer too, and a lost connection is handled where it is noticed.
+    } finally {
+      clearTimeout(timer);
+      this.#probing = false;
+    }
+  }
+
+  #connect(): void {
+    clearTimeout(this.#timer);
+    const socket = this.world.connect();
+    this.#socket = socket;
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+      if (this.#socket === socket) this.listener.opened();
+    };
+    socket.onmessage = (message: MessageEvent<unknown>) => {
+      if (this.#socket === socket) this.#receive(message.data);
+    };
+    socket.onclose = (close) => {
+      if (this.#socket === socket) void this.#onClose(close.code, opened);
+    };
+  }
+
+  #receive(data: unknown): void {
+    if (typeof data !== 'string') return;
+    const frame = JSON.parse(data) as ServerFrame;
+    if ('on' in frame) {
+      if (frame.on === 'notice' && frame.retry_after) this.#retryAfterS = frame.retry_after;
+      this.listener.event(frame);
+      return;
+    }
+    const waiting = frame.re === null ? undefined : this.#waiting.get(frame.re);
+    if (!waiting || frame.re === null) return;
+    this.#waiting.delete(frame.re);
+    if ('ok' in frame) waiting.resolve(frame.ok);
+    else waiting.reject(new Refused(frame.error));
+  }
+
+  async #onClose(code: number, opened: boolean): Promise<void> {
+    if (code === CLOSE.policy || code === CLOSE.signIn) {
+      this.#end(code === CLOSE.policy ? 'policy' : 'sign-in');
+      return;
+    }
+    this.#lost(code);
+    if (opened || (await this.listener.mayRetry())) return;
+    this.#end('sign-in');
+  }
+
+  #end(ending: Ending): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.listener.ended(ending);
+  }
+
+  /** Give this connection up and come back later. */
+  #lost(code: number): void {
+    this.#drop(code);
+    if (this.#stopped) return;
+    const delay = this.#delayMs(code);
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.#connect(), delay);
+    this.listener.closed(delay);
+  }
+
+  #delayMs(code: number): number {
+    const asked = this.#retryAfterS;
+    this.#retryAfterS = null;
+    // A whole server's clients come back: spread over as long again as it asked for.
+    if (asked !== null) return asked * 1000 * (1 + this.world.random());
+    if (code === CLOSE.tooSlow && this.#failures === 0) return 0;
+    const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures);
+    return longest * (0.5 + this.world.random() / 2);
+  }
+
+  #drop(code: number): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      // Closing waits for the other side, which may be gone: do not wait with it.
+      if (socket.readyState <= WebSocket.OPEN) socket.close(code === 1000 ? 1000 : undefined);
+    }
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const one of waiting) one.reject(new Disconnected());
+  }
+}

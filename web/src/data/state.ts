@@ -1,0 +1,236 @@
+/**
+ * What the client knows, as one immutable value. Views read it; only `reducer.ts` makes new ones.
+ */
+
+import type {
+  Me,
+  Message as WireMessage,
+  MessageKind,
+  MyRoom,
+  Notify,
+  Person,
+  Presence,
+  RoomKind,
+  RoomRole,
+  ServerInfo,
+} from './protocol';
+
+/** A message with every field in place. */
+export interface Message {
+  readonly room: string;
+  readonly seq: number;
+  readonly rev: number;
+  readonly by: string;
+  readonly at: number;
+  readonly text: string;
+  readonly kind: MessageKind;
+  readonly nonce: string | null;
+  readonly replyTo: number | null;
+  readonly editedAt: number | null;
+  readonly deleted: boolean;
+  readonly mentions: readonly string[];
+}
+
+const NOBODY: readonly string[] = [];
+
+export function messageOf(wire: WireMessage): Message {
+  return {
+    room: wire.room,
+    seq: wire.seq,
+    rev: wire.rev,
+    by: wire.by,
+    at: wire.at,
+    text: wire.text ?? '',
+    kind: wire.kind ?? 'text',
+    nonce: wire.nonce ?? null,
+    replyTo: wire.reply_to ?? null,
+    editedAt: wire.edited_at ?? null,
+    deleted: wire.deleted ?? false,
+    mentions: wire.mentions ?? NOBODY,
+  };
+}
+
+/** Messages of a room without a hole between them, by rising seq. */
+export interface Segment {
+  readonly messages: readonly Message[];
+  /** Whether the room's first message is in it. */
+  readonly start: boolean;
+}
+
+/** The members of a room by name, as far as they were asked for. */
+export interface MemberList {
+  readonly roles: ReadonlyMap<string, RoomRole>;
+  readonly mrev: number;
+  /** More members than are listed: the next page begins after the last name. */
+  readonly more: boolean;
+}
+
+export type CatchUp =
+  /** Nothing is owed: live events continue what we have. */
+  | 'none'
+  /** Sent with the welcome, or asked for by `sync`: changes are on their way. */
+  | 'hello'
+  | 'sync'
+  /** Changes are owed and not asked for until somebody opens the room. */
+  | 'later';
+
+export interface RoomState {
+  readonly room: string;
+  readonly kind: RoomKind;
+  readonly title: string;
+  readonly topic: string;
+  readonly archived: boolean;
+  /** The rev as of which title, topic and archive are known. */
+  readonly titleRev: number;
+  readonly members: number;
+  readonly mrev: number;
+  readonly role: RoomRole | null;
+  readonly notify: Notify;
+  readonly hidden: boolean;
+  /** The others in a direct room. */
+  readonly people: readonly string[];
+
+  /** The newest seq and rev heard of, whether or not what they stand for is here. */
+  readonly seq: number;
+  readonly rev: number;
+  /** Every change up to here has been applied; null: nothing of this room is kept. */
+  readonly have: number | null;
+  /** Revs above `have` that were applied already. */
+  readonly ahead: ReadonlySet<number>;
+  readonly catchUp: CatchUp;
+
+  /** The latest messages. */
+  readonly live: Segment;
+  /** Older messages someone is looking at, apart from `live`. */
+  readonly visit: Segment | null;
+  /** Messages that belong to neither yet: a hole before them is still to be filled. */
+  readonly strays: ReadonlyMap<number, Message>;
+  /** Pages of history on their way: until they come, changes to any message are kept. */
+  readonly loading: number;
+
+  readonly readSeq: number;
+  /** Unread mentions of me. */
+  readonly mentions: number;
+  /** Posts up to here are counted in `readSeq` and `mentions`, and so are those of `counted`. */
+  readonly countedSeq: number;
+  readonly counted: ReadonlySet<number>;
+  /** My own posts that are read as soon as everything before them is. */
+  readonly ownSeqs: ReadonlySet<number>;
+  /** A marker that was sent and not answered yet. */
+  readonly sentRead: number | null;
+  /** My rev at which my side of the room (marker, notify, role) was last told whole. */
+  readonly myRev: number;
+
+  readonly memberList: MemberList | null;
+  /** How many are online in a room too large to tell one by one. */
+  readonly online: number | null;
+}
+
+export interface State {
+  readonly epoch: string | null;
+  readonly me: Me | null;
+  readonly server: ServerInfo | null;
+  /** My rev, contiguous, and the newest heard of; a difference asks for `me`. */
+  readonly myRev: number;
+  readonly myHead: number;
+  readonly rooms: ReadonlyMap<string, RoomState>;
+  readonly people: ReadonlyMap<string, Person>;
+  readonly presence: ReadonlyMap<string, Presence>;
+  /** Room → who writes there → until when (milliseconds, this device's clock). */
+  readonly typing: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** The room on screen: it keeps more messages, and what it is owed is asked for. */
+  readonly open: string | null;
+  /** Whether the timeline on screen is at its end and moves on with new messages. */
+  readonly following: boolean;
+}
+
+export const EMPTY: Segment = { messages: [], start: false };
+
+export const INITIAL: State = {
+  epoch: null,
+  me: null,
+  server: null,
+  myRev: 0,
+  myHead: 0,
+  rooms: new Map(),
+  people: new Map(),
+  presence: new Map(),
+  typing: new Map(),
+  open: null,
+  following: true,
+};
+
+/** A room heard of for the first time. */
+export function roomOf(wire: MyRoom, myRev: number): RoomState {
+  const seq = wire.seq ?? 0;
+  const rev = wire.rev ?? 0;
+  return {
+    room: wire.room,
+    kind: wire.kind,
+    title: wire.title,
+    topic: wire.topic ?? '',
+    archived: wire.archived ?? false,
+    titleRev: rev,
+    members: wire.members ?? 0,
+    mrev: wire.mrev ?? 0,
+    role: wire.role ?? null,
+    notify: wire.notify ?? 'all',
+    hidden: wire.hidden ?? false,
+    people: (wire.people ?? []).map((person) => person.name),
+    seq,
+    rev,
+    have: null,
+    ahead: new Set(),
+    catchUp: 'later',
+    live: EMPTY,
+    visit: null,
+    strays: new Map(),
+    loading: 0,
+    readSeq: wire.read_seq ?? 0,
+    mentions: wire.mentions ?? 0,
+    countedSeq: seq,
+    counted: new Set(),
+    ownSeqs: new Set(),
+    sentRead: null,
+    myRev,
+    memberList: null,
+    online: null,
+  };
+}
+
+// --- what views ask of it -----------------------------------------------------------------------
+
+/** How far this person has read, counting a marker that is on its way. */
+export function readUpTo(room: RoomState): number {
+  return room.sentRead === null ? room.readSeq : Math.max(room.readSeq, room.sentRead);
+}
+
+/** Unread messages: derived, so it cannot get stuck. */
+export function unread(room: RoomState): number {
+  return room.role === null ? 0 : Math.max(0, room.seq - readUpTo(room));
+}
+
+export function unreadMentions(room: RoomState): number {
+  return unread(room) === 0 ? 0 : room.mentions;
+}
+
+/** What the timeline shows: the place visited, else the latest messages. */
+export function shown(room: RoomState): Segment {
+  return room.visit ?? room.live;
+}
+
+export function findMessage(room: RoomState, seq: number): Message | null {
+  for (const segment of [room.live, room.visit]) {
+    const first = segment?.messages[0];
+    if (!segment || !first) continue;
+    const guess = segment.messages[seq - first.seq];
+    if (guess?.seq === seq) return guess;
+    const found = segment.messages.find((message) => message.seq === seq);
+    if (found) return found;
+  }
+  return room.strays.get(seq) ?? null;
+}
+
+export function displayName(state: State, name: string): string {
+  return state.people.get(name)?.display_name ?? name;
+}

@@ -1,0 +1,75 @@
+/** Asks for what is missing: one sync per room at a time, the room on screen first. */
+
+import { Disconnected, Refused, type SyncReply } from './protocol';
+import { without } from './reducer';
+import { onSynced, onSyncFailed, onSyncSent } from './replies';
+import type { RoomState, State } from './state';
+
+/** More at once would only make each of them slower. */
+const AT_ONCE = 3;
+
+/** Whether changes of this room are missing that nobody has asked for. */
+export function isOwed(room: RoomState, open: string | null): boolean {
+  if (room.catchUp === 'later') return room.room === open;
+  return room.catchUp === 'none' && (room.have === null || room.have < room.rev);
+}
+
+/** The rooms to ask for now. */
+export function owedRooms(state: State): RoomState[] {
+  const rooms = [...state.rooms.values()];
+  const running = rooms.filter((room) => room.catchUp === 'sync').length;
+  return rooms
+    .filter((room) => isOwed(room, state.open))
+    .sort((a, b) => Number(b.room === state.open) - Number(a.room === state.open))
+    .slice(0, Math.max(0, AT_ONCE - running));
+}
+
+export interface Holder {
+  readonly state: State;
+  update(how: (state: State) => State): void;
+}
+
+type Ask = (fields: { room: string; after: number }) => Promise<SyncReply>;
+
+export class Syncing {
+  #pausedUntil = 0;
+
+  constructor(
+    private readonly holder: Holder,
+    private readonly ask: Ask,
+  ) {}
+
+  /** Call whenever the state has changed while connected. */
+  check(): void {
+    if (Date.now() < this.#pausedUntil) return;
+    // One at a time: asking changes the state, and so comes back here.
+    const [next] = owedRooms(this.holder.state);
+    if (next) void this.#sync(next);
+  }
+
+  async #sync({ room, have }: RoomState): Promise<void> {
+    this.holder.update((state) => onSyncSent(state, room));
+    try {
+      const reply = await this.ask({ room, after: have ?? 0 });
+      this.holder.update((state) => onSynced(state, room, reply));
+    } catch (error) {
+      this.#failed(room, error);
+    }
+  }
+
+  #failed(room: string, error: unknown): void {
+    if (error instanceof Disconnected) return;
+    if (!(error instanceof Refused)) throw error;
+    if (error.code === 'not_found') {
+      this.holder.update((state) => without(state, room));
+      return;
+    }
+    const pauseMs = (error.retryAfterS ?? 1) * 1000;
+    this.#pausedUntil = Date.now() + pauseMs;
+    setTimeout(() => {
+      this.#pausedUntil = 0;
+      this.check();
+    }, pauseMs);
+    this.holder.update((state) => onSyncFailed(state, room));
+  }
+}
