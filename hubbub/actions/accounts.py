@@ -4,13 +4,11 @@ from hubbub.actions.membership import add
 from hubbub.actions.places import account, me_of, my_room, myself, require_on_server
 from hubbub.actions.places import direct_people as people_in_directs
 from hubbub.actions.registry import answers, handles
-from hubbub.model import policy
 from hubbub.model.accounts import (
     SESSION_IDLE_S,
     AccountAdded,
     Actor,
     AddAccount,
-    ChangePassword,
     DisableUser,
     EndSession,
     MeChanged,
@@ -47,8 +45,8 @@ from hubbub.model.outcome import (
     ToPerson,
     ToRooms,
 )
-from hubbub.model.policy import Action, RoomRole, ServerRole
-from hubbub.model.rooms import SetRole
+from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
+from hubbub.model.rooms import MyRoom, SetRole
 from hubbub.store.accounts import UserRow
 from hubbub.store.tx import Tx
 
@@ -224,7 +222,8 @@ def set_server_role(tx: Tx, actor: Actor, command: SetRole) -> Outcome[Changed]:
     return Outcome(Changed(rev=rev), [AccountChanged(user.name), ToPerson(user.name, event)])
 
 
-# `change_password` is carried out by the gateway, which checks the old one off the loop and
-# then sends `SetPassword`; what may change it stands in the table all the same.
-def may_change_password(actor: Actor, command: ChangePassword) -> None:
-    policy.require(Action.MANAGE_SELF, policy.server_standings(actor.role))
+def visited(tx: Tx, ids: set[str]) -> list[MyRoom]:
+    """The rooms of these that a guest may look into."""
+    return [
+        my_room(room, None) for room in tx.rooms_by_id(ids).values() if room.kind == RoomKind.PUBLIC
+    ]

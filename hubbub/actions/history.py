@@ -1,16 +1,19 @@
 """Reading back: pages of messages, and what changed since a rev."""
 
-from hubbub.actions.places import message_event, people_of, place, room_event
+from hubbub.actions.places import message_event, no_room, people_of, place, room_event
 from hubbub.actions.registry import answers
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Event
+from hubbub.model.events import RoomEvent
 from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Sync
-from hubbub.model.policy import Action
+from hubbub.model.outcome import RoomState
+from hubbub.model.policy import Action, RoomKind
 from hubbub.store.messages import MessageRow
 from hubbub.store.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 CHANGES_MAX = 1_000  # above it, starting over costs less than catching up
+RING_CHANGES = 200  # what the hub begins a room's ring with
 REPLY_MAX = 1_000_000  # code points of text in one reply
 
 
@@ -80,3 +83,26 @@ def latest(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
     events: list[Event] = [room_event(room)] if room.meta_rev else []
     events.extend(message_event(room.id, row) for row in rows)
     return Changes(events=events, through=room.rev, reset=True)
+
+
+def room_state(tx: Tx, room_id: str, after: int | None) -> RoomState:
+    """A room and its changes after a rev (None: the last ones), for the hub. Raises NotFound."""
+    room = tx.room(room_id)
+    if room is None:
+        raise no_room(room_id)
+    floor = max(room.floor, room.rev - RING_CHANGES) if after is None else after
+    events: list[RoomEvent] = [
+        message_event(room.id, row) for row in tx.changes(room.pk, floor, CHANGES_MAX)
+    ]
+    if room.meta_rev > floor:
+        events.append(room_event(room))
+    events.sort(key=lambda event: event.rev)
+    return RoomState(
+        events=events,
+        floor=floor,
+        seq=room.seq,
+        rev=room.rev,
+        mrev=room.mrev,
+        members=room.members,
+        is_public=room.kind == RoomKind.PUBLIC,
+    )

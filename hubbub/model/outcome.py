@@ -91,3 +91,18 @@ class Outcome(Generic[R]):
     def __init__(self, reply: R, told: list[Told] | None = None) -> None:
         self.reply = reply
         self.told = told or []
+
+
+class RoomState(msgspec.Struct, frozen=True, kw_only=True):
+    """A room as one snapshot of the database has it, for the hub.
+
+    ``events`` are its changes above ``floor``, in order of rev.
+    """
+
+    events: list[RoomEvent]
+    floor: int
+    seq: int
+    rev: int
+    mrev: int
+    members: int
+    is_public: bool

@@ -19,7 +19,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``registration`` and ``guests`` are None when the operator leaves them to the owner, who
     changes them in the web client; until then ``default_registration`` and ``default_guests``
-    hold. ``limits`` is False only for measuring, on loopback.
+    hold. With ``first_owns`` the first account of all is the owner's. ``limits`` is False only for measuring, on loopback.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     guests: bool | None = None
     default_registration: Registration = "invite"
     default_guests: bool = False
+    first_owns: bool = False
     log_format: str = "text"
     limits: bool = True
     allowed_origins: tuple[str, ...] = ()

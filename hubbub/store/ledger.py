@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Millis, Query, Reply
 from hubbub.model.errors import Busy, HubbubError
+from hubbub.model.outcome import Outcome, Told
 from hubbub.store.database import (
     FAILURES,
     TRUNCATE_ABOVE_BYTES,
@@ -39,15 +40,17 @@ SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even unde
 
 log = structlog.get_logger()
 T = TypeVar("T")
-R = TypeVar("R")
 
 
-class Work(Generic[R]):
-    """One command on its way through the writer, and what to call when it is done."""
+Then = Callable[[Reply | HubbubError], None]
+
+
+class Work:
+    """One command on its way through the writer, and what to call with its reply."""
 
     __slots__ = ("actor", "command", "then")
 
-    def __init__(self, actor: Actor, command: Command, then: Callable[[R | HubbubError], None]):
+    def __init__(self, actor: Actor, command: Command, then: Then) -> None:
         self.actor = actor
         self.command = command
         self.then = then
@@ -55,13 +58,29 @@ class Work(Generic[R]):
 
 # What carries out a batch: one result for each command, in order. It raises only for a bug or
 # a failure of the database.
-Carry = Callable[[Tx, list[tuple[Actor, Command]]], list[Any]]
+Result = Outcome[Any] | HubbubError
+Carry = Callable[[Tx, list[tuple[Actor, Command]]], list[Result]]
 Answer = Callable[[Tx, Actor, Query], Reply]
 Clock = Callable[[], Millis]
 
 
 def wall_clock() -> Millis:
     return time.time_ns() // 1_000_000
+
+
+def promise(loop: asyncio.AbstractEventLoop) -> tuple[Then, asyncio.Future[Reply]]:
+    """What to hand to the ledger, and what to wait for."""
+    done: asyncio.Future[Reply] = loop.create_future()
+
+    def then(result: Reply | HubbubError) -> None:
+        if done.done():
+            return
+        if isinstance(result, HubbubError):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
+
+    return then, done
 
 
 class Figures:
@@ -83,16 +102,22 @@ class Ledger:
         database: Database,
         carry: Carry,
         answer: Answer,
+        show: Callable[[list[Told]], None],
         *,
         clock: Clock = wall_clock,
         before_showing: Callable[[int], None] = lambda raised: None,
     ) -> None:
+        """``show`` gets what each committed command means for the others, after its reply.
+
+        ``before_showing`` is called on the writer thread with how many revs are about to be.
+        """
         self._database = database
         self._carry = carry
         self._answer = answer
+        self._show = show
         self._clock = clock
         self._before_showing = before_showing
-        self._queue: queue.SimpleQueue[Work[Any] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._writer: Connection
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubbub-reader")
@@ -113,17 +138,24 @@ class Ledger:
         self._writer = self._database.writer()
         self._thread.start()
 
+    async def drain(self) -> None:
+        """Take nothing more, and wait until all that was taken has been answered."""
+        self._closing = True
+        if self._thread.is_alive():
+            self._queue.put(None)
+            await self._loop.run_in_executor(None, self._thread.join)
+        # The last results are on their way through the loop, before this.
+        await asyncio.sleep(0)
+
     async def close(self) -> None:
         """Carry out what waits, then close the database."""
-        self._closing = True
-        self._queue.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        await self.drain()
         await self._loop.run_in_executor(None, self._readers.shutdown)
         for connection in self._connections:
             connection.close()
         self._writer.close()
 
-    def put(self, work: Work[Any]) -> None:
+    def put(self, work: Work) -> None:
         """Queue a command; ``work.then`` is called on the loop, in commit order.
 
         Raises Busy if too many wait already; then nothing is done.
@@ -134,20 +166,11 @@ class Ledger:
         self._queue.put(work)
 
     async def submit(self, actor: Actor, command: Command) -> Any:
-        """Carry a command out and wait until it is on disk. Raises HubbubError.
+        """Carry a command out and wait for its reply, which is after its commit.
 
-        If the caller is cancelled the command is carried out all the same.
+        Raises HubbubError. If the caller is cancelled the command is carried out all the same.
         """
-        done: asyncio.Future[Any] = self._loop.create_future()
-
-        def then(result: Any) -> None:
-            if done.cancelled():
-                return
-            if isinstance(result, HubbubError):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
-
+        then, done = promise(self._loop)
         self.put(Work(actor, command, then))
         return await done
 
@@ -189,7 +212,7 @@ class Ledger:
             with contextlib.suppress(*FAILURES):
                 self._tidy(idle=not batch)
 
-    def _take(self) -> list[Work[Any]] | None:
+    def _take(self) -> list[Work] | None:
         """All that waits, up to a bound; nothing when idle; None at the end."""
         try:
             first = self._queue.get(timeout=self._patience())
@@ -215,7 +238,7 @@ class Ledger:
             return 0.05
         return IDLE_S if self._batches_since_checkpoint else None
 
-    def _carry_out(self, batch: list[Work[Any]]) -> list[Any]:
+    def _carry_out(self, batch: list[Work]) -> list[Result]:
         try:
             return self._transact(batch)
         except FAILURES as error:
@@ -225,7 +248,7 @@ class Ledger:
             log.exception("a batch failed; its commands run one by one", size=len(batch))
             return [self._alone(work) for work in batch]
 
-    def _alone(self, work: Work[Any]) -> Any:
+    def _alone(self, work: Work) -> Result:
         try:
             return self._transact([work])[0]
         except FAILURES as error:
@@ -234,7 +257,7 @@ class Ledger:
             log.exception("a command failed", command=work.command.word())
             return HubbubError()
 
-    def _transact(self, batch: list[Work[Any]]) -> list[Any]:
+    def _transact(self, batch: list[Work]) -> list[Result]:
         db = self._writer
         try:
             db.begin()
@@ -255,16 +278,20 @@ class Ledger:
             self._before_showing(tx.raised)
         return results
 
-    def _failed(self, batch: list[Work[Any]], error: Exception) -> list[Any]:
+    def _failed(self, batch: list[Work], error: Exception) -> list[Result]:
         """Never run again by us: whether it was done is unknown; the nonce of a retry settles."""
         self.figures.failures += 1
         log.error("the database failed", error=str(error), commands=len(batch))
         return [unavailable(error)] * len(batch)
 
-    def _deliver(self, batch: list[Work[Any]], results: list[Any]) -> None:
+    def _deliver(self, batch: list[Work], results: list[Result]) -> None:
         self.waiting -= len(batch)
         for work, result in zip(batch, results, strict=True):
-            work.then(result)
+            if isinstance(result, HubbubError):
+                work.then(result)
+            else:
+                work.then(result.reply)
+                self._show(result.told)
 
     def _tidy(self, *, idle: bool) -> None:
         """Checkpoint between batches, on the writer's own connection (see `Database.writer`)."""

@@ -1,0 +1,200 @@
+"""The one place where the parts are put together; the order in which they start and stop."""
+
+import asyncio
+import contextlib
+import errno
+import gc
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+
+from hubbub import actions
+from hubbub.actions.history import room_state
+from hubbub.gateway import admin
+from hubbub.gateway.desk import Desk
+from hubbub.gateway.identity import Identity
+from hubbub.gateway.web import application
+from hubbub.live.hub import Hub
+from hubbub.model.accounts import OPERATOR, InviteMade, OwnerInvite, Prepare, Prepared
+from hubbub.model.errors import HubbubError
+from hubbub.model.outcome import RoomState
+from hubbub.model.reading import Notice
+from hubbub.model.settings import Settings
+from hubbub.store.database import Database
+from hubbub.store.folder import DataFolder, FolderError
+from hubbub.store.ledger import Ledger
+from hubbub.wire import text
+
+BACKLOG = 4096  # connections not yet accepted: everyone comes back at once after a restart
+COME_BACK_AFTER_S = 2.0
+CLOSE_RESTART = 1012
+GOODBYES_WITHIN_S = 2.0
+REQUESTS_WITHIN_S = 1.0
+
+# The writer thread waits this long for the loop to let go of the interpreter; the default of
+# 5 ms would make each of its steps wait that long under load.
+SWITCH_INTERVAL_S = 0.0005
+
+log = structlog.get_logger()
+
+
+class AddressError(HubbubError):
+    """The address cannot be listened on; the message says why and what to do."""
+
+    code = "address"
+    title = "The address cannot be used."
+
+
+class App:
+    """One server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = DataFolder(settings.data)
+        self.owner_link: str | None = None
+        self._shown = 0
+        self._epoch = ""
+
+    async def start(self) -> None:
+        """Open the data, then the doors. Raises FolderError, DatabaseError, AddressError …"""
+        self.folder.prepare()
+        if not self.folder.lock():
+            raise FolderError(
+                f"Another Hubbub server is using {self.settings.data}. "
+                "Stop it, or give another folder with --data."
+            )
+        database = Database(self.folder.database)
+        database.migrate()
+        self.hub = Hub(
+            self._read_room,
+            send_buffer_bytes=self.settings.send_buffer_bytes,
+            clock=time.monotonic,
+        )
+        self.ledger = Ledger(
+            database,
+            actions.carry,
+            actions.answer,
+            self.hub.tell,
+            before_showing=self._about_to_show,
+        )
+        self.ledger.start()
+        self.identity = Identity(self.ledger, self.folder.secret())
+        self.hub.on_sessions_ended = self.identity.forget_sessions
+        self.hub.on_account_changed = self.identity.forget_user
+        self.desk = Desk(self.settings, self.ledger, self.hub, self.identity)
+        await self._prepare()
+        self.hub.start()
+        self.identity.start()
+        self._admin = await admin.listen(
+            self.ledger, self.folder.socket, self.settings.base_url
+        )
+        await self._listen()
+        self.desk.ready = True
+
+    async def _prepare(self) -> None:
+        """The epoch and the lobby; and a link for the owner, if there is none yet."""
+        known = await self.ledger.read(lambda tx: tx.server_values())
+        shown = self.folder.shown(known.get("epoch", ""))
+        prepared: Prepared = await self.ledger.submit(OPERATOR, Prepare(shown=shown))
+        self._epoch, self._shown = prepared.values["epoch"], prepared.total
+        self.folder.note_shown(self._epoch, self._shown)
+        if known and known.get("epoch") != self._epoch:
+            log.warning("the database is another than before: clients start over")
+        self.desk.prepared(prepared)
+        if prepared.needs_owner and not self.settings.first_owns:
+            made: InviteMade = await self.ledger.submit(OPERATOR, OwnerInvite())
+            self.owner_link = self.settings.base_url + made.invite.url
+
+    def _about_to_show(self, revs: int) -> None:
+        """On the writer thread, between a commit and its showing."""
+        self._shown += revs
+        self.folder.note_shown(self._epoch, self._shown)
+
+    async def _read_room(self, room: str, after: int | None) -> RoomState:
+        return await self.ledger.read(lambda tx: room_state(tx, room, after))
+
+    async def _listen(self) -> None:
+        self._runner = web.AppRunner(
+            application(self.desk), shutdown_timeout=REQUESTS_WITHIN_S, access_log=None
+        )
+        await self._runner.setup()
+        host, port = self.settings.host, self.settings.port
+        self._site = web.TCPSite(self._runner, host, port, backlog=BACKLOG)
+        try:
+            await self._site.start()
+        except OSError as error:
+            raise AddressError(_why_not(host, port, error)) from error
+
+    async def stop(self) -> None:
+        """No new connections; what waits is committed and answered; goodbye to everyone."""
+        self.desk.ready = False
+        await self._site.stop()
+        await self._admin.close()
+        self.desk.flush()
+        await self.ledger.drain()
+        await self._say_goodbye()
+        await self._runner.cleanup()
+        await self.hub.stop()
+        await self.identity.stop()
+        await self.ledger.close()
+        self.folder.release()
+
+    async def _say_goodbye(self) -> None:
+        """Tell everyone when to come back, and close."""
+        notice = Notice(text="The server restarts.", retry_after=COME_BACK_AFTER_S)
+        line = text.server(f"The server restarts. Come back in {COME_BACK_AFTER_S:.0f} seconds")
+        self.hub.say_goodbye(notice, line)
+        for client in list(self.hub.clients):
+            client.door.close(CLOSE_RESTART, f"Restart: come back in {COME_BACK_AFTER_S:.0f} s.")
+        await asyncio.sleep(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYES_WITHIN_S):
+                await self.desk.all_gone()
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            why = f"Port {port} is in use by another program. Give another with --port."
+        case errno.EACCES:
+            why = f"Port {port} needs special rights. Give one above 1023 with --port."
+        case errno.EADDRNOTAVAIL:
+            why = f"{host} is not an address of this machine. Give another with --host."
+        case _:
+            why = f"{host} port {port} cannot be listened on ({error.strerror or error})."
+    return why
+
+
+async def run(settings: Settings, announce: Callable[[App], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then stop cleanly; a second signal changes nothing.
+
+    ``announce`` is called once the server answers. Raises HubbubError if it cannot start.
+    """
+    _tune()
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_, stopping.set)
+    app = App(settings)
+    await app.start()
+    # What has been made by now stays; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    announce(app)
+    await stopping.wait()
+    log.info("stopping")
+    await app.stop()
+
+
+def _tune() -> None:
+    """For thousands of connections and two busy threads."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(50_000, 20, 100)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

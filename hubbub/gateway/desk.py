@@ -1,0 +1,339 @@
+"""The desk behind all doors: who may do how much, and where commands go."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from hubbub import __version__
+from hubbub.actions import accounts as account_actions
+from hubbub.gateway.identity import Identity
+from hubbub.gateway.limits import Buckets, Places
+from hubbub.gateway.markers import Markers
+from hubbub.live.hub import CLOSE_POLICY, Hub
+from hubbub.model import names, policy
+from hubbub.model.accounts import (
+    OPERATOR,
+    AccountAdded,
+    Actor,
+    AddAccount,
+    ChangePassword,
+    InviteMade,
+    InvitesPage,
+    Limits,
+    Me,
+    OpenSession,
+    Prepared,
+    ServerChanged,
+    ServerInfo,
+    SetPassword,
+    SignedIn,
+    SignIn,
+    SignInAsGuest,
+    SignOut,
+    SignUp,
+    UpdateServer,
+)
+from hubbub.model.base import Command, Done, Query, Reply
+from hubbub.model.errors import (
+    Conflict,
+    Forbidden,
+    HubbubError,
+    Invalid,
+    RateLimited,
+    WrongCredentials,
+)
+from hubbub.model.messages import FRAME_MAX_BYTES, PAGE_MAX, TEXT_MAX
+from hubbub.model.outcome import ToAll
+from hubbub.model.policy import Action, ServerRole
+from hubbub.model.reading import Read
+from hubbub.model.rooms import MembersPage, MyRoom
+from hubbub.model.settings import RateLimit, Settings
+from hubbub.store.accounts import UserRow
+from hubbub.store.ledger import Ledger, Then, Work, promise
+from hubbub.store.tx import Tx
+
+# A person may mistype; a program may not guess.
+SIGN_INS_PER_NAME = RateLimit(per_s=1 / 10, burst=8)
+SIGN_INS_PER_ADDRESS = RateLimit(per_s=1 / 2, burst=30)
+GUESTS_PER_ADDRESS = RateLimit(per_s=1, burst=60)
+
+
+class Desk:
+    """What every door needs: identities, limits, the ledger and the hub."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        hub: Hub,
+        identity: Identity,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self.hub = hub
+        self.identity = identity
+        self.clock = clock
+        self.ready = False
+        self.epoch = ""
+        self.per_user = Buckets(settings.commands_per_user, clock)
+        self.per_address = Buckets(settings.commands_per_address, clock)
+        self._sign_ins = Buckets(SIGN_INS_PER_NAME, clock)
+        self._sign_ins_from = Buckets(SIGN_INS_PER_ADDRESS, clock)
+        self._guests_from = Buckets(GUESTS_PER_ADDRESS, clock)
+        self._user_places = Places(settings.connections_per_user, "of yours")
+        self._address_places = Places(settings.connections_per_address, "from your address")
+        self._connections = 0
+        self._someone_left = asyncio.Event()
+        self._markers = Markers(ledger.put)
+        self._values: dict[str, str] = {}
+        self._needs_owner = False
+
+    def prepared(self, prepared: Prepared) -> None:
+        """What the database says of the server, at start and after a change."""
+        self._values = prepared.values
+        self._needs_owner = prepared.needs_owner
+        self.epoch = prepared.values["epoch"]
+        self.identity.guests_allowed = self.about().guests
+
+    def about(self) -> ServerInfo:
+        """What the server says of itself to anyone. The operator's word goes before the owner's."""
+        settings, values = self.settings, self._values
+        guests = settings.guests
+        if guests is None:
+            stored = values.get("guests")
+            guests = stored == "1" if stored else settings.default_guests
+        return ServerInfo(
+            name=values.get("name", "Hubbub"),
+            version=__version__,
+            registration=settings.registration
+            or values.get("registration", settings.default_registration),  # type: ignore[arg-type]
+            guests=guests,
+            needs_owner=self._needs_owner,
+            limits=Limits(text=TEXT_MAX, frame_bytes=FRAME_MAX_BYTES, page=PAGE_MAX),
+        )
+
+    # Connections
+
+    def take_place(self, address: str) -> None:
+        """A connection from here. Raises TooManyConnections."""
+        if self.settings.limits:
+            self._address_places.take(address)
+        self._connections += 1
+
+    def give_place_back(self, address: str) -> None:
+        self._connections -= 1
+        self._someone_left.set()
+        if self.settings.limits:
+            self._address_places.give_back(address)
+
+    def take_seat(self, key: str) -> None:
+        """A connection of this person. Raises TooManyConnections."""
+        if self.settings.limits:
+            self._user_places.take(key)
+
+    def give_seat_back(self, key: str) -> None:
+        if self.settings.limits:
+            self._user_places.give_back(key)
+
+    async def all_gone(self) -> None:
+        """Wait until no connection is left."""
+        while self._connections:
+            self._someone_left.clear()
+            await self._someone_left.wait()
+
+    # Commands
+
+    async def identify(self, token: str | None) -> Actor:
+        """Whose token this is. Raises SignInRequired or Forbidden."""
+        return await self.identity.identify(token)
+
+    def limit(self, actor: Actor, address: str) -> None:
+        """One command more of this person, from this address. Raises RateLimited."""
+        if self.settings.limits:
+            self.per_user.take(actor.guest_key or actor.name)
+            self.per_address.take(address)
+
+    def put(self, actor: Actor, command: Command, address: str, then: Then) -> None:
+        """Have a command carried out; ``then`` gets the reply or the error, on the loop.
+
+        Raises RateLimited or Busy; then nothing is done.
+        """
+        self.limit(actor, address)
+        if isinstance(command, Read):
+            self._markers.put(actor, command, then)
+        elif isinstance(command, UpdateServer):
+            self._check_given(command)
+            self.ledger.put(Work(actor, command, lambda result: self._updated(result, then)))
+        else:
+            self.ledger.put(Work(actor, command, lambda result: then(self._complete(result))))
+
+    async def carry_out(self, actor: Actor, command: Command, address: str) -> Reply:
+        """Have a command carried out and wait for its reply. Raises HubbubError."""
+        if isinstance(command, Query):
+            self.limit(actor, address)
+            return self._answered(await self.ledger.ask(actor, command))
+        then, done = promise(asyncio.get_running_loop())
+        self.put(actor, command, address, then)
+        return await done
+
+    def _complete(self, result: Reply | HubbubError) -> Reply | HubbubError:
+        return result if isinstance(result, HubbubError) else self._answered(result)
+
+    def _answered(self, reply: Reply) -> Reply:
+        """Add what only the gateway knows: addresses, and who is there."""
+        if isinstance(reply, MembersPage):
+            present = self.hub.presence
+            return msgspec.structs.replace(
+                reply,
+                members=[
+                    msgspec.structs.replace(member, presence=present.state(member.name))
+                    for member in reply.members
+                ],
+            )
+        if isinstance(reply, InviteMade | InvitesPage):
+            return self._with_addresses(reply)
+        return reply
+
+    def _with_addresses(self, reply: InviteMade | InvitesPage) -> Reply:
+        base = self.settings.base_url
+        if isinstance(reply, InviteMade):
+            invite = msgspec.structs.replace(reply.invite, url=base + reply.invite.url)
+            return InviteMade(invite=invite)
+        return InvitesPage(
+            invites=[
+                msgspec.structs.replace(invite, url=base + invite.url) for invite in reply.invites
+            ]
+        )
+
+    def _check_given(self, command: UpdateServer) -> None:
+        """What the operator has set cannot be changed from within. Raises Conflict."""
+        for what in ("registration", "guests"):
+            if getattr(command, what) is not None and getattr(self.settings, what) is not None:
+                raise Conflict(
+                    f"The operator has set “{what}” for this server; it is changed there."
+                )
+
+    def _updated(self, result: Reply | HubbubError, then: Then) -> None:
+        if not isinstance(result, Prepared):
+            then(result)
+            return
+        self.prepared(result)
+        then(Done())
+        self.hub.tell([ToAll(ServerChanged(server=self.about()))])
+        if not self.identity.guests_allowed:
+            for client in [client for client in self.hub.clients if client.actor.is_guest]:
+                client.door.close(CLOSE_POLICY, "This server lets no guests in any more.")
+
+    async def rooms_to_visit(self, ids: set[str]) -> list[MyRoom]:
+        """The rooms of these that a guest may look into."""
+        return await self.ledger.read(lambda tx: account_actions.visited(tx, ids))
+
+    def flush(self) -> None:
+        """Send on what waits here: the server is stopping."""
+        self._markers.flush()
+
+    # Signing in
+
+    async def sign_up(self, command: SignUp, label: str, address: str) -> SignedIn:
+        """Raises NameTaken, InviteRequired, InviteInvalid, RegistrationClosed, RateLimited."""
+        self._slow_down(address, None)
+        loop = asyncio.get_running_loop()
+        skeleton = await loop.run_in_executor(None, names.skeleton, command.name)
+        session = secrets.token_urlsafe(18)
+        about = self.about()
+        added: AccountAdded = await self.ledger.submit(
+            OPERATOR,
+            AddAccount(
+                name=command.name,
+                skeleton=skeleton,
+                display_name=command.display_name or command.name,
+                password_hash=await self.identity.hash(command.password),
+                registration=about.registration,
+                first_owns=self.settings.first_owns,
+                invite=command.invite,
+                session=session,
+                label=label,
+            ),
+        )
+        if added.me.role is ServerRole.OWNER:
+            self._needs_owner = False
+        return SignedIn(token=self.identity.token(session), me=added.me)
+
+    async def sign_in(self, command: SignIn, label: str, address: str) -> SignedIn:
+        """Raises WrongCredentials, Forbidden if the account is locked, RateLimited."""
+        name = self._plain_name(command.name)
+        self._slow_down(address, name)
+        user = await self._check(name, command.password)
+        session = secrets.token_urlsafe(18)
+        opened: AccountAdded = await self.ledger.submit(
+            OPERATOR, OpenSession(user_id=user.id, session=session, label=label)
+        )
+        return SignedIn(token=self.identity.token(session), me=opened.me)
+
+    async def sign_in_as_guest(self, command: SignInAsGuest, address: str) -> SignedIn:
+        """Raises Forbidden if no guests are let in."""
+        actor, token = self.new_guest(command.name, address)
+        return SignedIn(
+            token=token, me=Me(name=actor.name, display_name=actor.name, role=actor.role)
+        )
+
+    def new_guest(self, name: str | None, address: str) -> tuple[Actor, str]:
+        """A guest who is not yet here, by this name or a made-up one. Raises Forbidden."""
+        if not self.identity.guests_allowed:
+            raise Forbidden("This server lets no guests in. Sign in, or ask its owner.")
+        if self.settings.limits:
+            self._guests_from.take(address)
+        wanted = name or f"guest-{secrets.token_hex(2)}"
+        taken = {client.actor.name for client in self.hub.clients if client.actor.is_guest}
+        found, number = wanted, 1
+        while names.GUEST_PREFIX + found in taken:
+            number += 1
+            found = f"{wanted[:28]}-{number}"
+        return self.identity.new_guest(found)
+
+    async def sign_out(self, actor: Actor) -> None:
+        if actor.session:
+            await self.ledger.submit(actor, SignOut())
+
+    async def change_password(self, actor: Actor, command: ChangePassword, address: str) -> Reply:
+        """Raises WrongCredentials if the old one is not right."""
+        policy.require(Action.MANAGE_SELF, policy.server_standings(actor.role))
+        self._slow_down(address, actor.name)
+        await self._check(actor.name, command.old)
+        password_hash = await self.identity.hash(command.new)
+        command_ = SetPassword(user=actor.name, password_hash=password_hash, keep=actor.session)
+        done: Reply = await self.ledger.submit(actor, command_)
+        return done
+
+    async def _check(self, name: str, password: str) -> UserRow:
+        def find(tx: Tx) -> UserRow | None:
+            return tx.user(name)
+
+        user = await self.ledger.read(find)
+        right = await self.identity.is_right(user.password_hash if user else None, password)
+        if user is None or not right:
+            raise WrongCredentials()
+        return user
+
+    def _plain_name(self, typed: str) -> str:
+        try:
+            return names.user_name(typed)
+        except Invalid:
+            return typed[:64]
+
+    def _slow_down(self, address: str, name: str | None) -> None:
+        """Raises RateLimited for those who try too often."""
+        if not self.settings.limits:
+            return
+        try:
+            self._sign_ins_from.take(address)
+            if name:
+                self._sign_ins.take(name)
+        except RateLimited as error:
+            raise RateLimited(
+                "Too many tries. Wait a little before the next one.", retry_after=error.retry_after
+            ) from error

@@ -1,0 +1,169 @@
+"""Who somebody is: passwords, session tokens, guests' tokens."""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jwt
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from hubbub.model.accounts import OPERATOR, Actor, SeeSessions
+from hubbub.model.errors import Busy, Forbidden, HubbubError, SignInRequired
+from hubbub.model.names import GUEST_PREFIX
+from hubbub.model.policy import ServerRole
+from hubbub.store.ledger import Ledger
+from hubbub.store.tx import Tx
+
+ALGORITHM = "HS256"
+HASHING_AT_ONCE = 2  # each takes 46 MiB
+HASHING_WAITING_MAX = 32  # above it sign-ins are answered `busy`
+REMEMBERED_MAX = 20_000  # tokens whose actor is known without asking the database
+SEEN_EVERY_S = 60.0
+
+# OWASP's second choice for Argon2id, with one more pass.
+_hasher = PasswordHasher(time_cost=2, memory_cost=47_104, parallelism=1)
+
+
+def hash_password(password: str) -> str:
+    """Argon2id; takes some 60 ms and 46 MiB, so never on the loop."""
+    return _hasher.hash(password)
+
+
+def password_is_right(password_hash: str | None, password: str) -> bool:
+    """Takes the same time when there is no such account."""
+    try:
+        return _hasher.verify(password_hash or _nobodys_hash(), password) and bool(password_hash)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+_nobody: list[str] = []
+
+
+def _nobodys_hash() -> str:
+    if not _nobody:
+        _nobody.append(_hasher.hash(secrets.token_urlsafe()))
+    return _nobody[0]
+
+
+def session_token(secret: bytes, session: str) -> str:
+    """A token that names a session; whether it is still good stands in the database."""
+    return jwt.encode({"sid": session}, secret, ALGORITHM)
+
+
+class Identity:
+    """Knows whose a token is, and has passwords hashed off the loop."""
+
+    def __init__(self, ledger: Ledger, secret: bytes) -> None:
+        self._ledger = ledger
+        self._secret = secret
+        self._hashing = ThreadPoolExecutor(HASHING_AT_ONCE, thread_name_prefix="hubbub-argon2")
+        self._waiting = 0
+        self._remembered: OrderedDict[str, Actor] = OrderedDict()
+        self._seen: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+        self.guests_allowed = False
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._note_seen())
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._hashing.shutdown(wait=False, cancel_futures=True)
+
+    async def identify(self, token: str | None) -> Actor:
+        """Whose token this is. Raises SignInRequired, or Forbidden for guests no longer let in."""
+        if not token:
+            raise SignInRequired()
+        actor = self._remembered.get(token) or self._guest(token)
+        if actor is None:
+            actor = await self._ledger.read(lambda tx: self._from_session(tx, token))
+            self._remember(token, actor)
+        if actor.is_guest and not self.guests_allowed:
+            raise Forbidden("This server lets no guests in any more. Sign up, or ask its owner.")
+        if actor.session:
+            self._seen.add(actor.session)
+        return actor
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            return jwt.decode(token, self._secret, [ALGORITHM])
+        except jwt.InvalidTokenError as error:
+            raise SignInRequired("This token is not good. Sign in again.") from error
+
+    def _guest(self, token: str) -> Actor | None:
+        claims = self._claims(token)
+        key, name = claims.get("guest"), claims.get("name")
+        if not isinstance(key, str) or not isinstance(name, str):
+            return None
+        return Actor(user_id=0, name=name, role=ServerRole.GUEST, guest_key=key)
+
+    def _from_session(self, tx: Tx, token: str) -> Actor:
+        session = tx.session(str(self._claims(token).get("sid")))
+        if session is None:
+            raise SignInRequired("This session has ended. Sign in again.")
+        if session.disabled:
+            raise Forbidden("Your account is locked. Ask an admin of this server.")
+        return Actor(
+            user_id=session.user_id,
+            name=session.name,
+            role=ServerRole(session.role),
+            session=session.id,
+        )
+
+    def _remember(self, token: str, actor: Actor) -> None:
+        self._remembered[token] = actor
+        if len(self._remembered) > REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+
+    def forget_sessions(self, sessions: tuple[str, ...]) -> None:
+        ended = set(sessions)
+        for token in [t for t, actor in self._remembered.items() if actor.session in ended]:
+            del self._remembered[token]
+
+    def forget_user(self, user: str) -> None:
+        for token in [t for t, actor in self._remembered.items() if actor.name == user]:
+            del self._remembered[token]
+
+    def token(self, session: str) -> str:
+        return session_token(self._secret, session)
+
+    def new_guest(self, name: str) -> tuple[Actor, str]:
+        """A guest and their token, which holds all there is of them until they post."""
+        handle = GUEST_PREFIX + name
+        key = secrets.token_hex(16)
+        token = jwt.encode({"guest": key, "name": handle}, self._secret, ALGORITHM)
+        return Actor(user_id=0, name=handle, role=ServerRole.GUEST, guest_key=key), token
+
+    async def hash(self, password: str) -> str:
+        """Raises Busy if too many wait."""
+        return str(await self._off_the_loop(hash_password, password))
+
+    async def is_right(self, password_hash: str | None, password: str) -> bool:
+        """Raises Busy if too many wait."""
+        return bool(await self._off_the_loop(password_is_right, password_hash, password))
+
+    async def _off_the_loop(self, function: Any, *args: Any) -> Any:
+        if self._waiting >= HASHING_WAITING_MAX:
+            raise Busy("Many people are signing in. Try again in a moment.", retry_after=3)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._hashing, function, *args)
+        finally:
+            self._waiting -= 1
+
+    async def _note_seen(self) -> None:
+        """Keep when sessions were last used, a minute's at once; end those idle for too long."""
+        while True:
+            await asyncio.sleep(SEEN_EVERY_S)
+            seen, self._seen = self._seen, set()
+            try:
+                await self._ledger.submit(OPERATOR, SeeSessions(sessions=tuple(seen)))
+            except HubbubError:
+                self._seen |= seen  # the disk is full, or so: next time

@@ -1,0 +1,295 @@
+"""The JSON door: one object a frame, for the web client and for bots."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any, Self
+
+import msgspec
+from aiohttp import web
+
+from hubbub.gateway.connection import Connection
+from hubbub.gateway.desk import Desk
+from hubbub.live.client import Client
+from hubbub.live.hub import CLOSE_SIGN_IN_AGAIN
+from hubbub.live.room import Room
+from hubbub.model.accounts import Actor, Auth, Hello, Me, Mine, MyProfile, Welcome
+from hubbub.model.base import Command, Done, Query, Reply
+from hubbub.model.commands import HTTP_ONLY
+from hubbub.model.errors import HubbubError, NotMember, SignInRequired, UnknownCommand
+from hubbub.model.messages import PAGE_LATEST, Message, Reset, Sync, Synced, Typing
+from hubbub.model.names import LOBBY
+from hubbub.model.reading import Active
+from hubbub.model.rooms import Join, Leave, MyRoom
+from hubbub.wire import json
+from hubbub.wire.frames import text_frame
+
+HELLO_BYTES = 256 * 1024  # of changes after the welcome; the other rooms get their heads only
+AUTH_WITHIN_S = 20.0
+
+
+class JsonDoor(Connection):
+    """A connection that speaks JSON. It begins with ``hello``, or with ``auth`` and ``hello``."""
+
+    dialect = "json"
+
+    def __init__(self, desk: Desk, socket: web.WebSocketResponse, address: str) -> None:
+        super().__init__(desk, socket, address)
+        self._actor: Actor | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._greeted = False
+
+    @classmethod
+    async def opened(
+        cls,
+        desk: Desk,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        address: str,
+        token: str | None,
+    ) -> Self:
+        door = cls(desk, socket, address)
+        door._transport = request.transport
+        if token:
+            door._actor = await desk.identify(token)
+        return door
+
+    async def begin(self) -> None:
+        if self._actor is not None:
+            self._enter(self._actor)
+        else:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(
+                AUTH_WITHIN_S, self.close, CLOSE_SIGN_IN_AGAIN, "Sign in first."
+            )
+
+    def _enter(self, actor: Actor) -> None:
+        assert self._transport
+        self.admit(actor, self._transport)
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def leave(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        super().leave()
+
+    # Commands
+
+    def take(self, data: str) -> None:
+        number, command = json.decode(data)
+        try:
+            if isinstance(command, HubbubError):
+                raise command
+            self._carry_out(command)
+        except HubbubError as error:
+            self.refuse(error, number)
+
+    def _carry_out(self, command: Command) -> None:
+        client = self.client
+        if isinstance(command, Auth):
+            self._task(command, self._auth(command))
+        elif client is None:
+            raise SignInRequired("Send “auth” with a token first, or a cookie or bearer header.")
+        elif isinstance(command, Hello):
+            self._task(command, self._hello(client, command))
+        elif isinstance(command, Typing):
+            self._typing(client, command)
+        elif isinstance(command, Active):
+            self.desk.limit(client.actor, self.address)
+            self.desk.hub.presence.set_active(client, command.active)
+        elif isinstance(command, Sync) and command.room in client.rooms:
+            self.desk.limit(client.actor, self.address)
+            self._sync(client, command)
+        elif client.actor.is_guest and isinstance(command, Join | Leave):
+            self._task(command, self._look_in(client, command))
+        elif isinstance(command, Query):
+            self._task(command, self._ask(client, command))
+        elif command.word() in HTTP_ONLY:
+            raise UnknownCommand(f"“{command.word()}” goes over HTTP: see /api/docs.")
+        else:
+            self._put(client, command)
+
+    def _put(self, client: Client, command: Command) -> None:
+        """A change: on its way to the ledger at once, in the order in which it came."""
+        number = command.id
+
+        def then(result: Reply | HubbubError) -> None:
+            self.answered()
+            self._reply(number, result)
+
+        self.desk.put(client.actor, command, self.address, then)
+        self.started()
+
+    def _task(self, command: Command, work: Coroutine[Any, Any, Reply | None]) -> None:
+        """Something that waits for a reader."""
+        self.started()
+        self.run(self._answer(command.id, work))
+
+    async def _answer(
+        self, number: int | None, work: Coroutine[Any, Any, Reply | None]
+    ) -> None:
+        try:
+            reply = await work
+            if reply is not None:
+                self._reply(number, reply)
+        except HubbubError as error:
+            self._reply(number, error)
+        finally:
+            self.answered()
+
+    def _reply(self, number: int | None, result: Reply | HubbubError) -> None:
+        if self.closing:
+            return
+        if isinstance(result, HubbubError):
+            self.refuse(result, number)
+        else:
+            frames = [text_frame(payload) for payload in json.reply(number, result)]
+            self._write(b"".join(frames))
+
+    def refuse(self, error: HubbubError, number: int | None = None) -> None:
+        self._write(text_frame(json.error(number, error)))
+
+    def _write(self, frames: bytes) -> None:
+        if self._transport and not self.closing:
+            self._transport.write(frames)
+
+    # What is done here and not in the ledger
+
+    async def _auth(self, command: Auth) -> Reply | None:
+        if self.client is not None:
+            raise UnknownCommand("You are signed in already.")
+        self._enter(await self.desk.identify(command.token))
+        return Done()
+
+    async def _ask(self, client: Client, query: Query) -> Reply:
+        return await self.desk.carry_out(client.actor, query, self.address)
+
+    def _typing(self, client: Client, command: Typing) -> None:
+        self.desk.limit(client.actor, self.address)
+        room = client.rooms.get(command.room)
+        if room is None:
+            raise NotMember(f"Join #{command.room} first.")
+        self.desk.hub.presence.typing(client, room)
+
+    async def _look_in(self, client: Client, command: Join | Leave) -> Reply:
+        """A guest comes or goes: presence, no membership."""
+        if isinstance(command, Leave):
+            room = client.rooms.get(command.room)
+            if room is None:
+                raise NotMember(f"You are not in #{command.room}.")
+            self.desk.hub.detach(client, room)
+            return Done()
+        # Once to see that it is allowed; again once we would hear of what happens meanwhile.
+        await self.desk.carry_out(client.actor, command, self.address)
+        self.desk.hub.attach(client, await self.desk.hub.room(command.room))
+        return await self.desk.carry_out(client.actor, command, self.address)
+
+    def _sync(self, client: Client, command: Sync) -> None:
+        """From the ring if it reaches back so far, else from the database."""
+        room = client.rooms[command.room]
+        entries = room.ring.after(command.after) if room.ring else None
+        if entries is None or command.after > room.rev:
+            self._task(command, self._ask(client, command))
+            return
+        frames = [entry.frame for entry in entries]
+        answer = json.synced(command.id, room.rev, more=False, reset=False)
+        self._write(b"".join([*frames, text_frame(answer)]))
+
+    # Hello
+
+    async def _hello(self, client: Client, command: Hello) -> None:
+        """Who I am and where I am, and what has changed since I last knew.
+
+        Attach before writing the heads, in one turn of the loop: what is committed before is in
+        the rings, what comes after finds us in the rooms.
+        """
+        self.desk.limit(client.actor, self.address)
+        hub = self.desk.hub
+        while True:
+            with hub.greeting(client.key) as greeting:
+                mine = await self._mine(client, command)
+                rooms: dict[str, Room] = {}
+                for one in mine.rooms:
+                    rooms[one.room] = await hub.room(one.room)
+            # Somebody brought me in or put me out while I was looking: look again.
+            if not greeting.is_stale:
+                break
+        if self.closing:
+            return
+        for room in rooms.values():
+            hub.attach(client, room)
+        known = command.rooms if command.epoch == self.desk.epoch else {}
+        welcome = Welcome(
+            epoch=self.desk.epoch,
+            me=mine.me,
+            server=self.desk.about(),
+            rooms=[_with_head(one, rooms[one.room]) for one in mine.rooms],
+            gone=[room_id for room_id in command.rooms if room_id not in rooms],
+            presence=hub.presence.seen_by(client),
+        )
+        frames = [text_frame(payload) for payload in json.reply(command.id, welcome)]
+        self._write(b"".join([*frames, *_changes(rooms.values(), known)]))
+
+    async def _mine(self, client: Client, command: Hello) -> Mine:
+        actor = client.actor
+        if not actor.is_guest:
+            mine = await self.desk.ledger.ask(actor, MyProfile())
+            assert isinstance(mine, Mine)
+            return mine
+        visited = await self.desk.rooms_to_visit({*list(command.rooms)[:50], LOBBY})
+        me = Me(name=actor.name, display_name=actor.name, role=actor.role)
+        return Mine(me=me, rooms=visited)
+
+    # What the hub asks
+
+    def catch_up(self) -> None:
+        if self.client is not None:
+            heads = self.desk.hub.heads(self.client.missed)
+            self.desk.hub.caught_up(self.client)
+            self.client.send(json.event(heads))
+
+    def removed(self, room: str) -> None:
+        """The person has been told by an event of their own."""
+
+
+def _with_head(mine: MyRoom, room: Room) -> MyRoom:
+    """The room as the hub has it, which is as far as live events have come."""
+    return msgspec.structs.replace(
+        mine, seq=max(mine.seq, room.seq) if mine.rev > room.rev else room.seq, rev=room.rev
+    )
+
+
+def _changes(rooms: Iterable[Room], known: dict[str, int]) -> list[bytes]:
+    """The frames that bring rooms up to date, most recent first, as far as they may."""
+    found: list[bytes] = []
+    left = HELLO_BYTES
+    for room in sorted(rooms, key=_latest_at, reverse=True):
+        frames = _catch_up(room, known.get(room.id))
+        size = sum(map(len, frames))
+        if size > left:
+            continue
+        left -= size
+        found += frames
+    return found
+
+
+def _latest_at(room: Room) -> int:
+    latest = room.ring.latest(room.seq, 1) if room.ring and room.seq else None
+    event = latest[0].event if latest else None
+    return event.at if isinstance(event, Message) else 0
+
+
+def _catch_up(room: Room, have: int | None) -> list[bytes]:
+    """What one room needs: nothing, its changes, or to start over with its latest page."""
+    if have == room.rev:
+        return []
+    end = text_frame(json.event(Synced(room=room.id, through=room.rev)))
+    if have is not None and have < room.rev and room.ring:
+        entries = room.ring.after(have)
+        if entries is not None:
+            return [*(entry.frame for entry in entries), end]
+    page = room.page(PAGE_LATEST)
+    if page is None:
+        return []
+    return [text_frame(json.event(Reset(room=room.id))), page, end]

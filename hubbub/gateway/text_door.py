@@ -1,0 +1,301 @@
+"""The plain-text door: for `websocat`, Postman, a shell script."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from aiohttp import web
+
+from hubbub.gateway.connection import Connection
+from hubbub.gateway.desk import Desk
+from hubbub.live.client import Client
+from hubbub.live.room import Room
+from hubbub.model import names
+from hubbub.model.accounts import Actor
+from hubbub.model.base import Command, Reply
+from hubbub.model.errors import Forbidden, HubbubError, Invalid, SignInRequired
+from hubbub.model.messages import PAGE_MAX, History, MessageKind, Page, Post
+from hubbub.model.rooms import (
+    Direct,
+    Join,
+    Joined,
+    Leave,
+    Members,
+    MembersPage,
+    Rooms,
+    RoomsPage,
+    UpdateRoom,
+)
+from hubbub.wire import text
+
+HISTORY_LINES = 20
+DRAIN_POLL_S = 0.05
+
+
+class TextDoor(Connection):
+    """A connection that speaks plain text. It is in one room at a time."""
+
+    dialect = "text"
+
+    def __init__(self, desk: Desk, socket: web.WebSocketResponse, address: str) -> None:
+        super().__init__(desk, socket, address)
+        self._actor: Actor
+        self._room: str = names.LOBBY
+        self._after: int | None = None
+        self._catching_up = False
+
+    @classmethod
+    async def opened(
+        cls,
+        desk: Desk,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        address: str,
+        token: str | None,
+    ) -> Self:
+        door = cls(desk, socket, address)
+        door._transport = request.transport
+        query = request.query
+        if room := query.get("room"):
+            door._room = names.room_id(room)
+        if after := query.get("after"):
+            if not after.isascii() or not after.isdigit():
+                raise Invalid("“after” is the number of the last message you have.")
+            door._after = int(after[:16])
+        door._actor = await _who(desk, query.get("name"), address, token)
+        return door
+
+    async def begin(self) -> None:
+        assert self._transport
+        client = self.admit(self._actor, self._transport)
+        try:
+            await self._enter(client, self._room, self._after)
+        except HubbubError as error:
+            self._say(text.error(error))
+            if self._room != names.LOBBY:
+                await self._enter(client, names.LOBBY, None)
+
+    # What is said
+
+    def take(self, data: str) -> None:
+        client = self.client
+        if client is None:
+            return
+        try:
+            for line in text.feed(data):
+                if isinstance(line, text.Said):
+                    self._post(client, line.text)
+                else:
+                    self._asked(client, line)
+        except HubbubError as error:
+            self.refuse(error)
+
+    def _post(self, client: Client, said: str, kind: MessageKind = "text") -> None:
+        def then(result: Reply | HubbubError) -> None:
+            self.answered()
+            if isinstance(result, HubbubError) and not self.closing:
+                self.refuse(result)
+
+        command = Post(room=self._room, text=said, kind=kind)
+        self.desk.put(client.actor, command, self.address, then)
+        self.started()
+
+    def _asked(self, client: Client, line: text.Asked) -> None:
+        if line.word == "me":
+            self._post(client, line.rest, "me")
+            return
+        self.started()
+        self.run(self._answer(_WORDS[line.word](self, client, line.rest)))
+
+    async def _answer(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        finally:
+            self.answered()
+
+    async def _do(self, client: Client, command: Command) -> Reply:
+        return await self.desk.carry_out(client.actor, command, self.address)
+
+    def refuse(self, error: HubbubError) -> None:
+        self._say(text.error(error))
+
+    def _say(self, line: str) -> None:
+        if self._transport and not self.closing:
+            self._transport.write(text.frames(line))
+
+    # The words
+
+    async def on_help(self, client: Client, rest: str) -> None:
+        self._say(text.help_lines())
+
+    async def on_join(self, client: Client, rest: str) -> None:
+        await self._enter(client, names.room_id(rest), None)
+
+    async def on_leave(self, client: Client, rest: str) -> None:
+        """Back to the lobby; a member stops being one."""
+        if self._room == names.LOBBY:
+            raise Invalid("You are in the lobby. /quit leaves altogether.")
+        left = self._room
+        await self._enter(client, names.LOBBY, None)
+        if not client.actor.is_guest:
+            await self._do(client, Leave(room=left))
+
+    async def on_rooms(self, client: Client, rest: str) -> None:
+        page = await self._do(client, Rooms(q=rest))
+        assert isinstance(page, RoomsPage)
+        rows = [f"#{room.room}  {room.title}" for room in page.rooms]
+        more = ["… and more: /rooms WORD finds them"] if page.cursor else []
+        self._say(text.server("\n".join(["The rooms here:", *rows, *more])))
+
+    async def on_who(self, client: Client, rest: str) -> None:
+        room = client.rooms.get(self._room)
+        present = self.desk.hub.presence.of_room(room) if room else {}
+        here = sorted(present)[:PAGE_MAX]
+        more = f" and {len(present) - len(here)} more" if len(present) > len(here) else ""
+        self._say(text.server(f"Here are {', '.join(here)}{more}"))
+        page = await self._do(client, Members(room=self._room))
+        assert isinstance(page, MembersPage)
+        away = [member.name for member in page.members if member.name not in present]
+        if away:
+            more = " and more" if page.more else ""
+            self._say(text.server(f"Members who are not here: {', '.join(away)}{more}"))
+
+    async def on_nick(self, client: Client, rest: str) -> None:
+        """Another guest from here on: what was said before stays the first one's."""
+        if not client.actor.is_guest:
+            raise Forbidden("Only guests change their name. Yours is your account's.")
+        room_id, hub = self._room, self.desk.hub
+        actor, _ = self.desk.new_guest(names.user_name(rest.removeprefix("~")), self.address)
+        room = await hub.room(room_id)
+        old_key = client.key
+        hub.disconnect(client)
+        self.desk.give_seat_back(old_key)
+        again = self.admit(actor, client.transport)
+        hub.attach(again, room)
+        self._say(text.server(f"You are now {actor.name}"))
+
+    async def on_history(self, client: Client, rest: str) -> None:
+        limit = int(rest[:6]) if rest.isascii() and rest.isdigit() else HISTORY_LINES
+        page = await self._page(
+            client, History(room=self._room, limit=max(1, min(limit, PAGE_MAX)))
+        )
+        for message in page.messages:
+            self._say(text.message(message))
+        if not page.messages:
+            self._say(text.server("Nothing has been said here yet"))
+
+    async def on_topic(self, client: Client, rest: str) -> None:
+        if rest:
+            await self._do(client, UpdateRoom(room=self._room, topic=rest))
+            return
+        joined = await self._do(client, Join(room=self._room))
+        assert isinstance(joined, Joined)
+        self._say(
+            text.server(joined.room.topic or "This room has no topic. /topic TEXT gives it one")
+        )
+
+    async def on_msg(self, client: Client, rest: str) -> None:
+        user, _, said = rest.partition(" ")
+        if not said.strip():
+            raise Invalid("Say /msg USER TEXT.")
+        found = await self._do(client, Direct(users=(user.removeprefix("@"),)))
+        assert isinstance(found, Joined)
+        await self._do(client, Post(room=found.room.room, text=said))
+        self._say(text.server(f"Sent to {user}"))
+
+    async def on_quit(self, client: Client, rest: str) -> None:
+        self.close(1000, "Bye.")
+
+    # Rooms
+
+    async def _enter(self, client: Client, room_id: str, after: int | None) -> None:
+        """Be in this room and no other. Raises NotFound, and leaves all as it was."""
+        joined = await self._do(client, Join(room=room_id))
+        assert isinstance(joined, Joined)
+        room = await self.desk.hub.room(room_id)
+        for other in list(client.rooms.values()):
+            self.desk.hub.detach(client, other)
+        self._room = room_id
+        if after is not None:
+            await self._show_from(client, room, after)
+        self.desk.hub.attach(client, room)
+        self._say(text.arrived(joined.room))
+
+    async def _show_from(self, client: Client, room: Room, after: int) -> None:
+        """Everything since a seq, up to where live frames go on.
+
+        When it returns, nothing waits in the room that this client would have to be told.
+        """
+        self.desk.hub.settle(room)
+        while after < room.seq and not self.closing:
+            page = await self._page(client, History(room=room.id, after=after, limit=PAGE_MAX))
+            self.desk.hub.settle(room)
+            for message in page.messages:
+                # The database may be ahead of the hub, whose live frames bring the rest.
+                if after < message.seq <= room.seq:
+                    self._say(text.message(message))
+                    after = message.seq
+            if not page.messages:
+                return
+            await self._low_water(client)
+            self.desk.hub.settle(room)
+
+    async def _low_water(self, client: Client) -> None:
+        """Wait until most of what was written has gone out; the hub ends who never reads."""
+        low = self.desk.settings.send_buffer_bytes // 4
+        while client.waiting_bytes() > low and not self.closing:
+            await asyncio.sleep(DRAIN_POLL_S)  # noqa: ASYNC110 - a transport has no such event
+
+    async def _page(self, client: Client, query: History) -> Page:
+        page = await self.desk.ledger.ask(client.actor, query)
+        assert isinstance(page, Page)
+        return page
+
+    # What the hub asks
+
+    def catch_up(self) -> None:
+        """It has drained: page on from the last line that it got."""
+        if self.client is not None and not self._catching_up:
+            self._catching_up = True
+            self.run(self._go_on_reading(self.client))
+
+    async def _go_on_reading(self, client: Client) -> None:
+        try:
+            room = client.rooms.get(self._room)
+            if room is not None:
+                await self._show_from(client, room, client.missed.get(room.id, room.seq))
+            self.desk.hub.caught_up(client)
+        finally:
+            self._catching_up = False
+
+    def removed(self, room: str) -> None:
+        if room == self._room and self.client is not None:
+            self._say(text.server(f"You are no longer in #{room}"))
+            self.run(self._enter(self.client, names.LOBBY, None))
+
+
+_WORDS: dict[str, Callable[[TextDoor, Client, str], Awaitable[None]]] = {
+    "help": TextDoor.on_help,
+    "join": TextDoor.on_join,
+    "leave": TextDoor.on_leave,
+    "rooms": TextDoor.on_rooms,
+    "who": TextDoor.on_who,
+    "nick": TextDoor.on_nick,
+    "history": TextDoor.on_history,
+    "topic": TextDoor.on_topic,
+    "msg": TextDoor.on_msg,
+    "quit": TextDoor.on_quit,
+}
+
+
+async def _who(desk: Desk, name: str | None, address: str, token: str | None) -> Actor:
+    """Oneself with a token, else a guest. Raises SignInRequired where no guests are let in."""
+    if token:
+        return await desk.identify(token)
+    try:
+        wanted = names.user_name(name.removeprefix("~")) if name else None
+        return desk.new_guest(wanted, address)[0]
+    except Forbidden as error:
+        raise SignInRequired(
+            "This server lets no guests in. Send “Authorization: Bearer” with a token."
+        ) from error

@@ -1,0 +1,1 @@
+"""Who is here now: the hub, clients, presence. Synchronous unless it waits."""

@@ -1,0 +1,117 @@
+"""One connection: who it is, where it is, and what it has not read yet."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from hubbub.wire.frames import PING_FRAME, text_frame
+
+if TYPE_CHECKING:
+    from hubbub.live.room import Room
+    from hubbub.model.accounts import Actor
+
+PING_EVERY_S = 30.0
+STALLED_AFTER_S = 60.0  # without progress, or without a sign of life
+
+
+class Client:
+    """What the hub knows of a connection.
+
+    It has two states. Normally live frames are written as they come. Above the high-water mark
+    it is *behind*: live frames stop, and so does reading from it, so that memory stays bounded;
+    when it has drained, it is told what it missed. Replies are never dropped.
+    """
+
+    __slots__ = (
+        "_drained",
+        "actor",
+        "address",
+        "behind",
+        "buffered",
+        "closing",
+        "dialect",
+        "door",
+        "missed",
+        "progress_at",
+        "rooms",
+        "seen_at",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.WriteTransport,
+        dialect: str,
+        actor: Actor,
+        address: str,
+        now: float,
+        door: Door,
+    ) -> None:
+        self.transport = transport
+        self.dialect = dialect
+        self.actor = actor
+        self.address = address
+        self.door = door
+        self.rooms: dict[str, Room] = {}
+        self.behind = False
+        # Room → the seq up to which it was shown, for rooms in which frames were left out.
+        self.missed: dict[str, int] = {}
+        self.buffered = 0
+        self.seen_at = now
+        self.progress_at = now
+        self.closing = False
+        self._drained: asyncio.Future[None] | None = None
+
+    @property
+    def key(self) -> str:
+        """The person behind it: their handle, or a guest's key, as guests' handles come again."""
+        return self.actor.guest_key or self.actor.name
+
+    def send(self, payload: bytes) -> None:
+        """A frame for this client alone: never dropped."""
+        self.transport.write(text_frame(payload))
+
+    def ping(self) -> None:
+        self.transport.write(PING_FRAME)
+
+    def waiting_bytes(self) -> int:
+        """What has been written and not yet taken by the kernel."""
+        return self.transport.get_write_buffer_size()
+
+    async def drained(self) -> None:
+        """Wait until it is no longer behind; reading from it goes on then."""
+        while self.behind and not self.closing:
+            if self._drained is None:
+                self._drained = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._drained)
+
+    def caught_up(self) -> None:
+        self.behind = False
+        self._wake()
+
+    def closed(self) -> None:
+        """The connection is gone, or about to be: nobody waits for it any more."""
+        self.closing = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+
+class Door(Protocol):
+    """What the hub asks of the gateway's side of a connection."""
+
+    def catch_up(self) -> None:
+        """It has drained: tell it what it missed (``client.missed``), then `Hub.caught_up`.
+
+        Called again and again until it has caught up.
+        """
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection with a close frame."""
+
+    def removed(self, room: str) -> None:
+        """It is no longer in this room."""

@@ -1,0 +1,477 @@
+"""The hub: manages rooms and broadcasting.
+
+Events are shown in order of rev. One that comes too early (a commit whose outcome was unknown,
+later another node's) is held for a moment, then the gap is read from the database.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import assert_never
+
+import structlog
+
+from hubbub.live.client import PING_EVERY_S, STALLED_AFTER_S, Client
+from hubbub.live.presence import PresenceBook
+from hubbub.live.ring import Ring
+from hubbub.live.room import Room
+from hubbub.model.base import Event
+from hubbub.model.errors import HubbubError, NotFound
+from hubbub.model.events import RoomEvent
+from hubbub.model.outcome import (
+    AccountChanged,
+    MembershipChanged,
+    RoomGone,
+    RoomState,
+    SessionsEnded,
+    ToAll,
+    Told,
+    ToPerson,
+    ToRoom,
+    ToRooms,
+)
+from hubbub.model.reading import Behind, Notice, RoomHead
+from hubbub.model.rooms import MemberChanged
+from hubbub.wire import json, text
+from hubbub.wire.frames import text_frame
+
+GAP_WAIT_S = 0.03
+SWEEP_EVERY_S = 0.05  # how soon a client that has drained is noticed
+COUNTS_EVERY_S = 1.0  # large rooms' members and presence
+EMPTY_ROOMS_MAX = 500  # rings kept of rooms in which nobody is any more
+
+CLOSE_POLICY = 1008
+CLOSE_TOO_SLOW = 4000
+CLOSE_SIGN_IN_AGAIN = 4001
+
+log = structlog.get_logger()
+
+
+class Greeting:
+    """A connection that is being told where it is, which may change meanwhile."""
+
+    __slots__ = ("is_stale",)
+
+    def __init__(self) -> None:
+        self.is_stale = False
+
+
+class Figures:
+    """What the hub counts, for `/metrics`."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.deliveries = 0
+        self.fell_behind = 0
+        self.closed_slow = 0
+
+
+class Hub:
+    """Rooms with somebody present, and everyone who is connected."""
+
+    def __init__(
+        self,
+        read: Callable[[str, int | None], Awaitable[RoomState]],
+        *,
+        send_buffer_bytes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._read = read
+        self._high_water = send_buffer_bytes
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop
+        self.rooms: dict[str, Room] = {}
+        self.clients: set[Client] = set()
+        # Person → their clients.
+        self.people: dict[str, set[Client]] = {}
+        self.presence = PresenceBook(self)
+        self.figures = Figures()
+        self._behind: set[Client] = set()
+        self._dirty: set[Room] = set()
+        self._flush_due = False
+        self._counts_due: dict[str, MemberChanged] = {}
+        self._empty: dict[str, Room] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._greetings: dict[str, set[Greeting]] = {}
+        self._bringing: set[asyncio.Task[None]] = set()
+        # Whoever must hear that what is remembered of a person's account is no longer true.
+        self.on_account_changed: Callable[[str], None] = lambda user: None
+        self.on_sessions_ended: Callable[[tuple[str, ...]], None] = lambda sessions: None
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [
+            self._loop.create_task(self._sweep()),
+            self._loop.create_task(self._count()),
+        ]
+
+    async def stop(self) -> None:
+        fills = [room.filling for room in self.rooms.values() if room.filling]
+        tasks = [*self._tasks, *self._bringing, *fills]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Coming and going
+
+    def connect(self, client: Client) -> None:
+        """A connection whose person is known."""
+        self.clients.add(client)
+        self.people.setdefault(client.key, set()).add(client)
+
+    def disconnect(self, client: Client) -> None:
+        client.closed()
+        self.presence.leaving(client)
+        for room in list(client.rooms.values()):
+            self.detach(client, room)
+        self.clients.discard(client)
+        self._behind.discard(client)
+        theirs = self.people.get(client.key, set())
+        theirs.discard(client)
+        if not theirs:
+            self.people.pop(client.key, None)
+
+    async def room(self, room_id: str) -> Room:
+        """The room with its ring filled. Raises NotFound if it is gone, or Unavailable."""
+        room = self.rooms.get(room_id)
+        if room is None:
+            room = self.rooms[room_id] = Room(room_id)
+        self._empty.pop(room_id, None)
+        while room.ring is None:
+            if room.filling is None:
+                room.filling = self._loop.create_task(self._fill(room))
+            await asyncio.shield(room.filling)
+            if room.ring is None and self.rooms.get(room_id) is not room:
+                raise NotFound(f"There is no room #{room_id} here.")
+        return room
+
+    async def _fill(self, room: Room) -> None:
+        """Read the room once, however many wait for it."""
+        try:
+            state = await self._read(room.id, None)
+        except HubbubError:
+            if room.is_empty:
+                self.rooms.pop(room.id, None)
+            raise
+        finally:
+            room.filling = None
+        ring = Ring(state.floor)
+        for event in state.events:
+            ring.add(event)
+        room.ring = ring
+        room.seq, room.rev = state.seq, state.rev
+        room.flushed_seq = state.seq
+        room.is_public = state.is_public
+        if state.mrev >= room.mrev:
+            room.mrev, room.members = state.mrev, state.members
+        self._show_early(room)
+
+    def attach(self, client: Client, room: Room) -> None:
+        """From now on the client gets what happens in this room."""
+        self.settle(room)
+        if room.attach(client):
+            self.presence.arrived(client, room)
+
+    def detach(self, client: Client, room: Room) -> None:
+        if room.detach(client):
+            self.presence.left(client, room)
+        if room.is_empty and room.id in self.rooms:
+            self._forget_one(room)
+
+    def _forget_one(self, room: Room) -> None:
+        """Keep the rings of the rooms that were left last, and drop the oldest of those."""
+        self._empty[room.id] = room
+        while len(self._empty) > EMPTY_ROOMS_MAX:
+            oldest = self._empty.pop(next(iter(self._empty)))
+            if oldest.is_empty and not oldest.filling:
+                self.rooms.pop(oldest.id, None)
+
+    # Telling
+
+    def tell(self, told: Iterable[Told]) -> None:
+        """Carry out what a committed command means for those who are connected."""
+        for one in told:
+            match one:
+                case ToRoom():
+                    self.publish(one.event)
+                case ToPerson():
+                    self.send_to_person(one.user, one.event)
+                case ToRooms():
+                    self.send_to_rooms(one.rooms, one.event)
+                case ToAll():
+                    self.send_to_all(one.event)
+                case MembershipChanged():
+                    self._membership(one)
+                case RoomGone():
+                    self._room_gone(one)
+                case SessionsEnded():
+                    self._sessions_ended(one)
+                case AccountChanged():
+                    self._account_changed(one)
+                case _:
+                    assert_never(one)
+
+    def publish(self, event: RoomEvent) -> None:
+        """A change of a room, shown in order of rev."""
+        room = self.rooms.get(event.room)
+        if room is None:
+            return
+        if room.ring is not None and event.rev == room.rev + 1:
+            self._show(room, event)
+            if room.early:
+                self._show_early(room)
+        elif room.ring is None or event.rev > room.rev:
+            room.early[event.rev] = event
+            if room.ring is not None and room.gap_timer is None:
+                room.gap_timer = self._loop.call_later(GAP_WAIT_S, self._mind_the_gap, room)
+
+    def _show(self, room: Room, event: RoomEvent) -> None:
+        self.figures.events += 1
+        room.show(event)
+        self.touch(room)
+
+    def _show_early(self, room: Room) -> None:
+        """Show those whose turn it is, and drop those that have been shown."""
+        while (event := room.early.pop(room.rev + 1, None)) is not None:
+            self._show(room, event)
+        for rev in [rev for rev in room.early if rev <= room.rev]:
+            del room.early[rev]
+
+    def _mind_the_gap(self, room: Room) -> None:
+        room.gap_timer = None
+        self._show_early(room)
+        if room.early and room.filling is None:
+            room.filling = self._loop.create_task(self._close_gap(room))
+
+    async def _close_gap(self, room: Room) -> None:
+        """Read what is missing from the database, and show it."""
+        try:
+            state = await self._read(room.id, room.rev)
+        except HubbubError as error:
+            log.warning("a gap could not be read", room=room.id, error=error.code)
+            room.gap_timer = self._loop.call_later(1.0, self._mind_the_gap, room)
+            return
+        finally:
+            room.filling = None
+        for event in state.events:
+            if event.rev > room.rev:
+                self._show(room, event)
+        room.rev = max(room.rev, state.rev)
+        self._show_early(room)
+
+    def touch(self, room: Room) -> None:
+        """Something waits in this room; it is written at the end of the loop's turn."""
+        self._dirty.add(room)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        dirty, self._dirty = self._dirty, set()
+        for room in dirty:
+            self._flush_room(room)
+
+    def _flush_room(self, room: Room) -> None:
+        self.figures.deliveries += room.flush(self._high_water, self.fall_behind)
+
+    def settle(self, room: Room) -> None:
+        """Write what waits in this room now, before who is in it changes."""
+        if room in self._dirty:
+            self._dirty.discard(room)
+            self._flush_room(room)
+
+    @contextlib.contextmanager
+    def greeting(self, key: str) -> Iterator["Greeting"]:
+        """While a connection's rooms are being read, notice if they change."""
+        greeting = Greeting()
+        self._greetings.setdefault(key, set()).add(greeting)
+        try:
+            yield greeting
+        finally:
+            self._greetings[key].discard(greeting)
+            if not self._greetings[key]:
+                del self._greetings[key]
+
+    def send_to_person(self, key: str, event: Event) -> None:
+        """All JSON clients of a person."""
+        for greeting in self._greetings.get(key, ()):
+            greeting.is_stale = True
+        clients = self.people.get(key)
+        if clients:
+            frame = text_frame(json.event(event))
+            for client in clients:
+                if client.dialect == "json":
+                    client.transport.write(frame)
+
+    def send_to_rooms(self, rooms: Iterable[str], event: Event) -> None:
+        """Everyone in any of the rooms, once."""
+        clients = {
+            client
+            for room_id in rooms
+            if (room := self.rooms.get(room_id)) is not None
+            for client in room.json
+            if not client.behind
+        }
+        frame = text_frame(json.event(event))
+        for client in clients:
+            client.transport.write(frame)
+
+    def say_goodbye(self, notice: Notice, line: str) -> None:
+        """The last word to everyone, each in their dialect."""
+        for room in list(self._dirty):
+            self.settle(room)
+        frames = {"json": text_frame(json.event(notice)), "text": text.frames(line)}
+        for client in self.clients:
+            client.transport.write(frames[client.dialect])
+
+    def send_to_all(self, event: Event) -> None:
+        frame = text_frame(json.event(event))
+        for client in self.clients:
+            if client.dialect == "json" and not client.behind:
+                client.transport.write(frame)
+
+    def _membership(self, told: MembershipChanged) -> None:
+        """A person's devices come into the room or go out of it, and the room is told."""
+        event = told.event
+        for greeting in self._greetings.get(event.user or "", ()):
+            greeting.is_stale = True
+        clients = list(self.people.get(event.user or "", ()))
+        room = self.rooms.get(told.room)
+        if event.role is None and room is not None:
+            for client in clients:
+                if told.room in client.rooms:
+                    self.detach(client, room)
+                    client.door.removed(told.room)
+        elif event.role is not None:
+            self._bring_in(told.room, [client for client in clients if client.dialect == "json"])
+        room = self.rooms.get(told.room)
+        if room is None or event.mrev <= room.mrev:
+            return
+        room.mrev, room.members = event.mrev, event.members
+        if room.is_small:
+            room.tell_json(json.event(event))
+            self.touch(room)
+        else:
+            count = MemberChanged(room=event.room, mrev=event.mrev, members=event.members)
+            self._counts_due[room.id] = count
+
+    def _bring_in(self, room_id: str, clients: list[Client]) -> None:
+        room = self.rooms.get(room_id)
+        if room is not None and room.ring is not None:
+            for client in clients:
+                self.attach(client, room)
+        elif clients:
+            task = self._loop.create_task(self._bring_in_later(room_id, clients))
+            self._bringing.add(task)
+            task.add_done_callback(self._bringing.discard)
+
+    async def _bring_in_later(self, room_id: str, clients: list[Client]) -> None:
+        try:
+            room = await self.room(room_id)
+        except HubbubError:
+            return  # the client's own sync of the room will say why
+        for client in clients:
+            if not client.closing:
+                self.attach(client, room)
+                # It knows of the room from before the ring was filled: it may have a gap.
+                client.send(json.event(self.heads([room_id])))
+
+    def _room_gone(self, told: RoomGone) -> None:
+        room = self.rooms.pop(told.room, None)
+        self._empty.pop(told.room, None)
+        self._counts_due.pop(told.room, None)
+        if room is None:
+            return
+        for client in [*room.json, *room.text]:
+            room.detach(client)
+            client.door.removed(told.room)
+
+    def _sessions_ended(self, told: SessionsEnded) -> None:
+        self.on_sessions_ended(told.sessions)
+        ended = set(told.sessions)
+        clients = self.people.get(told.user, ()) if told.user else self.clients
+        for client in [client for client in clients if client.actor.session in ended]:
+            client.door.close(CLOSE_SIGN_IN_AGAIN, "This session has ended. Sign in again.")
+
+    def _account_changed(self, told: AccountChanged) -> None:
+        """Come back as what you are now."""
+        self.on_account_changed(told.user)
+        for client in list(self.people.get(told.user, ())):
+            client.door.close(CLOSE_TOO_SLOW, "Your account has changed. Come back.")
+
+    # Slow readers
+
+    def fall_behind(self, client: Client) -> None:
+        client.behind = True
+        client.buffered = client.waiting_bytes()
+        client.progress_at = self._clock()
+        self._behind.add(client)
+        self.figures.fell_behind += 1
+
+    def caught_up(self, client: Client) -> None:
+        """It has been told what it missed: live frames go on."""
+        self._behind.discard(client)
+        client.missed = {}
+        client.caught_up()
+
+    @property
+    def behind(self) -> int:
+        return len(self._behind)
+
+    async def _sweep(self) -> None:
+        """Look after those who are behind, and now and then for a sign of life from all."""
+        pinged = self._clock()
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            now = self._clock()
+            for client in list(self._behind):
+                self._look_after(client, now)
+            if now - pinged >= PING_EVERY_S / 2:
+                pinged = now
+                self._ping(now)
+
+    def _look_after(self, client: Client, now: float) -> None:
+        waiting = client.waiting_bytes()
+        if waiting < client.buffered:
+            client.buffered = waiting
+            client.progress_at = client.seen_at = now
+        if waiting <= self._high_water // 4:
+            client.door.catch_up()
+        elif now - client.progress_at > STALLED_AFTER_S:
+            self._behind.discard(client)
+            self.figures.closed_slow += 1
+            client.door.close(CLOSE_TOO_SLOW, "You read too slowly. Come back and sync.")
+
+    def _ping(self, now: float) -> None:
+        for client in list(self.clients):
+            quiet_s = now - client.seen_at
+            if quiet_s > STALLED_AFTER_S + PING_EVERY_S and not client.behind:
+                client.door.close(CLOSE_TOO_SLOW, "No sign of life. Come back and sync.")
+            elif quiet_s > PING_EVERY_S / 2 and not client.waiting_bytes():
+                client.ping()
+
+    def heads(self, missed: Iterable[str]) -> Behind:
+        """Where the rooms are that a client missed something of."""
+        return Behind(
+            rooms={
+                room_id: RoomHead(seq=room.seq, rev=room.rev)
+                for room_id in missed
+                if (room := self.rooms.get(room_id)) is not None
+            }
+        )
+
+    async def _count(self) -> None:
+        """Members and presence of large rooms, at most once a second."""
+        while True:
+            await asyncio.sleep(COUNTS_EVERY_S)
+            due, self._counts_due = self._counts_due, {}
+            for room_id, event in due.items():
+                if room := self.rooms.get(room_id):
+                    room.tell_json(json.event(event))
+                    self.touch(room)
+            self.presence.tell_counts()
+
+    def say_to_text(self, room: Room, line: str) -> None:
+        room.tell_text(text.server(line))
+        self.touch(room)

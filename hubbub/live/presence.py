@@ -1,0 +1,125 @@
+"""Who is online, away or typing. Never stored; told in small rooms only, counted in large ones."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from hubbub.model.messages import TypingEvent
+from hubbub.model.reading import Presence, PresenceState
+from hubbub.wire import json, text
+
+if TYPE_CHECKING:
+    from hubbub.live.client import Client
+    from hubbub.live.hub import Hub
+    from hubbub.live.room import Room
+
+GRACE_S = 3.0  # a reload of the page is no leaving
+
+
+class PresenceBook:
+    """States of people who are connected: online, unless all their devices are away."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._away: set[Client] = set()
+        # Person → their last client's farewell, told unless they come back in time.
+        self._leaving: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._counts_due: set[Room] = set()
+        # Handle → their state and the small rooms to tell, once at the end of the loop's turn.
+        self._due: dict[str, tuple[PresenceState, set[Room]]] = {}
+
+    def state(self, key: str) -> PresenceState:
+        clients = self._hub.people.get(key)
+        if not clients:
+            return "offline"
+        return "away" if clients <= self._away else "online"
+
+    def seen_by(self, client: Client) -> dict[str, str]:
+        """Everyone present with whom this client shares a small room, by handle."""
+        found: dict[str, str] = {}
+        for room in client.rooms.values():
+            if room.is_small:
+                found.update(self.of_room(room))
+        return found
+
+    def of_room(self, room: Room) -> dict[str, str]:
+        """Handle → state of everyone present in a room."""
+        return {self._name(key): self.state(key) for key in room.people}
+
+    def _name(self, key: str) -> str:
+        """A person's handle; for guests the key is not their name."""
+        for client in self._hub.people.get(key, ()):
+            return client.actor.name
+        return key
+
+    def arrived(self, client: Client, room: Room) -> None:
+        """A person is present in a room who was not before."""
+        timer = self._leaving.pop((client.key, room.id), None)
+        if timer is not None:
+            timer.cancel()
+            return
+        self._tell(client, room, self.state(client.key))
+
+    def left(self, client: Client, room: Room) -> None:
+        """A person is no longer present in a room; told unless they are back in a moment."""
+        key = (client.key, room.id)
+        if not room.is_small:
+            self._counts_due.add(room)
+        elif key not in self._leaving:
+            loop = asyncio.get_running_loop()
+            self._leaving[key] = loop.call_later(GRACE_S, self._gone, client, room)
+
+    def _gone(self, client: Client, room: Room) -> None:
+        self._leaving.pop((client.key, room.id), None)
+        if client.key not in room.people:
+            # Whoever is still connected has left the room, and is told of as a member.
+            online = client.key in self._hub.people
+            self._tell(client, room, self.state(client.key) if online else "offline")
+
+    def leaving(self, client: Client) -> None:
+        self._away.discard(client)
+
+    def set_active(self, client: Client, active: bool) -> None:
+        before = self.state(client.key)
+        if active:
+            self._away.discard(client)
+        else:
+            self._away.add(client)
+        after = self.state(client.key)
+        if before != after:
+            event = Presence(user=client.actor.name, state=after)
+            small = [room.id for room in client.rooms.values() if room.is_small]
+            self._hub.send_to_rooms(small, event)
+
+    def _tell(self, client: Client, room: Room, state: PresenceState) -> None:
+        if not room.is_small:
+            self._counts_due.add(room)
+            return
+        if line := text.presence(Presence(user=client.actor.name, state=state)):
+            room.tell_text(line)
+            self._hub.touch(room)
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._tell_due)
+        _, rooms = self._due.get(client.actor.name, (state, set()))
+        rooms.add(room)
+        self._due[client.actor.name] = (state, rooms)
+
+    def _tell_due(self) -> None:
+        """Whoever shares several small rooms with somebody is told once."""
+        due, self._due = self._due, {}
+        for name, (state, rooms) in due.items():
+            self._hub.send_to_rooms([room.id for room in rooms], Presence(user=name, state=state))
+
+    def tell_counts(self) -> None:
+        """Large rooms in which people came or went: how many are there now."""
+        due, self._counts_due = self._counts_due, set()
+        for room in due:
+            room.tell_json(json.event(Presence(room=room.id, online=len(room.people))))
+            self._hub.touch(room)
+
+    def typing(self, client: Client, room: Room) -> None:
+        """Somebody writes: the others here are told, and nothing is kept."""
+        if room.json:
+            room.tell_json(json.event(TypingEvent(room=room.id, user=client.actor.name)))
+            self._hub.touch(room)

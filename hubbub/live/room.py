@@ -1,0 +1,172 @@
+"""A room with somebody present: who, how far it is, and what changed lately."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from hubbub.live.client import Client
+from hubbub.live.ring import Ring
+from hubbub.model.events import RoomEvent
+from hubbub.model.messages import Message
+from hubbub.model.rooms import SMALL_ROOM, RoomChanged
+from hubbub.wire import text
+from hubbub.wire.frames import text_frame
+
+
+class Room:
+    """The live side of one room.
+
+    ``json`` and ``text`` are the clients present, by dialect. Frames wait in ``pending_…``
+    until the end of the loop's turn, when each client gets one write.
+    """
+
+    __slots__ = (
+        "_page",
+        "early",
+        "filling",
+        "flushed_seq",
+        "gap_timer",
+        "id",
+        "is_public",
+        "json",
+        "members",
+        "mrev",
+        "pending_json",
+        "pending_text",
+        "people",
+        "rev",
+        "ring",
+        "seq",
+        "text",
+    )
+
+    def __init__(self, room_id: str) -> None:
+        self.id = room_id
+        self.json: set[Client] = set()
+        self.text: set[Client] = set()
+        # Person → how many of their clients are here.
+        self.people: dict[str, int] = {}
+        self.pending_json: list[bytes] = []
+        self.pending_text: list[bytes] = []
+        self.seq = 0
+        self.rev = 0
+        self.mrev = 0
+        self.members = 0
+        self.is_public = False
+        self.flushed_seq = 0
+        self.ring: Ring | None = None
+        # Events that came before their turn: while the ring fills, or over a gap.
+        self.early: dict[int, RoomEvent] = {}
+        self.filling: asyncio.Task[None] | None = None
+        self.gap_timer: asyncio.TimerHandle | None = None
+        self._page: tuple[int, bytes] | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether people here are told of each other one by one."""
+        return self.members <= SMALL_ROOM and len(self.people) <= SMALL_ROOM
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.json and not self.text
+
+    def clients(self, dialect: str) -> set[Client]:
+        return self.json if dialect == "json" else self.text
+
+    def attach(self, client: Client) -> bool:
+        """A client is present; True if its person was not here before."""
+        clients = self.clients(client.dialect)
+        if client in clients:
+            return False
+        clients.add(client)
+        client.rooms[self.id] = self
+        self.people[client.key] = self.people.get(client.key, 0) + 1
+        return self.people[client.key] == 1
+
+    def detach(self, client: Client) -> bool:
+        """A client is no longer present; True if its person is not here any more."""
+        if client.rooms.pop(self.id, None) is None:
+            return False
+        self.clients(client.dialect).discard(client)
+        client.missed.pop(self.id, None)
+        left = self.people[client.key] - 1
+        if left:
+            self.people[client.key] = left
+        else:
+            del self.people[client.key]
+        return left == 0
+
+    def show(self, event: RoomEvent) -> None:
+        """The next change: encode it once for each dialect that is present."""
+        assert self.ring
+        entry = self.ring.add(event)
+        is_new = isinstance(event, Message) and event.seq > self.seq
+        self.rev = event.rev
+        if isinstance(event, Message):
+            self.seq = max(self.seq, event.seq)
+        if self.json:
+            self.pending_json.append(entry.frame)
+        if self.text:
+            self.pending_text.append(text.frames(_in_text(event, is_new)))
+
+    def tell_json(self, payload: bytes) -> None:
+        """Something without a rev, to all JSON clients here."""
+        if self.json:
+            self.pending_json.append(text_frame(payload))
+
+    def tell_text(self, line: str) -> None:
+        if self.text:
+            self.pending_text.append(text.frames(line))
+
+    def flush(self, high_water: int, fall_behind: Callable[[Client], None]) -> int:
+        """One write for each client, of all that has come in this turn of the loop.
+
+        Who has more than ``high_water`` bytes waiting falls behind. Returns the deliveries.
+        """
+        delivered = 0
+        if self.pending_json:
+            frames, self.pending_json = self.pending_json, []
+            delivered += len(frames) * self._write(self.json, frames, high_water, fall_behind)
+        if self.pending_text:
+            frames, self.pending_text = self.pending_text, []
+            delivered += len(frames) * self._write(self.text, frames, high_water, fall_behind)
+        self.flushed_seq = self.seq
+        return delivered
+
+    def _write(
+        self,
+        clients: set[Client],
+        frames: list[bytes],
+        high_water: int,
+        fall_behind: Callable[[Client], None],
+    ) -> int:
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        left_out = 0
+        for client in clients:
+            transport = client.transport
+            if not client.behind and transport.get_write_buffer_size() <= high_water:
+                transport.write(data)
+                continue
+            if not client.behind:
+                fall_behind(client)
+            client.missed.setdefault(self.id, self.flushed_seq)
+            left_out += 1
+        return len(clients) - left_out
+
+    def page(self, limit: int) -> bytes | None:
+        """The latest messages as frames, made once for each state; None if the ring is short."""
+        if self._page and self._page[0] == self.rev:
+            return self._page[1]
+        entries = self.ring.latest(self.seq, limit) if self.ring else None
+        if entries is None:
+            return None
+        data = b"".join(entry.frame for entry in entries)
+        self._page = (self.rev, data)
+        return data
+
+
+def _in_text(event: RoomEvent, is_new: bool) -> str:
+    if isinstance(event, RoomChanged):
+        return text.room(event)
+    return text.message(event) if is_new else text.changed(event)

@@ -1,0 +1,1 @@
+"""Dialects: bytes to commands, events to bytes. No I/O."""

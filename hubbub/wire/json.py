@@ -1,0 +1,87 @@
+"""The JSON dialect: one object in a frame. Decoding is validation."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from hubbub.model.base import Command, Event, Reply
+from hubbub.model.commands import COMMANDS, AnyCommand
+from hubbub.model.errors import HubbubError, Malformed, UnknownCommand
+from hubbub.model.messages import Changes
+
+
+class _Envelope(msgspec.Struct):
+    """What can be read of a command that cannot be read as a whole."""
+
+    id: int | None = None
+    do: str | None = None
+
+
+class Asked(NamedTuple):
+    """A command and its number, or why there is none."""
+
+    id: int | None
+    command: Command | HubbubError
+
+
+class _Error(msgspec.Struct):
+    code: str
+    message: str
+    retry_after: float | None
+
+
+_decoder = msgspec.json.Decoder(AnyCommand)
+_envelope = msgspec.json.Decoder(_Envelope)
+_encoder = msgspec.json.Encoder()
+
+
+def decode(data: str | bytes) -> Asked:
+    """One frame as a command. Never raises: what is wrong is answered to the command's number."""
+    try:
+        command: Command = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        return _refused(data, error)
+    return Asked(command.id, command)
+
+
+def _refused(data: str | bytes, error: Exception) -> Asked:
+    try:
+        envelope = _envelope.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        envelope = _Envelope()
+    if envelope.do is not None and envelope.do not in COMMANDS:
+        return Asked(envelope.id, UnknownCommand(f"There is no command “{envelope.do[:40]}”."))
+    return Asked(envelope.id, malformed(error))
+
+
+def malformed(error: Exception) -> HubbubError:
+    """The error for what msgspec refused: the rule that was broken, or where it does not fit."""
+    if isinstance(error.__cause__, HubbubError):
+        return error.__cause__
+    return Malformed(f"This could not be understood: {error}.")
+
+
+def encode(value: object) -> bytes:
+    return _encoder.encode(value)
+
+
+def event(happened: Event) -> bytes:
+    return _encoder.encode(happened)
+
+
+def reply(number: int | None, answer: Reply) -> list[bytes]:
+    """The frames of an answer. A sync's events come before it, as ordinary frames."""
+    if not isinstance(answer, Changes):
+        return [_encoder.encode({"re": number, "ok": answer})]
+    frames = [_encoder.encode(happened) for happened in answer.events]
+    return [*frames, synced(number, answer.through, more=answer.more, reset=answer.reset)]
+
+
+def synced(number: int | None, through: int, *, more: bool, reset: bool) -> bytes:
+    """The answer of a sync whose events have been sent."""
+    return _encoder.encode({"re": number, "ok": {"through": through, "more": more, "reset": reset}})
+
+
+def error(number: int | None, refused: HubbubError) -> bytes:
+    wrong = _Error(refused.code, refused.message, refused.retry_after)
+    return _encoder.encode({"re": number, "error": wrong})

@@ -1,0 +1,112 @@
+"""The plain-text dialect: a line is a message, ``/word`` a command, ``* `` the server speaking.
+
+Nothing that a person says can look like the server: their lines begin with a handle and a
+colon, and further lines of the same message are indented.
+"""
+
+from typing import NamedTuple
+
+from hubbub.model.errors import HubbubError, UnknownCommand
+from hubbub.model.messages import Message
+from hubbub.model.reading import Presence
+from hubbub.model.rooms import MyRoom, RoomChanged
+from hubbub.wire.frames import text_frame
+
+HELP: dict[str, tuple[str, str]] = {
+    "help": ("", "what can be said here"),
+    "join": ("ROOM", "go to another room"),
+    "leave": ("", "leave this room for the lobby"),
+    "rooms": ("", "the rooms there are"),
+    "who": ("", "who is here"),
+    "nick": ("NAME", "be called something else (guests)"),
+    "me": ("TEXT", "say what you do"),
+    "history": ("[N]", "the last N messages (20)"),
+    "topic": ("[TEXT]", "what this room is about, or change it"),
+    "msg": ("USER TEXT", "write to somebody alone"),
+    "quit": ("", "leave"),
+}
+
+
+class Said(NamedTuple):
+    """A line to post."""
+
+    text: str
+
+
+class Asked(NamedTuple):
+    """A ``/word`` and what follows it."""
+
+    word: str
+    rest: str
+
+
+def frames(lines: str) -> bytes:
+    """One frame for each line, as clients that show one line a frame would join them."""
+    return b"".join(text_frame(line.encode()) for line in lines.split("\n"))
+
+
+def feed(data: str) -> list[Said | Asked]:
+    """What was typed, line by line; empty lines are nothing. Raises UnknownCommand."""
+    return [_line(line) for line in data.splitlines() if line.strip()]
+
+
+def _line(line: str) -> Said | Asked:
+    if line.startswith("//"):
+        return Said(line[1:])
+    if not line.startswith("/"):
+        return Said(line)
+    word, _, rest = line[1:].partition(" ")
+    if word not in HELP:
+        raise UnknownCommand(f"There is no /{word[:20]}. Say /help, or // to begin with a slash.")
+    return Asked(word, rest.strip())
+
+
+def server(text: str) -> str:
+    """A line of the server's own."""
+    return "* " + _indent(text)
+
+
+def help_lines() -> str:
+    width = max(len(f"/{word} {given}") for word, (given, _) in HELP.items())
+    rows = [f"{f'/{word} {given}':<{width}}  {what}" for word, (given, what) in HELP.items()]
+    return server("\n".join(["What you type is said to the room, but for:", *rows]))
+
+
+def message(said: Message) -> str:
+    """A message as it stands now: ``ana: hello``."""
+    if said.deleted:
+        return server(f"{said.seq} by {said.by} was deleted")
+    action = "/me " if said.kind == "me" else ""
+    return f"{said.by}: {action}{_indent(said.text)}"
+
+
+def changed(said: Message) -> str:
+    """A message that has been shown before and is different now."""
+    if said.deleted:
+        return message(said)
+    return server(f"{said.by} edited {said.seq}: {said.text}")
+
+
+def room(happened: RoomChanged) -> str:
+    topic = f": {happened.topic}" if happened.topic else ""
+    archived = " (archived)" if happened.archived else ""
+    return server(f"#{happened.room} is now “{happened.title}”{topic}{archived}")
+
+
+def arrived(where: MyRoom) -> str:
+    topic = f": {where.topic}" if where.topic else ""
+    return server(f"You are in #{where.room}{topic}")
+
+
+def presence(happened: Presence) -> str | None:
+    if happened.user is None:
+        return None
+    return server(f"{happened.user} {'left' if happened.state == 'offline' else 'is here'}")
+
+
+def error(refused: HubbubError) -> str:
+    return server(refused.message)
+
+
+def _indent(text: str) -> str:
+    return text.replace("\n", "\n  ")
