@@ -1,5 +1,6 @@
 """What `/metrics` tells, read from the running parts whenever somebody asks."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -26,17 +27,70 @@ class Figure(NamedTuple):
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
+        "hubbub_connections",
+        GaugeMetricFamily,
+        "Open sockets by what they speak.",
+        lambda desk, tally: {"json": 0, "text": 0} | Counter(c.dialect for c in desk.hub.clients),
+        label="dialect",
+    ),
+    Figure(
+        "hubbub_people_connected",
+        GaugeMetricFamily,
+        "People and guests with at least one open socket.",
+        lambda desk, tally: len(desk.hub.people),
+    ),
+    Figure(
+        "hubbub_connections_behind",
+        GaugeMetricFamily,
+        "Sockets that are read too slowly just now, so that live events are left out.",
+        lambda desk, tally: sum(client.behind for client in desk.hub.clients),
+    ),
+    Figure(
+        "hubbub_rooms_loaded",
+        GaugeMetricFamily,
+        "Rooms whose latest messages are in memory.",
+        lambda desk, tally: len(desk.hub.rooms),
+    ),
+    Figure(
+        "hubbub_events",
+        CounterMetricFamily,
+        "Messages and other changes of rooms shown to those present.",
+        lambda desk, tally: desk.hub.figures.events,
+    ),
+    Figure(
+        "hubbub_deliveries",
+        CounterMetricFamily,
+        "Frames handed to sockets for them.",
+        lambda desk, tally: desk.hub.figures.deliveries,
+    ),
+    Figure(
+        "hubbub_fell_behind",
+        CounterMetricFamily,
+        "Times a socket fell behind.",
+        lambda desk, tally: desk.hub.figures.fell_behind,
+    ),
+    Figure(
+        "hubbub_closed_slow",
+        CounterMetricFamily,
+        "Sockets closed because they made no progress.",
+        lambda desk, tally: desk.hub.figures.closed_slow,
+    ),
+    Figure(
+        "hubbub_rate_limited",
+        CounterMetricFamily,
+        "Commands refused because of a rate limit, through whichever door.",
+        lambda desk, tally: {
+            "person": desk.per_user.refused,
+            "address": desk.per_address.refused,
+        },
+        label="per",
+    ),
+    Figure(
         "hubbub_http_answers",
         CounterMetricFamily,
         "HTTP answers by class of status.",
         lambda desk, tally: {f"{n}xx": count for n, count in enumerate(tally.by_class) if n},
         label="status",
-    ),
-    Figure(
-        "hubbub_http_rate_limited",
-        CounterMetricFamily,
-        "HTTP requests refused with 429.",
-        lambda desk, tally: tally.rate_limited,
     ),
     Figure(
         "hubbub_ledger_batches",

@@ -108,8 +108,12 @@ def _document() -> Document:
 
 
 def errors() -> list[type[HubbubError]]:
-    """All errors, by status; the root of the tree is what a bug answers."""
-    return sorted(every_error(), key=lambda error: error.status)
+    """All that may be answered, by status; the root of the tree is what a bug answers.
+
+    What keeps a server from starting is of the same tree, and not answered to anybody.
+    """
+    answered = [error for error in every_error() if error.__module__ == HubbubError.__module__]
+    return sorted(answered, key=lambda error: error.status)
 
 
 def prose(of: type) -> str:

@@ -21,13 +21,10 @@ class Tally:
 
     def __init__(self) -> None:
         self.by_class = [0] * 6  # by the first digit of the status
-        self.rate_limited = 0
         self.registry: CollectorRegistry | None = None  # made at the first scrape
 
     def answered(self, status: int) -> None:
         self.by_class[status // 100] += 1
-        if status == 429:
-            self.rate_limited += 1
 
 
 TALLY = web.AppKey("tally", Tally)

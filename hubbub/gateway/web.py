@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from hubbub.gateway import api, docs_page, openapi, operator, static
+from hubbub.gateway import api, docs_page, openapi, operator, pages
 from hubbub.gateway.desk import Desk
 from hubbub.gateway.entrance import DESK, ENTRANCE, Entrance, check_host
 from hubbub.gateway.headers import dresser, request_id
@@ -25,7 +25,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 
 
-def application(desk: Desk, *, client: Path = static.BUILT) -> web.Application:
+def application(desk: Desk, *, client: Path = pages.BUILT) -> web.Application:
     """Everything that this server answers over HTTP, sockets included.
 
     ``client`` is the folder of the built web client.
@@ -42,7 +42,7 @@ def application(desk: Desk, *, client: Path = static.BUILT) -> web.Application:
     app[DESK] = desk
     app[ENTRANCE] = Entrance(desk.settings)
     app[operator.TALLY] = operator.Tally()
-    app[static.FOLDER] = client
+    app[pages.FOLDER] = client
     app.on_response_prepare.append(dresser(secure=desk.settings.secure))
     add = app.router.add_route
     add("GET", "/ws", websocket)
@@ -55,7 +55,7 @@ def application(desk: Desk, *, client: Path = static.BUILT) -> web.Application:
     add("GET", "/api/docs.css", docs_page.serve_style)
     add("*", "/api", api.api)
     add("*", "/api/{rest:.*}", api.api)
-    app.router.add_get("/{rest:.*}", static.serve)
+    app.router.add_get("/{rest:.*}", pages.serve)
     return app
 
 
