@@ -1,0 +1,54 @@
+"""The ``hubbub`` command.
+
+Only what the command at hand needs is imported: the server's parts by the commands that run it,
+and Rich by nothing but ``--help``.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from hubbub.model.errors import HubbubError
+
+FAILED = 1
+INTERRUPTED = 130  # what shells expect after Ctrl-C: 128 and the signal's number
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command given by the arguments, and exit. What went wrong is told in a sentence."""
+    os.umask(0o077)  # what people write to each other is nobody else's on this machine
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    from hubbub.cli.commands import app
+
+    try:
+        # Its own way of telling about errors is a box of several lines.
+        code = typer.main.get_command(app).main(
+            arguments, prog_name="hubbub", standalone_mode=False
+        )
+    except typer.TyperException as error:
+        return _tell(error.format_message(), error.exit_code, _hint(error))
+    except HubbubError as error:
+        return _tell(error.message, FAILED)
+    except typer.Abort:
+        return _tell("Stopped.", INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(sentence: str, code: int, hint: str = "") -> int:
+    sentence = sentence if sentence.endswith((".", "?", ")")) else sentence + "."
+    typer.echo(f"hubbub: {sentence}{hint}", err=True)
+    return code
+
+
+def _hint(error: typer.TyperException) -> str:
+    """Where to read on, if the command itself was not understood."""
+    context = getattr(error, "ctx", None)
+    if context is None or isinstance(error, typer.BadParameter):
+        return ""
+    return f" See {context.command_path} --help."
