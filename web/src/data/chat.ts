@@ -243,8 +243,7 @@ export class Chat {
     }
     try {
       this.#welcome(await this.request('hello', { epoch: this.state.epoch, rooms }));
-      // Answered after all that the welcome brings.
-      await this.request('about', {});
+      await this.#socket.echo();
       this.update(onWelcomeOver);
     } catch (error) {
       if (error instanceof Disconnected) return;
@@ -332,7 +331,7 @@ export class Chat {
   }
 
   #tellActive(): void {
-    this.request('active', { active: this.#active }).catch(() => undefined);
+    this.#socket.tell('active', { active: this.#active });
   }
 
   #onClosed(): void {

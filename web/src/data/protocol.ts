@@ -200,7 +200,6 @@ export interface Commands {
   ];
   sync: [{ room: string; after: number }, SyncReply];
   read: [{ room: string; seq: number; back?: boolean }, { read_seq: number; mentions: number }];
-  active: [{ active: boolean }, Nothing];
   join: [{ room: string }, Joined];
   leave: [{ room: string }, Nothing];
   create_room: [
@@ -236,6 +235,12 @@ export interface Commands {
   disable_user: [{ user: string; disabled?: boolean }, Nothing];
   update_server: [{ name?: string; registration?: Registration; guests?: boolean }, Nothing];
   about: [Nothing, ServerInfo];
+}
+
+/** What is told and not answered. */
+export interface Tellings {
+  typing: { room: string };
+  active: { active: boolean };
 }
 
 export type CommandName = keyof Commands;

@@ -14,6 +14,7 @@ import {
   type Ok,
   type ServerEvent,
   type ServerFrame,
+  type Tellings,
 } from './protocol';
 
 const FIRST_DELAY_MS = 500;
@@ -107,8 +108,17 @@ export class Socket {
   }
 
   /** Tell, where no answer comes. Lost without a connection. */
-  tell(command: 'typing', fields: { room: string }): void {
+  tell<C extends keyof Tellings>(command: C, fields: Tellings[C]): void {
     if (this.isOpen) this.#socket?.send(JSON.stringify({ do: command, ...fields }));
+  }
+
+  /** Wait for an answer, whatever it is: what the server sent before has arrived then. */
+  async echo(): Promise<void> {
+    try {
+      await this.request('about', {});
+    } catch (error) {
+      if (error instanceof Disconnected) throw error;
+    }
   }
 
   /** The network may have come or gone: connect now, or find out whether the line is dead. */
@@ -126,9 +136,9 @@ export class Socket {
       if (this.#socket === socket) this.#lost(0);
     }, PROBE_MS);
     try {
-      await this.request('about', {});
+      await this.echo();
     } catch {
-      // Refused is an answer too, and a lost connection is handled where it is noticed.
+      // The loss is handled where it is noticed.
     } finally {
       clearTimeout(timer);
       this.#probing = false;

@@ -1,0 +1,90 @@
+/** A real server in a folder of its own, which can be killed and started again on its port. */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const HUBBUB = fileURLToPath(new URL('../../.venv/bin/hubbub', import.meta.url));
+const READY_WITHIN_MS = 20_000;
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+export class Server {
+  #process: ChildProcess | null = null;
+  #output = '';
+
+  private constructor(
+    readonly port: number,
+    readonly data: string,
+    readonly options: readonly string[],
+  ) {}
+
+  static async start(options = ['--registration', 'open', '--guests']): Promise<Server> {
+    const data = await mkdtemp(join(tmpdir(), 'hubbub-e2e-'));
+    const server = new Server(await freePort(), data, options);
+    await server.up();
+    return server;
+  }
+
+  get url(): string {
+    return `http://localhost:${this.port}`;
+  }
+
+  /** What the server has written so far: its address, invites, log lines. */
+  get output(): string {
+    return this.#output;
+  }
+
+  async up(): Promise<void> {
+    const child = spawn(
+      HUBBUB,
+      [
+        'serve', '--port', String(this.port), '--data', this.data, '--public-url', this.url,
+        '--no-limits', ...this.options,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#process = child;
+    const note = (chunk: Buffer) => {
+      this.#output += chunk.toString();
+    };
+    child.stdout.on('data', note);
+    child.stderr.on('data', note);
+    await this.#ready(child);
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    const deadline = Date.now() + READY_WITHIN_MS;
+    while (Date.now() < deadline && child.exitCode === null) {
+      const answer = await fetch(`${this.url}/readyz`).catch(() => null);
+      if (answer?.ok) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`The server did not come up:\n${this.#output}`);
+  }
+
+  /** As when the machine loses power. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (!child || child.exitCode !== null) return;
+    child.kill(signal);
+    await once(child, 'exit');
+  }
+
+  async stop(): Promise<void> {
+    await this.kill('SIGTERM');
+    await rm(this.data, { recursive: true, force: true });
+  }
+}
