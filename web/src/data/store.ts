@@ -124,7 +124,8 @@ export class Store {
     this.#saved = state;
     const db = await this.#db;
     const tx = db.transaction(['rooms', 'messages', 'people', 'mine'], 'readwrite');
-    for (const entry of queue) void writeEntry(tx, entry);
+    // One after the other: what is newer is decided by what is there.
+    for (const entry of queue) await writeEntry(tx, entry);
     for (const room of state.rooms.values()) {
       if (before?.rooms.get(room.room) !== room) void tx.objectStore('rooms').put(savedOf(room));
     }
