@@ -16,6 +16,7 @@ from hubbub.live.hub import CLOSE_POLICY, Hub
 from hubbub.model import names, policy
 from hubbub.model.accounts import (
     OPERATOR,
+    About,
     AccountAdded,
     Actor,
     AddAccount,
@@ -175,6 +176,8 @@ class Desk:
         """Have a command carried out and wait for its reply. Raises HubbubError."""
         if isinstance(command, Query):
             self.limit(actor, address)
+            if isinstance(command, About):
+                return self.about()
             return self._answered(await self.ledger.ask(actor, command))
         then, done = promise(asyncio.get_running_loop())
         self.put(actor, command, address, then)

@@ -16,7 +16,7 @@ from hubbub.model.accounts import Actor, Auth, Hello, Me, Mine, MyProfile, Welco
 from hubbub.model.base import Command, Done, Query, Reply
 from hubbub.model.commands import HTTP_ONLY
 from hubbub.model.errors import HubbubError, NotMember, SignInRequired, UnknownCommand
-from hubbub.model.messages import PAGE_LATEST, Message, Reset, Sync, Synced, Typing
+from hubbub.model.messages import PAGE_LATEST, Changes, Message, Reset, Sync, Synced, Typing
 from hubbub.model.names import LOBBY
 from hubbub.model.reading import Active
 from hubbub.model.rooms import Join, Leave, MyRoom
@@ -126,9 +126,7 @@ class JsonDoor(Connection):
         self.started()
         self.run(self._answer(command.id, work))
 
-    async def _answer(
-        self, number: int | None, work: Coroutine[Any, Any, Reply | None]
-    ) -> None:
+    async def _answer(self, number: int | None, work: Coroutine[Any, Any, Reply | None]) -> None:
         try:
             reply = await work
             if reply is not None:
@@ -163,7 +161,12 @@ class JsonDoor(Connection):
         return Done()
 
     async def _ask(self, client: Client, query: Query) -> Reply:
-        return await self.desk.carry_out(client.actor, query, self.address)
+        reply = await self.desk.carry_out(client.actor, query, self.address)
+        if isinstance(query, Sync) and isinstance(reply, Changes) and reply.reset:
+            # The page comes before the answer, so the client must hear of the reset before it.
+            events = [Reset(room=query.room), *reply.events]
+            return msgspec.structs.replace(reply, events=events)
+        return reply
 
     def _typing(self, client: Client, command: Typing) -> None:
         self.desk.limit(client.actor, self.address)

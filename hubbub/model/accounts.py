@@ -194,7 +194,7 @@ class Limits(Value, frozen=True, kw_only=True):
     page: int
 
 
-class ServerInfo(Value, frozen=True, kw_only=True):
+class ServerInfo(Reply, frozen=True, kw_only=True):
     """``needs_owner``: nobody has an account yet; the first one will own the server."""
 
     name: str
