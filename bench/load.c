@@ -11,14 +11,15 @@
 
 // How long it takes until every connection has its welcome, and then only to be there.
 static void connect_only(struct fleet *fleet, double took) {
-    fleet_settle(fleet, 0.3, 10);
+    settle(fleet);
     report_count("clients", fleet->count);
     report_number("connect_s", took);
     report_count("closed", fleet->closed);
     report_count("bytes_in", fleet->bytes_in);
     report_number("load_cpu_s", own_cpu_s());
     report_end();
-    if (options.hold) fleet_wait_to_be_told(fleet);
+    char line[2];
+    while (options.hold && fleet_wait_for_line(fleet, line, sizeof line)) continue;
 }
 
 int main(int argc, char **argv) {

@@ -4,8 +4,8 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -46,8 +46,8 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     late_p99_us: float
     bytes_in: int
     load_cpu_s: float
-    refusals: int
-    first_refusal: str
+    notices: int
+    first_notice: str
     #: Set by the side that can see the server's process.
     server_cpu_s: float = 0.0
 
@@ -77,6 +77,7 @@ class PostResult(msgspec.Struct, frozen=True, kw_only=True):
     p99_us: float
     max_us: float
     load_cpu_s: float
+    server_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,9 @@ def build(source: Path = SOURCE, flags: Sequence[str] = FLAGS) -> Path:
     return program
 
 
+#: Sends so many messages a second for so many seconds, and blocks until all is counted.
+Step = Callable[[float, float], ChatResult]
+
 Result = TypeVar("Result", ChatResult, ConnectResult, PostResult)
 
 
@@ -146,24 +150,40 @@ class Load:
         self.door = door
         self.tokens = tokens
 
-    def chat(
-        self, *, clients: int, senders: int, rate: float, seconds: float, size: int
-    ) -> ChatResult:
-        """Sends `rate` messages a second of `size` bytes for `seconds`; blocks until done."""
-        values = {"clients": clients, "senders": senders, "rate": rate, "seconds": seconds}
-        with self._started("chat", ["--pause"], **values, size=size) as process:
-            self._expect_ready(process)
-            before = self.server.cpu_s()
-            _tell(process)
-            result = self._result(process, ChatResult)
-            used = self.server.cpu_s() - before
-        return msgspec.structs.replace(result, server_cpu_s=used)
+    @contextmanager
+    def chat(self, *, clients: int, senders: int, size: int) -> Iterator[Step]:
+        """Connects; yields what sends for a while at a rate and says what became of it.
+
+        The clients stay for all steps. Only when some were thrown out do all come anew.
+        """
+        values = {"clients": clients, "senders": senders, "size": size}
+        with ExitStack() as stack:
+            process: subprocess.Popen[str] | None = None
+
+            def step(rate: float, seconds: float) -> ChatResult:
+                nonlocal process
+                if process is None:
+                    process = stack.enter_context(self._started("chat", ["--pause"], **values))
+                    self._expect_ready(process)
+                before = self.server.cpu_s()
+                _tell(process, f"{rate:.9g} {seconds:g}")
+                result = self._result(process, ChatResult)
+                used = self.server.cpu_s() - before
+                if result.closed:
+                    stack.close()
+                    process = None
+                return msgspec.structs.replace(result, server_cpu_s=used)
+
+            yield step
 
     def post(self, *, connections: int, seconds: float, size: int, most: float = 1e9) -> PostResult:
         """Keeps one HTTP post under way on each connection for `seconds` or `most` posts."""
         values = {"clients": connections, "seconds": seconds, "size": size, "most": most}
         with self._started("post", [], **values) as process:
-            return self._result(process, PostResult)
+            before = self.server.cpu_s()
+            result = self._result(process, PostResult)
+            used = self.server.cpu_s() - before
+        return msgspec.structs.replace(result, server_cpu_s=used)
 
     @contextmanager
     def connected(
@@ -176,8 +196,7 @@ class Load:
         values = {"clients": clients, "at-once": at_once, "skip": skip, "timeout": timeout_s}
         with self._started("connect", ["--hold", "--browser"], **values) as process:
             yield self._result(process, ConnectResult)
-            _tell(process)
-            process.wait(timeout=60)
+            process.communicate(timeout=60)
 
     @contextmanager
     def _started(
@@ -200,7 +219,9 @@ class Load:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                _stream(stream).close()
 
     def _expect_ready(self, process: subprocess.Popen[str]) -> None:
         line = _stream(process.stderr).readline()
@@ -226,8 +247,7 @@ def _stream(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def _tell(process: subprocess.Popen[str]) -> None:
-    """A line on its standard input is what the load waits for."""
+def _tell(process: subprocess.Popen[str], line: str) -> None:
     stdin = _stream(process.stdin)
-    stdin.write("\n")
+    stdin.write(line + "\n")
     stdin.flush()

@@ -1,10 +1,11 @@
 """What is measured: one function per promise, each returns its rows of the table."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from statistics import median
 
 from bench import ramp
-from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, ChatResult, Door, Load
+from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, ChatResult, Door, Load, Step
 from bench.report import KB, MB, Bound, Row
 from bench.server import Program
 from bench.stage import Stage
@@ -28,8 +29,8 @@ STORED_SECONDS = 2.0
 STARTS = 5
 
 
-def _chat(load: Load, rate: float, seconds: float) -> ChatResult:
-    return load.chat(clients=CLIENTS, senders=SENDERS, rate=rate, seconds=seconds, size=TEXT_BYTES)
+def _chatting(load: Load) -> AbstractContextManager[Step]:
+    return load.chat(clients=CLIENTS, senders=SENDERS, size=TEXT_BYTES)
 
 
 def _words(result: ChatResult) -> str:
@@ -39,17 +40,17 @@ def _words(result: ChatResult) -> str:
         f"p50 {result.p50_us / 1000:6.2f} ms  p99 {result.p99_us / 1000:7.2f} ms",
         f"{result.server_us_per_delivery:5.2f} µs CPU each",
         ramp.fault(result) or "",
-        f"refused: {result.first_refusal}" if result.refusals else "",
+        f"the server says: {result.first_notice}" if result.lost and result.notices else "",
         "the load itself is at its limit" if saturated else "",
     ]
     return "  ".join(word for word in words if word)
 
 
 def _attempts(
-    stage: Stage, scenario: str, program: Program, load: Load, seconds: float
+    stage: Stage, scenario: str, program: Program, step: Step, seconds: float
 ) -> Callable[[float], ChatResult]:
     def attempt(rate: float) -> ChatResult:
-        result = _chat(load, rate, seconds)
+        result = step(rate, seconds)
         stage.say(f"  {program.name:7} {_words(result)}")
         stage.keep(scenario, program, result)
         return result
@@ -59,9 +60,9 @@ def _attempts(
 
 def _ceiling(stage: Stage, scenario: str, program: Program, door: Door, people: int) -> int:
     """A rung just below what short steps found sustained, so that a ramp has few steps."""
-    with stage.serving(program, door, people) as load:
+    with stage.serving(program, door, people) as load, _chatting(load) as step:
         name = f"{scenario}-probe"
-        found = ramp.probe(_attempts(stage, name, program, load, stage.pace.probe_s))
+        found = ramp.probe(_attempts(stage, name, program, step, stage.pace.probe_s))
     return max(found - 1, ramp.LOWEST_RUNG)
 
 
@@ -70,15 +71,19 @@ def _ramps(
 ) -> dict[str, float]:
     """The median over the runs of the most deliveries/s that were sustained, per program."""
     best: dict[str, list[float]] = {program.name: [] for program in programs}
+    doors = {program.name: stage.door(program, door) for program in programs}
     start = {
-        program.name: _ceiling(stage, scenario, program, stage.door(program, door), people)
+        program.name: _ceiling(stage, scenario, program, doors[program.name], people)
         for program in programs
     }
     for run in range(runs):
         for program in programs:
             stage.say(f"  run {run + 1} of {runs}: {program.name}")
-            with stage.serving(program, stage.door(program, door), people) as load:
-                attempt = _attempts(stage, scenario, program, load, stage.pace.step_s)
+            with (
+                stage.serving(program, doors[program.name], people) as load,
+                _chatting(load) as step,
+            ):
+                attempt = _attempts(stage, scenario, program, step, stage.pace.step_s)
                 top = ramp.climb(attempt, start[program.name])
             best[program.name].append(0.0 if top is None else top.deliveries_per_s)
     return {name: median(values) for name, values in best.items()}
@@ -115,9 +120,10 @@ def steady(stage: Stage) -> list[Row]:
     results: dict[str, list[ChatResult]] = {program.name: [] for program in stage.programs}
     for _ in range(runs):
         for program in stage.programs:
-            with stage.serving(program, stage.door(program, TEXT_DOOR)) as load:
-                _chat(load, STEADY_PER_S, stage.pace.warm_up_s)
-                attempt = _attempts(stage, "steady", program, load, stage.pace.step_s)
+            door = stage.door(program, TEXT_DOOR)
+            with stage.serving(program, door) as load, _chatting(load) as step:
+                step(STEADY_PER_S, stage.pace.warm_up_s)
+                attempt = _attempts(stage, "steady", program, step, stage.pace.step_s)
                 results[program.name].append(attempt(STEADY_PER_S))
     ours = results[stage.hubbub.name]
     theirs = results.get("peer")
@@ -150,7 +156,9 @@ def http_posts(stage: Stage) -> list[Row]:
         stage.keep("post", stage.hubbub, result)
         stage.say(
             f"  {result.posts_per_s:8,.0f} posts/s  p50 {result.p50_us / 1000:.2f} ms  "
-            f"p99 {result.p99_us / 1000:.2f} ms  {result.refused} refused"
+            f"p99 {result.p99_us / 1000:.2f} ms  "
+            f"{result.server_cpu_s / max(result.acknowledged, 1) * 1e6:.0f} µs CPU each  "
+            f"{result.refused} refused"
         )
         rates.append(result.posts_per_s)
         if result.refused:

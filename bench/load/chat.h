@@ -21,13 +21,13 @@ struct sending {
 static void send_message(struct fleet *fleet, struct sending *sending) {
     static char text[65536], message[65536 + 4096];
     static uint8_t frame[sizeof message + FRAME_HEAD_MAX];
-    static uint64_t stamp;
+    static uint64_t stamp, number;  // of the whole run: no step repeats another's nonces
     struct client *client = &fleet->clients[sending->due % options.senders];
     uint64_t at = now_ns();
     stamp = at > stamp ? at : stamp + 1;  // unique, so that the sums tell messages apart
     text_make(text, options.size, stamp);
     size_t size = template_expand(message, sizeof message, options.template, text, options.size,
-                                  sending->due);
+                                  number++);
     size = frame_encode(frame, OP_TEXT, message, size);
     sending->due++;
     if (client->state != READY || !client_send(fleet, client, frame, size)) {
@@ -83,13 +83,18 @@ static void check(const struct fleet *fleet, const struct sending *sending, uint
     }
 }
 
-static void chat(struct fleet *fleet) {
-    static struct sending sending;
-    fleet_settle(fleet, 0.3, 10);
-    if (options.pause) {
-        fputs("ready\n", stderr);
-        fleet_wait_to_be_told(fleet);
+static void forget_last_step(struct fleet *fleet, struct sending *sending) {
+    memset(sending, 0, sizeof *sending);
+    memset(&counts, 0, sizeof counts);
+    for (unsigned i = 0; i < fleet->count; i++) {
+        fleet->clients[i].got = 0;
+        fleet->clients[i].stamps = 0;
     }
+}
+
+static void step(struct fleet *fleet) {
+    static struct sending sending;
+    forget_last_step(fleet, &sending);
     double cpu = own_cpu_s();
     uint64_t bytes_before = fleet->bytes_in;
     counts.began = counts.last = now_ns();
@@ -120,7 +125,24 @@ static void chat(struct fleet *fleet) {
     report_us("late_p99_us", &sending.late, 0.99);
     report_count("bytes_in", fleet->bytes_in - bytes_before);
     report_number("load_cpu_s", cpu);
-    report_count("refusals", counts.refusals);
-    report_text("first_refusal", counts.refusal, counts.refusal_size);
+    report_count("notices", counts.notices);
+    report_text("first_notice", counts.notice, counts.notice_size);
     report_end();
+}
+
+// One step as the options say; or, with --pause, one for each line "RATE SECONDS".
+static void chat(struct fleet *fleet) {
+    settle(fleet);
+    if (!options.pause) {
+        step(fleet);
+        return;
+    }
+    char line[100];
+    fputs("ready\n", stderr);
+    while (fleet_wait_for_line(fleet, line, sizeof line)) {
+        if (sscanf(line, "%lf %lf", &options.rate, &options.seconds) != 2)
+            fatal("not \"RATE SECONDS\": %s", line);
+        settle(fleet);  // what a step that failed left behind is not the next one's fault
+        step(fleet);
+    }
 }

@@ -21,6 +21,8 @@
 #define OUTBOX_LIMIT (1u << 20) // of one client; what would not fit is not sent, and counted
 #define KEEP_BYTES 4096         // a larger leftover buffer is given back once it is empty
 #define GLANCE_NS 50000
+#define QUIET_NS (SECOND_NS * 3 / 10)
+#define SETTLE_MAX_NS (10 * SECOND_NS)
 
 struct bytes {
     uint8_t *data;
@@ -53,7 +55,7 @@ struct fleet {
     int close_code;         // of the first connection that was closed, 0 when without a frame
     uint64_t bytes_in;
     uint64_t bytes_in_at;   // when the last ones came
-    bool told;              // a line, or the end, came on standard input
+    bool told;              // there is something to read on standard input
     // Returns how many of the bytes it has dealt with.
     size_t (*feed)(struct fleet *, struct client *, const uint8_t *, size_t, uint64_t at);
     void (*connected)(struct fleet *, struct client *);
@@ -259,19 +261,25 @@ static void fleet_connect(struct fleet *fleet, unsigned at_once, double timeout_
     }
 }
 
-// Waits until nothing has come for `quiet_s`, but no longer than `most_s`: greetings, history
-// and the comings of the others shall not fall into what is measured.
-static void fleet_settle(struct fleet *fleet, double quiet_s, double most_s) {
-    uint64_t began = now_ns(), quiet = (uint64_t)(quiet_s * 1e9);
-    uint64_t limit = began + (uint64_t)(most_s * 1e9);
-    if (fleet->bytes_in_at < began) fleet->bytes_in_at = began;
-    while (now_ns() < limit && now_ns() - fleet->bytes_in_at < quiet) fleet_turn(fleet, 20);
+// Waits until nothing comes any more, though not for ever: greetings, history and the comings of
+// the others shall not fall into what is measured.
+static void settle(struct fleet *fleet) {
+    uint64_t began = now_ns();
+    fleet->bytes_in_at = began;
+    while (now_ns() - fleet->bytes_in_at < QUIET_NS && now_ns() - began < SETTLE_MAX_NS)
+        fleet_turn(fleet, 20);
 }
 
-// Goes on serving the connections until whoever started this run says so on standard input.
-static void fleet_wait_to_be_told(struct fleet *fleet) {
+// Goes on serving the connections until a line comes on standard input; false at its end.
+static bool fleet_wait_for_line(struct fleet *fleet, char *line, size_t room) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &fleet->told};
-    // A file cannot be waited for, and neither can nothing: then nobody is going to say it.
-    if (epoll_ctl(fleet->epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event)) return;
-    while (!fleet->told) fleet_turn(fleet, -1);
+    fleet->told = false;
+    // What cannot be waited for (a file, nothing at all) can be read at once.
+    if (!epoll_ctl(fleet->epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event)) {
+        while (!fleet->told) fleet_turn(fleet, -1);
+    }
+    // Whoever writes writes one line and waits for its answer, so a read is a line.
+    ssize_t size = read(STDIN_FILENO, line, room - 1);
+    line[size > 0 ? size : 0] = 0;
+    return size > 0;
 }

@@ -34,7 +34,8 @@ static const char *const USAGE =
     "  --most N            post: stop after so many, if that comes first\n"
     "  --size N            bytes of a text (120)\n"
     "  --timeout N         seconds until all must be connected (60)\n"
-    "  --pause             chat, post: say \"ready\" on stderr, begin at a line on stdin\n"
+    "  --pause             chat: say \"ready\" on stderr, then do one step, with one result,\n"
+    "                      for each line \"RATE SECONDS\" on stdin, until that ends\n"
     "  --hold              connect: stay until stdin ends\n";
 
 struct options {

@@ -72,10 +72,6 @@ static bool under_way(const struct fleet *fleet) {
 }
 
 static void post_all(struct fleet *fleet) {
-    if (options.pause) {
-        fputs("ready\n", stderr);
-        fleet_wait_to_be_told(fleet);
-    }
     double cpu = own_cpu_s();
     uint64_t began = now_ns();
     posting.last = began;

@@ -1,4 +1,4 @@
-// One JSON object on standard output.
+// One JSON object on standard output, on one line.
 #pragma once
 
 #include <stdbool.h>
@@ -9,10 +9,11 @@
 #include "clock.h"
 #include "histogram.h"
 
+static bool report_begun;
+
 static void report_name(const char *name) {
-    static bool begun;
-    printf("%s\"%s\":", begun ? "," : "{", name);
-    begun = true;
+    printf("%s\"%s\":", report_begun ? "," : "{", name);
+    report_begun = true;
 }
 
 static void report_count(const char *name, uint64_t value) {
@@ -44,5 +45,6 @@ static void report_text(const char *name, const uint8_t *text, size_t size) {
 
 static void report_end(void) {
     puts("}");
+    report_begun = false;
     if (fflush(stdout)) fatal("cannot write the result: %m");
 }

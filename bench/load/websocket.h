@@ -11,12 +11,12 @@
 #define CLOSED_WITHOUT_REASON 1005
 
 struct counts {
-    uint64_t began;       // only messages stamped from then on are counted
+    uint64_t began;       // of the step; only messages stamped from then on are counted
     uint64_t deliveries;
     uint64_t last;        // when the last one came
-    uint64_t refusals;    // frames that carry no message but an error
-    uint8_t refusal[200]; // the first of them
-    size_t refusal_size;
+    uint64_t notices;     // what the server said instead of a message: errors, above all
+    uint8_t notice[200];  // the first of them
+    size_t notice_size;
     struct histogram latency;
 };
 
@@ -89,20 +89,20 @@ static void greet(struct fleet *fleet, struct client *client, const struct frame
         fatal("connection %u was refused: %.*s", client->number, (int)frame->size, payload);
 }
 
-static void note_refusal(const struct frame *frame) {
-    bool refused = memmem(frame->payload, frame->size, "\"error\"", 7) ||
-                   (frame->size > 2 && !memcmp(frame->payload, "* ", 2));
-    if (!refused || counts.refusals++) return;
-    counts.refusal_size = frame->size < sizeof counts.refusal ? frame->size
-                                                              : sizeof counts.refusal;
-    memcpy(counts.refusal, frame->payload, counts.refusal_size);
+// Not every notice is an error (people come and go), but when something is lost one tells why.
+static void note(const struct frame *frame) {
+    bool notice = memmem(frame->payload, frame->size, "\"error\"", 7) ||
+                  (frame->size > 2 && !memcmp(frame->payload, "* ", 2));
+    if (!notice || counts.notices++) return;
+    counts.notice_size = frame->size < sizeof counts.notice ? frame->size : sizeof counts.notice;
+    memcpy(counts.notice, frame->payload, counts.notice_size);
 }
 
 // One frame may carry several messages (a server may join lines), hence every mark in it.
 static void count_messages(struct client *client, const struct frame *frame, uint64_t at) {
     const uint8_t *end = frame->payload + frame->size;
     const uint8_t *mark = mark_find(frame->payload, end);
-    if (!mark && counts.began != UINT64_MAX) note_refusal(frame);
+    if (!mark && counts.began != UINT64_MAX) note(frame);
     for (; mark; mark = mark_find(mark + MARK_SIZE, end)) {
         uint64_t stamp = stamp_read(mark + 2);
         if (stamp < counts.began) continue;  // of an earlier run: history, or still on its way

@@ -102,6 +102,30 @@ async def result(kind: type[Answer], port: int, mode: str, door: Door, *more: st
     return msgspec.json.decode(out, type=kind)
 
 
+@asynccontextmanager
+async def talking(
+    port: int, door: Door, *more: str
+) -> AsyncIterator[Callable[[bytes], Awaitable[ChatResult]]]:
+    """A load that waits to be told; yields what tells it "RATE SECONDS" and takes the answer."""
+    process = await asyncio.create_subprocess_exec(
+        str(build()),
+        *("chat", "--pause", "--port", str(port), *door.arguments(), *RUN, *more),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    stdin, stdout = process.stdin, process.stdout
+
+    async def step(line: bytes) -> ChatResult:
+        stdin.write(line + b"\n")
+        return msgspec.json.decode(await stdout.readline(), type=ChatResult)
+
+    yield step
+    stdin.close()
+    assert await process.wait() == 0
+
+
 async def chat(deliver: Deliver) -> ChatResult:
     async with chat_server(deliver) as port:
         return await result(ChatResult, port, "chat", Door("/ws"), *RUN)
@@ -193,6 +217,22 @@ async def test_a_disconnected_client_and_its_code_are_reported() -> None:
     assert seen.lost == SENT - 7
 
 
+async def test_steps_on_the_same_connections_count_each_for_itself() -> None:
+    arrivals = 0
+
+    async def deliver(room: Room, number: int, text: str) -> None:
+        nonlocal arrivals
+        arrivals = len(room)
+        await to_everyone(room[1:] if number == 7 else room, number, text)
+
+    async with chat_server(deliver) as port, talking(port, Door("/ws")) as step:
+        first, second = await step(b"200 0.2"), await step(b"400 0.2")
+    assert (first.sent, first.lost) == (SENT, 1)
+    assert (second.sent, second.lost) == (2 * SENT, 0)
+    assert second.deliveries == 2 * SENT * CLIENTS
+    assert arrivals == CLIENTS
+
+
 async def test_a_refused_message_is_shown_and_counts_as_lost() -> None:
     async def deliver(room: Room, number: int, text: str) -> None:
         if number == 7:
@@ -202,7 +242,7 @@ async def test_a_refused_message_is_shown_and_counts_as_lost() -> None:
 
     seen = await chat(deliver)
     assert seen.lost == CLIENTS
-    assert (seen.refusals, seen.first_refusal) == (1, "* Slow down.")
+    assert (seen.notices, seen.first_notice) == (1, "* Slow down.")
 
 
 @asynccontextmanager
@@ -242,11 +282,12 @@ async def test_json_clients_sign_in_say_hello_and_post_with_unique_nonces(tmp_pa
     heard: list[dict[str, object]] = []
     async with json_server(heard) as port:
         tokens = tokens_file(tmp_path, CLIENTS)
-        seen = await result(ChatResult, port, "chat", JSON_DOOR, *RUN, "--tokens", tokens)
-    assert (seen.deliveries, seen.lost, seen.refusals) == (SENT * CLIENTS, 0, 0)
+        async with talking(port, JSON_DOOR, "--tokens", tokens) as step:
+            for seen in (await step(b"200 0.2"), await step(b"200 0.2")):
+                assert (seen.deliveries, seen.lost, seen.notices) == (SENT * CLIENTS, 0, 0)
     posts = [command for command in heard if command.get("do") == "post"]
-    assert len({post["nonce"] for post in posts}) == SENT
-    assert len({post["id"] for post in posts} - {1}) == SENT
+    assert len({post["nonce"] for post in posts}) == 2 * SENT
+    assert len({post["id"] for post in posts} - {1}) == 2 * SENT
     assert {len(str(post["text"])) for post in posts} == {120}
     arrivals = [entry for entry in heard if "token" in entry]
     assert {entry["token"] for entry in arrivals} == {f"Bearer token-{n}" for n in range(CLIENTS)}
