@@ -5,7 +5,7 @@ from hubbub.actions.registry import answers
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Event
 from hubbub.model.events import RoomEvent
-from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Sync
+from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Reset, Sync
 from hubbub.model.outcome import RoomState
 from hubbub.model.policy import Action, RoomKind
 from hubbub.store.messages import MessageRow
@@ -63,7 +63,8 @@ def sync(tx: Tx, actor: Actor, query: Sync) -> Changes:
 
 def changes_since(tx: Tx, room: RoomRow, after: int) -> Changes:
     """What changed in a room after a rev, or its latest page if that cannot be told by state."""
-    if after > room.rev or after < room.floor:
+    knows_nothing = after == 0 and room.rev > PAGE_LATEST
+    if knows_nothing or after > room.rev or after < room.floor:
         return latest(tx, room)
     rows = tx.changes(room.pk, after, CHANGES_MAX + 1)
     if len(rows) > CHANGES_MAX:
@@ -80,7 +81,9 @@ def changes_since(tx: Tx, room: RoomRow, after: int) -> Changes:
 def latest(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
     """The latest page of a room, for those who start with it or start over."""
     rows = _latest_within(tx.messages_before(room.pk, room.seq + 1, limit))
-    events: list[Event] = [room_event(room)] if room.meta_rev else []
+    events: list[Event] = [Reset(room=room.id)]
+    if room.meta_rev:
+        events.append(room_event(room))
     events.extend(message_event(room.id, row) for row in rows)
     return Changes(events=events, through=room.rev, reset=True)
 

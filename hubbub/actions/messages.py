@@ -151,11 +151,12 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
         room = by_pk[room_pk]
         last_seq, last_rev = tx.raise_counters(room_pk, len(posts))
         shown_again = _unhide(tx, room)
-        for back, (index, actor, author_id, post) in zip(
-            range(len(posts) - 1, -1, -1), posts, strict=True
-        ):
-            seq, rev = last_seq - back, last_rev - back
-            named = _mentioned(tx, room, post.text)
+        named_in = [mentioned_names(one.post.text) for one in posts]
+        members = _members_named(tx, room, named_in)
+        first_seq, first_rev = last_seq - len(posts) + 1, last_rev - len(posts) + 1
+        for nth, (index, actor, author_id, post) in enumerate(posts):
+            seq, rev = first_seq + nth, first_rev + nth
+            named = {name: members[name] for name in named_in[nth] if name in members}
             mentions.extend(
                 {"user_id": user_id, "room_pk": room_pk, "seq": seq} for user_id in named.values()
             )
@@ -196,9 +197,9 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
     return done
 
 
-def _mentioned(tx: Tx, room: RoomRow, text: str) -> dict[str, int]:
-    """Members of the room who are named in the text, with their ids."""
-    names = mentioned_names(text)
+def _members_named(tx: Tx, room: RoomRow, named: list[list[str]]) -> dict[str, int]:
+    """Those of the names who are members of the room, with their ids."""
+    names = sorted({name for names in named for name in names})
     return tx.members_named(room.pk, names) if names else {}
 
 
@@ -235,7 +236,7 @@ def edit(tx: Tx, actor: Actor, command: Edit) -> Outcome[Changed]:
     _require_for(tx, actor, where, message, Action.POST)
     if message.text == command.text:
         return Outcome(Changed(rev=message.rev))
-    named = _mentioned(tx, where.room, command.text)
+    named = _members_named(tx, where.room, [mentioned_names(command.text)])
     tx.forget_mentions(where.room.pk, message.seq)
     tx.add_mentions(
         [

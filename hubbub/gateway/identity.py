@@ -35,9 +35,10 @@ def hash_password(password: str) -> str:
 def password_is_right(password_hash: str | None, password: str) -> bool:
     """Takes the same time when there is no such account."""
     try:
-        return _hasher.verify(password_hash or _nobodys_hash(), password) and bool(password_hash)
+        _hasher.verify(password_hash or _nobodys_hash(), password)
     except (Argon2Error, InvalidHashError):
         return False
+    return password_hash is not None
 
 
 _nobody: list[str] = []

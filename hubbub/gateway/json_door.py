@@ -12,8 +12,8 @@ from hubbub.gateway.desk import Desk
 from hubbub.live.client import Client
 from hubbub.live.hub import CLOSE_SIGN_IN_AGAIN
 from hubbub.live.room import Room
-from hubbub.model.accounts import Actor, Auth, Hello, Me, Mine, MyProfile, Welcome
-from hubbub.model.base import Command, Done, Query, Reply
+from hubbub.model.accounts import About, Actor, Auth, Hello, Me, Mine, MyProfile, Welcome
+from hubbub.model.base import Command, Done, Query, Reply, Value
 from hubbub.model.commands import HTTP_ONLY
 from hubbub.model.errors import HubbubError, NotMember, SignInRequired, UnknownCommand
 from hubbub.model.messages import PAGE_LATEST, Changes, Message, Reset, Sync, Synced, Typing
@@ -95,6 +95,8 @@ class JsonDoor(Connection):
             self._task(command, self._hello(client, command))
         elif isinstance(command, Typing):
             self._typing(client, command)
+        elif isinstance(command, About):
+            self._reply(command.id, self.desk.about())
         elif isinstance(command, Active):
             self.desk.limit(client.actor, self.address)
             self.desk.hub.presence.set_active(client, command.active)
@@ -136,7 +138,7 @@ class JsonDoor(Connection):
         finally:
             self.answered()
 
-    def _reply(self, number: int | None, result: Reply | HubbubError) -> None:
+    def _reply(self, number: int | None, result: Reply | Value | HubbubError) -> None:
         if self.closing:
             return
         if isinstance(result, HubbubError):
@@ -191,12 +193,12 @@ class JsonDoor(Connection):
     def _sync(self, client: Client, command: Sync) -> None:
         """From the ring if it reaches back so far, else from the database."""
         room = client.rooms[command.room]
-        entries = room.ring.after(command.after) if room.ring else None
-        if entries is None or command.after > room.rev:
+        starts_over = command.after == 0 and room.rev > PAGE_LATEST
+        frames = _from_page(room) if starts_over else _from_ring(room, command.after)
+        if frames is None:
             self._task(command, self._ask(client, command))
             return
-        frames = [entry.frame for entry in entries]
-        answer = json.synced(command.id, room.rev, more=False, reset=False)
+        answer = json.synced(command.id, room.rev, more=False, reset=starts_over)
         self._write(b"".join([*frames, text_frame(answer)]))
 
     # Hello
@@ -287,12 +289,21 @@ def _catch_up(room: Room, have: int | None) -> list[bytes]:
     """What one room needs: nothing, its changes, or to start over with its latest page."""
     if have == room.rev:
         return []
-    end = text_frame(json.event(Synced(room=room.id, through=room.rev)))
-    if have is not None and have < room.rev and room.ring:
-        entries = room.ring.after(have)
-        if entries is not None:
-            return [*(entry.frame for entry in entries), end]
-    page = room.page(PAGE_LATEST)
-    if page is None:
+    frames = _from_ring(room, have) if have is not None else None
+    if frames is None:
+        frames = _from_page(room)
+    if frames is None:
         return []
-    return [text_frame(json.event(Reset(room=room.id))), page, end]
+    return [*frames, text_frame(json.event(Synced(room=room.id, through=room.rev)))]
+
+
+def _from_ring(room: Room, after: int) -> list[bytes] | None:
+    """The changes after a rev; None if the ring does not know them."""
+    entries = room.ring.after(after) if room.ring and after <= room.rev else None
+    return None if entries is None else [entry.frame for entry in entries]
+
+
+def _from_page(room: Room) -> list[bytes] | None:
+    """The room's latest page, to start over with; None if the ring is too short."""
+    page = room.page(PAGE_LATEST)
+    return None if page is None else [text_frame(json.event(Reset(room=room.id))), page]

@@ -243,8 +243,9 @@ class TextDoor(Connection):
     async def _low_water(self, client: Client) -> None:
         """Wait until most of what was written has gone out; the hub ends who never reads."""
         low = self.desk.settings.send_buffer_bytes // 4
-        while client.waiting_bytes() > low and not self.closing:
-            await asyncio.sleep(DRAIN_POLL_S)  # noqa: ASYNC110 - a transport has no such event
+        # A transport tells its protocol of this, and the protocol is aiohttp's: so we look.
+        while client.waiting_bytes() > low and not self.closing:  # noqa: ASYNC110
+            await asyncio.sleep(DRAIN_POLL_S)
 
     async def _page(self, client: Client, query: History) -> Page:
         page = await self.desk.ledger.ask(client.actor, query)

@@ -16,7 +16,7 @@ from hubbub.live.presence import PresenceBook
 from hubbub.live.ring import Ring
 from hubbub.live.room import Room
 from hubbub.model.base import Event
-from hubbub.model.errors import HubbubError, NotFound
+from hubbub.model.errors import HubbubError
 from hubbub.model.events import RoomEvent
 from hubbub.model.outcome import (
     AccountChanged,
@@ -140,9 +140,7 @@ class Hub:
         while room.ring is None:
             if room.filling is None:
                 room.filling = self._loop.create_task(self._fill(room))
-            await asyncio.shield(room.filling)
-            if room.ring is None and self.rooms.get(room_id) is not room:
-                raise NotFound(f"There is no room #{room_id} here.")
+            await asyncio.shield(room.filling)  # raises what the read raised
         return room
 
     async def _fill(self, room: Room) -> None:

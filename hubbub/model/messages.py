@@ -1,5 +1,6 @@
 """Messages: what they are, what may be said, and the commands and events about them."""
 
+import contextlib
 import re
 from typing import Annotated, Literal
 
@@ -59,10 +60,12 @@ def mentioned_names(text: str) -> list[str]:
         return []
     found: dict[str, None] = {}
     for typed in _MENTION.findall(text):
-        try:
-            found[user_name(typed)] = None
-        except Invalid:
-            continue
+        if typed.isascii():
+            # What the pattern lets through is a name already, but for its case.
+            found[typed.lower()] = None
+        else:
+            with contextlib.suppress(Invalid):
+                found[user_name(typed)] = None
         if len(found) == MENTIONS_MAX:
             break
     return list(found)

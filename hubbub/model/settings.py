@@ -19,7 +19,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``registration`` and ``guests`` are None when the operator leaves them to the owner, who
     changes them in the web client; until then ``default_registration`` and ``default_guests``
-    hold. With ``first_owns`` the first account of all is the owner's. ``limits`` is False only for measuring, on loopback.
+    hold. With ``first_owns`` the first account of all is the owner's. ``limits`` is False only
+    for measuring, on loopback.
     """
 
     host: str = "127.0.0.1"

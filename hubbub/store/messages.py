@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Select, bindparam, delete, insert, select, union_all, update
 
 from hubbub.model.base import Millis
 from hubbub.store.database import Connection
@@ -52,23 +52,26 @@ _CHANGES = Sql(
     .order_by(messages.c.rev)
     .limit(bindparam("limit"))
 )
+# A select for each key, as a list of row values would be looked up by reading the whole table.
 _NONCES = Sized(
-    lambda size: select(
-        messages.c.room_pk,
-        messages.c.author_id,
-        messages.c.nonce,
-        messages.c.seq,
-        messages.c.rev,
-        messages.c.at,
-        messages.c.text,
-        messages.c.edited_at,
-        messages.c.deleted,
-    ).where(
-        tuple_(messages.c.room_pk, messages.c.author_id, messages.c.nonce).in_(
-            [
-                tuple_(bindparam(f"room_pk{i}"), bindparam(f"author_id{i}"), bindparam(f"nonce{i}"))
-                for i in range(size)
-            ]
+    lambda size: union_all(
+        *(
+            select(
+                messages.c.room_pk,
+                messages.c.author_id,
+                messages.c.nonce,
+                messages.c.seq,
+                messages.c.rev,
+                messages.c.at,
+                messages.c.text,
+                messages.c.edited_at,
+                messages.c.deleted,
+            ).where(
+                messages.c.room_pk == bindparam(f"room_pk{i}"),
+                messages.c.author_id == bindparam(f"author_id{i}"),
+                messages.c.nonce == bindparam(f"nonce{i}"),
+            )
+            for i in range(size)
         )
     )
 )

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, union_all, update
 
 from hubbub.model.base import Millis
 from hubbub.store.accounts import Accounts, contains
@@ -85,20 +85,23 @@ _MEMBER = Sql(
         members.c.room_pk == bindparam("room_pk"), members.c.user_id == bindparam("user_id")
     )
 )
-_STANDINGS = Sized(
-    lambda size: (
-        select(
-            members.c.room_pk,
-            members.c.user_id,
-            members.c.role,
-            members.c.read_seq,
-            users.c.disabled,
-        )
-        .join_from(members, users)
-        .where(
-            tuple_(members.c.room_pk, members.c.user_id).in_(
-                [tuple_(bindparam(f"room_pk{i}"), bindparam(f"user_id{i}")) for i in range(size)]
+# A select for each pair, as a list of row values would be looked up by reading the whole table.
+_POSTERS = Sized(
+    lambda size: union_all(
+        *(
+            select(
+                members.c.room_pk,
+                members.c.user_id,
+                members.c.role,
+                members.c.read_seq,
+                users.c.disabled,
             )
+            .join_from(members, users)
+            .where(
+                members.c.room_pk == bindparam(f"room_pk{i}"),
+                members.c.user_id == bindparam(f"user_id{i}"),
+            )
+            for i in range(size)
         )
     )
 )
@@ -334,7 +337,7 @@ class Rooms(Accounts):
     def posters(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], PosterRow]:
         """The memberships of these (room pk, user id)."""
         keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
-        return {(row[0], row[1]): PosterRow(*row[2:]) for row in self.db.look_up(_STANDINGS, keys)}
+        return {(row[0], row[1]): PosterRow(*row[2:]) for row in self.db.look_up(_POSTERS, keys)}
 
     def add_member(
         self, room: RoomRow, user_id: int, role: str, *, hidden: bool = False

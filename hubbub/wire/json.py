@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hubbub.model.base import Command, Event, Reply
+from hubbub.model.base import Command, Event, Reply, Value
 from hubbub.model.commands import COMMANDS, AnyCommand
 from hubbub.model.errors import HubbubError, Malformed, UnknownCommand
 from hubbub.model.messages import Changes
@@ -69,7 +69,7 @@ def event(happened: Event) -> bytes:
     return _encoder.encode(happened)
 
 
-def reply(number: int | None, answer: Reply) -> list[bytes]:
+def reply(number: int | None, answer: Reply | Value) -> list[bytes]:
     """The frames of an answer. A sync's events come before it, as ordinary frames."""
     if not isinstance(answer, Changes):
         return [_encoder.encode({"re": number, "ok": answer})]

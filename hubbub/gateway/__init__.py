@@ -1,0 +1,1 @@
+"""How people come in: sockets, HTTP, the plain-text door, static files."""
