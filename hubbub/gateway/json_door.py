@@ -1,7 +1,7 @@
 """The JSON door: one object a frame, for the web client and for bots."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Self
 
 import msgspec
@@ -91,24 +91,12 @@ class JsonDoor(Connection):
             self._task(command, self._auth(command))
         elif client is None:
             raise SignInRequired("Send “auth” with a token first, or a cookie or bearer header.")
-        elif isinstance(command, Hello):
-            self._task(command, self._hello(client, command))
-        elif isinstance(command, Typing):
-            self._typing(client, command)
-        elif isinstance(command, About):
-            self._reply(command.id, self.desk.about())
-        elif isinstance(command, Active):
-            self.desk.limit(client.actor, self.address)
-            self.desk.hub.presence.set_active(client, command.active)
-        elif isinstance(command, Sync) and command.room in client.rooms:
-            self.desk.limit(client.actor, self.address)
-            self._sync(client, command)
-        elif client.actor.is_guest and isinstance(command, Join | Leave):
-            self._task(command, self._look_in(client, command))
-        elif isinstance(command, Query):
-            self._task(command, self._ask(client, command))
         elif command.word() in HTTP_ONLY:
             raise UnknownCommand(f"“{command.word()}” goes over HTTP: see /api/docs.")
+        elif way := _HERE.get(type(command)):
+            way(self, client, command)
+        elif isinstance(command, Query):
+            self._task(command, self._ask(client, command))
         else:
             self._put(client, command)
 
@@ -170,7 +158,23 @@ class JsonDoor(Connection):
             return msgspec.structs.replace(reply, events=events)
         return reply
 
-    def _typing(self, client: Client, command: Typing) -> None:
+    def on_hello(self, client: Client, command: Hello) -> None:
+        self._task(command, self._hello(client, command))
+
+    def on_about(self, client: Client, command: About) -> None:
+        self._reply(command.id, self.desk.about())
+
+    def on_active(self, client: Client, command: Active) -> None:
+        self.desk.limit(client.actor, self.address)
+        self.desk.hub.presence.set_active(client, command.active)
+
+    def on_coming_or_going(self, client: Client, command: Join | Leave) -> None:
+        if client.actor.is_guest:
+            self._task(command, self._look_in(client, command))
+        else:
+            self._put(client, command)
+
+    def on_typing(self, client: Client, command: Typing) -> None:
         self.desk.limit(client.actor, self.address)
         room = client.rooms.get(command.room)
         if room is None:
@@ -190,9 +194,13 @@ class JsonDoor(Connection):
         self.desk.hub.attach(client, await self.desk.hub.room(command.room))
         return await self.desk.carry_out(client.actor, command, self.address)
 
-    def _sync(self, client: Client, command: Sync) -> None:
+    def on_sync(self, client: Client, command: Sync) -> None:
         """From the ring if it reaches back so far, else from the database."""
-        room = client.rooms[command.room]
+        room = client.rooms.get(command.room)
+        if room is None:
+            self._task(command, self._ask(client, command))
+            return
+        self.desk.limit(client.actor, self.address)
         starts_over = command.after == 0 and room.rev > PAGE_LATEST
         frames = _from_page(room) if starts_over else _from_ring(room, command.after)
         if frames is None:
@@ -256,6 +264,18 @@ class JsonDoor(Connection):
 
     def removed(self, room: str) -> None:
         """The person has been told by an event of their own."""
+
+
+# What needs the connection itself, or is answered without the ledger.
+_HERE: dict[type[Command], Callable[[JsonDoor, Client, Any], None]] = {
+    Hello: JsonDoor.on_hello,
+    About: JsonDoor.on_about,
+    Active: JsonDoor.on_active,
+    Typing: JsonDoor.on_typing,
+    Sync: JsonDoor.on_sync,
+    Join: JsonDoor.on_coming_or_going,
+    Leave: JsonDoor.on_coming_or_going,
+}
 
 
 def _with_head(mine: MyRoom, room: Room) -> MyRoom:
