@@ -90,9 +90,7 @@ class App:
         await self._prepare()
         self.hub.start()
         self.identity.start()
-        self._admin = await admin.listen(
-            self.ledger, self.folder.socket, self.settings.base_url
-        )
+        self._admin = await admin.listen(self.ledger, self.folder.socket, self.settings.base_url)
         await self._listen()
         self.desk.ready = True
 

@@ -1,5 +1,6 @@
 """What the server says of itself: on stderr, as lines for people or as JSON for collectors."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -43,11 +44,23 @@ def setup(log_format: str) -> None:
             structlog.processors.JSONRenderer() if as_json else text_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_Stderr()),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
+
+
+class _Stderr:
+    """Standard error, whoever still reads it: what is logged about must go on all the same."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 class _FromLibraries(logging.Handler):

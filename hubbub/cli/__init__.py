@@ -31,6 +31,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = typer.main.get_command(app).main(
             arguments, prog_name="hubbub", standalone_mode=False
         )
+    except typer.BadParameter as error:
+        return _tell(_wrong_value(error), error.exit_code)
     except typer.TyperException as error:
         return _tell(error.format_message(), error.exit_code, _hint(error))
     except HubbubError as error:
@@ -41,14 +43,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(sentence: str, code: int, hint: str = "") -> int:
-    sentence = sentence if sentence.endswith((".", "?", ")")) else sentence + "."
+    sentence = sentence if sentence.endswith((".", "?")) else sentence + "."
     typer.echo(f"hubbub: {sentence}{hint}", err=True)
     return code
 
 
+def _wrong_value(error: typer.BadParameter) -> str:
+    """Which option or variable has a wrong value, and what is wrong with it."""
+    if error.param is None or error.ctx is None or error.param.name is None or not error.message:
+        named = error.param_hint
+        return f"{named}: {error.message}" if named else error.format_message()
+    source = error.ctx.get_parameter_source(error.param.name)
+    from_environment = source is not None and source.name == "ENVIRONMENT"
+    return f"{error.param.envvar if from_environment else error.param.opts[0]}: {error.message}"
+
+
 def _hint(error: typer.TyperException) -> str:
-    """Where to read on, if the command itself was not understood."""
+    """Where to read on, as the command itself was not understood."""
     context = getattr(error, "ctx", None)
-    if context is None or isinstance(error, typer.BadParameter):
-        return ""
-    return f" See {context.command_path} --help."
+    return f" See {context.command_path} --help." if context else ""

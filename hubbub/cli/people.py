@@ -230,10 +230,7 @@ def _line_of_stdin() -> str:
 
 def _asked() -> str:
     if not sys.stdin.isatty():
-        raise typer.BadParameter(
-            "there is no terminal to ask for the password; pipe it in with --password-stdin.",
-            param_hint="--password-stdin",
-        )
+        raise Invalid("There is no terminal to ask for a password. Pipe it in: --password-stdin.")
     password = checked_password(getpass.getpass("New password: "))
     if getpass.getpass("Once more: ") != password:
         raise Invalid("The two are not the same. Nothing was changed.")

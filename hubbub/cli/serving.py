@@ -1,6 +1,7 @@
 """Running the server, and what is said when it has started."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,9 @@ def run(settings: Settings) -> None:
 
 def announce(app: "App") -> None:
     """Say on stdout where the server is and what to do next."""
-    typer.echo(greeting(app.settings, app.desk.about(), app.owner_link))
+    # Whoever reads it may have gone; the server is there for others.
+    with contextlib.suppress(OSError):
+        typer.echo(greeting(app.settings, app.desk.about(), app.owner_link))
 
 
 def greeting(settings: Settings, about: ServerInfo, owner_link: str | None) -> str:

@@ -1,6 +1,7 @@
 """The JSON door: one object a frame, for the web client and for bots."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Self
 
@@ -15,7 +16,14 @@ from hubbub.live.room import Room
 from hubbub.model.accounts import About, Actor, Auth, Hello, Me, Mine, MyProfile, Welcome
 from hubbub.model.base import Command, Done, Query, Reply, Value
 from hubbub.model.commands import HTTP_ONLY
-from hubbub.model.errors import HubbubError, NotMember, SignInRequired, UnknownCommand
+from hubbub.model.errors import (
+    Busy,
+    HubbubError,
+    NotFound,
+    NotMember,
+    SignInRequired,
+    UnknownCommand,
+)
 from hubbub.model.messages import PAGE_LATEST, Changes, Message, Reset, Sync, Synced, Typing
 from hubbub.model.names import LOBBY
 from hubbub.model.reading import Active
@@ -24,6 +32,7 @@ from hubbub.wire import json
 from hubbub.wire.frames import text_frame
 
 HELLO_BYTES = 256 * 1024  # of changes after the welcome; the other rooms get their heads only
+LOOKS_MAX = 20  # at one's rooms, while they keep changing
 AUTH_WITHIN_S = 20.0
 
 
@@ -219,15 +228,15 @@ class JsonDoor(Connection):
         """
         self.desk.limit(client.actor, self.address)
         hub = self.desk.hub
-        while True:
+        for _ in range(LOOKS_MAX):
             with hub.greeting(client.key) as greeting:
                 mine = await self._mine(client, command)
-                rooms: dict[str, Room] = {}
-                for one in mine.rooms:
-                    rooms[one.room] = await hub.room(one.room)
+                rooms = await self._live_rooms(mine)
             # Somebody brought me in or put me out while I was looking: look again.
-            if not greeting.is_stale:
+            if not greeting.is_stale and len(rooms) == len(mine.rooms):
                 break
+        else:
+            raise Busy()
         if self.closing:
             return
         for room in rooms.values():
@@ -243,6 +252,14 @@ class JsonDoor(Connection):
         )
         frames = [text_frame(payload) for payload in json.reply(command.id, welcome)]
         self._write(b"".join([*frames, *_changes(rooms.values(), known)]))
+
+    async def _live_rooms(self, mine: Mine) -> dict[str, Room]:
+        """The live side of my rooms, without those that are gone by now."""
+        rooms: dict[str, Room] = {}
+        for one in mine.rooms:
+            with contextlib.suppress(NotFound):
+                rooms[one.room] = await self.desk.hub.room(one.room)
+        return rooms
 
     async def _mine(self, client: Client, command: Hello) -> Mine:
         actor = client.actor
@@ -280,9 +297,7 @@ _HERE: dict[type[Command], Callable[[JsonDoor, Client, Any], None]] = {
 
 def _with_head(mine: MyRoom, room: Room) -> MyRoom:
     """The room as the hub has it, which is as far as live events have come."""
-    return msgspec.structs.replace(
-        mine, seq=max(mine.seq, room.seq) if mine.rev > room.rev else room.seq, rev=room.rev
-    )
+    return msgspec.structs.replace(mine, seq=room.seq, rev=room.rev)
 
 
 def _changes(rooms: Iterable[Room], known: dict[str, int]) -> list[bytes]:

@@ -287,11 +287,15 @@ class Ledger:
     def _deliver(self, batch: list[Work], results: list[Result]) -> None:
         self.waiting -= len(batch)
         for work, result in zip(batch, results, strict=True):
-            if isinstance(result, HubbubError):
-                work.then(result)
-            else:
-                work.then(result.reply)
-                self._show(result.told)
+            try:
+                if isinstance(result, HubbubError):
+                    work.then(result)
+                else:
+                    work.then(result.reply)
+                    self._show(result.told)
+            except Exception:
+                # A bug in telling of one command: what others have committed is shown all the same.
+                log.exception("a result was not delivered", command=work.command.word())
 
     def _tidy(self, *, idle: bool) -> None:
         """Checkpoint between batches, on the writer's own connection (see `Database.writer`)."""
