@@ -1,0 +1,35 @@
+"""Fixtures for tests of all folders."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import Server
+
+MakeServer = Callable[..., Server]
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[MakeServer]:
+    """Makes servers (see `Server` for what it takes), not yet started; all end with the test.
+
+    Each has a data folder of its own unless ``data`` names one.
+    """
+    made: list[Server] = []
+
+    def make(*options: str, data: Path | None = None, **more: object) -> Server:
+        folder = data or tmp_path / f"data-{len(made)}"
+        server = Server(folder, *options, **more)  # type: ignore[arg-type]  # passed on as given
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture
+def server(make_server: MakeServer) -> Server:
+    """A running server: open, guests let in, no limits of rate."""
+    return make_server().start()

@@ -1,0 +1,129 @@
+"""A real server in a process of its own: started, looked at, stopped, killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 15
+POLL_S = 0.01
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """``hubbub try`` (or what ``command`` says) on a folder; it may be started again and again.
+
+    Limits are off unless ``limits``, as a test is faster than any person.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        command: str = "try",
+        limits: bool = False,
+        environment: Mapping[str, str] | None = None,
+        wrapper: tuple[str, ...] = (),
+    ) -> None:
+        self.data = data
+        self.port = free_port()
+        self._command = command
+        self._options = (*options, *(() if limits else ("--no-limits",)))
+        self._environment = environment or {}
+        self._wrapper = wrapper
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = data.with_name(f"{data.name}.log")
+        self._said = data.with_name(f"{data.name}.said")
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://{HOST}:{self.port}/ws"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """All that it has written to stderr, over all its starts."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    @property
+    def said(self) -> str:
+        """What the latest start has written to stdout."""
+        return self._said.read_text(errors="replace") if self._said.exists() else ""
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process without waiting for it to answer."""
+        assert self._process is None, "it runs already"
+        where = ("--host", HOST, "--port", str(self.port), "--data", str(self.data))
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("HUBBUB_")}
+        with self._log.open("ab") as log, self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [
+                    *self._wrapper,
+                    *(sys.executable, "-m", "hubbub", self._command, *where, *self._options),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=log,
+                env={**clean, **self._environment},
+            )
+        return self._process
+
+    def start(self) -> "Server":
+        """Start, and wait until it takes requests."""
+        process = self.launch()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.is_ready():
+            assert process.poll() is None, f"it ended with {process.returncode}:\n{self.log}"
+            assert time.monotonic() < deadline, f"it is not ready:\n{self.log}"
+            time.sleep(POLL_S)
+        return self
+
+    def is_ready(self) -> bool:
+        connection = HTTPConnection(HOST, self.port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """Wait until it has ended; its exit code."""
+        assert self._process
+        code = self._process.wait(timeout_s)
+        self._process = None
+        return code
+
+    def stop(self) -> int:
+        """SIGTERM, as a service manager would; its exit code."""
+        assert self._process
+        self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """The plug."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP_TIMEOUT_S)
+            self._process = None
