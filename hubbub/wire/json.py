@@ -39,7 +39,8 @@ def decode(data: str | bytes) -> Asked:
     """One frame as a command. Never raises: what is wrong is answered to the command's number."""
     try:
         command: Command = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    # A rule's own error passes through msgspec as it is, unless it is a ValueError.
+    except (HubbubError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         return _refused(data, error)
     return Asked(command.id, command)
 
@@ -55,7 +56,9 @@ def _refused(data: str | bytes, error: Exception) -> Asked:
 
 
 def malformed(error: Exception) -> HubbubError:
-    """The error for what msgspec refused: the rule that was broken, or where it does not fit."""
+    """The error for what was refused: the rule that was broken, or where it does not fit."""
+    if isinstance(error, HubbubError):
+        return error
     if isinstance(error.__cause__, HubbubError):
         return error.__cause__
     return Malformed(f"This could not be understood: {error}.")
