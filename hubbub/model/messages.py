@@ -146,7 +146,7 @@ class History(Query, frozen=True, kw_only=True, omit_defaults=True):
 
     room: RoomId
     before: Seq | None = None
-    after: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)] | None = None
     around: Seq | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = PAGE_LATEST
 
