@@ -4,6 +4,7 @@ Nothing that a person says can look like the server: their lines begin with a ha
 colon, and further lines of the same message are indented.
 """
 
+import re
 from typing import NamedTuple
 
 from hubbub.model.errors import HubbubError, UnknownCommand
@@ -25,6 +26,11 @@ HELP: dict[str, tuple[str, str]] = {
     "msg": ("USER TEXT", "write to somebody alone"),
     "quit": ("", "leave"),
 }
+
+
+# Where a message goes on in a new line: Unicode's own separators are allowed in it, and some
+# programs show them as what they are.
+_LINE_BREAK = re.compile("[\n\u2028\u2029]")
 
 
 class Said(NamedTuple):
@@ -109,4 +115,4 @@ def error(refused: HubbubError) -> str:
 
 
 def _indent(text: str) -> str:
-    return text.replace("\n", "\n  ")
+    return _LINE_BREAK.sub("\n  ", text)
