@@ -150,6 +150,8 @@ class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SignIn(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Sign in to my account: a new session, which any of my devices can end."""
+
     name: UserName
     password: Password
 
@@ -235,6 +237,8 @@ class Mine(Reply, frozen=True, kw_only=True):
 
 
 class UpdateMe(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Be shown by another name; my handle stays what it is."""
+
     display_name: str
 
     def __post_init__(self) -> None:
@@ -268,6 +272,8 @@ class SessionsPage(Reply, frozen=True, kw_only=True):
 
 
 class EndSession(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Sign one of my devices out."""
+
     session: Key
 
 
@@ -320,6 +326,8 @@ class InvitesPage(Reply, frozen=True, kw_only=True):
 
 
 class EndInvite(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Make an invite link useless from now on."""
+
     invite: Key
 
 
@@ -361,4 +369,6 @@ class MeChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="me"):
 
 
 class ServerChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="server"):
+    """The server's name, or who may join it, changed: what `about` answers now."""
+
     server: ServerInfo
