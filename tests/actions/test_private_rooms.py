@@ -1,0 +1,157 @@
+"""Private and direct rooms: what strangers may not know of, and what its people share."""
+
+from typing import Any
+
+import pytest
+
+from hubbub.model.base import Command
+from hubbub.model.commands import COMMANDS
+from hubbub.model.errors import Forbidden, HubbubError, Invalid, NotFound
+from hubbub.model.messages import Delete, Edit, History, Post, Sync
+from hubbub.model.outcome import ToPerson, ToRoom
+from hubbub.model.policy import ServerRole
+from hubbub.model.reading import Read
+from hubbub.model.rooms import (
+    CreateRoom,
+    DeleteRoom,
+    Direct,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    Members,
+    Prefs,
+    SetRole,
+    UpdateRoom,
+)
+from tests.support.world import World, guest
+
+IN_A_ROOM: dict[type[Command], Command] = {
+    type(command): command
+    for command in (
+        Post(room="?", text="hi"),
+        Edit(room="?", seq=1, text="no"),
+        Delete(room="?", seq=1),
+        History(room="?"),
+        Sync(room="?", after=0),
+        Read(room="?", seq=1),
+        Join(room="?"),
+        Leave(room="?"),
+        Invite(room="?", user="bo"),
+        Kick(room="?", user="ana"),
+        SetRole(room="?", user="bo", role="owner"),
+        UpdateRoom(room="?", title="Mine"),
+        DeleteRoom(room="?"),
+        Prefs(room="?", notify="none"),
+        Members(room="?"),
+    )
+}
+
+
+def test_every_command_that_takes_a_room_is_tried_on_private_ones() -> None:
+    with_room = {command for command in COMMANDS.values() if "room" in command.__struct_fields__}
+    # `create_room` makes one; `typing` is the hub's.
+    done_elsewhere = {CreateRoom, COMMANDS["typing"]}
+    assert with_room - done_elsewhere == set(IN_A_ROOM)
+
+
+@pytest.mark.parametrize("kind", ["private", "direct"])
+@pytest.mark.parametrize("who", ["member", "admin", "owner", "guest"])
+@pytest.mark.parametrize("command", IN_A_ROOM.values(), ids=lambda command: command.word())
+def test_what_is_private_does_not_exist_for_others(
+    world: World, command: Command, who: str, kind: str
+) -> None:
+    ana, _ = world.people("ana eva")
+    stranger = guest("bo") if who == "guest" else world.account("bo", ServerRole(who))
+    if kind == "private":
+        room = world.do(ana, CreateRoom(title="X", kind="private", members=("eva",))).room.room
+    else:
+        room = world.do(ana, Direct(users=("eva",))).room.room
+    world.post(ana, "secret", room)
+
+    def refusal(room: str) -> HubbubError:
+        changed = type(command)(
+            **{field: getattr(command, field) for field in command.__struct_fields__}
+            | {"room": room}
+        )
+        with pytest.raises(HubbubError) as caught:
+            world.take(stranger, changed)
+        return caught.value
+
+    private, missing = refusal(room), refusal("no-such-room")
+    assert type(private) is type(missing)
+    assert who == "guest" or type(private) is NotFound
+    # Not even by its words does the answer tell whether there is such a room.
+    assert private.message.replace(room, "?") == missing.message.replace("no-such-room", "?")
+    assert world.rows("SELECT seq, rev FROM rooms ORDER BY pk") == [(0, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("size", range(2, 10))
+def test_the_same_people_find_the_same_direct_room(world: World, size: int) -> None:
+    everyone = world.people(" ".join(f"user{number}" for number in range(size)))
+    rooms = set()
+    for me in everyone:
+        others = tuple(one.name for one in reversed(everyone) if one is not me)
+        joined = world.do(me, Direct(users=others))
+        assert {person.name for person in joined.room.people} == set(others)
+        assert (joined.room.kind, joined.room.members) == ("direct", size)
+        rooms.add(joined.room.room)
+    assert len(rooms) == 1
+    if size > 2:
+        fewer = tuple(one.name for one in everyone[1:-1])
+        assert world.do(everyone[0], Direct(users=fewer)).room.room not in rooms
+
+
+def test_a_direct_room_has_two_to_nine_people() -> None:
+    for users in ((), tuple(f"user{number}" for number in range(9))):
+        with pytest.raises(Invalid):
+            Direct(users=users)
+
+
+def test_one_may_talk_to_oneself(world: World) -> None:
+    [ana] = world.people("ana")
+    room = world.do(ana, Direct(users=("ana",))).room
+    assert (room.members, room.people) == (1, ())
+    assert world.do(ana, Direct(users=("ana", "ana"))).room.room == room.room
+
+
+def test_the_others_see_a_direct_room_once_something_is_said(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    room = world.do(ana, Direct(users=("bo",))).room.room
+    assert (world.mine(ana)[room].hidden, world.mine(bo)[room].hidden) == (False, True)
+    world.post(ana, "hi", room)
+    assert [type(one) for one in world.told] == [ToPerson, ToRoom]
+    mine = world.mine(bo)[room]
+    assert (mine.hidden, mine.seq - mine.read_seq) == (False, 1)
+
+
+def test_leaving_a_direct_room_hides_it_until_somebody_writes(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    room = world.do(ana, Direct(users=("bo",))).room.room
+    world.post(ana, "one", room)
+    world.do(bo, Leave(room=room))
+    assert world.mine(bo)[room].hidden
+    assert world.mine(bo)[room].members == 2
+    world.post(ana, "two", room)
+    assert not world.mine(bo)[room].hidden
+    world.do(bo, Leave(room=room))
+    assert not world.do(bo, Direct(users=("ana",))).room.hidden
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Invite(room="?", user="eva"),
+        Kick(room="?", user="bo"),
+        SetRole(room="?", user="bo", role="owner"),
+        UpdateRoom(room="?", title="Us"),
+        DeleteRoom(room="?"),
+    ],
+    ids=lambda command: command.word(),
+)
+def test_a_direct_room_is_what_it_is(world: World, command: Any) -> None:
+    ana, *_ = world.people("ana bo eva")
+    room = world.do(ana, Direct(users=("bo",))).room.room
+    fields = {field: getattr(command, field) for field in command.__struct_fields__}
+    with pytest.raises(Forbidden):
+        world.do(ana, type(command)(**fields | {"room": room}))

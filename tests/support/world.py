@@ -1,0 +1,148 @@
+"""A small chat in memory: actions on a real SQLite, one command at a time or in batches."""
+
+import itertools
+import sqlite3
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+from hubbub import actions
+from hubbub.model.accounts import OPERATOR, Actor, AddAccount, Prepare
+from hubbub.model.base import Command, Query
+from hubbub.model.errors import HubbubError
+from hubbub.model.messages import Changes, Delete, Edit, Post, Posted, Sync
+from hubbub.model.names import skeleton, user_name
+from hubbub.model.outcome import Outcome, Told
+from hubbub.model.policy import ServerRole
+from hubbub.model.rooms import MyRoom
+from hubbub.store.database import Connection, Database
+from hubbub.store.tx import Tx
+
+DAY_MS = 24 * 3600 * 1000
+START = 1_763_800_000_000
+
+
+@cache
+def _schema() -> bytes:
+    """A database with the newest schema and nothing in it; made once, as Alembic is slow."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "schema.db"
+        Database(path).migrate()
+        source = sqlite3.connect(path)
+        try:
+            # An image in WAL mode cannot be opened in memory.
+            source.execute("PRAGMA journal_mode=DELETE")
+            return source.serialize()
+        finally:
+            source.close()
+
+
+class World:
+    """Carries commands out as the ledger does, with a clock and ids that a test can foresee.
+
+    ``told`` is what the latest commands mean for the others.
+    """
+
+    def __init__(self, *, prepared: bool = True) -> None:
+        self.driver = sqlite3.connect(":memory:", isolation_level=None)
+        self.driver.deserialize(_schema())
+        self.driver.execute("PRAGMA foreign_keys=ON")
+        self.db = Connection(self.driver, sqlite_dialect.dialect(paramstyle="named"))
+        self.now = START
+        self.told: list[Told] = []
+        self._ids = itertools.count(1)
+        if prepared:
+            self.do(OPERATOR, Prepare())
+
+    def close(self) -> None:
+        self.db.close()
+
+    def batch(self, *works: tuple[Actor, Command]) -> list[Any]:
+        """All in one transaction; the reply or the error of each."""
+        self.db.begin()
+        try:
+            results = actions.carry(self.tx(), list(works))
+        except BaseException:
+            self.db.rollback()
+            raise
+        self.db.commit()
+        self.told = [told for one in results if isinstance(one, Outcome) for told in one.told]
+        return [one.reply if isinstance(one, Outcome) else one for one in results]
+
+    def do(self, actor: Actor, command: Command) -> Any:
+        """One command; its reply. Raises HubbubError."""
+        [result] = self.batch((actor, command))
+        if isinstance(result, HubbubError):
+            raise result
+        return result
+
+    def ask(self, actor: Actor, query: Query) -> Any:
+        """One query; its answer. Raises HubbubError."""
+        self.db.begin_snapshot()
+        try:
+            return actions.answer(self.tx(), actor, query)
+        finally:
+            self.db.rollback()
+
+    def take(self, actor: Actor, command: Command) -> Any:
+        """A command or a query, as a gateway would sort them."""
+        return self.ask(actor, command) if isinstance(command, Query) else self.do(actor, command)
+
+    def tx(self) -> Tx:
+        return Tx(self.db, self.now, lambda: f"random-{next(self._ids)}")
+
+    def rows(self, sql: str) -> list[Any]:
+        """What is really in the tables."""
+        return self.driver.execute(sql).fetchall()
+
+    def account(
+        self, name: str, role: ServerRole = ServerRole.MEMBER, session: str | None = None
+    ) -> Actor:
+        """Somebody with an account, in the lobby."""
+        added = self.do(OPERATOR, sign_up(name, role=role, session=session))
+        return Actor(user_id=added.user_id, name=added.me.name, role=role, session=session)
+
+    def people(self, names: str) -> list[Actor]:
+        return [self.account(name) for name in names.split()]
+
+    def post(self, actor: Actor, text: str = "hi", room: str = "lobby", **more: Any) -> Posted:
+        posted: Posted = self.do(actor, Post(room=room, text=text, **more))
+        return posted
+
+    def edit(self, actor: Actor, seq: int, text: str, room: str = "lobby") -> int:
+        return int(self.do(actor, Edit(room=room, seq=seq, text=text)).rev)
+
+    def delete(self, actor: Actor, seq: int, room: str = "lobby") -> int:
+        return int(self.do(actor, Delete(room=room, seq=seq)).rev)
+
+    def sync(self, actor: Actor, after: int, room: str = "lobby") -> Changes:
+        changes: Changes = self.ask(actor, Sync(room=room, after=after))
+        return changes
+
+    def mine(self, actor: Actor) -> dict[str, MyRoom]:
+        """My rooms by id."""
+        from hubbub.model.accounts import MyProfile
+
+        return {room.room: room for room in self.ask(actor, MyProfile()).rooms}
+
+
+def sign_up(name: str, **more: Any) -> AddAccount:
+    """The sign-up of somebody, as it reaches the ledger; open unless told otherwise."""
+    handle = user_name(name)
+    return AddAccount(
+        name=handle,
+        skeleton=skeleton(handle),
+        display_name=name.title(),
+        password_hash="hash",
+        **{"registration": "open", **more},
+    )
+
+
+def guest(name: str = "gus", key: str | None = None) -> Actor:
+    """Somebody who only looks in."""
+    return Actor(
+        user_id=0, name=f"~{name}", role=ServerRole.GUEST, guest_key=key or f"~key-of-{name}"
+    )
