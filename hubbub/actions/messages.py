@@ -147,10 +147,10 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
     done: list[tuple[int, Outcome[Posted]]] = []
     rows: list[Values] = []
     mentions: list[Values] = []
+    firsts: dict[int, Outcome[Posted]] = {}
     for room_pk, posts in accepted.items():
         room = by_pk[room_pk]
         last_seq, last_rev = tx.raise_counters(room_pk, len(posts))
-        shown_again = _unhide(tx, room)
         named_in = [mentioned_names(one.post.text) for one in posts]
         members = _members_named(tx, room, named_in)
         first_seq, first_rev = last_seq - len(posts) + 1, last_rev - len(posts) + 1
@@ -186,14 +186,17 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
                 reply_to=post.reply_to,
                 mentions=tuple(named),
             )
-            told: list[Told] = [*shown_again, ToRoom(room.id, event)]
-            shown_again = []
-            done.append((index, Outcome(Posted(seq=seq, rev=rev, at=tx.now), told)))
+            outcome = Outcome(Posted(seq=seq, rev=rev, at=tx.now), [ToRoom(room.id, event)])
+            done.append((index, outcome))
+            firsts.setdefault(room_pk, outcome)
         _move_markers(batch, room, posts, last_seq)
     if rows:
         tx.insert_messages(rows)
     if mentions:
         tx.add_mentions(mentions)
+    # Last, as people are told of a room with all that is new in it, and before it is shown.
+    for room_pk, first in firsts.items():
+        first.told[:0] = _unhide(tx, by_pk[room_pk])
     return done
 
 
