@@ -99,7 +99,7 @@ class Connection:
 
 
 class Database:
-    """An SQLite database in a file (or, for tests, in shared memory)."""
+    """An SQLite database in a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -111,7 +111,8 @@ class Database:
 
         Alembic is loaded only when there is something to do: it doubles the time of a start.
         """
-        with contextlib.closing(self._open()) as driver:
+        # Looked at before it is changed in any way: it may be another program's.
+        with contextlib.closing(self._connect()) as driver:
             version = _version(driver, self.path)
         if version == HEAD:
             return
@@ -141,18 +142,25 @@ class Database:
         except OSError:
             return 0
 
-    def _open(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         try:
-            driver = sqlite3.connect(
+            return sqlite3.connect(
                 self.path,
                 timeout=BUSY_TIMEOUT_MS / 1000,
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=512,
             )
+        except sqlite3.Error as error:
+            raise DatabaseError(_why_not(self.path, error)) from error
+
+    def _open(self) -> sqlite3.Connection:
+        driver = self._connect()
+        try:
             driver.execute("PRAGMA journal_mode=WAL").fetchone()
             driver.execute("PRAGMA foreign_keys=ON")
         except sqlite3.Error as error:
+            driver.close()
             raise DatabaseError(_why_not(self.path, error)) from error
         return driver
 
@@ -175,7 +183,7 @@ def _version(driver: sqlite3.Connection, path: Path) -> str | None:
             )
         row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
-        raise DatabaseError(f"{path} cannot be read ({error}).") from error
+        raise DatabaseError(_why_not(path, error)) from error
     version = str(row[0]) if row else ""
     if version > HEAD:
         raise DatabaseError(

@@ -1,0 +1,170 @@
+"""The schema, and what is no database of ours."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from hubbub.store import migrations
+from hubbub.store.database import Database, DatabaseError
+from hubbub.store.migrations import HEAD
+from hubbub.store.tables import metadata
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "hubbub.db"
+    Database(path).migrate()
+    return path
+
+
+def shape(path: Path) -> dict[str, Any]:
+    """All that SQLite knows of the tables: columns, defaults, keys, indexes, rowids."""
+    driver = sqlite3.connect(path)
+    try:
+        tables = {
+            row[1]: row[4:6]
+            for row in driver.execute("PRAGMA table_list")
+            if not row[1].startswith("sqlite_") and row[1] != "alembic_version"
+        }
+        return {
+            name: {
+                "without rowid, strict": flags,
+                "columns": driver.execute(f"PRAGMA table_xinfo({name})").fetchall(),
+                "foreign keys": sorted(
+                    row[2:] for row in driver.execute(f"PRAGMA foreign_key_list({name})")
+                ),
+                "indexes": sorted(
+                    (*row[2:], tuple(driver.execute(f"PRAGMA index_xinfo({row[1]})")))
+                    for row in driver.execute(f"PRAGMA index_list({name})")
+                ),
+            }
+            for name, flags in tables.items()
+        }
+    finally:
+        driver.close()
+
+
+def test_the_migrations_make_the_tables_that_statements_are_built_from(
+    migrated: Path, tmp_path: Path
+) -> None:
+    described = tmp_path / "described.db"
+    engine = create_engine(f"sqlite:///{described}", poolclass=NullPool)
+    metadata.create_all(engine)
+    made, wanted = shape(migrated), shape(described)
+    assert set(made) == set(wanted) == set(metadata.tables)
+    for name in wanted:
+        assert made[name] == wanted[name]
+
+
+def test_alembic_finds_nothing_to_migrate(migrated: Path) -> None:
+    engine = create_engine(f"sqlite:///{migrated}", poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD
+
+
+def test_the_head_that_a_start_looks_at_is_the_newest_migration() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_heads() == [HEAD]
+    versions = [script.revision for script in scripts.walk_revisions()]
+    assert versions == sorted(versions, reverse=True), "names sort in order of time"
+
+
+def test_migrating_again_changes_nothing(migrated: Path) -> None:
+    before = migrated.read_bytes()
+    Database(migrated).migrate()
+    assert migrated.read_bytes() == before
+
+
+def refusal(path: Path) -> str:
+    """The one clear sentence or two with which this file is refused."""
+    with pytest.raises(DatabaseError) as caught:
+        Database(path).migrate()
+    assert str(path) in caught.value.message
+    assert caught.value.message.endswith(".")
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "hubbub.db"
+    Database(path).migrate()
+    driver = sqlite3.connect(path)
+    driver.execute("UPDATE alembic_version SET version_num = '9999'")
+    driver.commit()
+    driver.close()
+    assert "written by a newer Hubbub (schema 9999" in refusal(path)
+
+
+@pytest.mark.parametrize("table", ["recipes", "alembic_version", "rooms"])
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(
+    tmp_path: Path, table: str
+) -> None:
+    path = tmp_path / "hubbub.db"
+    driver = sqlite3.connect(path)
+    driver.execute(f"CREATE TABLE {table} (version_num)")
+    driver.commit()
+    driver.close()
+    before = path.read_bytes()
+    assert "not Hubbub's" in refusal(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["hubbub.db"]
+
+
+@pytest.mark.parametrize("content", [b"Dear diary, today I chatted. " * 40, b"\x00" * 5000])
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "hubbub.db"
+    path.write_bytes(content)
+    assert "is not a database" in refusal(path)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hubbub.db"
+    path.mkdir()
+    assert "cannot be opened" in refusal(path)
+
+
+def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
+    path = tmp_path / "hubbub.db"
+    path.touch()
+    Database(path).migrate()
+    assert set(shape(path)) == set(metadata.tables)
+
+
+def test_a_reader_cannot_write(migrated: Path) -> None:
+    reader = Database(migrated).reader()
+    try:
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader._driver.execute("DELETE FROM rooms")
+    finally:
+        reader.close()
+
+
+def test_a_commit_is_on_disk_before_it_is_acknowledged(migrated: Path) -> None:
+    writer = Database(migrated).writer()
+    try:
+        pragmas = {
+            name: writer._driver.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+        }
+        assert pragmas == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "secure_delete": 1,
+            "foreign_keys": 1,
+        }
+    finally:
+        writer.close()
