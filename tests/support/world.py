@@ -26,7 +26,7 @@ START = 1_763_800_000_000
 
 
 @cache
-def _schema() -> bytes:
+def schema() -> bytes:
     """A database with the newest schema and nothing in it; made once, as Alembic is slow."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "schema.db"
@@ -48,7 +48,7 @@ class World:
 
     def __init__(self, *, prepared: bool = True) -> None:
         self.driver = sqlite3.connect(":memory:", isolation_level=None)
-        self.driver.deserialize(_schema())
+        self.driver.deserialize(schema())
         self.driver.execute("PRAGMA foreign_keys=ON")
         self.db = Connection(self.driver, sqlite_dialect.dialect(paramstyle="named"))
         self.now = START
