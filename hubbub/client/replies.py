@@ -1,0 +1,150 @@
+"""Tables: what each command is answered with, which may be repeated, which go over HTTP."""
+
+from typing import Any
+
+import msgspec
+
+from hubbub.client.frames import SyncReply
+from hubbub.model.accounts import (
+    About,
+    Auth,
+    ChangePassword,
+    CreateInvite,
+    DisableUser,
+    EndInvite,
+    EndSession,
+    Hello,
+    InviteMade,
+    Invites,
+    InvitesPage,
+    Mine,
+    MyProfile,
+    ServerInfo,
+    Sessions,
+    SessionsPage,
+    SignedIn,
+    SignIn,
+    SignInAsGuest,
+    SignOut,
+    SignUp,
+    UpdateMe,
+    UpdateServer,
+    Users,
+    UsersPage,
+    Welcome,
+)
+from hubbub.model.base import Command, Done, Query, Reply
+from hubbub.model.messages import (
+    Changed,
+    Delete,
+    Edit,
+    History,
+    Page,
+    Post,
+    Posted,
+    Sync,
+    Typing,
+)
+from hubbub.model.reading import Active, Read, ReadMarker
+from hubbub.model.rooms import (
+    CreateRoom,
+    DeleteRoom,
+    Direct,
+    Invite,
+    Join,
+    Joined,
+    Kick,
+    Leave,
+    Members,
+    MembersChanged,
+    MembersPage,
+    Prefs,
+    Rooms,
+    RoomsPage,
+    SetRole,
+    UpdateRoom,
+)
+
+
+class Left(Reply, frozen=True, kw_only=True):
+    """``mrev`` is null for a guest, who was never a member."""
+
+    mrev: int | None = None
+
+
+REPLIES: dict[type[Command], type[Reply]] = {
+    About: ServerInfo,
+    Auth: Done,
+    ChangePassword: Done,
+    CreateInvite: InviteMade,
+    CreateRoom: Joined,
+    Delete: Changed,
+    DeleteRoom: Done,
+    Direct: Joined,
+    DisableUser: Done,
+    Edit: Changed,
+    EndInvite: Done,
+    EndSession: Done,
+    Hello: Welcome,
+    History: Page,
+    Invite: MembersChanged,
+    Invites: InvitesPage,
+    Join: Joined,
+    Kick: MembersChanged,
+    Leave: Left,
+    Members: MembersPage,
+    MyProfile: Mine,
+    Post: Posted,
+    Prefs: Changed,
+    Read: ReadMarker,
+    Rooms: RoomsPage,
+    Sessions: SessionsPage,
+    SetRole: MembersChanged,
+    SignIn: SignedIn,
+    SignInAsGuest: SignedIn,
+    SignOut: Done,
+    SignUp: SignedIn,
+    Sync: SyncReply,
+    UpdateMe: Changed,
+    UpdateRoom: Changed,
+    # The news itself comes as a `server` event.
+    UpdateServer: Done,
+    Users: UsersPage,
+}
+
+# Told and not answered; lost without a connection.
+TOLD: frozenset[type[Command]] = frozenset({Active, Typing})
+
+OVER_HTTP: dict[type[Command], tuple[str, str]] = {
+    SignUp: ("POST", "/api/sign-up"),
+    SignIn: ("POST", "/api/sign-in"),
+    SignInAsGuest: ("POST", "/api/guest"),
+    SignOut: ("POST", "/api/sign-out"),
+    ChangePassword: ("PUT", "/api/me/password"),
+}
+
+# Done twice, these end as if done once; so they are sent again when their answer was lost.
+REPEATABLE: frozenset[type[Command]] = frozenset(
+    {Delete, Direct, Edit, EndInvite, EndSession, Join, Prefs, UpdateMe, UpdateRoom}
+)
+
+
+def may_repeat(command: Command) -> bool:
+    """Whether a command may be sent again if it is not known what became of it."""
+    if isinstance(command, Post):
+        return command.nonce is not None
+    if isinstance(command, Read):
+        return not command.back
+    return isinstance(command, Query) or type(command) in REPEATABLE
+
+
+def reply_of(command: Command) -> type[Reply]:
+    """The type of a command's reply."""
+    if isinstance(command, SetRole) and command.room is None:
+        return Changed
+    return REPLIES[type(command)]
+
+
+def decode(command: Command, reply: bytes) -> Any:
+    """A command's reply. Raises msgspec.DecodeError if it is not of this protocol."""
+    return msgspec.json.decode(reply, type=reply_of(command))
