@@ -6,6 +6,7 @@ import errno
 import gc
 import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -163,6 +164,8 @@ def _why_not(host: str, port: int, error: OSError) -> str:
             why = f"Port {port} needs special rights. Give one above 1023 with --port."
         case errno.EADDRNOTAVAIL:
             why = f"{host} is not an address of this machine. Give another with --host."
+        case _ if isinstance(error, socket.gaierror):
+            why = f"{host} is not known as an address or a name. Give another with --host."
         case _:
             why = f"{host} port {port} cannot be listened on ({error.strerror or error})."
     return why

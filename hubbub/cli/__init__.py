@@ -54,8 +54,11 @@ def _wrong_value(error: typer.BadParameter) -> str:
         named = error.param_hint
         return f"{named}: {error.message}" if named else error.format_message()
     source = error.ctx.get_parameter_source(error.param.name)
-    from_environment = source is not None and source.name == "ENVIRONMENT"
-    return f"{error.param.envvar if from_environment else error.param.opts[0]}: {error.message}"
+    if source is None or source.name != "ENVIRONMENT":
+        return f"{error.param.opts[0]}: {error.message}"
+    # Only as a variable does a switch have a value.
+    is_switch = getattr(error.param, "is_flag", False)
+    return f"{error.param.envvar}: {'give true or false.' if is_switch else error.message}"
 
 
 def _hint(error: typer.TyperException) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import pwd
 import socket
@@ -113,6 +114,8 @@ def _running(folder: DataFolder) -> "_Theirs | None":
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, BlockingIOError):
         return None  # none runs, or it is about to listen, or too many ask at once
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None  # nor can there be such a folder, which is told of next
         raise FolderError(
             f"The server's socket {folder.socket} cannot be opened ({error.strerror}). "
             "Run this as the user who runs the server."

@@ -77,15 +77,33 @@ def refuse(sentence: str) -> typer.BadParameter:
 
 def host(text: str) -> str:
     name = text.strip().strip("[]")
-    if not name or any(mark in name for mark in "/@ ") or "://" in name:
+    if not _may_be_host(name):
         raise refuse(f"“{text}” is not an address to listen on, such as 127.0.0.1 or 0.0.0.0.")
     return name
+
+
+def _may_be_host(name: str) -> bool:
+    """Whether it can be looked up; whether there is such a host shows when it is listened on."""
+    try:
+        if ":" in name:
+            ipaddress.IPv6Address(name)
+        else:
+            name.encode("idna")
+    except ValueError:
+        return False
+    return bool(name) and not any(mark in "/@" or mark.isspace() for mark in name)
 
 
 def whole(text: str, least: int, most: int, what: str) -> int:
     if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
         raise refuse(f"“{text}” is not {what}.")
     return int(text)
+
+
+def folder(text: str) -> Path:
+    if not text:  # an unset variable in a script: "$DATA"
+        raise refuse("give the name of a folder.")
+    return Path(text)
 
 
 def port(text: str) -> int:
@@ -171,7 +189,9 @@ Host = Annotated[
     setting("--host", "Listen here; 0.0.0.0 lets others in", WHERE, "ADDRESS", host),
 ]
 Port = Annotated[int | None, setting("--port", "Listen on this port", WHERE, "PORT", port)]
-Data = Annotated[Path | None, setting("--data", "Keep everything in this folder", WHERE, "DIR")]
+Data = Annotated[
+    Path | None, setting("--data", "Keep everything in this folder", WHERE, "DIR", folder)
+]
 PublicUrl = Annotated[
     str | None,
     setting("--public-url", "Where people come in, behind a proxy", WHERE, "URL", public_url),

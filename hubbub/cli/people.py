@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hubbub.cli.address import for_people
-from hubbub.cli.options import Data, Host, Port, PublicUrl, settings_of
+from hubbub.cli.options import Data, Host, Port, PublicUrl, settings_of, whole
 from hubbub.model.accounts import (
     INVITE_DAYS_MAX,
     PASSWORD_MAX,
@@ -158,14 +158,22 @@ def _row(person: Person) -> tuple[str, str, str]:
     return person.name, person.display_name, role
 
 
+def _days(text: str) -> int:
+    return whole(text, 1, INVITE_DAYS_MAX, f"a number of days from 1 to {INVITE_DAYS_MAX}")
+
+
+def _uses(text: str) -> int:
+    return whole(text, 1, INVITE_USES_MAX, f"a number of people from 1 to {INVITE_USES_MAX}")
+
+
 def invite(
     days: Annotated[
         int | None,
-        typer.Option(help=r"Days that it is good \[7]", min=1, max=INVITE_DAYS_MAX, metavar="N"),
+        typer.Option(help=r"Days that it is good \[7]", parser=_days, metavar="N"),
     ] = None,
     uses: Annotated[
         int | None,
-        typer.Option(help=r"People that it is for \[1]", min=1, max=INVITE_USES_MAX, metavar="N"),
+        typer.Option(help=r"People that it is for \[1]", parser=_uses, metavar="N"),
     ] = None,
     owner: Annotated[
         bool, typer.Option("--owner", help="For an owner of the server, once.")

@@ -36,6 +36,8 @@ class DataFolder:
             probe = self.path / f".probe-{os.getpid()}"
             probe.touch()
             probe.unlink()
+        except FileExistsError as error:
+            raise FolderError(f"{self.path} is not a folder. Give another with --data.") from error
         except OSError as error:
             raise FolderError(
                 f"The data folder {self.path} cannot be written ({error.strerror}). "
