@@ -59,7 +59,7 @@ class PresenceBook:
         if timer is not None:
             timer.cancel()
             return
-        self._tell(client, room, self.state(client.key))
+        self._tell(client, room, self.state(client.key), is_here=True)
 
     def left(self, client: Client, room: Room) -> None:
         """A person is no longer present in a room; told unless they are back in a moment."""
@@ -73,9 +73,9 @@ class PresenceBook:
     def _gone(self, client: Client, room: Room) -> None:
         self._leaving.pop((client.key, room.id), None)
         if client.key not in room.people:
-            # Whoever is still connected has left the room, and is told of as a member.
-            online = client.key in self._hub.people
-            self._tell(client, room, self.state(client.key) if online else "offline")
+            # Whoever is still connected has left the room only, which text clients read as such;
+            # a presence is the person's in all rooms.
+            self._tell(client, room, self.state(client.key), is_here=False)
 
     def leaving(self, client: Client) -> None:
         self._away.discard(client)
@@ -92,11 +92,12 @@ class PresenceBook:
             small = [room.id for room in client.rooms.values() if room.is_small]
             self._hub.send_to_rooms(small, event)
 
-    def _tell(self, client: Client, room: Room, state: PresenceState) -> None:
+    def _tell(self, client: Client, room: Room, state: PresenceState, *, is_here: bool) -> None:
         if not room.is_small:
             self._counts_due.add(room)
             return
-        if line := text.presence(Presence(user=client.actor.name, state=state)):
+        shown: PresenceState = state if is_here else "offline"
+        if line := text.presence(Presence(user=client.actor.name, state=shown)):
             room.tell_text(line)
             self._hub.touch(room)
         if not self._due:
