@@ -189,11 +189,12 @@ def disable_user(tx: Tx, actor: Actor, command: DisableUser) -> Outcome[Done]:
     if command.disabled:
         _require_over(tx, actor, user)
     tx.set_disabled(user.id, command.disabled)
-    told: list[Told] = [AccountChanged(user.name)]
+    told: list[Told] = []
     if command.disabled:
+        # First, as who is out is not told to come back as what they are now.
         ended = tx.end_sessions(user.id)
         told.append(SessionsEnded(user.name, tuple(ended)))
-    return Outcome(Done(), told)
+    return Outcome(Done(), [*told, AccountChanged(user.name)])
 
 
 def _require_over(tx: Tx, actor: Actor, user: UserRow) -> None:

@@ -185,7 +185,7 @@ def test_admins_lock_members_but_no_owners(world: World) -> None:
 def test_a_locked_account_has_no_sessions_opens_none_and_posts_nothing(world: World) -> None:
     admin, bo = world.account("adam", ADMIN), world.account("bo", session="s1")
     world.do(admin, DisableUser(user="bo"))
-    assert world.told == [AccountChanged("bo"), SessionsEnded("bo", ("s1",))]
+    assert world.told == [SessionsEnded("bo", ("s1",)), AccountChanged("bo")]
     assert world.rows("SELECT * FROM sessions") == []
     with pytest.raises(Forbidden):
         world.do(OPERATOR, OpenSession(user_id=bo.user_id, session="s2", label=""))
