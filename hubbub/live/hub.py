@@ -118,6 +118,7 @@ class Hub:
         """A connection whose person is known."""
         self.clients.add(client)
         self.people.setdefault(client.key, set()).add(client)
+        self.presence.connected(client)
 
     def disconnect(self, client: Client) -> None:
         client.closed()

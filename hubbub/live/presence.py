@@ -77,8 +77,20 @@ class PresenceBook:
             # a presence is the person's in all rooms.
             self._tell(client, room, self.state(client.key), is_here=False)
 
+    def connected(self, client: Client) -> None:
+        """One more device of a person, at which they are now."""
+        if self._others_are_away(client):
+            self._tell_state(client, "online")
+
     def leaving(self, client: Client) -> None:
+        """One device less; those that are left may all be away."""
+        if client not in self._away and self._others_are_away(client):
+            self._tell_state(client, "away")
         self._away.discard(client)
+
+    def _others_are_away(self, client: Client) -> bool:
+        others = self._hub.people.get(client.key, set()) - {client}
+        return bool(others) and others <= self._away
 
     def set_active(self, client: Client, active: bool) -> None:
         before = self.state(client.key)
@@ -88,9 +100,14 @@ class PresenceBook:
             self._away.add(client)
         after = self.state(client.key)
         if before != after:
-            event = Presence(user=client.actor.name, state=after)
-            small = [room.id for room in client.rooms.values() if room.is_small]
-            self._hub.send_to_rooms(small, event)
+            self._tell_state(client, after)
+
+    def _tell_state(self, client: Client, state: PresenceState) -> None:
+        """Everyone who shares a small room with any device of this person."""
+        devices = self._hub.people.get(client.key, set())
+        rooms = {room for device in devices for room in device.rooms.values() if room.is_small}
+        event = Presence(user=client.actor.name, state=state)
+        self._hub.send_to_rooms([room.id for room in rooms], event)
 
     def _tell(self, client: Client, room: Room, state: PresenceState, *, is_here: bool) -> None:
         if not room.is_small:

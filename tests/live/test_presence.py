@@ -64,6 +64,21 @@ async def test_a_person_is_away_when_all_their_devices_are(hall: Hall) -> None:
     assert states(ana) == [("bo", "away"), ("bo", "online")]
 
 
+async def test_devices_that_come_and_go_change_what_a_person_is(hall: Hall) -> None:
+    ana = await hall.come("ana")
+    phone, laptop = await hall.come("bo"), await hall.come("bo")
+    await turn()
+    forget(ana)
+    hall.hub.presence.set_active(laptop, False)
+    hall.hub.disconnect(phone)
+    assert states(ana) == [("bo", "away")]
+    hall.hub.disconnect(await hall.come("bo"))
+    assert states(ana) == [("bo", "away"), ("bo", "online"), ("bo", "away")]
+    hall.hub.disconnect(laptop)
+    await until(lambda: states(ana)[-1] == ("bo", "offline"))
+    assert len(states(ana)) == 4
+
+
 async def test_whoever_shares_several_rooms_is_told_once(hall: Hall) -> None:
     hall.stored["tea"] = []
     ana = await hall.come("ana", "lobby", "tea")
