@@ -32,8 +32,8 @@ def read(tx: Tx, actor: Actor, command: Read) -> Outcome[ReadMarker]:
 
 @handles(Prefs)
 def prefs(tx: Tx, actor: Actor, command: Prefs) -> Outcome[Changed]:
-    me = myself(tx, actor)
     room, member = place(tx, actor, command.room, Action.SET_PREFS)
+    me = myself(tx, actor)
     assert member
     notify = command.notify or member.notify
     hidden = bool(member.hidden) if command.hidden is None else command.hidden
