@@ -214,6 +214,10 @@ class Site:
         """Do something on the server's own loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_S)
 
+    def at(self, now: int) -> None:
+        """From now on it is this time (milliseconds since the epoch), and stays it."""
+        self._app.ledger._clock = lambda: now
+
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
