@@ -35,7 +35,7 @@ BACKLOG = 4096  # connections not yet accepted: everyone comes back at once afte
 COME_BACK_AFTER_S = 2.0
 CLOSE_RESTART = 1012
 GOODBYES_WITHIN_S = 2.0
-REQUESTS_WITHIN_S = 1.0
+REQUESTS_WITHIN_S = 0.5  # aiohttp waits twice: for the answers, and then for what it cancelled
 
 # The writer thread waits this long for the loop to let go of the interpreter; the default of
 # 5 ms would make each of its steps wait that long under load.
