@@ -14,7 +14,7 @@ import aiohttp
 from tests.support.server import HOST, Server
 
 SUBPROTOCOL = "hubbub.v1"
-TIMEOUT_S = 15.0
+TIMEOUT_S = 5.0
 PASSWORD = "three words do well"
 
 Answer = dict[str, Any]
@@ -113,6 +113,11 @@ class _Listener:
     def took(self, data: str) -> None:
         raise NotImplementedError
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection has ended and all that came over it has been taken."""
+        return self._task.done()
+
     async def _until(self, find: Callable[[], Any], what: str, heard: Callable[[], Any]) -> Any:
         """What ``find`` finds in what has been heard, as soon as it is there."""
         try:
@@ -195,6 +200,10 @@ class JsonClient(_Listener):
 
         found: Answer = await self._until(find, f"{on} {fields}", lambda: self.heard[-20:])
         return found
+
+    def of(self, kind: str) -> list[Answer]:
+        """The events of one kind, in the order in which they were heard."""
+        return [frame for frame in self.heard if frame.get("on") == kind]
 
     def messages(self, room: str) -> list[tuple[str, str]]:
         """Who said what in a room, in the order in which it was heard."""

@@ -115,10 +115,13 @@ class Server:
         self._process = None
         return code
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
     def stop(self) -> int:
         """SIGTERM, as a service manager would; its exit code."""
-        assert self._process
-        self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         return self.wait()
 
     def kill(self) -> None:
