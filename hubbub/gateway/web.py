@@ -39,6 +39,8 @@ def application(desk: Desk, *, client: Path = pages.BUILT) -> web.Application:
             "logger": _server_log(),
         },
     )
+    # It warns of every client that offers a subprotocol of somebody else's.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     app[DESK] = desk
     app[ENTRANCE] = Entrance(desk.settings)
     app[operator.TALLY] = operator.Tally()
