@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 from hubbub.wire.frames import PING_FRAME, text_frame
@@ -33,6 +34,7 @@ class Client:
         "dialect",
         "door",
         "missed",
+        "missed_rev",
         "progress_at",
         "rooms",
         "seen_at",
@@ -57,6 +59,8 @@ class Client:
         self.behind = False
         # Room → the seq up to which it was shown, for rooms in which frames were left out.
         self.missed: dict[str, int] = {}
+        # The person's rev up to which events of their own were left out.
+        self.missed_rev: int | None = None
         self.buffered = 0
         self.seen_at = now
         self.progress_at = now
@@ -70,10 +74,16 @@ class Client:
 
     def send(self, payload: bytes) -> None:
         """A frame for this client alone: never dropped."""
-        self.transport.write(text_frame(payload))
+        self.write(text_frame(payload))
 
     def ping(self) -> None:
-        self.transport.write(PING_FRAME)
+        self.write(PING_FRAME)
+
+    def write(self, frames: bytes) -> None:
+        """Whole frames. To a connection that is gone nothing is written; its door will notice."""
+        # uvloop says so by this error, and by it alone.
+        with contextlib.suppress(RuntimeError):
+            self.transport.write(frames)
 
     def waiting_bytes(self) -> int:
         """What has been written and not yet taken by the kernel."""

@@ -17,7 +17,7 @@ from hubbub.live.ring import Ring
 from hubbub.live.room import Room
 from hubbub.model.base import Event
 from hubbub.model.errors import HubbubError
-from hubbub.model.events import RoomEvent
+from hubbub.model.events import PersonEvent, RoomEvent
 from hubbub.model.outcome import (
     AccountChanged,
     MembershipChanged,
@@ -31,7 +31,7 @@ from hubbub.model.outcome import (
     ToRooms,
 )
 from hubbub.model.reading import Behind, Notice, RoomHead
-from hubbub.model.rooms import MemberChanged
+from hubbub.model.rooms import MemberChanged, Removed
 from hubbub.wire import json, text
 from hubbub.wire.frames import text_frame
 
@@ -292,16 +292,29 @@ class Hub:
             if not self._greetings[key]:
                 del self._greetings[key]
 
-    def send_to_person(self, key: str, event: Event) -> None:
-        """All JSON clients of a person."""
+    def send_to_person(self, key: str, event: PersonEvent) -> None:
+        """All JSON clients of a person; those behind get `removed` only and ask for the rest."""
         for greeting in self._greetings.get(key, ()):
             greeting.is_stale = True
         clients = self.people.get(key)
         if clients:
             frame = text_frame(json.event(event))
             for client in clients:
-                if client.dialect == "json":
-                    client.transport.write(frame)
+                if client.dialect != "json":
+                    continue
+                if isinstance(event, Removed):
+                    client.write(frame)
+                elif not self._offer(client, frame):
+                    client.missed_rev = event.rev
+
+    def _offer(self, client: Client, frame: bytes) -> bool:
+        """Write a live frame, unless the client is behind or falls behind now."""
+        if not client.behind and client.waiting_bytes() > self._high_water:
+            self.fall_behind(client)
+        if client.behind:
+            return False
+        client.write(frame)
+        return True
 
     def send_to_rooms(self, rooms: Iterable[str], event: Event) -> None:
         """Everyone in any of the rooms, once."""
@@ -310,11 +323,10 @@ class Hub:
             for room_id in rooms
             if (room := self.rooms.get(room_id)) is not None
             for client in room.json
-            if not client.behind
         }
         frame = text_frame(json.event(event))
         for client in clients:
-            client.transport.write(frame)
+            self._offer(client, frame)
 
     def say_goodbye(self, notice: Notice, line: str) -> None:
         """The last word to everyone, each in their dialect."""
@@ -322,13 +334,13 @@ class Hub:
             self.settle(room)
         frames = {"json": text_frame(json.event(notice)), "text": text.frames(line)}
         for client in self.clients:
-            client.transport.write(frames[client.dialect])
+            client.write(frames[client.dialect])
 
     def send_to_all(self, event: Event) -> None:
         frame = text_frame(json.event(event))
         for client in self.clients:
-            if client.dialect == "json" and not client.behind:
-                client.transport.write(frame)
+            if client.dialect == "json":
+                self._offer(client, frame)
 
     def _membership(self, told: MembershipChanged) -> None:
         """A person's devices come into the room or go out of it, and the room is told."""
@@ -412,6 +424,7 @@ class Hub:
         """It has been told what it missed: live frames go on."""
         self._behind.discard(client)
         client.missed = {}
+        client.missed_rev = None
         client.caught_up()
 
     @property
@@ -450,14 +463,15 @@ class Hub:
             elif quiet_s > PING_EVERY_S / 2 and not client.waiting_bytes():
                 client.ping()
 
-    def heads(self, missed: Iterable[str]) -> Behind:
-        """Where the rooms are that a client missed something of."""
+    def heads(self, missed: Iterable[str], rev: int | None = None) -> Behind:
+        """Where the rooms are that a client missed something of, and the person's own rev."""
         return Behind(
+            rev=rev,
             rooms={
                 room_id: RoomHead(seq=room.seq, rev=room.rev)
                 for room_id in missed
                 if (room := self.rooms.get(room_id)) is not None
-            }
+            },
         )
 
     async def _count(self) -> None:

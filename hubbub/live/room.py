@@ -146,7 +146,12 @@ class Room:
         for client in clients:
             transport = client.transport
             if not client.behind and transport.get_write_buffer_size() <= high_water:
-                transport.write(data)
+                # One that is gone must not keep the frame from the others (see `Client.write`;
+                # this is the hottest loop of all, so it is not called here).
+                try:  # noqa: SIM105 - a context manager would cost as much as the call
+                    transport.write(data)
+                except RuntimeError:
+                    pass
                 continue
             if not client.behind:
                 fall_behind(client)

@@ -26,3 +26,6 @@ EVENTS: dict[str, type[Event]] = {event.word(): event for event in get_args(AnyE
 
 # What changes a room durably and so has a rev of the room; the hub keeps these in its ring.
 RoomEvent = messages.Message | rooms.RoomChanged
+
+# What changes something of one person's own, and so has that person's rev.
+PersonEvent = accounts.MeChanged | reading.ReadChanged | rooms.Removed

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from hubbub.model.base import Event, Reply
-from hubbub.model.events import RoomEvent
+from hubbub.model.events import PersonEvent, RoomEvent
 from hubbub.model.rooms import MemberChanged
 
 R = TypeVar("R", bound=Reply)
@@ -26,7 +26,7 @@ class ToPerson(msgspec.Struct, frozen=True, tag=True):
     """All of a person's devices are told."""
 
     user: str
-    event: Event
+    event: PersonEvent
 
 
 class ToRooms(msgspec.Struct, frozen=True, tag=True):

@@ -54,9 +54,13 @@ class RoomHead(Value, frozen=True, kw_only=True):
 
 
 class Behind(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """I read too slowly and live events were left out: sync the rooms I am behind in."""
+    """I read too slowly and live events were left out: sync the rooms I am behind in.
+
+    With ``rev``, mine, events of my own were left out as well: a gap to it asks for `me`.
+    """
 
     rooms: dict[str, RoomHead]
+    rev: Rev | None = None
 
 
 class Notice(Event, frozen=True, kw_only=True, omit_defaults=True):

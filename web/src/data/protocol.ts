@@ -142,7 +142,7 @@ export type ServerEvent =
       room?: string | null;
       online?: number | null;
     }
-  | { on: 'behind'; rooms: Record<string, { seq: number; rev: number }> }
+  | { on: 'behind'; rooms: Record<string, { seq: number; rev: number }>; rev?: number }
   | { on: 'notice'; text: string; retry_after?: number | null }
   | { on: 'user'; user: string; display_name: string }
   | { on: 'me'; rev: number; me?: Me | null; room?: MyRoom | null }

@@ -165,7 +165,8 @@ function onSynced(state: State, event: On<'synced'>): State {
 }
 
 function onBehind(state: State, event: On<'behind'>): State {
-  let next = state;
+  // Even the next rev of mine alone was not heard of: only `me` tells what it changed.
+  let next = { ...state, myHead: Math.max(state.myHead, event.rev ?? 0) };
   for (const [name, head] of Object.entries(event.rooms)) {
     next = change(next, name, (room) => heads(room, head.seq, head.rev));
   }
