@@ -1,18 +1,21 @@
 """The gateway's side of one WebSocket connection, whatever it speaks."""
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
-from typing import Any, Self
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self
 
 import structlog
 from aiohttp import web
 
 from hubbub.gateway.desk import Desk
 from hubbub.live.client import Client
+from hubbub.live.hub import CLOSE_TOO_SLOW
 from hubbub.model.accounts import Actor
 from hubbub.model.errors import HubbubError
 
+CLOSE_WITHIN_S = 5.0
 IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading waits
 
 log = structlog.get_logger()
@@ -34,6 +37,7 @@ class Connection(ABC):
         self.client: Client | None = None
         self.closing = False
         self._in_flight = 0
+        self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._close_task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -103,6 +107,30 @@ class Connection(ABC):
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
+    def write(self, frames: bytes) -> None:
+        """An answer: never dropped; but who does not read answers is not read from either."""
+        transport, client = self._transport, self.client
+        if transport is None or self.closing or transport.is_closing():
+            return
+        transport.write(frames)
+        if transport.get_write_buffer_size() <= self.desk.settings.send_buffer_bytes:
+            return
+        if client is None:
+            self.close(CLOSE_TOO_SLOW, "You read too slowly.")
+        elif not client.behind:
+            self.desk.hub.fall_behind(client)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """For what waits: one after the other, in order, and none while answers are not read.
+
+        Each may be answered with a megabyte, and all commands in flight may ask for one.
+        """
+        async with self._turn:
+            if self.client is not None:
+                await self.client.drained()
+            yield
+
     def started(self) -> None:
         """One more command in flight."""
         self._in_flight += 1
@@ -117,15 +145,19 @@ class Connection(ABC):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that waits, as long as the connection lasts."""
+    def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something that waits, as long as the connection lasts.
+
+        Nothing of it has begun if the connection ends in this very turn of the loop; hence a
+        function, and not a coroutine that would be left over.
+        """
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except HubbubError as error:
             self.refuse(error)
         except Exception:
@@ -156,7 +188,9 @@ class Connection(ABC):
     async def _close(self, code: int, reason: str) -> None:
         transport = self._transport
         try:
-            await self.socket.close(code=code, message=reason.encode()[:120])
+            # Who does not read would make even the goodbye wait for ever.
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self.socket.close(code=code, message=reason.encode()[:120])
         finally:
             # Whoever does not read does not read this either.
             if transport is not None and transport.get_write_buffer_size():

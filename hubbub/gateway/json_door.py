@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Self
 
 import msgspec
@@ -34,6 +35,8 @@ from hubbub.wire.frames import text_frame
 HELLO_BYTES = 256 * 1024  # of changes after the welcome; the other rooms get their heads only
 LOOKS_MAX = 20  # at one's rooms, while they keep changing
 AUTH_WITHIN_S = 20.0
+
+Work = Callable[[], Awaitable[Reply | None]]
 
 
 class JsonDoor(Connection):
@@ -97,7 +100,7 @@ class JsonDoor(Connection):
     def _carry_out(self, command: Command) -> None:
         client = self.client
         if isinstance(command, Auth):
-            self._task(command, self._auth(command))
+            self._task(command, partial(self._auth, command))
         elif client is None:
             raise SignInRequired("Send “auth” with a token first, or a cookie or bearer header.")
         elif command.word() in HTTP_ONLY:
@@ -105,7 +108,7 @@ class JsonDoor(Connection):
         elif way := _HERE.get(type(command)):
             way(self, client, command)
         elif isinstance(command, Query):
-            self._task(command, self._ask(client, command))
+            self._task(command, partial(self._ask, client, command))
         else:
             self._put(client, command)
 
@@ -120,16 +123,17 @@ class JsonDoor(Connection):
         self.desk.put(client.actor, command, self.address, then)
         self.started()
 
-    def _task(self, command: Command, work: Coroutine[Any, Any, Reply | None]) -> None:
+    def _task(self, command: Command, work: Work) -> None:
         """Something that waits for a reader."""
         self.started()
-        self.run(self._answer(command.id, work))
+        self.run(partial(self._answer, command.id, work))
 
-    async def _answer(self, number: int | None, work: Coroutine[Any, Any, Reply | None]) -> None:
+    async def _answer(self, number: int | None, work: Work) -> None:
         try:
-            reply = await work
-            if reply is not None:
-                self._reply(number, reply)
+            async with self.turn():
+                reply = await work()
+                if reply is not None:
+                    self._reply(number, reply)
         except HubbubError as error:
             self._reply(number, error)
         finally:
@@ -142,14 +146,10 @@ class JsonDoor(Connection):
             self.refuse(result, number)
         else:
             frames = [text_frame(payload) for payload in json.reply(number, result)]
-            self._write(b"".join(frames))
+            self.write(b"".join(frames))
 
     def refuse(self, error: HubbubError, number: int | None = None) -> None:
-        self._write(text_frame(json.error(number, error)))
-
-    def _write(self, frames: bytes) -> None:
-        if self._transport and not self.closing:
-            self._transport.write(frames)
+        self.write(text_frame(json.error(number, error)))
 
     # What is done here and not in the ledger
 
@@ -168,7 +168,7 @@ class JsonDoor(Connection):
         return reply
 
     def on_hello(self, client: Client, command: Hello) -> None:
-        self._task(command, self._hello(client, command))
+        self._task(command, partial(self._hello, client, command))
 
     def on_about(self, client: Client, command: About) -> None:
         self._reply(command.id, self.desk.about())
@@ -179,7 +179,7 @@ class JsonDoor(Connection):
 
     def on_coming_or_going(self, client: Client, command: Join | Leave) -> None:
         if client.actor.is_guest:
-            self._task(command, self._look_in(client, command))
+            self._task(command, partial(self._look_in, client, command))
         else:
             self._put(client, command)
 
@@ -207,16 +207,16 @@ class JsonDoor(Connection):
         """From the ring if it reaches back so far, else from the database."""
         room = client.rooms.get(command.room)
         if room is None:
-            self._task(command, self._ask(client, command))
+            self._task(command, partial(self._ask, client, command))
             return
         self.desk.limit(client.actor, self.address)
         starts_over = command.after == 0 and room.rev > PAGE_LATEST
         frames = _from_page(room) if starts_over else _from_ring(room, command.after)
         if frames is None:
-            self._task(command, self._ask(client, command))
+            self._task(command, partial(self._ask, client, command))
             return
         answer = json.synced(command.id, room.rev, more=False, reset=starts_over)
-        self._write(b"".join([*frames, text_frame(answer)]))
+        self.write(b"".join([*frames, text_frame(answer)]))
 
     # Hello
 
@@ -251,7 +251,7 @@ class JsonDoor(Connection):
             presence=hub.presence.seen_by(client),
         )
         frames = [text_frame(payload) for payload in json.reply(command.id, welcome)]
-        self._write(b"".join([*frames, *_changes(rooms.values(), known)]))
+        self.write(b"".join([*frames, *_changes(rooms.values(), known)]))
 
     async def _live_rooms(self, mine: Mine) -> dict[str, Room]:
         """The live side of my rooms, without those that are gone by now."""
@@ -275,7 +275,7 @@ class JsonDoor(Connection):
 
     def catch_up(self) -> None:
         if self.client is not None:
-            heads = self.desk.hub.heads(self.client.missed)
+            heads = self.desk.hub.heads(self.client.missed, self.client.missed_rev)
             self.desk.hub.caught_up(self.client)
             self.client.send(json.event(heads))
 

@@ -1,7 +1,9 @@
 """The plain-text door: for `websocat`, Postman, a shell script."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Self
 
 from aiohttp import web
@@ -30,6 +32,9 @@ from hubbub.wire import text
 
 HISTORY_LINES = 20
 DRAIN_POLL_S = 0.05
+LAST_WORDS_WITHIN_S = 2.0
+
+Word = Callable[["TextDoor", Client, str], Awaitable[None]]
 
 
 class TextDoor(Connection):
@@ -43,6 +48,7 @@ class TextDoor(Connection):
         self._room: str = names.LOBBY
         self._after: int | None = None
         self._catching_up = False
+        self._under_way = 0  # lines that wait for their turn
 
     @classmethod
     async def opened(
@@ -83,10 +89,12 @@ class TextDoor(Connection):
             return
         try:
             for line in text.feed(data):
-                if isinstance(line, text.Said):
+                if isinstance(line, text.Said) and not self._under_way:
                     self._post(client, line.text)
                 else:
-                    self._asked(client, line)
+                    self.started()
+                    self._under_way += 1
+                    self.run(partial(self._in_turn, line))
         except HubbubError as error:
             self.refuse(error)
 
@@ -100,18 +108,28 @@ class TextDoor(Connection):
         self.desk.put(client.actor, command, self.address, then)
         self.started()
 
-    def _asked(self, client: Client, line: text.Asked) -> None:
-        if line.word == "me":
-            self._post(client, line.rest, "me")
-            return
-        self.started()
-        self.run(self._answer(_WORDS[line.word](self, client, line.rest)))
-
-    async def _answer(self, work: Awaitable[None]) -> None:
+    async def _in_turn(self, line: text.Said | text.Asked) -> None:
+        """As it was typed: what comes after ``/join tea`` is said there."""
         try:
-            await work
+            async with self.turn():
+                client = self.client
+                if client is None:
+                    return
+                if isinstance(line, text.Said):
+                    self._post(client, line.text)
+                else:
+                    await _WORDS[line.word](self, client, line.rest)
         finally:
+            self._under_way -= 1
             self.answered()
+
+    async def end(self) -> None:
+        """Whoever types and goes, as a script does, has said it all the same."""
+        if not self.closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_WITHIN_S), self.turn():
+                    pass
+        await super().end()
 
     async def _do(self, client: Client, command: Command) -> Reply:
         return await self.desk.carry_out(client.actor, command, self.address)
@@ -120,8 +138,7 @@ class TextDoor(Connection):
         self._say(text.error(error))
 
     def _say(self, line: str) -> None:
-        if self._transport and not self.closing:
-            self._transport.write(text.frames(line))
+        self.write(text.frames(line))
 
     # The words
 
@@ -159,6 +176,9 @@ class TextDoor(Connection):
         if away:
             more = " and more" if page.more else ""
             self._say(text.server(f"Members who are not here: {', '.join(away)}{more}"))
+
+    async def on_me(self, client: Client, rest: str) -> None:
+        self._post(client, rest, "me")
 
     async def on_nick(self, client: Client, rest: str) -> None:
         """Another guest from here on: what was said before stays the first one's."""
@@ -258,7 +278,7 @@ class TextDoor(Connection):
         """It has drained: page on from the last line that it got."""
         if self.client is not None and not self._catching_up:
             self._catching_up = True
-            self.run(self._go_on_reading(self.client))
+            self.run(partial(self._go_on_reading, self.client))
 
     async def _go_on_reading(self, client: Client) -> None:
         try:
@@ -272,16 +292,17 @@ class TextDoor(Connection):
     def removed(self, room: str) -> None:
         if room == self._room and self.client is not None:
             self._say(text.server(f"You are no longer in #{room}"))
-            self.run(self._enter(self.client, names.LOBBY, None))
+            self.run(partial(self._enter, self.client, names.LOBBY, None))
 
 
-_WORDS: dict[str, Callable[[TextDoor, Client, str], Awaitable[None]]] = {
+_WORDS: dict[str, Word] = {
     "help": TextDoor.on_help,
     "join": TextDoor.on_join,
     "leave": TextDoor.on_leave,
     "rooms": TextDoor.on_rooms,
     "who": TextDoor.on_who,
     "nick": TextDoor.on_nick,
+    "me": TextDoor.on_me,
     "history": TextDoor.on_history,
     "topic": TextDoor.on_topic,
     "msg": TextDoor.on_msg,

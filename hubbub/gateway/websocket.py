@@ -5,21 +5,23 @@ import contextlib
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from hubbub.gateway.connection import Connection
+from hubbub.gateway.connection import CLOSE_WITHIN_S, Connection
 from hubbub.gateway.entrance import DESK, address_of, check_origin, token_of
 from hubbub.gateway.json_door import JsonDoor
 from hubbub.gateway.text_door import TextDoor
 from hubbub.model.messages import FRAME_MAX_BYTES
 
 SUBPROTOCOL = "hubbub.v1"
-CLOSE_TIMEOUT_S = 5.0
 ECHO_MAX_BYTES = 16 * 1024 * 1024  # conformance suites send as much
+FIRST_TOO_LARGE = 1  # aiohttp takes messages that are smaller than its limit, not as large
 ECHOES_MAX = 16  # at once, as each may hold that much
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
     """`/ws`: JSON with the subprotocol ``hubbub.v1``, else plain text."""
     check_origin(request)
+    if request.transport is None:
+        raise ConnectionResetError("they left before they were let in")
     desk = request.app[DESK]
     address = address_of(request)
     desk.take_place(address)
@@ -28,9 +30,9 @@ async def websocket(request: web.Request) -> web.StreamResponse:
             protocols=(SUBPROTOCOL,),
             # Compressing each broadcast for each client would cost more than it saves.
             compress=False,
-            max_msg_size=FRAME_MAX_BYTES,
+            max_msg_size=FRAME_MAX_BYTES + FIRST_TOO_LARGE,
             autoping=False,
-            timeout=CLOSE_TIMEOUT_S,
+            timeout=CLOSE_WITHIN_S,
         )
         kind = JsonDoor if _offers_json(request) else TextDoor
         door: Connection = await kind.opened(desk, socket, request, address, token_of(request))
@@ -78,7 +80,9 @@ async def echo(request: web.Request) -> web.StreamResponse:
     desk.take_place(address)
     try:
         async with _echoes:
-            socket = web.WebSocketResponse(compress=False, max_msg_size=ECHO_MAX_BYTES)
+            socket = web.WebSocketResponse(
+                compress=False, max_msg_size=ECHO_MAX_BYTES + FIRST_TOO_LARGE
+            )
             await socket.prepare(request)
             with contextlib.suppress(ConnectionError):
                 async for frame in socket:
