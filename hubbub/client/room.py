@@ -184,9 +184,8 @@ class RoomReplica:
 
     def caught_up(self, through: int) -> None:
         """After a welcome: all changes of the room up to ``through`` have come."""
-        if self.catch_up == "hello":
-            self.catch_up = "none"
-            self._reach_through(through)
+        self.catch_up = "none"
+        self._reach_through(through)
 
     # The rule
 

@@ -195,6 +195,8 @@ class Replica:
         return False
 
     def on_behind(self, event: Behind) -> bool:
+        # Even the next rev of mine alone was not heard of: only `me` tells what it changed.
+        self._my_head = max(self._my_head, event.rev or 0)
         for name, head in event.rooms.items():
             if room := self.rooms.get(name):
                 room.on_head(head.seq, head.rev)

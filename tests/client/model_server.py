@@ -1,0 +1,134 @@
+"""A server in a few lines, for tests of the rule alone: rooms, snapshots, and what is on its way.
+
+It answers by state as the real one does, only sooner with `reset` and `more`.
+"""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from hubbub.client import SyncReply
+from hubbub.model.accounts import Hello, Limits, Me, ServerInfo, Welcome
+from hubbub.model.base import Event
+from hubbub.model.messages import Message, Reset, Sync, Synced
+from hubbub.model.policy import RoomKind, RoomRole, ServerRole
+from hubbub.model.reading import Behind, RoomHead
+from hubbub.model.rooms import MyRoom, RoomChanged
+
+PAGE = 2
+CHANGES_MAX = 5
+AT_ONCE = 2  # changes in one reply, then `more`
+
+INFO = ServerInfo(
+    name="Hubbub",
+    version="0",
+    registration="open",
+    guests=True,
+    needs_owner=False,
+    limits=Limits(text=16_000, frame_bytes=262_144, page=200),
+)
+
+
+@dataclass
+class Room:
+    room: str
+    seq: int = 0
+    rev: int = 0
+    title: str = "A room"
+    title_rev: int = 0
+    messages: dict[int, Message] = field(default_factory=dict)
+
+    def mine(self) -> MyRoom:
+        return MyRoom(
+            room=self.room,
+            kind=RoomKind.PUBLIC,
+            title=self.title,
+            seq=self.seq,
+            rev=self.rev,
+            role=RoomRole.MEMBER,
+        )
+
+    def events(self) -> list[Message | RoomChanged]:
+        """Everything in its present state, by rising rev."""
+        found: list[Message | RoomChanged] = list(self.messages.values())
+        if self.title_rev:
+            found.append(RoomChanged(room=self.room, rev=self.title_rev, title=self.title))
+        return sorted(found, key=lambda event: event.rev)
+
+    def latest(self) -> list[Event]:
+        page = [self.messages[seq] for seq in range(max(1, self.seq - PAGE + 1), self.seq + 1)]
+        return [Reset(room=self.room), *page]
+
+
+@dataclass
+class ModelServer:
+    rooms: dict[str, Room]
+    epoch: str = "1"
+
+    def change(self, name: str, seq: int, **fields: object) -> Message:
+        """A message as it is now, after a change of it."""
+        room = self.rooms[name]
+        room.rev += 1
+        message = msgspec.structs.replace(room.messages[seq], rev=room.rev, **fields)
+        room.messages[seq] = message
+        return message
+
+    def post(self, name: str, by: str, text: str, nonce: str) -> tuple[Message, bool]:
+        """The message, and whether it is new: a retry finds the first one."""
+        room = self.rooms[name]
+        for known in room.messages.values():
+            if known.by == by and known.nonce == nonce:
+                return known, False
+        room.seq += 1
+        room.rev += 1
+        message = Message(
+            room=name, seq=room.seq, rev=room.rev, by=by, at=0, text=text, nonce=nonce
+        )
+        room.messages[room.seq] = message
+        return message, True
+
+    def rename(self, name: str, title: str) -> RoomChanged:
+        room = self.rooms[name]
+        room.rev += 1
+        room.title, room.title_rev = title, room.rev
+        return RoomChanged(room=name, rev=room.rev, title=title)
+
+    def sync(self, asked: Sync) -> tuple[list[Event], SyncReply]:
+        """What the socket brings for a sync, as of this moment."""
+        room = self.rooms[asked.room]
+        changes = [event for event in room.events() if event.rev > asked.after]
+        knows_nothing = asked.after == 0 and room.rev > PAGE
+        if knows_nothing or asked.after > room.rev or len(changes) > CHANGES_MAX:
+            titled = [event for event in room.events() if isinstance(event, RoomChanged)]
+            return [*room.latest(), *titled], SyncReply(through=room.rev, reset=True)
+        sent: list[Event] = list(changes[:AT_ONCE])
+        more = len(changes) > AT_ONCE
+        through = changes[AT_ONCE - 1].rev if more else room.rev
+        return sent, SyncReply(through=through, more=more)
+
+    def hello(self, hello: Hello, told: set[str]) -> tuple[Welcome, list[Event]]:
+        """The welcome, and the changes of the rooms in ``told``: the others get heads only."""
+        known = hello.rooms if hello.epoch == self.epoch else {}
+        events: list[Event] = []
+        for room in self.rooms.values():
+            have = known.get(room.room)
+            if room.room not in told or have == room.rev:
+                continue
+            changes = [event for event in room.events() if event.rev > (have or 0)]
+            is_known = have is not None and have <= room.rev and len(changes) <= CHANGES_MAX
+            events += changes if is_known else room.latest()
+            events.append(Synced(room=room.room, through=room.rev))
+        welcome = Welcome(
+            epoch=self.epoch,
+            me=Me(name="ana", display_name="Ana", role=ServerRole.MEMBER),
+            server=INFO,
+            rooms=[room.mine() for room in self.rooms.values()],
+            gone=[],
+            presence={},
+        )
+        return welcome, events
+
+    def behind(self) -> Behind:
+        return Behind(
+            rooms={room.room: RoomHead(seq=room.seq, rev=room.rev) for room in self.rooms.values()}
+        )

@@ -1,0 +1,44 @@
+"""The client's tables are complete, and agree with what the server answers."""
+
+from hubbub.client import REPLIES, Left, SyncReply
+from hubbub.client.replies import OVER_HTTP, REPEATABLE, TOLD, reply_of
+from hubbub.gateway.routes import ROUTES
+from hubbub.model.accounts import UpdateServer
+from hubbub.model.base import Done, Query
+from hubbub.model.commands import COMMANDS, HTTP_ONLY
+from hubbub.model.messages import Changed, Sync
+from hubbub.model.rooms import Leave, MembersChanged, SetRole
+
+# Over a socket these answer otherwise than over HTTP: a sync's events are frames of their own,
+# the news of the server comes as an event, and guests leave without ever having been members.
+OTHERWISE = {Sync: SyncReply, UpdateServer: Done, Leave: Left}
+
+
+def test_every_command_has_a_type_of_reply_or_is_only_told() -> None:
+    assert set(REPLIES) | TOLD == set(COMMANDS.values())
+    assert not set(REPLIES) & TOLD
+
+
+def test_the_types_of_replies_are_those_of_the_routes() -> None:
+    for route in ROUTES:
+        if route.command in OTHERWISE:
+            assert REPLIES[route.command] is OTHERWISE[route.command]
+        elif route.name != "set_server_role":
+            assert REPLIES[route.command] is route.reply, route.path
+
+
+def test_a_role_on_the_server_is_answered_with_a_rev_of_ones_own() -> None:
+    assert reply_of(SetRole(user="ana", role="admin")) is Changed
+    assert reply_of(SetRole(user="ana", role="owner", room="lobby")) is MembersChanged
+
+
+def test_what_goes_over_http_goes_where_the_server_has_it() -> None:
+    assert {command.word() for command in OVER_HTTP} == HTTP_ONLY
+    routed = {route.command: (route.method, route.path) for route in ROUTES}
+    for command, where in OVER_HTTP.items():
+        assert routed[command] == where
+
+
+def test_only_commands_that_change_something_are_marked_as_repeatable() -> None:
+    assert not any(issubclass(command, Query) for command in REPEATABLE)
+    assert set(COMMANDS.values()) >= REPEATABLE

@@ -1,0 +1,343 @@
+"""Any interleaving of posts, edits, deletes, drops, retries and reconnects ends with every
+client equal to the database: the rule alone, without a socket."""
+
+import copy
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from hubbub.client import Replica, SyncReply
+from hubbub.model.accounts import MyProfile
+from hubbub.model.base import Event
+from hubbub.model.messages import Message, Sync
+from tests.client.model_server import PAGE, ModelServer, Room
+
+ROOMS = ("lobby", "tea")
+CLIENTS = 2
+names = st.sampled_from(ROOMS)
+clients = st.integers(0, CLIENTS - 1)
+picks = st.integers(0, 10_000)
+
+# What a client gets at once: an event, or a sync's events with its answer.
+Parcel = list[Event] | tuple[list[Event], Sync, SyncReply]
+
+
+class Device:
+    """A replica, and what is on its way to it."""
+
+    def __init__(self, keep: int) -> None:
+        self.replica = Replica(keep)
+        self.live: list[Event] = []
+        self.answers: list[tuple[list[Event], Sync, SyncReply]] = []
+        self.is_connected = False
+        # Whether it has lost events since the server last told it where the rooms are.
+        self.has_lost = False
+
+
+class EveryOrder(RuleBasedStateMachine):
+    """Live events may be lost, come twice and in any order; an answer may be late.
+
+    A reconnect drops all that is on its way. In the end nothing is lost any more, and each
+    client must equal the server.
+    """
+
+    nonces = Bundle("nonces")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = ModelServer({name: Room(name) for name in ROOMS})
+        self.copy: ModelServer | None = None
+        self.epochs = 1
+        self.nonce = 0
+        self.devices = [Device(keep=3 if nth == 0 else 1_000) for nth in range(CLIENTS)]
+
+    @initialize()
+    def everyone_connects(self) -> None:
+        for device in self.devices:
+            self._reconnect(device, set(ROOMS))
+
+    # What happens on the server
+
+    def _tell(self, event: Event) -> None:
+        for device in self.devices:
+            if device.is_connected:
+                device.live.append(event)
+
+    @rule(target=nonces, name=names, by=clients)
+    def post(self, name: str, by: int) -> tuple[str, int, str]:
+        self.nonce += 1
+        nonce = f"n{self.nonce}"
+        self._post(name, by, nonce)
+        return name, by, nonce
+
+    @rule(post=nonces)
+    def a_post_whose_ack_was_lost_comes_again(self, post: tuple[str, int, str]) -> None:
+        self._post(*post)
+
+    def _post(self, name: str, by: int, nonce: str) -> None:
+        message, is_new = self.server.post(name, f"user-{by}", f"{name} {nonce}", nonce)
+        if is_new:
+            self._tell(message)
+
+    @rule(name=names, times=st.integers(2, 8))
+    def post_many(self, name: str, times: int) -> None:
+        for _ in range(times):
+            self.post(name, 0)
+
+    @rule(name=names, edited=st.lists(picks, min_size=1, max_size=8))
+    def edit(self, name: str, edited: list[int]) -> None:
+        room = self.server.rooms[name]
+        for pick in edited if room.seq else ():
+            seq = 1 + pick % room.seq
+            if not room.messages[seq].deleted:
+                text = f"changed at {room.rev}"
+                self._tell(self.server.change(name, seq, text=text, edited_at=1))
+
+    @rule(name=names, pick=picks)
+    def delete(self, name: str, pick: int) -> None:
+        room = self.server.rooms[name]
+        if room.seq:
+            gone = self.server.change(name, 1 + pick % room.seq, text="", deleted=True)
+            self._tell(gone)
+
+    @rule(name=names)
+    def rename(self, name: str) -> None:
+        self._tell(self.server.rename(name, f"Title {self.server.rooms[name].rev}"))
+
+    @precondition(lambda self: self.copy is None)
+    @rule()
+    def copy_the_database(self) -> None:
+        self.copy = copy.deepcopy(self.server)
+
+    @precondition(lambda self: self.copy is not None)
+    @rule()
+    def put_the_copy_back(self) -> None:
+        assert self.copy
+        self.server, self.copy = self.copy, None
+        self.epochs += 1
+        self.server.epoch = str(self.epochs)
+        for device in self.devices:
+            self._disconnect(device)
+
+    # What happens on the way
+
+    @rule(client=clients, which=st.lists(picks, min_size=1, max_size=8), again=st.booleans())
+    def events_come_in_any_order(self, client: int, which: list[int], again: bool) -> None:
+        device = self.devices[client]
+        for pick in which:
+            if device.live:
+                place = pick % len(device.live)
+                event = device.live[place] if again else device.live.pop(place)
+                device.replica.apply(event)
+
+    @rule(client=clients, which=st.lists(picks, min_size=1, max_size=3))
+    def events_are_lost(self, client: int, which: list[int]) -> None:
+        device = self.devices[client]
+        for pick in which:
+            if device.live:
+                device.live.pop(pick % len(device.live))
+                device.has_lost = True
+
+    @rule(client=clients)
+    def all_events_are_lost_and_it_learns_that_it_is_behind(self, client: int) -> None:
+        device = self.devices[client]
+        if device.is_connected:
+            device.live.clear()
+            device.replica.apply(self.server.behind())
+            device.has_lost = False
+
+    @rule(client=clients)
+    def it_asks_for_what_is_missing(self, client: int) -> None:
+        self._ask(self.devices[client])
+
+    def _ask(self, device: Device) -> bool:
+        query = device.replica.next_query() if device.is_connected else None
+        if query is None:
+            return False
+        assert not isinstance(query, MyProfile)
+        device.answers.append((*self._now(query),))
+        return True
+
+    def _now(self, query: Sync) -> tuple[list[Event], Sync, SyncReply]:
+        events, reply = self.server.sync(query)
+        return events, query, reply
+
+    @rule(client=clients)
+    def an_answer_comes(self, client: int) -> None:
+        self._answer(self.devices[client])
+
+    def _answer(self, device: Device) -> None:
+        if device.answers:
+            events, asked, reply = device.answers.pop(0)
+            for event in events:
+                device.replica.apply(event)
+            device.replica.replied(asked, reply)
+
+    @rule(client=clients, told=st.sets(names))
+    def it_reconnects(self, client: int, told: set[str]) -> None:
+        self._reconnect(self.devices[client], told)
+
+    @rule(client=clients)
+    def it_is_cut_off(self, client: int) -> None:
+        self._disconnect(self.devices[client])
+
+    def _disconnect(self, device: Device) -> None:
+        device.live.clear()
+        device.answers.clear()
+        device.is_connected = False
+        device.replica.disconnected()
+
+    def _reconnect(self, device: Device, told: set[str]) -> None:
+        self._disconnect(device)
+        device.is_connected = True
+        device.has_lost = False
+        welcome, events = self.server.hello(device.replica.hello(), told)
+        device.replica.welcome(welcome)
+        for event in events:
+            device.replica.apply(event)
+        device.replica.welcome_over()
+
+    # What must hold
+
+    @invariant()
+    def at_most_one_sync_per_room_is_under_way(self) -> None:
+        for device in self.devices:
+            asked = [asked.room for _, asked, _ in device.answers]
+            assert len(asked) == len(set(asked))
+
+    @invariant()
+    def all_that_is_below_have_is_there_in_its_present_state(self) -> None:
+        """What a client says it has, it has: `have` is what it sends to a server."""
+        for device in self.devices:
+            if not device.is_connected:
+                continue
+            for room in device.replica.rooms.values():
+                truth = self.server.rooms[room.room].messages
+                kept = {message.seq: message for message in room.messages}
+                for seq, message in truth.items():
+                    if room.is_settled and seq >= room.start and message.rev <= (room.have or 0):
+                        assert kept.get(seq) == message
+
+    def teardown(self) -> None:
+        for device in self.devices:
+            if not device.is_connected:
+                self._reconnect(device, set())
+            for event in device.live:
+                device.replica.apply(event)
+            if device.has_lost:
+                device.replica.apply(self.server.behind())
+            for _ in range(1_000):
+                if not device.answers and not self._ask(device):
+                    break
+                self._answer(device)
+            self._equals(device)
+
+    def _equals(self, device: Device) -> None:
+        assert device.replica.is_settled
+        assert set(device.replica.rooms) == set(ROOMS)
+        for name, truth in self.server.rooms.items():
+            room = device.replica.rooms[name]
+            assert (room.have, room.rev, room.seq) == (truth.rev, truth.rev, truth.seq)
+            assert room.info.title == truth.title
+            newest = range(room.start or 1, truth.seq + 1)
+            assert room.messages == [truth.messages[seq] for seq in newest]
+            assert len(room.messages) >= min(truth.seq, PAGE)
+
+
+EveryOrder.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+test_any_order_of_events_and_answers_ends_with_every_client_equal_to_the_database = (
+    EveryOrder.TestCase
+)
+
+
+def message(seq: int, rev: int, text: str = "hi") -> Message:
+    return Message(room="tea", seq=seq, rev=rev, by="ana", at=0, text=text)
+
+
+def connected(have: int = 0) -> Replica:
+    """A replica of one room that has as many messages as changes."""
+    server = ModelServer({"tea": Room("tea")})
+    for nth in range(have):
+        server.post("tea", "ana", "hi", f"n{nth}")
+    replica = Replica()
+    welcome, events = server.hello(replica.hello(), {"tea"})
+    replica.welcome(welcome)
+    for event in events:
+        replica.apply(event)
+    replica.welcome_over()
+    return replica
+
+
+def test_have_waits_at_a_gap_and_moves_over_it_once_it_is_filled() -> None:
+    replica = connected()
+    room = replica.rooms["tea"]
+    replica.apply(message(2, 2))
+    assert (room.have, room.needs_sync) == (0, True)
+    replica.apply(message(1, 1))
+    assert (room.have, room.needs_sync) == (2, False)
+
+
+def test_a_gap_is_asked_for_once_until_it_is_answered() -> None:
+    replica = connected()
+    replica.apply(message(2, 2))
+    asked = replica.next_query()
+    assert asked == Sync(room="tea", after=0)
+    replica.apply(message(3, 3))
+    assert replica.next_query() is None
+    replica.apply(message(1, 1))
+    replica.replied(asked, SyncReply(through=2))
+    assert replica.rooms["tea"].have == 3
+    assert replica.next_query() is None
+
+
+def test_an_older_state_of_a_message_never_replaces_a_newer_one() -> None:
+    replica = connected(have=1)
+    assert replica.apply(message(1, 3, "third"))
+    assert not replica.apply(message(1, 2, "second"))
+    assert [kept.text for kept in replica.rooms["tea"].messages] == ["third"]
+
+
+def test_a_reset_drops_what_is_kept_and_a_live_event_before_its_page_is_asked_for_again() -> None:
+    """The page is of the moment when it was read: what came alive since is not in it."""
+    replica = connected(have=3)
+    room = replica.rooms["tea"]
+    replica.apply(message(6, 6))
+    asked = replica.next_query()
+    assert isinstance(asked, Sync)
+    replica.apply(message(7, 7))
+    server = ModelServer({"tea": Room("tea")})
+    for nth in range(6):
+        server.post("tea", "ana", "hi", f"n{nth}")
+    for event in server.rooms["tea"].latest():
+        replica.apply(event)
+    replica.replied(asked, SyncReply(through=6, reset=True))
+    assert [kept.seq for kept in room.messages] == [5, 6]
+    assert replica.next_query() == Sync(room="tea", after=6)
+
+
+def test_a_head_that_was_told_too_high_is_asked_for_once_and_not_forever() -> None:
+    replica = connected(have=3)
+    replica.rooms["tea"].on_head(9, 9)
+    asked = replica.next_query()
+    assert isinstance(asked, Sync)
+    replica.replied(asked, SyncReply(through=3))
+    assert replica.next_query() is None
+    assert replica.rooms["tea"].seq == 3
+
+
+def test_no_more_messages_are_kept_than_asked_for() -> None:
+    replica = connected()
+    room = replica.rooms["tea"]
+    for nth in range(1, 2_001):
+        replica.apply(message(nth, nth))
+    assert 500 <= len(room.messages) <= 563
+    assert room.messages[-1].seq == 2_000
+    assert room.start == room.messages[0].seq
