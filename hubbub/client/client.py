@@ -135,7 +135,8 @@ class Client:
         known = self.replica.rooms.get(room)
         if known is None:
             raise NotMember(f"Join #{room} before you listen there.")
-        reader = Messages(self, room, known.seq if after is None else after)
+        now = max(known.seq, known.acked)
+        reader = Messages(self, room, now if after is None else after)
         self._readers.add(reader)
         return reader
 

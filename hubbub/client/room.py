@@ -39,6 +39,8 @@ class RoomReplica:
         self.catch_up: CatchUp = "none"
         self.my_rev = my_rev
         self.seq_at_welcome = mine.seq
+        self.acked = 0
+        """The latest post of mine that was acknowledged; its event may still be on its way."""
         self._keep = keep
         self._messages: dict[int, Message] = {}
         self._ahead: set[int] = set()
@@ -125,6 +127,7 @@ class RoomReplica:
         self.my_rev = my_rev
         self._title_rev = mine.rev
         self.seq = self.seq_at_welcome = mine.seq
+        self.acked = 0
         self.rev = mine.rev
         self._ahead.clear()
         if self.have is not None and self.have > mine.rev:

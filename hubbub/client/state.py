@@ -23,7 +23,7 @@ from hubbub.model.accounts import (
     Welcome,
 )
 from hubbub.model.base import Command, Event
-from hubbub.model.messages import Message, Reset, Sync, Synced
+from hubbub.model.messages import Message, Post, Posted, Reset, Sync, Synced
 from hubbub.model.reading import Behind, Read, ReadChanged, ReadMarker
 from hubbub.model.rooms import (
     Joined,
@@ -118,6 +118,9 @@ class Replica:
             case SyncReply() if isinstance(command, Sync):
                 if room := self.rooms.get(command.room):
                     room.synced(command, reply)
+            case Posted() if isinstance(command, Post):
+                if room := self.rooms.get(command.room):
+                    room.acked = max(room.acked, reply.seq)
             case Joined():
                 self._mine(reply.room, self.my_rev)
                 self.rooms[reply.room.room].joined(reply)

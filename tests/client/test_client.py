@@ -1,0 +1,415 @@
+"""The Python client against a real server, over a network that is cut and stalls."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubbub import client
+from hubbub.client import Client
+from hubbub.model.accounts import DisableUser, Hello, SignOut
+from hubbub.model.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    NotMember,
+    SignInRequired,
+    WrongCredentials,
+)
+from hubbub.model.messages import Message
+from hubbub.model.reading import Behind
+from hubbub.model.rooms import CreateRoom, Kick, Members
+from tests.support.people import PASSWORD, QUICK, WAIT_S, accounts, equals, history
+from tests.support.proxy import Proxy
+from tests.support.server import Server
+
+NAMES = ("ana", "bo", "cy")
+ROOM_NAMES = (f"room-{nth}" for nth in range(10_000))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests of this module; each has a room of its own."""
+    one = Server(Path(tmp_path_factory.mktemp("client")) / "data").start()
+    yield one
+    one.kill()
+
+
+@pytest.fixture(scope="module")
+def tokens(server: Server) -> dict[str, str]:
+    return asyncio.run(accounts(server, *NAMES))
+
+
+@pytest.fixture
+async def ana(server: Server, tokens: dict[str, str]) -> AsyncIterator[Client]:
+    async with client.connect(server.url, tokens["ana"], backoff=QUICK) as one:
+        yield one
+
+
+async def new_room(owner: Client) -> str:
+    name = next(ROOM_NAMES)
+    await owner.do(CreateRoom(title=name, room=name))
+    return name
+
+
+# Signing in
+
+
+async def test_who_gives_a_wrong_password_is_not_signed_in(
+    server: Server, tokens: dict[str, str]
+) -> None:
+    with pytest.raises(WrongCredentials):
+        await client.sign_in(server.url, "ana", "not the password")
+    signed = await client.sign_in(server.url, "ana", PASSWORD)
+    assert signed.me.name == "ana"
+
+
+async def test_a_token_that_is_none_ends_the_attempt_with_the_reason(server: Server) -> None:
+    with pytest.raises(SignInRequired):
+        async with client.connect(server.url, "no token"):
+            pass
+
+
+async def test_a_guest_looks_in_and_leaves(server: Server) -> None:
+    async with client.connect(server.url, name="gus") as guest:
+        assert guest.me.name.startswith("~gus")
+        posted = await guest.post("lobby", "is anybody here?")
+        page = await guest.history("lobby")
+        assert page.messages[-1].seq == posted.seq
+        await guest.leave("lobby")
+        assert "lobby" not in guest.rooms
+
+
+async def test_a_session_that_ends_ends_the_client_for_good(
+    server: Server, tokens: dict[str, str]
+) -> None:
+    token = (await client.sign_in(server.url, "cy", PASSWORD)).token
+    async with client.connect(server.url, token, backoff=QUICK) as one:
+        messages = one.messages("lobby")
+        await one.do(SignOut())
+        async with asyncio.timeout(WAIT_S):
+            with pytest.raises(SignInRequired):
+                await anext(messages)
+        with pytest.raises(SignInRequired):
+            await one.post("lobby", "still here?")
+
+
+# Commands
+
+
+async def test_refusals_are_the_errors_of_the_model(ana: Client) -> None:
+    room = await new_room(ana)
+    with pytest.raises(NotFound, match="There is no room"):
+        await ana.join("nowhere")
+    with pytest.raises(Invalid):
+        await ana.post(room, " ")
+    with pytest.raises(NotMember):
+        ana.messages("nowhere")
+    with pytest.raises(Invalid, match="hello"):
+        await ana.do(Hello())
+
+
+async def test_a_nonce_posts_once_and_takes_no_second_text(ana: Client) -> None:
+    room = await new_room(ana)
+    first = await ana.post(room, "one", nonce="n")
+    assert await ana.post(room, "one", nonce="n") == first
+    with pytest.raises(Conflict):
+        await ana.post(room, "two", nonce="n")
+    assert [message.text for message in (await ana.history(room)).messages] == ["one"]
+
+
+async def test_any_command_has_a_reply_of_its_type(ana: Client) -> None:
+    room = await new_room(ana)
+    page = await ana.do(Members(room=room))
+    assert [member.name for member in page.members] == ["ana"]
+    marker = await ana.read(room, 0)
+    assert marker.read_seq == 0
+
+
+async def test_who_is_put_out_of_a_room_hears_no_more_of_it(
+    server: Server, ana: Client, tokens: dict[str, str]
+) -> None:
+    room = await new_room(ana)
+    async with client.connect(server.url, tokens["bo"], backoff=QUICK) as bo:
+        await bo.join(room)
+        messages = bo.messages(room)
+        await ana.do(Kick(room=room, user="bo"))
+        async with asyncio.timeout(WAIT_S):
+            assert [message async for message in messages] == []
+        assert room not in bo.rooms
+        with pytest.raises(NotMember):
+            await bo.post(room, "let me in")
+
+
+# Messages
+
+
+async def test_messages_begin_now_or_after_a_number(ana: Client) -> None:
+    room = await new_room(ana)
+    for nth in range(3):
+        await ana.post(room, f"before {nth}")
+    await ana.delete(room, 2)
+    new, all_of_them = ana.messages(room), ana.messages(room, after=0)
+    await ana.post(room, "after")
+    assert (await anext(new)).text == "after"
+    got = [await anext(all_of_them) for _ in range(4)]
+    assert [message.seq for message in got] == [1, 2, 3, 4]
+    assert [message.deleted for message in got] == [False, True, False, False]
+    assert got[1].text == ""
+
+
+async def test_a_slow_reader_of_messages_gets_everything_in_order_once(
+    server: Server, tokens: dict[str, str], ana: Client
+) -> None:
+    """Far more than the client keeps, over several pages and a reconnect."""
+    room = await new_room(ana)
+    async with (
+        Proxy(server.port) as proxy,
+        client.connect(proxy.url, tokens["bo"], backoff=QUICK, keep=10) as bo,
+    ):
+        await bo.join(room)
+        messages = bo.messages(room)
+        texts = [f"message {nth}" for nth in range(450)]
+        first = [asyncio.create_task(ana.post(room, text)) for text in texts[:300]]
+        await asyncio.gather(*first)
+        got = [await anext(messages) for _ in range(5)]
+        proxy.cut()
+        rest = [asyncio.create_task(ana.post(room, text)) for text in texts[300:]]
+        await asyncio.gather(*rest)
+        async with asyncio.timeout(WAIT_S):
+            got += [await anext(messages) for _ in range(445)]
+        assert [message.seq for message in got] == list(range(1, 451))
+        assert sorted(message.text for message in got) == sorted(texts)
+        await bo.caught_up()
+        assert len(bo.rooms[room].messages) <= 11
+
+
+async def test_edits_and_deletes_come_as_events(ana: Client) -> None:
+    room = await new_room(ana)
+    events = ana.events(room)
+    await ana.post(room, "teh")
+    await ana.edit(room, 1, "the")
+    await ana.delete(room, 1)
+    got = []
+    async for event in events:
+        if isinstance(event, Message):
+            got.append((event.text, event.deleted))
+            if event.deleted:
+                break
+    assert got == [("teh", False), ("the", False), ("", True)]
+
+
+async def test_who_listens_after_posting_does_not_hear_that_post(ana: Client) -> None:
+    room = await new_room(ana)
+    await ana.post(room, "before")
+    messages = ana.messages(room)
+    await ana.post(room, "after")
+    assert (await anext(messages)).text == "after"
+
+
+async def test_a_reader_of_events_who_is_too_slow_is_told_so(ana: Client) -> None:
+    room = await new_room(ana)
+    events = ana.events(room)
+    await asyncio.gather(*(ana.post(room, f"message {nth}") for nth in range(1_010)))
+    async with asyncio.timeout(WAIT_S):
+        while ana.rooms[room].seq < 1_010:
+            await ana.caught_up()
+        first = await anext(events)
+    assert isinstance(first, Behind)
+    assert set(first.rooms) == {room}
+
+
+# Bad days
+
+
+async def test_a_post_whose_ack_is_lost_is_there_once(
+    server: Server, tokens: dict[str, str], ana: Client
+) -> None:
+    room = await new_room(ana)
+    async with (
+        Proxy(server.port) as proxy,
+        client.connect(proxy.url, tokens["bo"], backoff=QUICK) as bo,
+    ):
+        await bo.join(room)
+        seen = ana.messages(room)
+        with proxy.frozen():
+            posting = asyncio.create_task(bo.post(room, "once"))
+            async with asyncio.timeout(WAIT_S):
+                stored = await anext(seen)
+            assert not posting.done()
+            proxy.cut()
+        async with asyncio.timeout(WAIT_S):
+            posted = await posting
+        assert (posted.seq, posted.rev) == (stored.seq, stored.rev)
+        assert len(await history(server, tokens["ana"], room)) == 1
+
+
+async def test_a_connection_that_does_not_read_is_told_what_it_missed(
+    server: Server, tokens: dict[str, str], ana: Client
+) -> None:
+    """More than the server and the kernel hold for it, so that live events are left out."""
+    room = await new_room(ana)
+    long = "🦔" * 15_000  # 60 KB
+    async with (
+        Proxy(server.port) as proxy,
+        client.connect(proxy.url, tokens["bo"], backoff=QUICK, keep=1_000) as bo,
+    ):
+        await bo.join(room)
+        messages = bo.messages(room)
+        with proxy.frozen():
+            for nth in range(0, 160, 8):
+                await asyncio.gather(*(ana.post(room, f"{nth + one} {long}") for one in range(8)))
+            await ana.edit(room, 3, "shorter")
+            await ana.delete(room, 4)
+        async with asyncio.timeout(WAIT_S):
+            got = [await anext(messages) for _ in range(160)]
+        assert [message.seq for message in got] == list(range(1, 161))
+        await ana.post(room, "and now?")
+        async with asyncio.timeout(WAIT_S):
+            assert (await anext(messages)).text == "and now?"
+        await equals(bo, room, await history(server, tokens["ana"], room))
+
+
+async def test_a_client_that_waits_for_the_server_gets_in_when_it_is_there(
+    tmp_path: Path,
+) -> None:
+    late = Server(tmp_path / "late").start()
+    token = (await accounts(late, "ana"))["ana"]
+    late.stop()
+
+    async def talk() -> int:
+        async with client.connect(late.url, token, backoff=QUICK) as one:
+            return (await one.post("lobby", "at last")).seq
+
+    talking = asyncio.create_task(talk())
+    try:
+        late.start()
+        async with asyncio.timeout(WAIT_S):
+            assert await talking == 1
+    finally:
+        late.kill()
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["post", "post", "posts", "edit", "edit", "delete", "cut", "post and cut", "freeze"]
+        ),
+        st.integers(0, len(NAMES) - 1),
+        st.integers(0, 1_000),
+    ),
+    min_size=5,
+    max_size=40,
+)
+
+
+class Play:
+    """Three people in one room, each behind a network of their own."""
+
+    def __init__(self, room: str, people: list[tuple[Client, Proxy]]) -> None:
+        self.room = room
+        self.people = people
+        self.mine: list[list[int]] = [[] for _ in people]
+        self.texts: list[str] = []
+        self.under_way: list[asyncio.Task[object]] = []
+
+    def go(self, who: int, what: str, pick: int) -> None:
+        one, proxy = self.people[who]
+        mine = self.mine[who]
+        if what in ("post", "posts", "post and cut"):
+            for _ in range(8 if what == "posts" else 1):
+                text = f"text {len(self.texts)}"
+                self.texts.append(text)
+                self.under_way.append(asyncio.create_task(self.post(who, text)))
+        elif what in ("edit", "delete") and mine:
+            self.under_way.append(asyncio.create_task(self.change(one, what, mine, pick)))
+        elif what == "freeze":
+            self.under_way.append(asyncio.create_task(self.freeze(proxy)))
+        if what in ("cut", "post and cut"):
+            proxy.cut()
+
+    async def post(self, who: int, text: str) -> None:
+        posted = await self.people[who][0].post(self.room, text)
+        self.mine[who].append(posted.seq)
+
+    async def change(self, one: Client, what: str, mine: list[int], pick: int) -> None:
+        seq = mine[pick % len(mine)]
+        try:
+            if what == "edit":
+                await one.edit(self.room, seq, f"edited {pick}")
+            else:
+                await one.delete(self.room, seq)
+        except NotFound:
+            pass  # it has been deleted meanwhile
+
+    async def freeze(self, proxy: Proxy) -> None:
+        """Until others have posted, or nobody does any more."""
+        with proxy.frozen():
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def playing(server: Server, tokens: dict[str, str]) -> AsyncIterator[Play]:
+    async with AsyncExitStack() as stack:
+        people = []
+        for name in NAMES:
+            proxy = await stack.enter_async_context(Proxy(server.port))
+            connected = client.connect(proxy.url, tokens[name], backoff=QUICK, keep=10_000)
+            people.append((await stack.enter_async_context(connected), proxy))
+        room = await new_room(people[0][0])
+        for one, _ in people:
+            await one.join(room)
+        yield Play(room, people)
+
+
+@given(steps=STEPS, pauses=st.randoms(use_true_random=False))
+@settings(
+    max_examples=15,
+    deadline=None,
+    # The server may be shared: each example has a room of its own.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_interleaving_ends_with_every_client_equal_to_the_database(
+    server: Server,
+    tokens: dict[str, str],
+    steps: list[tuple[str, int, int]],
+    pauses: random.Random,
+) -> None:
+    async def play() -> None:
+        async with playing(server, tokens) as game:
+            readers = [one.messages(game.room, after=0) for one, _ in game.people]
+            for what, who, pick in steps:
+                game.go(who, what, pick)
+                # How far the others come before the next step; the network decides the rest.
+                for _ in range(pauses.choice((0, 1, 5, 50))):
+                    await asyncio.sleep(0)
+            async with asyncio.timeout(WAIT_S):
+                await asyncio.gather(*game.under_way)
+            truth = await history(server, tokens["ana"], game.room)
+            assert [message["seq"] for message in truth] == list(range(1, len(game.texts) + 1))
+            for (one, _), reader in zip(game.people, readers, strict=True):
+                async with asyncio.timeout(WAIT_S):
+                    got = [await anext(reader) for _ in truth]
+                assert [message.seq for message in got] == [message["seq"] for message in truth]
+                await equals(one, game.room, truth)
+
+    asyncio.run(play())
+
+
+async def test_a_locked_account_is_not_let_in_again(
+    server: Server, ana: Client, tokens: dict[str, str]
+) -> None:
+    token = (await accounts(server, "dee"))["dee"]
+    async with client.connect(server.url, token, backoff=QUICK) as dee:
+        messages = dee.messages("lobby")
+        await ana.do(DisableUser(user="dee"))
+        async with asyncio.timeout(WAIT_S):
+            with pytest.raises((SignInRequired, Forbidden)):
+                await anext(messages)

@@ -1,0 +1,58 @@
+"""Accounts for tests, and what the database holds of a room, by HTTP."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+
+from hubbub import client
+from hubbub.client import Client, RoomReplica
+from hubbub.model.messages import Message
+from tests.support.server import Server
+
+PASSWORD = "three words do"
+WAIT_S = 30
+QUICK = client.Backoff(first_s=0.02, longest_s=0.2)
+
+
+async def accounts(server: Server, *names: str) -> dict[str, str]:
+    """New accounts; name → token."""
+    signed = [await client.sign_up(server.url, name, PASSWORD) for name in names]
+    return {name: one.token for name, one in zip(names, signed, strict=True)}
+
+
+async def history(server: Server, token: str, room: str) -> list[dict[str, Any]]:
+    """All messages of a room as they are in the database, oldest first."""
+    found: list[dict[str, Any]] = []
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        more = True
+        while more:
+            after = found[-1]["seq"] if found else 0
+            where = f"{server.url}/api/rooms/{room}/messages?after={after}&limit=200"
+            async with http.get(where) as answer:
+                page = await answer.json()
+                assert answer.status == 200, page
+            found += page["messages"]
+            more = page["more_after"]
+    return found
+
+
+def shape(messages: list[Message] | list[dict[str, Any]]) -> list[tuple[object, ...]]:
+    """What must be equal of messages, wherever they come from."""
+    if messages and isinstance(messages[0], Message):
+        return [(one.seq, one.rev, one.by, one.text, one.deleted) for one in messages]
+    return [
+        (one["seq"], one["rev"], one["by"], one.get("text", ""), one.get("deleted", False))  # type: ignore[index, union-attr]
+        for one in messages
+    ]
+
+
+async def equals(one: Client, room: str, truth: list[dict[str, Any]]) -> None:
+    """Wait until a client has caught up by itself; then it must be equal to the database."""
+    async with asyncio.timeout(WAIT_S):
+        await one.caught_up()
+    replica: RoomReplica = one.rooms[room]
+    kept = [message for message in truth if message["seq"] >= replica.start]
+    assert shape(replica.messages) == shape(kept)
+    assert replica.have == max((message["rev"] for message in truth), default=0)

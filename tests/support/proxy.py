@@ -1,0 +1,120 @@
+"""A TCP proxy that is cut, or stops reading: a network on a bad day."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Self
+
+from tests.support.server import HOST
+
+CHUNK = 64 * 1024
+SMALL_BUFFER = 4096  # so that the server soon notices who does not read
+
+
+class Proxy:
+    """Between one client and a server; for ``async with``.
+
+    `cut` aborts all connections, with whatever is on its way in either direction. While `frozen`
+    nothing of the server's is read.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accepted, HOST, 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        self._thawed.clear()
+        try:
+            yield
+        finally:
+            self._thawed.set()
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(OSError):
+                async with self._upstream() as (from_server, to_server):
+                    self._writers |= {writer, to_server}
+                    try:
+                        await self._both_ways(reader, to_server, from_server, writer)
+                    finally:
+                        self._writers -= {writer, to_server}
+        finally:
+            writer.transport.abort()
+            self._tasks.discard(task)
+
+    @contextlib.asynccontextmanager
+    async def _upstream(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        loop = asyncio.get_running_loop()
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        try:
+            await loop.sock_connect(connection, (HOST, self._to))
+        except OSError:
+            connection.close()
+            raise
+        reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+    async def _both_ways(
+        self,
+        from_client: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+        from_server: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+    ) -> None:
+        """Until one side ends; then both have ended."""
+        ways = {
+            asyncio.create_task(_pump(from_client, to_server, None)),
+            asyncio.create_task(_pump(from_server, to_client, self._thawed)),
+        }
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event | None
+) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            if gate is not None:
+                await gate.wait()
+            data = await reader.read(CHUNK)
+            if not data:
+                return
+            writer.write(data)
+            await writer.drain()
