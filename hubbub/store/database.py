@@ -1,6 +1,7 @@
 """One database: opening it, its connections, and its errors in our words."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,10 +11,12 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from hubbub.model.errors import HubbubError, Unavailable
+from hubbub.store.erasure import overwrite_unused, pages_in_log
 from hubbub.store.migrations import HEAD
 from hubbub.store.sql import Row, Sized, Sql, Values
 
 BUSY_TIMEOUT_MS = 5_000
+WRITER_WAITS_MS = 2_000  # for the lock: less, as a stop has 5 s for all that it does
 TRUNCATE_ABOVE_BYTES = 64 * 1024 * 1024
 
 # What the driver raises when disk, lock or connection fail; anything else is a bug of ours.
@@ -89,10 +92,18 @@ class Connection:
             raise
         self._cursor.execute("RELEASE one")
 
+    def wait_for_lock(self, limit_ms: int) -> None:
+        """How long to wait for another program's lock from now on."""
+        self._cursor.execute(f"PRAGMA busy_timeout={limit_ms}")
+
     def checkpoint(self, mode: str) -> bool:
         """Move the log into the database; False if a reader kept part of it."""
         busy, _, _ = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         return not busy
+
+    def forget_pages(self) -> None:
+        """Drop the pages held in memory, which are read again when they are needed."""
+        self._cursor.execute("PRAGMA shrink_memory")
 
     def close(self) -> None:
         self._driver.close()
@@ -105,6 +116,7 @@ class Database:
         self.path = path
         self.dialect: Dialect = sqlite_dialect.dialect(paramstyle="named")
         self._log = path.with_name(path.name + "-wal")
+        self._file: int | None = None
 
     def migrate(self) -> None:
         """Bring the schema to this release's. Raises DatabaseError, Unavailable.
@@ -127,13 +139,38 @@ class Database:
         # beside a commit).
         for pragma in ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=0"):
             driver.execute(f"PRAGMA {pragma}")
-        return Connection(driver, self.dialect)
+        writer = Connection(driver, self.dialect)
+        writer.wait_for_lock(WRITER_WAITS_MS)
+        return writer
 
     def reader(self) -> Connection:
         driver = self._open()
         for pragma in ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-1024"):
             driver.execute(f"PRAGMA {pragma}")
         return Connection(driver, self.dialect)
+
+    def checkpoint(self, writer: Connection, mode: str) -> bool:
+        """Move the log into the database, and overwrite what that leaves of deleted texts.
+
+        False if a reader kept part of the log. By the writer's thread only, between transactions.
+        """
+        if self._file is None:
+            self._file = os.open(self.path, os.O_RDWR)
+        page_bytes, pages = pages_in_log(self._log)
+        is_moved = False
+        # Before the log is cut: after a crash in between, it still names the pages.
+        for step in dict.fromkeys(("PASSIVE", mode)):
+            is_moved = writer.checkpoint(step)
+            overwrite_unused(self._file, page_bytes, pages)
+        # They have what was overwritten, and would bring it back when they are written again.
+        writer.forget_pages()
+        return is_moved
+
+    def close(self) -> None:
+        """After all connections: closing the file earlier would take SQLite's locks from them."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def log_bytes(self) -> int:
         """How long the write-ahead log's file is."""

@@ -37,6 +37,7 @@ READERS = 2
 CHECKPOINT_EVERY = 1_000  # batches; some 16 MB of log
 IDLE_S = 1.0  # without work for so long, the log is moved into the database
 SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
+CLOSING_WAITS_MS = 500  # for another program's lock, once the server stops
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -153,7 +154,11 @@ class Ledger:
         await self._loop.run_in_executor(None, self._readers.shutdown)
         for connection in self._connections:
             connection.close()
+        # SQLite does it too with the last connection, but leaves what it moves.
+        with contextlib.suppress(OSError, *FAILURES):
+            self._checkpoint("TRUNCATE")
         self._writer.close()
+        self._database.close()
 
     def put(self, work: Work) -> None:
         """Queue a command; ``work.then`` is called on the loop, in commit order.
@@ -207,9 +212,11 @@ class Ledger:
         """The writer thread."""
         while (batch := self._take()) is not None:
             if batch:
+                if self._closing:
+                    self._writer.wait_for_lock(CLOSING_WAITS_MS)
                 results = self._carry_out(batch)
                 self._loop.call_soon_threadsafe(self._deliver, batch, results)
-            with contextlib.suppress(*FAILURES):
+            with contextlib.suppress(OSError, *FAILURES):
                 self._tidy(idle=not batch)
 
     def _take(self) -> list[Work] | None:
@@ -311,4 +318,4 @@ class Ledger:
     def _checkpoint(self, mode: str) -> bool:
         self._batches_since_checkpoint = 0
         self.figures.checkpoints += 1
-        return self._writer.checkpoint(mode)
+        return self._database.checkpoint(self._writer, mode)

@@ -13,5 +13,4 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     made = Desk(tmp_path / "hubbub.db")
     await made.start()
     yield made
-    made.let_go()
-    await made.ledger.close()
+    await made.close()

@@ -252,7 +252,7 @@ async def test_who_closes_it_waits_for_all_that_waits(desk: Desk) -> None:
 
 async def test_a_closed_ledger_leaves_one_file_with_everything_in_it(desk: Desk) -> None:
     await desk.post("the last word")
-    await desk.ledger.close()
+    await desk.close()
     assert [file.name for file in desk.path.parent.iterdir()] == ["hubbub.db"]
     assert b"the last word" in desk.path.read_bytes()
 
@@ -265,7 +265,7 @@ async def test_time_is_the_ledgers_and_one_for_a_transaction(desk: Desk) -> None
         lambda told: None,
         clock=lambda: 1_234_567,
     )
-    await desk.ledger.close()
+    await desk.close()
     clocked.start()
     posted: Posted = await clocked.submit(desk.ana, Post(room="lobby", text="now"))
     await clocked.close()

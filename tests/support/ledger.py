@@ -34,6 +34,7 @@ class Desk:
         self.batches: list[list[str]] = []
         self.held = threading.Event()
         self._go_on = threading.Event()
+        self._closed = False
         self.ledger = Ledger(
             self.database,
             self._carry,
@@ -79,8 +80,12 @@ class Desk:
 
         return go_on
 
-    def let_go(self) -> None:
+    async def close(self) -> None:
+        """Let go of what is held, and close; a second time does nothing."""
         self._go_on.set()
+        if not self._closed:
+            self._closed = True
+            await self.ledger.close()
 
     async def post(self, text: str, **more: Any) -> Posted:
         posted: Posted = await self.ledger.submit(self.ana, Post(room="lobby", text=text, **more))

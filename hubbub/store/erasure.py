@@ -1,0 +1,73 @@
+"""What SQLite leaves behind of deleted texts, overwritten.
+
+With ``secure_delete`` SQLite overwrites what it frees. But when it evens out neighbouring pages
+of a table it moves rows from one to the other, and leaves the old bytes in the unused middle of
+the page they came from: a text that is deleted later would stay readable there. So after each
+checkpoint the unused middle of every page that it has written is overwritten.
+
+File formats: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages) and 4.1 (the
+write-ahead log).
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+_LOG_HEADER_BYTES = 32
+_FRAME_HEADER_BYTES = 24
+_FILE_HEADER_BYTES = 100  # before the b-tree of page 1
+
+# The first byte of a b-tree page, and how long the header is that it begins.
+_HEADER_BYTES = {2: 12, 5: 12, 10: 8, 13: 8}
+
+# Pages of other kinds begin with the number of a page. Below this one its first byte is none of
+# the above, so no page is taken for what it is not; it is 128 GB into the file.
+_PAGES_MAX = 0x0200_0000
+
+
+def pages_in_log(log: Path) -> tuple[int, set[int]]:
+    """The size of a page, and the numbers of those that the write-ahead log holds."""
+    try:
+        with log.open("rb") as file:
+            descriptor = file.fileno()
+            size = int.from_bytes(os.pread(descriptor, 4, 8), "big")
+            starts = range(
+                _LOG_HEADER_BYTES, os.fstat(descriptor).st_size, _FRAME_HEADER_BYTES + size
+            )
+            return size, {int.from_bytes(os.pread(descriptor, 4, at), "big") for at in starts}
+    except FileNotFoundError:
+        return 0, set()
+
+
+def overwrite_unused(database: int, page_bytes: int, pages: Iterable[int]) -> int:
+    """Overwrite the unused middle of these pages of an open file; in how many there was something.
+
+    Only for the one writer, between its transactions: no page may change meanwhile. Readers do
+    not mind, as nothing is changed where a page has anything.
+    """
+    found = 0
+    for number in sorted(pages):
+        if not 0 < number < _PAGES_MAX:
+            continue
+        start = (number - 1) * page_bytes
+        page = os.pread(database, page_bytes, start)
+        begin, end = _unused(page, _FILE_HEADER_BYTES if number == 1 else 0)
+        if any(page[begin:end]):
+            os.pwrite(database, bytes(end - begin), start + begin)
+            found += 1
+    return found
+
+
+def _unused(page: bytes, at: int) -> tuple[int, int]:
+    """Where a b-tree page has neither pointers nor rows; nothing unless it clearly is one."""
+    header = _HEADER_BYTES.get(page[at]) if len(page) > at + 12 else None
+    if header is None:
+        return 0, 0
+    free, count, end = struct.unpack_from("!HHH", page, at + 1)
+    begin = at + header + 2 * count
+    if not begin <= end <= len(page):
+        return 0, 0
+    rows = struct.unpack_from(f"!{count}H", page, at + header)
+    is_sound = all(end <= row < len(page) for row in rows) and (not free or end <= free < len(page))
+    return (begin, end) if is_sound else (0, 0)
