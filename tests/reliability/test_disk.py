@@ -22,6 +22,7 @@ from tests.support.server import HOST, Server
 from tests.support.waiting import until
 
 WITHIN_S = 20
+STOPS_WITHIN_S = 5.0
 POLL_S = 0.02
 FULL = 2 * 1024 * 1024
 
@@ -236,6 +237,23 @@ async def test_while_another_program_locks_the_database_reading_goes_on_and_writ
     stranger.execute("ROLLBACK")
     assert "seq" in await patient
     room.assert_whole()
+
+
+async def test_a_locked_database_does_not_hold_a_stop_up(
+    server: Server, stranger: sqlite3.Connection
+) -> None:
+    house = House(server, "ana")
+    async with Visitors.of(house) as visitors:
+        ana = await visitors.json("ana")
+        stranger.execute("BEGIN IMMEDIATE")
+        # The first waits for the lock, and the others wait for the first.
+        posts = [await ana.tell("post", room="lobby", text=f"{n}") for n in range(3)]
+        await ana.do("me")
+        assert await asyncio.to_thread(server.stop, STOPS_WITHIN_S) == 0
+
+        for number in posts:
+            assert (await ana.reply(number))["error"]["code"] == "unavailable"
+        assert ana.of("notice")
 
 
 async def test_a_server_goes_on_when_nobody_reads_what_it_says_any_more(

@@ -119,10 +119,10 @@ class Server:
         assert self._process
         self._process.send_signal(number)
 
-    def stop(self) -> int:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
         """SIGTERM, as a service manager would; its exit code."""
         self.signal(signal.SIGTERM)
-        return self.wait()
+        return self.wait(timeout_s)
 
     def kill(self) -> None:
         """The plug."""
