@@ -77,9 +77,10 @@ class TextDoor(Connection):
         try:
             await self._enter(client, self._room, self._after)
         except HubbubError as error:
+            if self._room == names.LOBBY:
+                raise
             self._say(text.error(error))
-            if self._room != names.LOBBY:
-                await self._enter(client, names.LOBBY, None)
+            await self._enter(client, names.LOBBY, None)
 
     # What is said
 

@@ -9,9 +9,11 @@ from hubbub.gateway.connection import CLOSE_WITHIN_S, Connection
 from hubbub.gateway.entrance import DESK, address_of, check_origin, token_of
 from hubbub.gateway.json_door import JsonDoor
 from hubbub.gateway.text_door import TextDoor
+from hubbub.model.errors import HubbubError
 from hubbub.model.messages import FRAME_MAX_BYTES
 
 SUBPROTOCOL = "hubbub.v1"
+CLOSE_TRY_LATER = 1013
 ECHO_MAX_BYTES = 16 * 1024 * 1024  # conformance suites send as much
 FIRST_TOO_LARGE = 1  # aiohttp takes messages that are smaller than its limit, not as large
 ECHOES_MAX = 16  # at once, as each may hold that much
@@ -38,13 +40,22 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         door: Connection = await kind.opened(desk, socket, request, address, token_of(request))
         await socket.prepare(request)
         try:
-            await door.begin()
+            await _begin(door)
             await _read(socket, door)
         finally:
             await door.end()
     finally:
         desk.give_place_back(address)
     return socket
+
+
+async def _begin(door: Connection) -> None:
+    """Whoever cannot come in is told so here: it is too late for an answer over HTTP."""
+    try:
+        await door.begin()
+    except HubbubError as error:
+        door.refuse(error)
+        door.close(CLOSE_TRY_LATER, error.message)
 
 
 def _offers_json(request: web.Request) -> bool:

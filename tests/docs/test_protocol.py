@@ -14,6 +14,7 @@ from hubbub.gateway.desk import Desk
 from hubbub.gateway.problem import Problem
 from hubbub.gateway.routes import ROUTES
 from hubbub.gateway.web import application
+from hubbub.gateway.websocket import CLOSE_TRY_LATER
 from hubbub.live import hub
 from hubbub.model.accounts import Welcome
 from hubbub.model.base import Done, Event
@@ -160,4 +161,4 @@ def test_every_word_of_the_plain_text_door_is_documented() -> None:
 def test_every_close_code_of_our_own_is_documented() -> None:
     documented = {int(row[0]) for row in pages.rows(pages.section(PROTOCOL, "### The close codes"))}
     ours = {value for name, value in vars(hub).items() if name.startswith("CLOSE_")}
-    assert ours | {CLOSE_RESTART} <= documented
+    assert ours | {CLOSE_RESTART, CLOSE_TRY_LATER} <= documented
