@@ -64,6 +64,7 @@ class Identity:
         self._hashing = ThreadPoolExecutor(HASHING_AT_ONCE, thread_name_prefix="hubbub-argon2")
         self._waiting = 0
         self._remembered: OrderedDict[str, Actor] = OrderedDict()
+        self._endings = 0  # of sessions, and changes of accounts
         self._seen: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self.guests_allowed = False
@@ -82,9 +83,13 @@ class Identity:
         if not token:
             raise SignInRequired()
         actor = self._remembered.get(token) or self._guest(token)
-        if actor is None:
-            actor = await self._ledger.read(lambda tx: self._from_session(tx, token))
-            self._remember(token, actor)
+        while actor is None:
+            endings = self._endings
+            found = await self._ledger.read(lambda tx: self._from_session(tx, token))
+            # What ended while we were reading must not be remembered as good.
+            if endings == self._endings:
+                actor = found
+                self._remember(token, actor)
         if actor.is_guest and not self.guests_allowed:
             raise Forbidden("This server lets no guests in any more. Sign up, or ask its owner.")
         if actor.session:
@@ -123,11 +128,13 @@ class Identity:
             self._remembered.popitem(last=False)
 
     def forget_sessions(self, sessions: tuple[str, ...]) -> None:
+        self._endings += 1
         ended = set(sessions)
         for token in [t for t, actor in self._remembered.items() if actor.session in ended]:
             del self._remembered[token]
 
     def forget_user(self, user: str) -> None:
+        self._endings += 1
         for token in [t for t, actor in self._remembered.items() if actor.name == user]:
             del self._remembered[token]
 

@@ -1,9 +1,13 @@
 """Sessions: cookies, other devices, and how they end."""
 
+from collections.abc import Callable
 from http.cookies import SimpleCookie
+from typing import Any
 
 import pytest
 
+from hubbub.model.accounts import SignOut
+from hubbub.store.tx import Tx
 from tests.gateway.conftest import MakeSite
 from tests.support.chat import PASSWORD
 from tests.support.site import Answer, Caller, Site
@@ -183,3 +187,21 @@ def test_sessions_outlast_a_restart_of_the_server(make_site: MakeSite) -> None:
 @pytest.mark.parametrize("path", ["me", "sessions", "users?q=a"])
 def test_a_guest_has_no_account_to_look_at(site: Site, path: str) -> None:
     site.guest().get(f"/api/{path}").refused(403, "forbidden")
+
+
+def test_a_session_that_ends_while_it_is_looked_up_lets_nobody_in(make_site: MakeSite) -> None:
+    site = make_site()
+    ana = site.person()
+    read, ended = site.app.ledger.read, []
+
+    async def read_then_end(function: Callable[[Tx], Any]) -> Any:
+        found = await read(function)
+        if not ended:
+            ended.append(found.session)
+            await site.app.ledger.submit(found, SignOut())
+        return found
+
+    site.app.ledger.read = read_then_end  # type: ignore[method-assign]
+    for _ in range(2):
+        ana.get("/api/me").refused(401, "sign_in_required")
+    assert ended

@@ -180,7 +180,7 @@ class Site:
         self.port = free_port()
         self.numbers = itertools.count(1)
         usual = {"default_registration": "open", "default_guests": True, "limits": False}
-        self._app = App(
+        self.app = App(
             Settings(
                 port=self.port, data=data, host=HOST, **{"first_owns": True, **usual, **settings}
             )
@@ -195,8 +195,8 @@ class Site:
         # Strong hashes are the product's; here they would be most of the time of each test.
         identity._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self._thread.start()
-        self.run(self._app.start())
-        if self._app.settings.first_owns:
+        self.run(self.app.start())
+        if self.app.settings.first_owns:
             self.owner = self.person("owner")
         return self
 
@@ -204,7 +204,7 @@ class Site:
         """Stop, if it still runs; the folder with its data, for another to go on with."""
         if not self._thread.is_alive():
             return self.data
-        self.run(self._app.stop())
+        self.run(self.app.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(TIMEOUT_S)
         self._loop.close()
@@ -216,7 +216,7 @@ class Site:
 
     def at(self, now: int) -> None:
         """From now on it is this time (milliseconds since the epoch), and stays it."""
-        self._app.ledger._clock = lambda: now
+        self.app.ledger._clock = lambda: now
 
     @property
     def url(self) -> str:
@@ -224,7 +224,7 @@ class Site:
 
     @property
     def owner_link(self) -> str | None:
-        return self._app.owner_link
+        return self.app.owner_link
 
     def assert_silent(self) -> None:
         """It has logged no warning and no traceback, whatever was done to it."""
