@@ -1,0 +1,154 @@
+"""How much one person or address may do, with limits on as they are by default."""
+
+import pytest
+
+from hubbub.model.settings import RateLimit
+from tests.gateway.conftest import MakeSite
+from tests.support.chat import PASSWORD
+from tests.support.site import Answer, Caller, Site
+
+SLOW = RateLimit(per_s=0.01, burst=5)
+TRY_LATER = 1013
+UNBOUND = RateLimit(per_s=1e6, burst=1e6)
+
+
+def _limited(answer: Answer) -> None:
+    """It is a refusal that says when to come back."""
+    told = answer.refused(429, "rate_limited")
+    assert told["retry_after"] > 0
+    assert int(answer.headers["Retry-After"]) >= told["retry_after"]
+
+
+def _until_limited(ask: object, most: int = 100) -> int:
+    assert callable(ask)
+    for count in range(most):
+        answer = ask()
+        if answer.status == 429:
+            _limited(answer)
+            return count
+    raise AssertionError(f"never limited in {most} requests")
+
+
+def _guess(site: Site, name: str, **headers: str) -> Answer:
+    body = {"name": name, "password": "a guess"}
+    return site.anyone.post("/api/sign-in", body, **headers)
+
+
+@pytest.mark.parametrize("name", ["known", "unknown"])
+def test_guesses_at_a_name_are_slowed_whether_it_is_there_or_not(
+    make_site: MakeSite, name: str
+) -> None:
+    site = make_site(limits=True)
+    site.person("known")
+    assert _until_limited(lambda: _guess(site, name)) == 8
+    right = {"name": name.upper(), "password": PASSWORD}
+    _limited(site.anyone.post("/api/sign-in", right))
+    assert _guess(site, "another").status == 401
+
+
+def test_guesses_from_an_address_are_slowed_whatever_the_names(make_site: MakeSite) -> None:
+    site = make_site(limits=True, trusted_proxies=("127.0.0.1",))
+    names = iter(range(1000))
+    from_here = {"X_Forwarded_For": "203.0.113.1"}
+    count = _until_limited(lambda: _guess(site, f"n{next(names)}", **from_here))
+    assert 30 <= count <= 35
+    body = {"name": "newcomer", "password": PASSWORD}
+    _limited(site.anyone.post("/api/sign-up", body, **from_here))
+    site.anyone.post("/api/sign-up", body, X_Forwarded_For="203.0.113.2").ok(201)
+
+
+def test_guesses_at_the_old_password_are_slowed_too(make_site: MakeSite) -> None:
+    site = make_site(limits=True)
+    guess = {"old": "a guess", "new": PASSWORD}
+    assert _until_limited(lambda: site.owner.put("/api/me/password", guess)) == 8
+
+
+def test_guests_from_an_address_are_slowed(make_site: MakeSite) -> None:
+    site = make_site(limits=True)
+    assert _until_limited(lambda: site.anyone.post("/api/guest", {})) >= 60
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_commands_are_limited_per_person(make_site: MakeSite, method: str) -> None:
+    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNBOUND)
+    ana, bo = site.people(2)
+    body = {"text": "hi"} if method == "POST" else None
+    path = "/api/rooms/lobby/messages"
+    assert _until_limited(lambda: ana.call(method, path, body)) == 5
+    again = site.sign_in(ana.name)
+    _limited(again.call(method, path, body))
+    assert bo.call(method, path, body).status < 300
+
+
+def test_commands_are_limited_per_address(make_site: MakeSite) -> None:
+    site = make_site(
+        limits=True,
+        commands_per_user=UNBOUND,
+        commands_per_address=SLOW,
+        trusted_proxies=("127.0.0.1",),
+    )
+    ana, bo = site.people(2)
+    here, there = "203.0.113.1", "203.0.113.2"
+
+    def ask(by: Caller, address: str) -> Answer:
+        return by.get("/api/rooms", X_Forwarded_For=address)
+
+    people = iter([ana, bo] * 10)
+    assert _until_limited(lambda: ask(next(people), here)) == 5
+    ask(ana, there).ok()
+
+
+async def test_commands_over_a_socket_and_over_http_count_together(make_site: MakeSite) -> None:
+    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNBOUND)
+    ana = site.person()
+    async with site.socket(ana) as socket:
+        await socket.do("hello")
+        for _ in range(4):
+            await socket.do("rooms")
+        assert await socket.refused("rooms") == "rate_limited"
+        _limited(ana.get("/api/rooms"))
+
+
+def test_a_refused_post_is_not_said(make_site: MakeSite) -> None:
+    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNBOUND)
+    ana, bo = site.people(2)
+    path = "/api/rooms/lobby/messages"
+    said = _until_limited(lambda: ana.post(path, {"text": "hi"}))
+    assert len(bo.texts("lobby")) == said == 5
+
+
+async def test_connections_of_one_person_are_bounded(make_site: MakeSite) -> None:
+    site = make_site(limits=True, connections_per_user=2)
+    ana, bo = site.people(2)
+    async with site.socket(ana) as one, site.socket(ana) as two:
+        for socket in (one, two):
+            await socket.do("hello")
+        async with site.socket(ana) as third:
+            assert await third.close_code() == TRY_LATER
+        async with site.socket(bo) as other:
+            await other.do("hello")
+        await one.socket.close()
+        await one.close_code()
+    async with site.socket(ana) as again:
+        await again.do("hello")
+
+
+async def test_connections_from_one_address_are_bounded(make_site: MakeSite) -> None:
+    site = make_site(limits=True, connections_per_address=2, trusted_proxies=("127.0.0.1",))
+    people = site.people(3)
+    here = {"X_Forwarded_For": "203.0.113.1"}
+    async with site.socket(people[0], **here), site.socket(people[1], **here):
+        upgrade = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec_WebSocket_Version": "13",
+            "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }
+        refused = people[2].get("/ws", **upgrade, **here)
+        refused.refused(429, "too_many_connections")
+        refused = people[2].get("/ws/echo", **upgrade, **here)
+        refused.refused(429, "too_many_connections")
+        async with site.socket(people[2], X_Forwarded_For="203.0.113.2") as elsewhere:
+            await elsewhere.do("hello")
+    async with site.socket(people[2], **here) as again:
+        await again.do("hello")
