@@ -1,0 +1,120 @@
+"""A client that reads slowly, or not at all, keeps nobody waiting and misses nothing."""
+
+import asyncio
+
+import pytest
+
+from hubbub.live.client import PING_EVERY_S, STALLED_AFTER_S
+from hubbub.model.accounts import MeChanged
+from hubbub.model.outcome import ToAll, ToPerson
+from hubbub.model.reading import Notice
+from hubbub.model.rooms import Removed
+from tests.support.hall import (
+    HIGH_WATER,
+    Hall,
+    door,
+    events,
+    forget,
+    message,
+    received,
+    sees,
+    transport,
+    turn,
+)
+from tests.support.waiting import until
+
+
+@pytest.mark.parametrize("dialect", ["json", "text"])
+async def test_who_reads_too_slowly_is_behind_and_told_later(hall: Hall, dialect: str) -> None:
+    fast, slow = await hall.come("ana"), await hall.come("bo", dialect=dialect)
+    hall.say(message(1), message(2))
+    await sees(fast, [1, 2])
+    forget(slow)
+    transport(slow).waiting = HIGH_WATER + 1
+    hall.say(message(3))
+    hall.say(message(1, 4, "edited"))
+    await sees(fast, [1, 2, 3, 4])
+    hall.say(message(4, 5))
+    await sees(fast, [1, 2, 3, 4, 5])
+    assert received(slow) == []
+    assert slow.behind
+    assert slow.missed == {"lobby": 2}, "what it was shown last"
+    assert hall.hub.behind == hall.hub.figures.fell_behind == 1
+
+    slow.send(b'{"re":1,"ok":{}}')
+    removed = Removed(room="tea", rev=7, reason="kicked")
+    hall.hub.tell([ToPerson("bo", removed), ToPerson("bo", MeChanged(rev=8))])
+    is_json = dialect == "json"
+    assert len(received(slow)) == (2 if is_json else 1), "replies and removals are never dropped"
+    assert slow.missed_rev == (8 if is_json else None)
+
+    reading = asyncio.ensure_future(slow.drained())
+    transport(slow).waiting = HIGH_WATER // 2
+    await until(lambda: slow.buffered == HIGH_WATER // 2)
+    assert (door(slow).catch_ups, reading.done()) == (0, False)
+    transport(slow).waiting = 0
+    await until(lambda: door(slow).catch_ups > 0)
+    heads = hall.hub.heads(slow.missed)
+    assert (heads.rooms["lobby"].seq, heads.rooms["lobby"].rev) == (4, 5)
+    hall.hub.caught_up(slow)
+    await reading
+    forget(slow)
+    hall.say(message(5, 6))
+    await until(lambda: len(received(slow)) == 1)
+    assert (slow.behind, slow.missed, hall.hub.behind) == (False, {}, 0)
+
+
+async def test_only_who_makes_no_progress_for_a_minute_is_closed(hall: Hall) -> None:
+    slow, stuck = await hall.come("ana"), await hall.come("bo")
+    for client in (slow, stuck):
+        transport(client).waiting = 1_000_000
+    hall.say(message(1))
+    await until(lambda: hall.hub.behind == 2)
+    for _ in range(4):
+        hall.now += 30
+        transport(slow).waiting -= 1000
+        seen = slow.progress_at
+        await until(lambda: slow.progress_at > seen)  # noqa: B023 - awaited here
+    await until(lambda: bool(door(stuck).closed))
+    assert (door(stuck).closed, door(slow).closed) == ([4000], [])
+    assert hall.hub.figures.closed_slow == 1
+
+
+async def test_a_connection_that_breaks_while_it_is_written_to_harms_nobody(hall: Hall) -> None:
+    everyone = [await hall.come(name) for name in ("ana", "bo", "eva")]
+    broken = transport(everyone[1])
+
+    def fail(data: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    broken.write = fail  # type: ignore[method-assign]
+    hall.say(message(1))
+    await sees(everyone[0], [1])
+    await sees(everyone[2], [1])
+    hall.hub.tell([ToAll(Notice(text="hi")), ToPerson("bo", MeChanged(rev=1))])
+    assert len(events(everyone[2], "notice")) == 1
+
+
+async def test_who_is_gone_keeps_nobody_waiting(hall: Hall) -> None:
+    ana = await hall.come("ana")
+    transport(ana).waiting = HIGH_WATER + 1
+    hall.say(message(1))
+    await until(lambda: ana.behind)
+    reading = asyncio.ensure_future(ana.drained())
+    await turn()
+    hall.hub.disconnect(ana)
+    await reading
+    assert (hall.hub.clients, hall.hub.people, hall.hub.behind) == (set(), {}, 0)
+
+
+async def test_who_gives_no_sign_of_life_is_pinged_and_then_closed(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await hall.come("ana")
+    await turn()
+    forget(ana)
+    hall.now += PING_EVERY_S
+    await until(lambda: transport(ana).writes == [b"\x89\x00"])
+    hall.now += STALLED_AFTER_S + PING_EVERY_S
+    await until(lambda: bool(door(ana).closed))
+    assert door(ana).closed[0] == 4000
