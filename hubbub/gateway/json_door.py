@@ -25,7 +25,7 @@ from hubbub.model.errors import (
     SignInRequired,
     UnknownCommand,
 )
-from hubbub.model.messages import PAGE_LATEST, Changes, Message, Reset, Sync, Synced, Typing
+from hubbub.model.messages import PAGE_LATEST, Message, Reset, Sync, Synced, Typing
 from hubbub.model.names import LOBBY
 from hubbub.model.reading import Active
 from hubbub.model.rooms import Join, Leave, MyRoom
@@ -160,12 +160,7 @@ class JsonDoor(Connection):
         return Done()
 
     async def _ask(self, client: Client, query: Query) -> Reply:
-        reply = await self.desk.carry_out(client.actor, query, self.address)
-        if isinstance(query, Sync) and isinstance(reply, Changes) and reply.reset:
-            # The page comes before the answer, so the client must hear of the reset before it.
-            events = [Reset(room=query.room), *reply.events]
-            return msgspec.structs.replace(reply, events=events)
-        return reply
+        return await self.desk.carry_out(client.actor, query, self.address)
 
     def on_hello(self, client: Client, command: Hello) -> None:
         self._task(command, partial(self._hello, client, command))
