@@ -72,10 +72,11 @@ def join(tx: Tx, actor: Actor, command: Join) -> Outcome[Joined]:
         where = place(tx, actor, command.room, Action.JOIN)
         if not actor.is_guest:
             told = add(tx, where.room, myself(tx, actor), RoomRole.MEMBER)
-    return Outcome(_joined(tx, actor, where), told)
+    return Outcome(joined(tx, actor, where), told)
 
 
-def _joined(tx: Tx, actor: Actor, where: Place) -> Joined:
+def joined(tx: Tx, actor: Actor, where: Place) -> Joined:
+    """A room as whoever has come into it sees it, with its latest messages."""
     page = latest(tx, where.room)
     messages = [event for event in page.events if isinstance(event, Message)]
     return Joined(

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 
-from hubbub.actions.membership import add, tell_added
+from hubbub.actions.membership import add, joined, tell_added
 from hubbub.actions.places import (
+    Place,
     account,
     my_room_now,
     myself,
@@ -90,7 +91,7 @@ def direct(tx: Tx, actor: Actor, command: Direct) -> Outcome[Joined]:
     people[me.id] = me
     key = ",".join(str(user_id) for user_id in sorted(people))
     if found := tx.direct_room(key):
-        return _found(tx, found, me)
+        return _found(tx, actor, found, me)
     room = tx.add_room(room_id=tx.random_id(), kind=RoomKind.DIRECT, title="", direct_key=key)
     told: list[Told] = []
     for user in people.values():
@@ -98,13 +99,13 @@ def direct(tx: Tx, actor: Actor, command: Direct) -> Outcome[Joined]:
     return Outcome(_new(tx, room, me), told)
 
 
-def _found(tx: Tx, room: RoomRow, me: UserRow) -> Outcome[Joined]:
+def _found(tx: Tx, actor: Actor, room: RoomRow, me: UserRow) -> Outcome[Joined]:
     member = tx.member(room.pk, me.id)
     told: list[Told] = []
     if member and member.hidden:
         tx.set_prefs(room.pk, me.id, member.notify, False)
         told = [tell_added(tx, room.id, me)]
-    return Outcome(_new(tx, room, me), told)
+    return Outcome(joined(tx, actor, Place(room, member)), told)
 
 
 @handles(UpdateRoom)
