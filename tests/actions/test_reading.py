@@ -116,5 +116,5 @@ def test_what_changes_for_me_counts_up_by_one_and_is_told_with_its_rev(
         world.do(ana, command)
         have += 1
         told = [one.event for one in world.told if isinstance(one, ToPerson)]
-        assert [one.rev for one in told] == [have]  # type: ignore[attr-defined]
+        assert [one.rev for one in told] == [have]
     assert world.ask(ana, MyProfile()).me.rev == have
