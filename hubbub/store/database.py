@@ -37,6 +37,8 @@ class Connection:
         self._driver = driver
         self._dialect = dialect
         self._cursor = driver.cursor()
+        # SQLite's own knows ASCII only: “Über” would neither be found nor be in its place.
+        driver.create_function("lower", 1, str.lower, deterministic=True)
 
     def rows(self, statement: Sql, **values: Any) -> list[Row]:
         return self._run(statement, values).fetchall()
