@@ -25,7 +25,7 @@ from hubbub.model.errors import (
 from hubbub.model.messages import Message
 from hubbub.model.reading import Behind
 from hubbub.model.rooms import CreateRoom, Kick, Members
-from tests.support.people import PASSWORD, QUICK, WAIT_S, accounts, equals, history
+from tests.support.people import PASSWORD, QUICK, WAIT_S, accounts, equals, figure, history
 from tests.support.proxy import Proxy
 from tests.support.server import Server
 
@@ -262,11 +262,13 @@ async def test_a_connection_that_does_not_read_is_told_what_it_missed(
     ):
         await bo.join(room)
         messages = bo.messages(room)
+        fell_behind = await figure(server, "hubbub_fell_behind_total")
         with proxy.frozen():
             for nth in range(0, 160, 8):
                 await asyncio.gather(*(ana.post(room, f"{nth + one} {long}") for one in range(8)))
             await ana.edit(room, 3, "shorter")
             await ana.delete(room, 4)
+        assert await figure(server, "hubbub_fell_behind_total") > fell_behind
         async with asyncio.timeout(WAIT_S):
             got = [await anext(messages) for _ in range(160)]
         assert [message.seq for message in got] == list(range(1, 161))

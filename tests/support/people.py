@@ -38,6 +38,13 @@ async def history(server: Server, token: str, room: str) -> list[dict[str, Any]]
     return found
 
 
+async def figure(server: Server, name: str) -> float:
+    """One of the server's figures."""
+    async with aiohttp.ClientSession() as http, http.get(f"{server.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
 def shape(messages: list[Message] | list[dict[str, Any]]) -> list[tuple[object, ...]]:
     """What must be equal of messages, wherever they come from."""
     if messages and isinstance(messages[0], Message):
