@@ -76,7 +76,9 @@ def test_every_command_about_people_is_documented_with_its_options() -> None:
 @each_page
 def test_a_variable_that_is_named_exists(page: Path) -> None:
     settings = {variable(name) for names in options_of(SERVING) for name in names}
-    others = {"HUBBUB_CHROMIUM"}
+    others = {"HUBBUB_CHROMIUM"}  # of the checks
+    for example in (pages.DOCS / "examples").glob("*.py"):
+        others |= set(re.findall(r"\bHUBBUB_[A-Z_]+\b", example.read_text()))
     named = set(re.findall(r"\bHUBBUB_[A-Z][A-Z_]+\b", EVERYWHERE[page]))
     assert named <= settings | others
 
@@ -207,9 +209,17 @@ def test_a_file_that_is_named_exists_and_has_in_it_what_is_said(page: Path) -> N
     assert missing == []
 
 
+@each_page
+def test_a_folder_of_tests_that_is_named_exists(page: Path) -> None:
+    named = [
+        name for name in pages.code(EVERYWHERE[page]) if re.match(r"(web/)?tests/|web/e2e", name)
+    ]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def _sources() -> dict[str, str]:
     found = {}
-    for folder in ("hubbub", "web/src", "web/tests", "web/e2e", "bench", "tests"):
+    for folder in ("hubbub", "docs/examples", "web/src", "web/tests", "web/e2e", "bench", "tests"):
         for file in (ROOT / folder).rglob("*"):
             if file.suffix in {".py", ".ts", ".c", ".svelte"} and "static" not in file.parts:
                 found[str(file.relative_to(ROOT))] = file.read_text()
