@@ -49,12 +49,15 @@ def application(desk: Desk, *, client: Path = pages.BUILT) -> web.Application:
     add = app.router.add_route
     add("GET", "/ws", websocket)
     add("GET", "/ws/echo", echo)
-    add("GET", "/healthz", operator.healthz)
-    add("GET", "/readyz", operator.readyz)
-    add("GET", "/metrics", operator.metrics)
-    add("GET", "/api/openapi.json", openapi.serve)
-    add("GET", "/api/docs", docs_page.serve)
-    add("GET", "/api/docs.css", docs_page.serve_style)
+    for path, handler in (
+        ("/healthz", operator.healthz),
+        ("/readyz", operator.readyz),
+        ("/metrics", operator.metrics),
+        ("/api/openapi.json", openapi.serve),
+        ("/api/docs", docs_page.serve),
+        ("/api/docs.css", docs_page.serve_style),
+    ):
+        app.router.add_get(path, handler)  # and HEAD, which is what many probes send
     add("*", "/api", api.api)
     add("*", "/api/{rest:.*}", api.api)
     app.router.add_get("/{rest:.*}", pages.serve)

@@ -226,10 +226,17 @@ class Site:
     def owner_link(self) -> str | None:
         return self.app.owner_link
 
+    def logged(self) -> list[str]:
+        """Warnings and worse, since it started or the log was last forgotten."""
+        return BOOK.lines[self._first_line :]
+
+    def forget_log(self) -> None:
+        """What was logged was meant to be; to the other servers of this process as well."""
+        del BOOK.lines[self._first_line :]
+
     def assert_silent(self) -> None:
         """It has logged no warning and no traceback, whatever was done to it."""
-        found = BOOK.lines[self._first_line :]
-        assert not found, "\n".join(found)
+        assert not self.logged(), "\n".join(self.logged())
 
     def person(self, name: str | None = None, **more: object) -> Caller:
         """Somebody with a new account, by a name that nobody has unless one is given."""
