@@ -192,7 +192,8 @@ def test_a_guest_has_no_account_to_look_at(site: Site, path: str) -> None:
 def test_a_session_that_ends_while_it_is_looked_up_lets_nobody_in(make_site: MakeSite) -> None:
     site = make_site()
     ana = site.person()
-    read, ended = site.app.ledger.read, []
+    read = site.app.ledger.read
+    ended: list[str] = []
 
     async def read_then_end(function: Callable[[Tx], Any]) -> Any:
         found = await read(function)
