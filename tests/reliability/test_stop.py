@@ -182,8 +182,14 @@ def test_a_second_signal_does_not_break_a_stop_off(server: Server) -> None:
     assert "Traceback" not in server.log
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("made", ["hubbub.lock", "hubbub.db", "secret.key", "hubbub.sock"])
+@pytest.mark.parametrize(
+    ("made", "stop"),
+    [
+        ("hubbub.lock", signal.SIGTERM),
+        ("hubbub.db", signal.SIGINT),
+        ("hubbub.sock", signal.SIGTERM),
+    ],
+)
 async def test_a_stop_while_it_starts_is_a_clean_one(
     made: str, stop: signal.Signals, make_server: MakeServer
 ) -> None:
