@@ -1,7 +1,6 @@
 """The plain-text door: for `websocat`, Postman, a shell script."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Self
@@ -126,10 +125,8 @@ class TextDoor(Connection):
 
     async def end(self) -> None:
         """Whoever types and goes, as a script does, has said it all the same."""
-        if not self.closing:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORDS_WITHIN_S), self.turn():
-                    pass
+        if self._tasks and not self.closing:
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS_WITHIN_S)
         await super().end()
 
     async def _do(self, client: Client, command: Command) -> Reply:
