@@ -1,7 +1,7 @@
 """RFC 6455 at `/ws/echo`, after the case groups of the Autobahn suite; and what `/ws` does with it.
 
-A case is what a client sends and what must come back. `Close` is any of the codes given, or the
-end of the connection without one, which the RFC allows for whoever breaks it.
+A case is what a client sends and what must come back. Whoever breaks the RFC may be cut off without
+a close frame.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ pytestmark = pytest.mark.xdist_group("doors-conformance")
 
 class Close(NamedTuple):
     codes: tuple[int, ...]
+    silent: bool = False  # or the end without a frame
 
 
 class Case(NamedTuple):
@@ -40,8 +41,8 @@ class Case(NamedTuple):
     close: Close | None = None  # None: the connection lives, and the client says goodbye
 
 
-PROTOCOL_ERROR = Close((1002,))
-BAD_PAYLOAD = Close((1007,))
+PROTOCOL_ERROR = Close((1002,), silent=True)
+BAD_PAYLOAD = Close((1007,), silent=True)
 NORMAL = Close((1000,))
 
 GREEK = "Hello-µ@ßöäüàá-UTF-8!!"
@@ -199,7 +200,10 @@ CASES |= {
     "7 a reason that is no text": Case([close_frame(1000, BROKEN)], [], BAD_PAYLOAD),
     "7 close in fragments": broken(frame(CLOSE, b"\x03\xe8", fin=False)),
     "7 nothing is answered after a close": Case(
-        [close_frame(), frame(PING, b"x"), frame(TEXT, b"x"), close_frame()], [], NORMAL
+        [close_frame(), frame(PING, b"x"), frame(TEXT, b"x"), close_frame()],
+        [],
+        # What is left unread makes TCP reset the connection, now and then before the frame is read.
+        Close((1000,), silent=True),
     ),
     "7 a text before a close": Case([frame(TEXT, b"hello"), close_frame()], [HELLO], NORMAL),
     "7 a close in an unfinished text": Case(
@@ -271,9 +275,8 @@ async def run(house: House, case: Case) -> None:
         rest = await raw.rest()
         codes = [one.code for one in rest if one.opcode == CLOSE]
         assert len(rest) == len(codes) <= 1, rest
-        assert not codes or codes[0] in (case.close or NORMAL).codes
-        # Who has done nothing wrong is always answered.
-        assert codes or case.close in (PROTOCOL_ERROR, BAD_PAYLOAD)
+        expected = case.close or NORMAL
+        assert expected.silent if not codes else codes[0] in expected.codes
 
 
 @pytest.mark.parametrize("group", ["1", "2", "3", "4", "5", "6", "7", "9", "10", "no"])
