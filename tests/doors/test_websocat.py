@@ -196,8 +196,9 @@ async def test_rooms_are_listed_joined_and_left(websocat: Door) -> None:
 
 async def test_who_is_here_and_who_is_not(websocat: Door) -> None:
     room = websocat.house.room("bo", "cy")
-    bo, guest = await websocat(f"?room={room}", by="bo"), await websocat(f"?room={room}&name=zoe")
+    bo = await websocat(f"?room={room}", by="bo")
     await bo.line("* You are in")
+    guest = await websocat(f"?room={room}&name=zoe")
     assert await bo.line("* ~zoe") == "* ~zoe is here"
     await guest.line("* You are in")
     guest.type("/who")
@@ -206,7 +207,7 @@ async def test_who_is_here_and_who_is_not(websocat: Door) -> None:
 
 
 async def test_a_guest_may_be_called_something_else(websocat: Door) -> None:
-    guest, bo = await websocat("?name=old"), await websocat(by="bo")
+    bo, guest = await websocat(by="bo"), await websocat("?name=old")
     await bo.line("* You are in")
     await guest.line("* You are in")
     guest.type("/nick new", "now I am")
