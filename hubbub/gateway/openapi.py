@@ -16,10 +16,14 @@ from hubbub.model.accounts import About, SignedIn, SignOut
 from hubbub.model.base import Reply
 from hubbub.model.errors import HubbubError, every_error
 from hubbub.model.events import RoomEvent
+from hubbub.model.messages import Reset
 
 Schema = dict[str, Any]
 
 REF = "#/components/schemas/"
+
+# What `Changes` tells; the struct names any event.
+CHANGES = (*get_args(RoomEvent), Reset)
 
 TAGS = {
     "Accounts": "Signing up and in, one's own profile and sessions.",
@@ -45,11 +49,12 @@ INTRODUCTION = """\
 Everything that Hubbub does, over HTTP. The same commands travel over the WebSocket at `/ws`
 (subprotocol `hubbub.v1`), where events arrive live; here you ask for them.
 
-Sign in with `POST /api/sign-in` and send the token as `Authorization: Bearer TOKEN`. Browsers get
-a cookie as well; a write with nothing but the cookie must come from a page of this server.
+Sign up or in (`POST /api/sign-up`, `POST /api/sign-in`) and send the token that you get as
+`Authorization: Bearer TOKEN`. Browsers get a cookie as well; a write with nothing but the cookie
+must come from a page of this server.
 
 Bodies are JSON objects with `Content-Type: application/json`, at most 256 KB. Unknown fields are
-ignored. In what you get, optional fields are left out while they have their default. Times are
+ignored. In what you get, optional fields may be left out while they have their default. Times are
 milliseconds since 1970 by the server's clock. With an `Idempotency-Key` (or a `nonce`) a post may
 be repeated safely.
 
@@ -192,7 +197,7 @@ def _part(whole: Schema, names: Iterable[str]) -> Schema:
 
 def _schemas() -> dict[str, Schema]:
     """Of every command, reply, event of a room, and what is in them, by the name of the type."""
-    types: list[type[msgspec.Struct]] = [Problem, *get_args(RoomEvent)]
+    types: list[type[msgspec.Struct]] = [Problem, *CHANGES]
     for route in ROUTES:
         types += [route.command, route.reply]
     _, schemas = msgspec.json.schema_components(types, ref_template=REF + "{name}")
@@ -203,9 +208,8 @@ def _schemas() -> dict[str, Schema]:
         if issubclass(route.reply, Reply):  # these leave nothing out
             reply = schemas[route.reply.__name__]
             reply["required"] = list(reply["properties"])
-    # The struct names any event; of a room's durable changes there are these.
     schemas["Changes"]["properties"]["events"]["items"] = {
-        "anyOf": [{"$ref": REF + event.__name__} for event in get_args(RoomEvent)]
+        "anyOf": [{"$ref": REF + event.__name__} for event in CHANGES]
     }
     code = schemas[Problem.__name__]["properties"]["code"]
     code["enum"] = [error.code for error in errors()]
