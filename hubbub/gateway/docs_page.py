@@ -23,8 +23,10 @@ _VARIABLE = re.compile(r"\{\w+\}")
 _FIRST_STEPS = """\
 HUBBUB={url}
 
-curl -s $HUBBUB/api/sign-in -H 'Content-Type: application/json' \\
+# Make an account (where you have one: sign-in). The answer holds the token.
+curl -s $HUBBUB/api/sign-up -H 'Content-Type: application/json' \\
      -d '{{"name": "ana", "password": "three short words"}}'
+TOKEN=eyJ...
 
 curl -s $HUBBUB/api/rooms/lobby/messages -H "Authorization: Bearer $TOKEN" \\
      -H 'Content-Type: application/json' -d '{{"text": "Hello!"}}'
@@ -164,7 +166,9 @@ def _type(schema: Schema) -> str:
     else:
         shown = escape(str(schema.get("type", "anything"))) + _bounds(schema)
     default = schema.get("default")
-    return shown if default in (None, "", []) else f"{shown}, default <code>{_json(default)}</code>"
+    if default in (None, "", [], ()):
+        return shown
+    return f"{shown}, default <code>{_json(default)}</code>"
 
 
 def _bounds(schema: Schema) -> str:

@@ -135,7 +135,11 @@ class Prepared(Reply, frozen=True, kw_only=True):
 
 
 class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """Make an account. The first one on a server, or one by an owner's invite, owns it."""
+    """Make an account. The first one on a server, or one by an owner's invite, owns it.
+
+    A name has 1 to 32 letters, digits, dots, hyphens and underscores and is kept in lower case;
+    a password has at least 8 characters.
+    """
 
     name: UserName
     password: Password
@@ -278,7 +282,10 @@ class EndSession(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Users(Query, frozen=True, kw_only=True, omit_defaults=True):
-    """People by name; those of ``names``, or a page filtered by ``q``."""
+    """People by name; those of ``names``, or a page filtered by ``q``.
+
+    ``after`` is the last name of the page before.
+    """
 
     names: tuple[UserName, ...] = ()
     q: str = ""

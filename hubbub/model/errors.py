@@ -9,8 +9,9 @@ from typing import ClassVar
 
 
 class HubbubError(Exception):
-    """An error with a code, a sentence, and the HTTP status the gateway answers with."""
+    """A mistake of the server's own. Its log says more, under the answer's `X-Request-ID`."""
 
+    # As the root of the tree it gives the others their shape; `status` is what HTTP answers.
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong on the server."
@@ -76,7 +77,7 @@ class RegistrationClosed(HubbubError):
 class InviteRequired(HubbubError):
     code = "invite_required"
     status = 403
-    title = "This server is joined by invitation. Ask a member for an invite link."
+    title = "This server is joined by invitation. Ask its owner for an invite link."
 
 
 class InviteInvalid(HubbubError):
@@ -126,7 +127,9 @@ class WrongHost(HubbubError):
 
 
 class Invalid(HubbubError, ValueError):
-    """A rule is broken. Also a ValueError, so that decoding a command may raise it."""
+    """It was understood, but a name, a text or a combination is not allowed."""
+
+    # Also a ValueError, so that decoding a command may raise it.
 
     code = "invalid"
     status = 422

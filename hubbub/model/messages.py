@@ -92,7 +92,10 @@ class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message
 
 
 class Post(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """Say something in a room. With a nonce, a retry is answered and not said twice."""
+    """Say something in a room. With a nonce, a retry is answered and not said twice.
+
+    A text has at most 16,000 characters.
+    """
 
     room: RoomId
     text: str

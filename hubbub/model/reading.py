@@ -12,7 +12,10 @@ PresenceState = Literal["online", "away", "offline"]
 
 
 class Read(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """I have read up to this message. Moves forward only, unless ``back`` (mark as unread)."""
+    """I have read up to this message. Moves forward only, unless ``back`` (mark as unread).
+
+    Stored at most every two seconds, so the answer to a second one may take as long.
+    """
 
     room: RoomId
     seq: Annotated[int, msgspec.Meta(ge=0)]

@@ -145,7 +145,10 @@ class Kick(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SetRole(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """Give somebody a role in a room, or without a room on the server."""
+    """Give somebody a role in a room, or without a room on the server.
+
+    In a room: owner, moderator, member; on the server: owner, admin, member.
+    """
 
     user: UserName
     role: Literal["owner", "admin", "moderator", "member"]

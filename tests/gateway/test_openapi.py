@@ -1,7 +1,11 @@
 """The API's own description: valid, complete, and true; and the page that people read."""
 
+import asyncio
+import html
 import json
 import re
+import shutil
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
@@ -191,6 +195,7 @@ def test_answers_are_as_described(site: Site, described: Any) -> None:
         (ana, "/api/rooms/{room}/members", {}),
         (ana, "/api/rooms/{room}/messages", {}),
         (ana, "/api/rooms/{room}/changes", {"after": "0"}),
+        (ana, "/api/rooms/{room}/changes", {"after": "999"}),
     ):
         _check_answer(described, caller, path, room, fill)
 
@@ -308,6 +313,24 @@ def test_the_page_names_every_route_field_and_error(described: Any, page: _Page)
     for error in errors():
         assert error.code in page.ids
         assert error.title in page.words
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the steps need curl")
+async def test_the_first_steps_work_as_they_stand(make_site: MakeSite) -> None:
+    site = make_site(first_owns=False)
+    text = site.anyone.get("/api/docs").body.decode()
+    shown = re.search(r"<pre[^>]*><code>(HUBBUB=.*?)</code></pre>", text, re.DOTALL)
+    assert shown
+    # The token, which a person copies by hand, the shell takes out of the answer.
+    sign_up, mark, rest = html.unescape(shown[1]).partition("TOKEN=eyJ...")
+    assert mark
+    script = f"""{sign_up.replace("curl", "ANSWER=$(curl").rstrip()})
+        TOKEN=${{ANSWER#*'"token":"'}}; TOKEN=${{TOKEN%%'"'*}}
+        {rest}"""
+    shell = await asyncio.create_subprocess_exec("sh", "-ec", script, stdout=PIPE)
+    said, _ = await shell.communicate()
+    assert b'"text":"Hello!"' in said
+    assert site.person().texts("lobby") == ["Hello!"]
 
 
 def test_the_examples_name_this_server(make_site: MakeSite, page: _Page, site: Site) -> None:
