@@ -55,6 +55,7 @@ lock: ## compile requirements/*.txt from pyproject.toml (UPGRADE=1 for the newes
 clean: ## remove everything that was made, but no chat's data
 	rm -rf $(venv) build dist $(dir $(client)) web/node_modules web/test-results
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find bench hubbub scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # --- the Python environment ---------------------------------------------------------------------
 
