@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
-    from hubbub.cli.commands import app
-
     try:
+        from hubbub.cli.commands import app
+
         # Its own way of telling about errors is a box of several lines.
         code = typer.main.get_command(app).main(
             arguments, prog_name="hubbub", standalone_mode=False
@@ -37,6 +37,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _tell(error.format_message(), error.exit_code, _hint(error))
     except HubbubError as error:
         return _tell(error.message, FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED  # while it was still loading
     except typer.Abort:
         return _tell("Stopped.", INTERRUPTED)
     return code if isinstance(code, int) else 0

@@ -4,6 +4,8 @@ import inspect
 import os
 import shutil
 import sqlite3
+import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,24 @@ def test_the_command_ends_with_the_code_and_the_sentence() -> None:
     assert said.sentence == "--port: “http” is not a port: give a number from 1 to 65535."
 
 
+class Interrupting(MetaPathFinder):
+    """Ctrl-C in the middle of loading the commands."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "hubbub.cli.commands":
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_it_loads_ends_it_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "hubbub.cli.commands", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+
+    assert run(["serve"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("host", ["::", "chat.example.org"])
 def test_limits_cannot_be_switched_off_where_others_come_in(host: str, tmp_path: Path) -> None:
     said = hubbub("try", "--no-limits", "--host", host, cwd=tmp_path)
@@ -128,17 +148,23 @@ def test_an_address_that_is_not_this_machines_is_told(host: str, tmp_path: Path)
     assert "--host" in said.sentence
 
 
-@pytest.mark.parametrize("command", ["serve", "user add ana --bot", "invite"])
-def test_a_folder_that_cannot_be_made_is_told(
-    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [
+        ("serve", "file"),
+        ("serve", "file/below"),
+        ("serve", "x" * 300),
+        ("user add ana --bot", "file/below"),
+        ("invite", "x" * 300),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_told(command: str, folder: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    said = hubbub(*command.split(), "--data", str(tmp_path / folder))
 
-    for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
-        assert run([*command.split(), "--data", str(folder)]) == FAILED
-        [sentence] = capsys.readouterr().err.splitlines()
-        assert str(folder) in sentence
-        assert "--data" in sentence
+    assert said.code == FAILED
+    assert str(tmp_path / folder) in said.sentence
+    assert "--data" in said.sentence
 
 
 def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
