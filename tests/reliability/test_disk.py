@@ -90,7 +90,7 @@ class Room:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for 2 MB."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("only root can mount the small disk that this test fills")
     folder = tmp_path / "small"
     folder.mkdir()
