@@ -174,6 +174,9 @@ class RoomReplica:
 
     def synced(self, asked: Sync, reply: SyncReply) -> None:
         """All events that a sync brings have come before its reply."""
+        if reply.more:
+            # Also when nobody has told us of it: an edited message may be the hole in between.
+            self._heads(0, reply.through + 1)
         if reply.reset or asked.after <= (self.have or 0):
             self._reach_through(reply.through)
         if asked is not self._asked or self.catch_up != "sync":

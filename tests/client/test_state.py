@@ -323,6 +323,22 @@ def test_a_reset_drops_what_is_kept_and_a_live_event_before_its_page_is_asked_fo
     assert replica.next_query() == Sync(room="tea", after=6)
 
 
+def test_a_part_of_the_changes_is_not_taken_for_all_of_them() -> None:
+    """An edit moves a message behind later ones, so a part may have a hole."""
+    replica = connected(have=1)
+    room = replica.rooms["tea"]
+    room.on_head(2, 2)
+    asked = replica.next_query()
+    assert isinstance(asked, Sync)
+    replica.apply(message(3, 3))
+    replica.replied(asked, SyncReply(through=3, more=True))
+    assert not room.is_settled
+    assert replica.next_query() == Sync(room="tea", after=3)
+    replica.apply(message(2, 4, "edited"))
+    replica.replied(Sync(room="tea", after=3), SyncReply(through=4))
+    assert [kept.seq for kept in room.messages] == [1, 2, 3]
+
+
 def test_a_head_that_was_told_too_high_is_asked_for_once_and_not_forever() -> None:
     replica = connected(have=3)
     replica.rooms["tea"].on_head(9, 9)

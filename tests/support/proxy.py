@@ -16,7 +16,7 @@ class Proxy:
     """Between one client and a server; for ``async with``.
 
     `cut` aborts all connections, with whatever is on its way in either direction. While `frozen`
-    nothing of the server's is read.
+    nothing of the server's comes through, and soon nothing of it is read.
     """
 
     def __init__(self, port: int) -> None:
@@ -111,10 +111,11 @@ async def _pump(
 ) -> None:
     with contextlib.suppress(OSError):
         while True:
-            if gate is not None:
-                await gate.wait()
             data = await reader.read(CHUNK)
             if not data:
                 return
+            # After the read, which may have begun before the gate was closed.
+            if gate is not None:
+                await gate.wait()
             writer.write(data)
             await writer.drain()
