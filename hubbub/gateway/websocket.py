@@ -9,7 +9,7 @@ from hubbub.gateway.connection import CLOSE_WITHIN_S, Connection
 from hubbub.gateway.entrance import DESK, address_of, check_origin, token_of
 from hubbub.gateway.json_door import JsonDoor
 from hubbub.gateway.text_door import TextDoor
-from hubbub.model.errors import HubbubError
+from hubbub.model.errors import HubbubError, Malformed
 from hubbub.model.messages import FRAME_MAX_BYTES
 
 SUBPROTOCOL = "hubbub.v1"
@@ -21,9 +21,7 @@ ECHOES_MAX = 16  # at once, as each may hold that much
 
 async def websocket(request: web.Request) -> web.StreamResponse:
     """`/ws`: JSON with the subprotocol ``hubbub.v1``, else plain text."""
-    check_origin(request)
-    if request.transport is None:
-        raise ConnectionResetError("they left before they were let in")
+    _check(request)
     desk = request.app[DESK]
     address = address_of(request)
     desk.take_place(address)
@@ -47,6 +45,16 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     finally:
         desk.give_place_back(address)
     return socket
+
+
+def _check(request: web.Request) -> None:
+    """Whether this may become a socket at all. Raises WrongOrigin or Malformed."""
+    check_origin(request)
+    if request.transport is None:
+        raise ConnectionResetError("they left before they were let in")
+    # aiohttp refuses other wrong keys itself, but stumbles over the bytes of this one.
+    if not request.headers.get("Sec-WebSocket-Key", "").isascii():
+        raise Malformed("Sec-WebSocket-Key is 16 bytes in base64.")
 
 
 async def _begin(door: Connection) -> None:
@@ -85,7 +93,7 @@ async def _read(socket: web.WebSocketResponse, door: Connection) -> None:
 
 async def echo(request: web.Request) -> web.StreamResponse:
     """`/ws/echo`: each message comes back as it was, to test a proxy or a client with."""
-    check_origin(request)
+    _check(request)
     desk = request.app[DESK]
     address = address_of(request)
     desk.take_place(address)

@@ -108,6 +108,14 @@ async def test_garbage_in_an_upgrade_harms_nobody(
         await raw.send(odd[:place] + garbage + odd[place:])
 
 
+async def test_a_key_that_is_no_text_is_refused_and_harms_nobody(house: House) -> None:
+    for path in ("/ws", "/ws/echo"):
+        async with others_go_on(house), tcp(house.server.port) as raw:
+            asked = upgrade(path, house.server.port, Sec_WebSocket_Key="KEY")
+            await raw.send(asked.replace(b"KEY", b"\x80" * 24))
+            assert (await raw.reader.readline()).split()[1] == b"400"
+
+
 @few
 @given(FRAMES)
 async def test_random_frames_harm_nobody(house: House, garbage: bytes) -> None:
