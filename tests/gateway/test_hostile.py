@@ -4,7 +4,7 @@ import json
 import random
 import socket
 from collections.abc import Callable, Iterator
-from http.client import BadStatusLine, HTTPResponse
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import quote
 
@@ -181,16 +181,13 @@ RAW: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", RAW)
-def test_broken_http_is_answered_or_hung_up_on(site: Site, ana: Caller, what: str) -> None:
+def test_broken_http_is_answered_calmly(site: Site, ana: Caller, what: str) -> None:
     with socket.create_connection((HOST, site.port), timeout=TIMEOUT_S) as opened:
         opened.sendall(RAW[what])
-        opened.shutdown(socket.SHUT_WR)
         answer = HTTPResponse(opened)
-        try:
-            answer.begin()
-        except (ConnectionError, BadStatusLine):
-            return  # hung up on
-        assert answer.status < 500, (answer.status, answer.read())
+        answer.begin()
+        assert answer.status < 500, answer.read()
+        answer.close()
 
 
 @pytest.mark.parametrize(
