@@ -14,7 +14,7 @@ import aiohttp
 from tests.support.server import HOST, Server
 
 SUBPROTOCOL = "hubbub.v1"
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 PASSWORD = "three words do well"
 
 Answer = dict[str, Any]

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 
 
 class Frame(NamedTuple):

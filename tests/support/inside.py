@@ -10,7 +10,7 @@ from hubbub.app import App
 from hubbub.model.settings import Settings
 from tests.support.server import HOST, free_port
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 
 
 class InsideServer:
