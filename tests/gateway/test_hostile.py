@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hubbub.gateway import requests
 from hubbub.gateway.routes import ROUTES, WITH_BODY, Route
 from tests.support.server import HOST
 from tests.support.site import TIMEOUT_S, Answer, Caller, Site
@@ -206,6 +207,26 @@ def test_who_hangs_up_in_the_middle_disturbs_nobody(site: Site, ana: Caller, sen
         opened.sendall(sent)
         # A reset, not a goodbye.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        _http(_GUEST, _JSON_TYPE, "Content-Length: 100", body=b"{"),
+        _http(_GUEST, _JSON_TYPE, _CHUNKED, body=b"1\r\n{\r\n"),
+    ],
+    ids=["too short", "chunks without an end"],
+)
+def test_a_body_that_never_ends_is_given_up(
+    site: Site, ana: Caller, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "BODY_TIMEOUT_S", 0.05)
+    with socket.create_connection((HOST, site.port), timeout=TIMEOUT_S) as opened:
+        opened.sendall(sent)
+        answer = HTTPResponse(opened)
+        answer.begin()
+        assert answer.status == 400
+        assert b"did not arrive in time" in answer.read()
 
 
 # Anything at all, on every route
