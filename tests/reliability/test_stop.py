@@ -5,8 +5,8 @@ import itertools
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from functools import partial
 
 import aiohttp
 import pytest
@@ -20,6 +20,9 @@ from tests.support.waiting import until
 STOPS_WITHIN_S = 5.0
 BUSY_AFTER = 100  # acknowledged posts
 RESTART = 1012
+
+
+Connect = Callable[[int], AbstractAsyncContextManager[RawSocket]]
 
 
 class Load:
@@ -77,9 +80,8 @@ def everything(house: House, room: str) -> dict[int, str]:
         after = max(found)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_under_load_keeps_what_was_acknowledged_and_tells_everyone(
-    stop: signal.Signals, make_server: MakeServer
+    make_server: MakeServer,
 ) -> None:
     server = make_server().start()
     house = House(server, "ana", "bo", "cy")
@@ -95,7 +97,7 @@ async def test_a_stop_under_load_keeps_what_was_acknowledged_and_tells_everyone(
         ]
         work = asyncio.gather(*writing)
         await until(lambda: len(load.acknowledged) >= BUSY_AFTER)
-        server.signal(stop)
+        server.signal(signal.SIGTERM)
         code = await asyncio.to_thread(server.wait, STOPS_WITHIN_S)
         await work
 
@@ -122,39 +124,31 @@ async def test_a_stop_under_load_keeps_what_was_acknowledged_and_tells_everyone(
             assert {text for _, text in lines.messages()} <= set(kept.values())
 
 
-def never_reads(port: int) -> AbstractAsyncContextManager[RawSocket]:
-    return raw_socket(port, "/ws?name=mute", receive_buffer=4096)
-
-
-def says_nothing(port: int) -> AbstractAsyncContextManager[RawSocket]:
-    return tcp(port)
-
-
-STUBBORN: dict[str, tuple[Callable[[int], AbstractAsyncContextManager[RawSocket]], bytes]] = {
-    "a socket that never reads": (never_reads, b""),
-    "a socket that does not answer the close": (raw_socket, b""),
-    "a connection that says nothing": (says_nothing, b""),
-    "a request without an end": (says_nothing, b"GET /api/about HTTP/1.1\r\nHost: loc"),
+# Who would hold a stop up if they could, and what they send once they are connected.
+STUBBORN: dict[str, tuple[Connect, bytes]] = {
+    "a connection that says nothing": (tcp, b""),
+    "a request without an end": (tcp, b"GET /api/about HTTP/1.1\r\nHost: loc"),
     "a body that does not come": (
-        says_nothing,
+        tcp,
         b"POST /api/sign-up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
     ),
-    "an echo that lasts": (lambda port: raw_socket(port, "/ws/echo"), b""),
+    "a socket that does not answer the close": (raw_socket, b""),
+    "an echo that lasts": (partial(raw_socket, path="/ws/echo"), b""),
+    "a socket that never reads": (partial(raw_socket, receive_buffer=4096), b""),
 }
 
 
-@pytest.mark.parametrize("who", STUBBORN)
-async def test_nobody_can_hold_the_stop_up(who: str, make_server: MakeServer) -> None:
+async def test_nobody_can_hold_a_stop_up(make_server: MakeServer) -> None:
     server = make_server().start()
     house = House(server, "ana")
-    connect, sends = STUBBORN[who]
-    async with Visitors.of(house) as visitors, connect(server.port) as stubborn:
-        await stubborn.send(sends)
+    async with AsyncExitStack() as open_now, Visitors.of(house) as visitors:
+        for connect, sends in STUBBORN.values():
+            stubborn = await open_now.enter_async_context(connect(server.port))
+            await stubborn.send(sends)
         ana = await visitors.json("ana")
-        if who == "a socket that never reads":
-            for _ in range(40):  # more than all buffers on the way hold
-                await ana.do("post", room="lobby", text="x" * 16_000)
-        server.signal(signal.SIGTERM)
+        for _ in range(40):  # more than all buffers on the way hold
+            await ana.do("post", room="lobby", text="x" * 16_000)
+        server.signal(signal.SIGINT)
 
         assert await ana.close_code() == RESTART
         assert await asyncio.to_thread(server.wait, STOPS_WITHIN_S) == 0
@@ -203,9 +197,7 @@ async def test_a_stop_while_it_starts_is_a_clean_one(
     assert server.start().is_ready()
 
 
-def test_a_stop_before_it_has_begun_leaves_nothing_in_the_way(
-    make_server: MakeServer, tmp_path: Path
-) -> None:
+def test_a_stop_before_it_has_begun_leaves_nothing_in_the_way(make_server: MakeServer) -> None:
     server = make_server()
     server.launch()
     server.signal(signal.SIGTERM)
