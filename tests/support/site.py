@@ -169,6 +169,14 @@ def _named(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+async def _end_all_tasks() -> None:
+    """What `asyncio.run` does last: end what still waits, for who has left without a word."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Site:
     """One server in this process: open and with guests, its first account the owner's.
 
@@ -205,6 +213,7 @@ class Site:
         if not self._thread.is_alive():
             return self.data
         self.run(self.app.stop())
+        self.run(_end_all_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(TIMEOUT_S)
         self._loop.close()
