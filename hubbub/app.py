@@ -33,6 +33,7 @@ from hubbub.wire import text
 
 BACKLOG = 4096  # connections not yet accepted: everyone comes back at once after a restart
 COME_BACK_AFTER_S = 2.0
+COME_BACK = f"Restart: come back in {COME_BACK_AFTER_S:.0f} s."
 CLOSE_RESTART = 1012
 GOODBYES_WITHIN_S = 2.0
 REQUESTS_WITHIN_S = 0.5  # aiohttp waits twice: for the answers, and then for what it cancelled
@@ -149,11 +150,15 @@ class App:
         line = text.server(f"The server restarts. Come back in {COME_BACK_AFTER_S:.0f} seconds")
         self.hub.say_goodbye(notice, line)
         for client in list(self.hub.clients):
-            client.door.close(CLOSE_RESTART, f"Restart: come back in {COME_BACK_AFTER_S:.0f} s.")
-        await asyncio.sleep(0)
+            client.door.close(CLOSE_RESTART, COME_BACK)
+        # Those who have not said who they are yet, and those who test.
+        for each in list(self.desk.sockets):
+            each.close(CLOSE_RESTART, COME_BACK)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYES_WITHIN_S):
                 await self.desk.all_gone()
+        for each in list(self.desk.sockets):
+            each.cut()
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:

@@ -10,13 +10,15 @@ import structlog
 from aiohttp import web
 
 from hubbub.gateway.desk import Desk
+from hubbub.gateway.socket import Socket
 from hubbub.live.client import Client
 from hubbub.live.hub import CLOSE_TOO_SLOW
 from hubbub.model.accounts import Actor
 from hubbub.model.errors import HubbubError
+from hubbub.model.messages import FRAME_MAX_BYTES
 
-CLOSE_WITHIN_S = 5.0
 IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading waits
+CLOSE_TRY_LATER = 1013
 
 log = structlog.get_logger()
 
@@ -30,53 +32,84 @@ class Connection(ABC):
 
     dialect: str
 
-    def __init__(self, desk: Desk, socket: web.WebSocketResponse, address: str) -> None:
+    def __init__(self, desk: Desk, address: str) -> None:
         self.desk = desk
-        self.socket = socket
         self.address = address
+        self.socket: Socket
         self.client: Client | None = None
         self.closing = False
+        self._seat: str | None = None
         self._in_flight = 0
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._close_task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._transport: asyncio.WriteTransport | None = None
 
     @classmethod
     @abstractmethod
     async def opened(
-        cls,
-        desk: Desk,
-        socket: web.WebSocketResponse,
-        request: web.Request,
-        address: str,
-        token: str | None,
+        cls, desk: Desk, request: web.Request, address: str, token: str | None
     ) -> Self:
         """Before the upgrade: who is it? Raises HubbubError, which refuses the upgrade."""
 
+    def connected(self, transport: asyncio.Transport) -> Socket:
+        """The upgrade is done; `start` comes next."""
+        self.socket = Socket(transport, self, FRAME_MAX_BYTES)
+        self.desk.sockets.add(self.socket)
+        return self.socket
+
+    async def start(self) -> None:
+        """After the upgrade; nothing is read before it is over."""
+        try:
+            await self.begin()
+        except HubbubError as error:
+            # It is too late for an answer over HTTP.
+            self.refuse(error)
+            self.close(CLOSE_TRY_LATER, error.message)
+        self.go_on()
+
     @abstractmethod
     async def begin(self) -> None:
-        """After the upgrade."""
+        """Enter. Raises HubbubError, which ends the connection."""
 
     @abstractmethod
     def take(self, data: str) -> None:
         """One frame. Never raises."""
 
-    def admit(self, actor: Actor, transport: asyncio.WriteTransport) -> Client:
-        """Now we know who it is. Raises TooManyConnections."""
+    def take_bytes(self, data: bytes) -> None:
+        """Some clients send text in binary frames."""
+        self.take(data.decode("utf-8", "replace"))
+
+    def _sit(self, actor: Actor) -> None:
+        """One connection more of this person. Raises TooManyConnections."""
         key = actor.guest_key or actor.name
-        self.desk.take_seat(key)
+        if self._seat != key:
+            self.desk.take_seat(key)
+            self._stand_up()
+            self._seat = key
+
+    def _stand_up(self) -> None:
+        if self._seat is not None:
+            self.desk.give_seat_back(self._seat)
+            self._seat = None
+
+    def admit(self, actor: Actor) -> Client:
+        """Now we know who it is. Raises TooManyConnections."""
+        self._sit(actor)
+        transport = self.socket.transport
         client = Client(transport, self.dialect, actor, self.address, self.desk.clock(), self)
         self.client = client
         self.desk.hub.connect(client)
         return client
 
-    async def end(self) -> None:
-        """The connection is over: nothing of it stays behind."""
+    def ended(self) -> None:
+        """Nothing more comes from here."""
         self.leave()
-        if self._close_task is not None:
-            await asyncio.gather(self._close_task, return_exceptions=True)
+
+    def gone(self) -> None:
+        """The connection is over, or never came to be."""
+        if hasattr(self, "socket"):
+            self.desk.sockets.discard(self.socket)
+        self.desk.give_place_back(self.address)
 
     def leave(self) -> None:
         """Out of the hub, and nothing goes on."""
@@ -85,9 +118,8 @@ class Connection(ABC):
             task.cancel()
         if self.client is not None:
             self.desk.hub.disconnect(self.client)
-            self.desk.give_seat_back(self.client.key)
             self.client = None
-        self._go_on()
+        self._stand_up()
 
     def seen(self) -> None:
         if self.client is not None:
@@ -99,21 +131,20 @@ class Connection(ABC):
     def must_wait(self) -> bool:
         return self._in_flight >= IN_FLIGHT_MAX or (self.client is not None and self.client.behind)
 
-    async def room_for_more(self) -> None:
-        """Wait until commands may be read again."""
-        if self.client is not None:
-            await self.client.drained()
-        while self._in_flight >= IN_FLIGHT_MAX and not self.closing:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+    def go_on(self) -> None:
+        """It is not behind any more, or there is room for more commands: read on."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if not self.must_wait:
+            self.socket.go_on()
 
     def write(self, frames: bytes) -> None:
         """An answer: never dropped; but who does not read answers is not read from either."""
-        transport, client = self._transport, self.client
-        if transport is None or self.closing or transport.is_closing():
+        if self.closing:
             return
-        transport.write(frames)
-        if transport.get_write_buffer_size() <= self.desk.settings.send_buffer_bytes:
+        self.socket.write(frames)
+        client, waiting = self.client, self.socket.transport.get_write_buffer_size()
+        if waiting <= self.desk.settings.send_buffer_bytes:
             return
         if client is None:
             self.close(CLOSE_TOO_SLOW, "You read too slowly.")
@@ -127,8 +158,9 @@ class Connection(ABC):
         Each may be answered with a megabyte, and all commands in flight may ask for one.
         """
         async with self._turn:
-            if self.client is not None:
-                await self.client.drained()
+            while self.client is not None and self.client.behind:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
             yield
 
     def started(self) -> None:
@@ -138,12 +170,8 @@ class Connection(ABC):
     def answered(self) -> None:
         """One less."""
         self._in_flight -= 1
-        if self._in_flight < IN_FLIGHT_MAX:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._in_flight == IN_FLIGHT_MAX - 1:
+            self.go_on()
 
     def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something that waits, as long as the connection lasts.
@@ -183,15 +211,4 @@ class Connection(ABC):
         self.closing = True
         if self.client is not None:
             self.desk.hub.disconnect(self.client)
-        self._close_task = asyncio.get_running_loop().create_task(self._close(code, reason))
-
-    async def _close(self, code: int, reason: str) -> None:
-        transport = self._transport
-        try:
-            # Who does not read would make even the goodbye wait for ever.
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self.socket.close(code=code, message=reason.encode()[:120])
-        finally:
-            # Whoever does not read does not read this either.
-            if transport is not None and transport.get_write_buffer_size():
-                transport.abort()
+        self.socket.close(code, reason)

@@ -12,6 +12,7 @@ from hubbub.actions import accounts as account_actions
 from hubbub.gateway.identity import Identity
 from hubbub.gateway.limits import Buckets, Places
 from hubbub.gateway.markers import Markers
+from hubbub.gateway.socket import Socket
 from hubbub.live.hub import CLOSE_POLICY, Hub
 from hubbub.model import names, policy
 from hubbub.model.accounts import (
@@ -87,6 +88,7 @@ class Desk:
         self._guests_from = Buckets(GUESTS_PER_ADDRESS, clock)
         self._user_places = Places(settings.connections_per_user, "of yours")
         self._address_places = Places(settings.connections_per_address, "from your address")
+        self.sockets: set[Socket] = set()
         self._connections = 0
         self._someone_left = asyncio.Event()
         self._markers = Markers(ledger.put)

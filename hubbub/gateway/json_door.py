@@ -44,23 +44,17 @@ class JsonDoor(Connection):
 
     dialect = "json"
 
-    def __init__(self, desk: Desk, socket: web.WebSocketResponse, address: str) -> None:
-        super().__init__(desk, socket, address)
+    def __init__(self, desk: Desk, address: str) -> None:
+        super().__init__(desk, address)
         self._actor: Actor | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._greeted = False
 
     @classmethod
     async def opened(
-        cls,
-        desk: Desk,
-        socket: web.WebSocketResponse,
-        request: web.Request,
-        address: str,
-        token: str | None,
+        cls, desk: Desk, request: web.Request, address: str, token: str | None
     ) -> Self:
-        door = cls(desk, socket, address)
-        door._transport = request.transport
+        door = cls(desk, address)
         if token:
             door._actor = await desk.identify(token)
         return door
@@ -75,8 +69,7 @@ class JsonDoor(Connection):
             )
 
     def _enter(self, actor: Actor) -> None:
-        assert self._transport
-        self.admit(actor, self._transport)
+        self.admit(actor)
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
@@ -117,8 +110,8 @@ class JsonDoor(Connection):
         number = command.id
 
         def then(result: Reply | HubbubError) -> None:
-            self.answered()
             self._reply(number, result)
+            self.answered()
 
         self.desk.put(client.actor, command, self.address, then)
         self.started()

@@ -41,25 +41,22 @@ class TextDoor(Connection):
 
     dialect = "text"
 
-    def __init__(self, desk: Desk, socket: web.WebSocketResponse, address: str) -> None:
-        super().__init__(desk, socket, address)
+    def __init__(self, desk: Desk, address: str) -> None:
+        super().__init__(desk, address)
         self._actor: Actor
         self._room: str = names.LOBBY
         self._after: int | None = None
         self._catching_up = False
         self._under_way = 0  # lines that wait for their turn
+        self._unkept = 0  # messages on their way to the disk, and who waits for the last of them
+        self._all_kept: asyncio.Future[None] | None = None
+        self._last_words: asyncio.Task[None] | None = None
 
     @classmethod
     async def opened(
-        cls,
-        desk: Desk,
-        socket: web.WebSocketResponse,
-        request: web.Request,
-        address: str,
-        token: str | None,
+        cls, desk: Desk, request: web.Request, address: str, token: str | None
     ) -> Self:
-        door = cls(desk, socket, address)
-        door._transport = request.transport
+        door = cls(desk, address)
         query = request.query
         if room := query.get("room"):
             door._room = names.room_id(room)
@@ -71,8 +68,7 @@ class TextDoor(Connection):
         return door
 
     async def begin(self) -> None:
-        assert self._transport
-        client = self.admit(self._actor, self._transport)
+        client = self.admit(self._actor)
         try:
             await self._enter(client, self._room, self._after)
         except HubbubError as error:
@@ -100,12 +96,17 @@ class TextDoor(Connection):
 
     def _post(self, client: Client, said: str, kind: MessageKind = "text") -> None:
         def then(result: Reply | HubbubError) -> None:
-            self.answered()
             if isinstance(result, HubbubError) and not self.closing:
                 self.refuse(result)
+            self._unkept -= 1
+            if self._all_kept is not None and not self._unkept:
+                self._all_kept.set_result(None)
+                self._all_kept = None
+            self.answered()
 
         command = Post(room=self._room, text=said, kind=kind)
         self.desk.put(client.actor, command, self.address, then)
+        self._unkept += 1
         self.started()
 
     async def _in_turn(self, line: text.Said | text.Asked) -> None:
@@ -123,11 +124,16 @@ class TextDoor(Connection):
             self._under_way -= 1
             self.answered()
 
-    async def end(self) -> None:
+    def ended(self) -> None:
         """Whoever types and goes, as a script does, has said it all the same."""
         if self._tasks and not self.closing:
-            await asyncio.wait(self._tasks, timeout=LAST_WORDS_WITHIN_S)
-        await super().end()
+            self._last_words = asyncio.get_running_loop().create_task(self._finish())
+        else:
+            super().ended()
+
+    async def _finish(self) -> None:
+        await asyncio.wait(self._tasks, timeout=LAST_WORDS_WITHIN_S)
+        super().ended()
 
     async def _do(self, client: Client, command: Command) -> Reply:
         return await self.desk.carry_out(client.actor, command, self.address)
@@ -185,10 +191,8 @@ class TextDoor(Connection):
         room_id, hub = self._room, self.desk.hub
         actor, _ = self.desk.new_guest(names.user_name(rest.removeprefix("~")), self.address)
         room = await hub.room(room_id)
-        old_key = client.key
         hub.disconnect(client)
-        self.desk.give_seat_back(old_key)
-        again = self.admit(actor, client.transport)
+        again = self.admit(actor)
         hub.attach(again, room)
         self._say(text.server(f"You are now {actor.name}"))
 
@@ -222,6 +226,9 @@ class TextDoor(Connection):
         self._say(text.server(f"Sent to {user}"))
 
     async def on_quit(self, client: Client, rest: str) -> None:
+        if self._unkept:
+            self._all_kept = asyncio.get_running_loop().create_future()
+            await self._all_kept
         self.close(1000, "Bye.")
 
     # Rooms

@@ -25,7 +25,6 @@ class Client:
     """
 
     __slots__ = (
-        "_drained",
         "actor",
         "address",
         "behind",
@@ -65,7 +64,6 @@ class Client:
         self.seen_at = now
         self.progress_at = now
         self.closing = False
-        self._drained: asyncio.Future[None] | None = None
 
     @property
     def key(self) -> str:
@@ -89,26 +87,10 @@ class Client:
         """What has been written and not yet taken by the kernel."""
         return self.transport.get_write_buffer_size()
 
-    async def drained(self) -> None:
-        """Wait until it is no longer behind; reading from it goes on then."""
-        while self.behind and not self.closing:
-            if self._drained is None:
-                self._drained = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._drained)
-
     def caught_up(self) -> None:
+        """It has been told what it missed; reading from it goes on."""
         self.behind = False
-        self._wake()
-
-    def closed(self) -> None:
-        """The connection is gone, or about to be: nobody waits for it any more."""
-        self.closing = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-        self._drained = None
+        self.door.go_on()
 
 
 class Door(Protocol):
@@ -119,6 +101,9 @@ class Door(Protocol):
 
         Called again and again until it has caught up.
         """
+
+    def go_on(self) -> None:
+        """It is not behind any more: read from it again."""
 
     def close(self, code: int, reason: str) -> None:
         """End the connection with a close frame."""

@@ -121,7 +121,7 @@ class Hub:
         self.presence.connected(client)
 
     def disconnect(self, client: Client) -> None:
-        client.closed()
+        client.closing = True
         self.presence.leaving(client)
         for room in list(client.rooms.values()):
             self.detach(client, room)

@@ -1,19 +1,42 @@
-"""The WebSocket frame around a broadcast (RFC 6455, section 5.2).
+"""WebSocket frames as a server sends them: whole and unmasked (RFC 6455, section 5).
 
 aiohttp frames for one connection at a time; a broadcast is framed once for all of them.
 """
 
 TEXT = 0x81  # final frame, opcode 1
-PING = 0x89  # final frame, opcode 9
+BINARY = 0x82  # opcode 2
+CLOSE = 0x88  # opcode 8
+PING = 0x89  # opcode 9
+PONG = 0x8A  # opcode 10
 
+REASON_MAX_BYTES = 123  # a control frame has at most 125 bytes, the close code among them
 PING_FRAME = bytes((PING, 0))
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A whole, unmasked text frame, as a server sends it."""
+    """The frame of a text, which is UTF-8."""
+    return _frame(TEXT, payload)
+
+
+def binary_frame(payload: bytes) -> bytes:
+    return _frame(BINARY, payload)
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """The answer to a ping with this payload."""
+    return _frame(PONG, payload)
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """The reason is cut, between characters, where a frame has no room for it."""
+    shown = reason.encode()[:REASON_MAX_BYTES].decode("utf-8", "ignore")
+    return _frame(CLOSE, code.to_bytes(2, "big") + shown.encode())
+
+
+def _frame(head: int, payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:
-        return bytes((TEXT, size)) + payload
+        return bytes((head, size)) + payload
     if size < 65_536:
-        return bytes((TEXT, 126, size >> 8, size & 255)) + payload
-    return bytes((TEXT, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((head, 126, size >> 8, size & 255)) + payload
+    return bytes((head, 127)) + size.to_bytes(8, "big") + payload

@@ -10,11 +10,11 @@ import msgspec
 
 from hubbub.app import CLOSE_RESTART
 from hubbub.gateway import openapi
+from hubbub.gateway.connection import CLOSE_TRY_LATER
 from hubbub.gateway.desk import Desk
 from hubbub.gateway.problem import Problem
 from hubbub.gateway.routes import ROUTES
 from hubbub.gateway.web import application
-from hubbub.gateway.websocket import CLOSE_TRY_LATER
 from hubbub.live import hub
 from hubbub.model.accounts import Welcome
 from hubbub.model.base import Done, Event

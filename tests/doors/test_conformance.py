@@ -244,11 +244,6 @@ CASES["no mask"] = broken(frame(TEXT, b"hello", masked=False))
 # What aiohttp does otherwise: the case, and what comes instead. Nobody is harmed by it. Should it
 # learn one of them, its case fails, and it goes from this list.
 DEVIATIONS: dict[str, Case] = {
-    # Autobahn's 7.9.5, the one case of its 301 in which we fail: 1006 is never sent on the wire.
-    "7 code 1006, which is none": Case([close_frame(1006)], [], NORMAL),
-    # Codes that nobody has given a meaning to (Autobahn's 7.13, for information only).
-    "7 code 5000, which is none": Case([close_frame(5000)], [], NORMAL),
-    "7 code 65535, which is none": Case([close_frame(65_535)], [], NORMAL),
     # The unfinished text is forgotten, as it had no bytes.
     "5 a text inside a text that is empty so far": echoed(TEXT, b"lo"),
     # Masks protect proxies from what pages in browsers send, and browsers always mask.

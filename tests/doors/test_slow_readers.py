@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from hubbub.gateway import connection
+from hubbub.gateway import socket
 from tests.support.chat import SUBPROTOCOL, TIMEOUT_S, House, Visitors
 from tests.support.frames import PING, TEXT, Frame, RawSocket, frame, raw_socket
 from tests.support.inside import InsideServer
@@ -194,7 +194,7 @@ async def test_errors_that_nobody_reads_are_not_made_either(house: House) -> Non
 async def test_a_stranger_who_reads_no_errors_is_sent_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "CLOSE_WITHIN_S", 0.1)
+    monkeypatch.setattr(socket, "CLOSE_WITHIN_S", 0.1)
     async with (
         InsideServer.running(tmp_path) as inside,
         raw_socket(

@@ -51,11 +51,15 @@ class Door:
 
     def __init__(self) -> None:
         self.catch_ups = 0
+        self.goes_on = 0
         self.closed: list[int] = []
         self.left: list[str] = []
 
     def catch_up(self) -> None:
         self.catch_ups += 1
+
+    def go_on(self) -> None:
+        self.goes_on += 1
 
     def close(self, code: int, reason: str) -> None:
         self.closed.append(code)

@@ -1,0 +1,311 @@
+"""A WebSocket after its handshake, apart from the HTTP request by which it came.
+
+aiohttp checks the handshake and parses the frames. But what it keeps of a request (two tasks,
+the headers of both sides, a parser of HTTP) is two thirds of what an idle connection costs, for
+as long as it lasts. So once the handshake is answered, the transport gets a protocol of ours,
+and aiohttp's is told that its connection is over (docs/decisions/0016-sockets.md).
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from aiohttp import hdrs, web
+from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WSCloseCode, WSMessage, WSMsgType
+
+from hubbub.model.errors import Malformed
+from hubbub.wire.frames import close_frame, pong_frame
+
+CLOSE_CODE_MAX = 4999
+CLOSE_WITHIN_S = 5.0  # for the other side's close frame; then the connection is cut
+
+
+class Listener(Protocol):
+    """Who reads from a socket. None of these may raise."""
+
+    def take(self, data: str) -> None:
+        """One text message."""
+
+    def take_bytes(self, data: bytes) -> None:
+        """One binary message."""
+
+    def seen(self) -> None:
+        """Something came: the other side is alive."""
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether nothing more is to be read until `Socket.go_on`."""
+
+    def ended(self) -> None:
+        """Nothing more comes, and nothing more may be written; called once, before `gone`."""
+
+    def gone(self) -> None:
+        """The connection is no more; called once, and nothing after it."""
+
+
+class Socket(asyncio.Protocol):
+    """One connection. Writing goes straight to ``transport``, in whole frames.
+
+    Nothing is read until `go_on` has been called. While the listener must wait the transport is
+    paused, and of what has been read already at most one chunk of the transport is kept.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_closing",
+        "_deadline",
+        "_has_begun",
+        "_has_ended",
+        "_is_lost",
+        "_loop",
+        "_paused",
+        "_reader",
+        "is_full",
+        "listener",
+        "transport",
+    )
+
+    def __init__(self, transport: asyncio.Transport, listener: Listener, most_bytes: int) -> None:
+        """Messages of more than ``most_bytes`` close the connection with 1009."""
+        self._loop = asyncio.get_running_loop()
+        self.transport = transport
+        self.listener = listener
+        # aiohttp takes messages that are smaller than its limit, not as large.
+        self._reader: WebSocketReader | None = WebSocketReader(
+            _Frames(self, self._loop), most_bytes + 1, compress=False, decode_text=True
+        )
+        # What was read while the listener had to wait.
+        self._backlog: deque[WSMessage] | None = deque()
+        self._paused = False
+        self._closing = False
+        self._has_ended = False
+        self._has_begun = False
+        self._is_lost = False
+        self._deadline: asyncio.TimerHandle | None = None
+        # The other side reads more slowly than we write.
+        self.is_full = False
+
+    # asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        if self._reader is not None:
+            self._reader.feed_data(data)
+            if self._backlog is not None and not self._paused:
+                self._paused = True
+                self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if self._backlog is not None:
+            self.go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reader = None  # and with it the way back here
+        self._is_lost = True
+        if self._has_begun or not self._backlog:
+            self._hear_out()
+            self._over()
+        else:
+            # They spoke and went before anybody listened.
+            self._wait_for(self._over)
+
+    def _hear_out(self) -> None:
+        """What they said before they went; there is no more to come that would have to wait."""
+        while self._backlog:
+            self._handle(self._backlog.popleft())
+
+    def _over(self) -> None:
+        self._end()
+        self._forget_deadline()
+        self.listener.gone()
+
+    def _end(self) -> None:
+        self._closing = True
+        self._backlog = None
+        if not self._has_ended:
+            self._has_ended = True
+            self.listener.ended()
+
+    # Reading
+
+    def go_on(self) -> None:
+        """The listener can take more."""
+        self._has_begun = True
+        if self._is_lost:
+            if not self._has_ended:
+                self._hear_out()
+                self._over()
+            return
+        while not self.listener.must_wait:
+            if not self._backlog:
+                self._read_on()
+                return
+            self._handle(self._backlog.popleft())
+
+    def _read_on(self) -> None:
+        self._backlog = None
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
+    def parsed(self, frame: WSMessage) -> None:
+        """The next frame, in the order in which they came."""
+        if self._backlog is not None and not self._closing:
+            self._backlog.append(frame)
+            return
+        self._handle(frame)
+        if self.listener.must_wait and self._backlog is None:
+            self._backlog = deque()
+
+    def _handle(self, frame: WSMessage) -> None:
+        kind = frame.type
+        if kind is WSMsgType.CLOSE:
+            self._answer_close(cast(int, frame.data))
+            return
+        if self._closing:
+            return
+        self.listener.seen()
+        if kind is WSMsgType.TEXT:
+            self.listener.take(frame.data)
+        elif kind is WSMsgType.BINARY:
+            self.listener.take_bytes(frame.data)
+        elif kind is WSMsgType.PING:
+            self.write(pong_frame(bytes(frame.data)))
+
+    def broken(self, error: BaseException) -> None:
+        """What came is no WebSocket any more: close with the code that RFC 6455 names."""
+        code = error.code if isinstance(error, WebSocketError) else WSCloseCode.PROTOCOL_ERROR
+        if self._closing:
+            return
+        self.close(code, "")
+        self._end()
+        # What is still on its way is read and dropped: a reset would overtake the close frame.
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    # Writing and closing
+
+    def write(self, frames: bytes) -> None:
+        """Whole frames; no frame comes after the close frame."""
+        if not self._closing:
+            self._send(frames)
+
+    def _send(self, frames: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(frames)
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, and cut the connection if the other side does not in time."""
+        if self._closing:
+            return
+        self._closing = True
+        self._send(close_frame(code, reason))
+        self._wait_for(self.transport.abort)
+        # Its close frame is waited for, so reading goes on, and all else of it is dropped.
+        self._read_on()
+
+    def _answer_close(self, code: int) -> None:
+        """The other side closes (or answers our close): nothing more comes from it."""
+        if not self._closing:
+            self._closing = True
+            self._send(close_frame(_answer_to(code), ""))
+            # Whoever closes without reading what was sent is not waited for.
+            self._wait_for(self.transport.abort)
+        self._end()
+        self.transport.close()
+
+    def cut(self) -> None:
+        """End it now, whatever has not been sent."""
+        self.transport.abort()
+
+    def _wait_for(self, end: Callable[[], None]) -> None:
+        self._forget_deadline()
+        self._deadline = self._loop.call_later(CLOSE_WITHIN_S, end)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    # What `aiohttp.web_protocol.RequestHandler.set_parser` expects
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """What came right behind the handshake."""
+        self.data_received(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """aiohttp is told that its connection is over; ours is not."""
+
+
+class _Frames(WebSocketDataQueue):
+    """Where aiohttp's parser puts what it has found: on to the socket, with no queue between."""
+
+    def __init__(self, socket: Socket, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(socket, 0, loop=loop)  # type: ignore[arg-type]  # is asked for nothing
+        self._socket = socket
+
+    def feed_data(self, data: object, size: int) -> None:
+        self._socket.parsed(cast(WSMessage, data))
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        self._socket.broken(exc)
+
+
+def _answer_to(code: int) -> int:
+    """The close code to answer another with (RFC 6455, section 7.4); 0 stands for none given.
+
+    aiohttp's parser lets through some that must not be sent, or that nobody has given a meaning.
+    """
+    if not code:
+        return WSCloseCode.OK
+    if code == WSCloseCode.ABNORMAL_CLOSURE or code > CLOSE_CODE_MAX:
+        return WSCloseCode.PROTOCOL_ERROR
+    return code
+
+
+async def upgrade(
+    request: web.Request,
+    protocols: tuple[str, ...],
+    made: Callable[[asyncio.Transport], Socket],
+) -> web.StreamResponse:
+    """Answer the handshake (RFC 6455, section 4.2.2) and hand the transport over to a socket.
+
+    Raises HTTPBadRequest or Malformed if it is no handshake, ConnectionError if nobody is there
+    any more.
+    """
+    handshake = web.WebSocketResponse(protocols=protocols, compress=False)
+    try:
+        agreed = handshake.can_prepare(request)
+        if not agreed:
+            await handshake.prepare(request)  # says what is wrong
+    except ValueError as error:  # raw bytes in the headers, of which it cannot even say so
+        raise Malformed("This is no WebSocket handshake.") from error
+    key = request.headers[hdrs.SEC_WEBSOCKET_KEY].encode()
+    accepted = base64.b64encode(hashlib.sha1(key + WS_KEY, usedforsecurity=False).digest())
+    headers = {
+        hdrs.UPGRADE: "websocket",
+        hdrs.CONNECTION: "upgrade",
+        hdrs.SEC_WEBSOCKET_ACCEPT: accepted.decode(),
+    }
+    if agreed.protocol:
+        headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = agreed.protocol
+    answer = web.StreamResponse(status=101, headers=headers)
+    answer.force_close()
+    await answer.prepare(request)
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("they left during the handshake")
+    socket = made(transport)
+    request.protocol.set_parser(socket)  # type: ignore[arg-type]  # all that is asked of one
+    transport.set_protocol(socket)
+    request.protocol.transport = None  # else it would be closed with it
+    request.protocol.connection_lost(None)
+    return answer
