@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,11 @@ from hubbub.model.errors import (
 )
 from hubbub.model.messages import Message
 from hubbub.model.reading import Behind
-from hubbub.model.rooms import CreateRoom, Kick, Members
+from hubbub.model.rooms import Kick, Members
+from tests.client.play import NAMES, STEPS, new_room, playing
 from tests.support.people import PASSWORD, QUICK, WAIT_S, accounts, equals, figure, history
 from tests.support.proxy import Proxy
 from tests.support.server import Server
-
-NAMES = ("ana", "bo", "cy")
-ROOM_NAMES = (f"room-{nth}" for nth in range(10_000))
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +47,6 @@ def tokens(server: Server) -> dict[str, str]:
 async def ana(server: Server, tokens: dict[str, str]) -> AsyncIterator[Client]:
     async with client.connect(server.url, tokens["ana"], backoff=QUICK) as one:
         yield one
-
-
-async def new_room(owner: Client) -> str:
-    name = next(ROOM_NAMES)
-    await owner.do(CreateRoom(title=name, room=name))
-    return name
 
 
 # Signing in
@@ -296,79 +287,6 @@ async def test_a_client_that_waits_for_the_server_gets_in_when_it_is_there(
             assert await talking == 1
     finally:
         late.kill()
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(
-            ["post", "post", "posts", "edit", "edit", "delete", "cut", "post and cut", "freeze"]
-        ),
-        st.integers(0, len(NAMES) - 1),
-        st.integers(0, 1_000),
-    ),
-    min_size=5,
-    max_size=40,
-)
-
-
-class Play:
-    """Three people in one room, each behind a network of their own."""
-
-    def __init__(self, room: str, people: list[tuple[Client, Proxy]]) -> None:
-        self.room = room
-        self.people = people
-        self.mine: list[list[int]] = [[] for _ in people]
-        self.texts: list[str] = []
-        self.under_way: list[asyncio.Task[object]] = []
-
-    def go(self, who: int, what: str, pick: int) -> None:
-        one, proxy = self.people[who]
-        mine = self.mine[who]
-        if what in ("post", "posts", "post and cut"):
-            for _ in range(8 if what == "posts" else 1):
-                text = f"text {len(self.texts)}"
-                self.texts.append(text)
-                self.under_way.append(asyncio.create_task(self.post(who, text)))
-        elif what in ("edit", "delete") and mine:
-            self.under_way.append(asyncio.create_task(self.change(one, what, mine, pick)))
-        elif what == "freeze":
-            self.under_way.append(asyncio.create_task(self.freeze(proxy)))
-        if what in ("cut", "post and cut"):
-            proxy.cut()
-
-    async def post(self, who: int, text: str) -> None:
-        posted = await self.people[who][0].post(self.room, text)
-        self.mine[who].append(posted.seq)
-
-    async def change(self, one: Client, what: str, mine: list[int], pick: int) -> None:
-        seq = mine[pick % len(mine)]
-        try:
-            if what == "edit":
-                await one.edit(self.room, seq, f"edited {pick}")
-            else:
-                await one.delete(self.room, seq)
-        except NotFound:
-            pass  # it has been deleted meanwhile
-
-    async def freeze(self, proxy: Proxy) -> None:
-        """Until others have posted, or nobody does any more."""
-        with proxy.frozen():
-            for _ in range(20):
-                await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def playing(server: Server, tokens: dict[str, str]) -> AsyncIterator[Play]:
-    async with AsyncExitStack() as stack:
-        people = []
-        for name in NAMES:
-            proxy = await stack.enter_async_context(Proxy(server.port))
-            connected = client.connect(proxy.url, tokens[name], backoff=QUICK, keep=10_000)
-            people.append((await stack.enter_async_context(connected), proxy))
-        room = await new_room(people[0][0])
-        for one, _ in people:
-            await one.join(room)
-        yield Play(room, people)
 
 
 @given(steps=STEPS, pauses=st.randoms(use_true_random=False))
