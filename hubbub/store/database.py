@@ -103,6 +103,20 @@ class Connection:
         busy, _, _ = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         return not busy
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from writing, and write nothing either. Raises what `begin` raises."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.rollback()
+
+    def changes_of_others(self) -> int:
+        """A number that is another one once another program has changed the database."""
+        (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
     def forget_pages(self) -> None:
         """Drop the pages held in memory, which are read again when they are needed."""
         self._cursor.execute("PRAGMA shrink_memory")
@@ -159,11 +173,15 @@ class Database:
         if self._file is None:
             self._file = os.open(self.path, os.O_RDWR)
         page_bytes, pages = pages_in_log(self._log)
+        changes = writer.changes_of_others()
         is_moved = False
         # Before the log is cut: after a crash in between, it still names the pages.
         for step in dict.fromkeys(("PASSIVE", mode)):
             is_moved = writer.checkpoint(step)
-            overwrite_unused(self._file, page_bytes, pages)
+            with writer.alone():
+                # A program that has written beside us may be moving its own pages right now.
+                if writer.changes_of_others() == changes:
+                    overwrite_unused(self._file, page_bytes, pages)
         # They have what was overwritten, and would bring it back when they are written again.
         writer.forget_pages()
         return is_moved

@@ -47,7 +47,8 @@ def test_codes_and_statuses_are_the_contract() -> None:
 
 
 def test_the_whole_tree_is_found_and_its_codes_are_unique() -> None:
-    found = errors.every_error()
+    # The Python client has its own below ours: what came over the wire, and that nothing came.
+    found = [each for each in errors.every_error() if "client" not in each.__module__]
     assert set(ERRORS) <= set(found)
     # Those of the data folder, the database and the address are told on the command line only.
     assert len({error.code for error in found}) == len(set(found))
