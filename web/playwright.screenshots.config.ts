@@ -1,0 +1,11 @@
+import { defineConfig } from '@playwright/test';
+import { browser } from './e2e/browser';
+
+/** Pictures for README and docs: `make screenshots`. */
+export default defineConfig({
+  testDir: 'screenshots',
+  outputDir: 'test-results',
+  timeout: 60_000,
+  reporter: [['list']],
+  use: { ...browser, viewport: { width: 1280, height: 720 } },
+});
