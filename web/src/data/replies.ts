@@ -96,9 +96,12 @@ export function onSynced(state: State, name: string, reply: SyncReply): State {
     if (room.catchUp !== 'sync') return room;
     const done: RoomState = { ...room, catchUp: 'none' };
     // A reply that brings nothing new answers for all there is: the head was told too high, by
-    // a server that has since lost its last second. Without this we would ask forever.
-    const isStuck = reply.reset ? !reply.more : reply.through <= (room.have ?? -1);
-    const rev = isStuck ? Math.max(reply.through, ...done.ahead) : done.rev;
+    // a server that has since lost its last second. Without this we would ask forever. After a
+    // reset we ask once more: a live event may have come before the page, and gone with it.
+    const isStuck = !reply.reset && reply.through <= (room.have ?? -1);
+    const head = isStuck ? Math.max(reply.through, ...done.ahead) : done.rev;
+    // What is still to come is above this, whether or not we have heard of it.
+    const rev = reply.more ? Math.max(head, reply.through + 1) : head;
     return reachThrough({ ...done, rev }, reply.through);
   });
 }
