@@ -28,7 +28,8 @@ def test_cpu_and_memory_count_what_a_process_started() -> None:
         tree = list(machine.process_tree(parent.pid))
         assert len(tree) == 2
         child = tree[1]
-        assert machine.cpu_s(parent.pid) > machine.cpu_s(child) > 0
+        # In whole ticks each: the parent itself may have used less than one.
+        assert machine.cpu_s(parent.pid) >= machine.cpu_s(child) > 0
         assert machine.memory_bytes(parent.pid) > machine.memory_bytes(child) > 1_000_000
         parent.communicate(b"\n")
 
