@@ -30,11 +30,11 @@ from hubbub.store.database import Database
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.ledger import Ledger
 from hubbub.wire import text
+from hubbub.wire.frames import CLOSE_RESTART
 
 BACKLOG = 4096  # connections not yet accepted: everyone comes back at once after a restart
 COME_BACK_AFTER_S = 2.0
 COME_BACK = f"Restart: come back in {COME_BACK_AFTER_S:.0f} s."
-CLOSE_RESTART = 1012
 GOODBYES_WITHIN_S = 2.0
 REQUESTS_WITHIN_S = 0.5  # aiohttp waits twice: for the answers, and then for what it cancelled
 
@@ -73,11 +73,7 @@ class App:
             )
         database = Database(self.folder.database)
         database.migrate()
-        self.hub = Hub(
-            self._read_room,
-            send_buffer_bytes=self.settings.send_buffer_bytes,
-            clock=time.monotonic,
-        )
+        self.hub = Hub(self._read_room, clock=time.monotonic)
         self.ledger = Ledger(
             database,
             actions.carry,

@@ -12,13 +12,12 @@ from aiohttp import web
 from hubbub.gateway.desk import Desk
 from hubbub.gateway.socket import Socket
 from hubbub.live.client import Client
-from hubbub.live.hub import CLOSE_TOO_SLOW
 from hubbub.model.accounts import Actor
 from hubbub.model.errors import HubbubError
 from hubbub.model.messages import FRAME_MAX_BYTES
+from hubbub.wire.frames import CLOSE_TOO_SLOW, CLOSE_TRY_LATER
 
 IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading waits
-CLOSE_TRY_LATER = 1013
 
 log = structlog.get_logger()
 
@@ -53,6 +52,8 @@ class Connection(ABC):
 
     def connected(self, transport: asyncio.Transport) -> Socket:
         """The upgrade is done; `start` comes next."""
+        high = self.desk.settings.send_buffer_bytes
+        transport.set_write_buffer_limits(high=high, low=high // 4)
         self.socket = Socket(transport, self, FRAME_MAX_BYTES)
         self.desk.sockets.add(self.socket)
         return self.socket
@@ -143,13 +144,19 @@ class Connection(ABC):
         if self.closing:
             return
         self.socket.write(frames)
-        client, waiting = self.client, self.socket.transport.get_write_buffer_size()
-        if waiting <= self.desk.settings.send_buffer_bytes:
+
+    @property
+    def is_full(self) -> bool:
+        return self.socket.is_full
+
+    def filled(self) -> None:
+        """They read more slowly than is written to them."""
+        if self.closing:
             return
-        if client is None:
+        if self.client is None:
             self.close(CLOSE_TOO_SLOW, "You read too slowly.")
-        elif not client.behind:
-            self.desk.hub.fall_behind(client)
+        else:
+            self.desk.hub.pace.fall_behind(self.client)
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from hubbub.gateway.identity import Identity
 from hubbub.gateway.limits import Buckets, Places
 from hubbub.gateway.markers import Markers
 from hubbub.gateway.socket import Socket
-from hubbub.live.hub import CLOSE_POLICY, Hub
+from hubbub.live.hub import Hub
 from hubbub.model import names, policy
 from hubbub.model.accounts import (
     OPERATOR,
@@ -56,6 +56,7 @@ from hubbub.model.settings import RateLimit, Settings
 from hubbub.store.accounts import UserRow
 from hubbub.store.ledger import Ledger, Then, Work, promise
 from hubbub.store.tx import Tx
+from hubbub.wire.frames import CLOSE_POLICY
 
 # A person may mistype; a program may not guess.
 SIGN_INS_PER_NAME = RateLimit(per_s=1 / 10, burst=8)

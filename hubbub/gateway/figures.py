@@ -67,13 +67,13 @@ FIGURES: tuple[Figure, ...] = (
         "hubbub_fell_behind",
         CounterMetricFamily,
         "Times a socket fell behind.",
-        lambda desk, tally: desk.hub.figures.fell_behind,
+        lambda desk, tally: desk.hub.pace.fell_behind,
     ),
     Figure(
         "hubbub_closed_slow",
         CounterMetricFamily,
         "Sockets closed because they made no progress.",
-        lambda desk, tally: desk.hub.figures.closed_slow,
+        lambda desk, tally: desk.hub.pace.closed_slow,
     ),
     Figure(
         "hubbub_rate_limited",

@@ -12,7 +12,6 @@ from aiohttp import web
 from hubbub.gateway.connection import Connection
 from hubbub.gateway.desk import Desk
 from hubbub.live.client import Client
-from hubbub.live.hub import CLOSE_SIGN_IN_AGAIN
 from hubbub.live.room import Room
 from hubbub.model.accounts import About, Actor, Auth, Hello, Me, Mine, MyProfile, Welcome
 from hubbub.model.base import Command, Done, Query, Reply, Value
@@ -30,7 +29,7 @@ from hubbub.model.names import LOBBY
 from hubbub.model.reading import Active
 from hubbub.model.rooms import Join, Leave, MyRoom
 from hubbub.wire import json
-from hubbub.wire.frames import text_frame
+from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, text_frame
 
 HELLO_BYTES = 256 * 1024  # of changes after the welcome; the other rooms get their heads only
 LOOKS_MAX = 20  # at one's rooms, while they keep changing
@@ -264,8 +263,9 @@ class JsonDoor(Connection):
     def catch_up(self) -> None:
         if self.client is not None:
             heads = self.desk.hub.heads(self.client.missed, self.client.missed_rev)
-            self.desk.hub.caught_up(self.client)
-            self.client.send(json.event(heads))
+            self.desk.hub.pace.caught_up(self.client)
+            if heads.rooms or heads.rev is not None:
+                self.client.send(json.event(heads))
 
     def removed(self, room: str) -> None:
         """The person has been told by an event of their own."""

@@ -40,6 +40,9 @@ class Listener(Protocol):
     def must_wait(self) -> bool:
         """Whether nothing more is to be read until `Socket.go_on`."""
 
+    def filled(self) -> None:
+        """More waits to be read by the other side than the transport's limit."""
+
     def ended(self) -> None:
         """Nothing more comes, and nothing more may be written; called once, before `gone`."""
 
@@ -100,6 +103,7 @@ class Socket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_full = True
+        self.listener.filled()
 
     def resume_writing(self) -> None:
         self.is_full = False

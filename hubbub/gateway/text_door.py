@@ -262,14 +262,12 @@ class TextDoor(Connection):
                     after = message.seq
             if not page.messages:
                 return
-            await self._low_water(client)
+            await self._low_water()
             self.desk.hub.settle(room)
 
-    async def _low_water(self, client: Client) -> None:
-        """Wait until most of what was written has gone out; the hub ends who never reads."""
-        low = self.desk.settings.send_buffer_bytes // 4
-        # A transport tells its protocol of this, and the protocol is aiohttp's: so we look.
-        while client.waiting_bytes() > low and not self.closing:  # noqa: ASYNC110
+    async def _low_water(self) -> None:
+        """Wait until what was written has gone out, if much. The hub ends who never reads."""
+        while self.is_full and not self.closing:  # noqa: ASYNC110 - it has no end to wake us at
             await asyncio.sleep(DRAIN_POLL_S)
 
     async def _page(self, client: Client, query: History) -> Page:
@@ -290,7 +288,7 @@ class TextDoor(Connection):
             room = client.rooms.get(self._room)
             if room is not None:
                 await self._show_from(client, room, client.missed.get(room.id, room.seq))
-            self.desk.hub.caught_up(client)
+            self.desk.hub.pace.caught_up(client)
         finally:
             self._catching_up = False
 

@@ -88,6 +88,9 @@ class Echo:
     def must_wait(self) -> bool:
         return self.socket.is_full
 
+    def filled(self) -> None:
+        """Reading waits, which is enough."""
+
     def ended(self) -> None:
         """There is nothing to leave."""
 

@@ -88,16 +88,21 @@ class Client:
         return self.transport.get_write_buffer_size()
 
     def caught_up(self) -> None:
-        """It has been told what it missed; reading from it goes on."""
+        """It has been told what it missed."""
         self.behind = False
-        self.door.go_on()
+        self.missed = {}
+        self.missed_rev = None
 
 
 class Door(Protocol):
     """What the hub asks of the gateway's side of a connection."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more waits to be read than may; `Pace.fall_behind` is called when it begins."""
+
     def catch_up(self) -> None:
-        """It has drained: tell it what it missed (``client.missed``), then `Hub.caught_up`.
+        """It has drained: tell it what it missed (``client.missed``), then `Pace.caught_up`.
 
         Called again and again until it has caught up.
         """

@@ -11,7 +11,8 @@ from typing import assert_never
 
 import structlog
 
-from hubbub.live.client import PING_EVERY_S, STALLED_AFTER_S, Client
+from hubbub.live.client import Client
+from hubbub.live.pace import Pace
 from hubbub.live.presence import PresenceBook
 from hubbub.live.ring import Ring
 from hubbub.live.room import Room
@@ -33,16 +34,12 @@ from hubbub.model.outcome import (
 from hubbub.model.reading import Behind, Notice, RoomHead
 from hubbub.model.rooms import MemberChanged, Removed
 from hubbub.wire import json, text
-from hubbub.wire.frames import text_frame
+from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, CLOSE_TOO_SLOW, text_frame
 
 GAP_WAIT_S = 0.03
-SWEEP_EVERY_S = 0.05  # how soon a client that has drained is noticed
 COUNTS_EVERY_S = 1.0  # large rooms' members and presence
 EMPTY_ROOMS_MAX = 500  # rings kept of rooms in which nobody is any more
 
-CLOSE_POLICY = 1008
-CLOSE_TOO_SLOW = 4000
-CLOSE_SIGN_IN_AGAIN = 4001
 
 log = structlog.get_logger()
 
@@ -62,8 +59,6 @@ class Figures:
     def __init__(self) -> None:
         self.events = 0
         self.deliveries = 0
-        self.fell_behind = 0
-        self.closed_slow = 0
 
 
 class Hub:
@@ -73,20 +68,18 @@ class Hub:
         self,
         read: Callable[[str, int | None], Awaitable[RoomState]],
         *,
-        send_buffer_bytes: int,
         clock: Callable[[], float],
     ) -> None:
         self._read = read
-        self._high_water = send_buffer_bytes
-        self._clock = clock
+        self.clock = clock
         self._loop: asyncio.AbstractEventLoop
         self.rooms: dict[str, Room] = {}
         self.clients: set[Client] = set()
         # Person → their clients.
         self.people: dict[str, set[Client]] = {}
         self.presence = PresenceBook(self)
+        self.pace = Pace(self)
         self.figures = Figures()
-        self._behind: set[Client] = set()
         self._dirty: set[Room] = set()
         self._flush_due = False
         self._counts_due: dict[str, MemberChanged] = {}
@@ -101,7 +94,7 @@ class Hub:
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._tasks = [
-            self._loop.create_task(self._sweep()),
+            self._loop.create_task(self.pace.look_after_all()),
             self._loop.create_task(self._count()),
         ]
 
@@ -126,7 +119,7 @@ class Hub:
         for room in list(client.rooms.values()):
             self.detach(client, room)
         self.clients.discard(client)
-        self._behind.discard(client)
+        self.pace.forget(client)
         theirs = self.people.get(client.key, set())
         theirs.discard(client)
         if not theirs:
@@ -272,7 +265,7 @@ class Hub:
             self._flush_room(room)
 
     def _flush_room(self, room: Room) -> None:
-        self.figures.deliveries += room.flush(self._high_water, self.fall_behind)
+        self.figures.deliveries += room.flush()
 
     def settle(self, room: Room) -> None:
         """Write what waits in this room now, before who is in it changes."""
@@ -308,9 +301,7 @@ class Hub:
                     client.missed_rev = event.rev
 
     def _offer(self, client: Client, frame: bytes) -> bool:
-        """Write a live frame, unless the client is behind or falls behind now."""
-        if not client.behind and client.waiting_bytes() > self._high_water:
-            self.fall_behind(client)
+        """Write a live frame, unless the client is behind."""
         if client.behind:
             return False
         client.write(frame)
@@ -411,57 +402,7 @@ class Hub:
         for client in list(self.people.get(told.user, ())):
             client.door.close(CLOSE_TOO_SLOW, "Your account has changed. Come back.")
 
-    # Slow readers
-
-    def fall_behind(self, client: Client) -> None:
-        client.behind = True
-        client.buffered = client.waiting_bytes()
-        client.progress_at = self._clock()
-        self._behind.add(client)
-        self.figures.fell_behind += 1
-
-    def caught_up(self, client: Client) -> None:
-        """It has been told what it missed: live frames go on."""
-        self._behind.discard(client)
-        client.missed = {}
-        client.missed_rev = None
-        client.caught_up()
-
-    @property
-    def behind(self) -> int:
-        return len(self._behind)
-
-    async def _sweep(self) -> None:
-        """Look after those who are behind, and now and then for a sign of life from all."""
-        pinged = self._clock()
-        while True:
-            await asyncio.sleep(SWEEP_EVERY_S)
-            now = self._clock()
-            for client in list(self._behind):
-                self._look_after(client, now)
-            if now - pinged >= PING_EVERY_S / 2:
-                pinged = now
-                self._ping(now)
-
-    def _look_after(self, client: Client, now: float) -> None:
-        waiting = client.waiting_bytes()
-        if waiting < client.buffered:
-            client.buffered = waiting
-            client.progress_at = client.seen_at = now
-        if waiting <= self._high_water // 4:
-            client.door.catch_up()
-        elif now - client.progress_at > STALLED_AFTER_S:
-            self._behind.discard(client)
-            self.figures.closed_slow += 1
-            client.door.close(CLOSE_TOO_SLOW, "You read too slowly. Come back and sync.")
-
-    def _ping(self, now: float) -> None:
-        for client in list(self.clients):
-            quiet_s = now - client.seen_at
-            if quiet_s > STALLED_AFTER_S + PING_EVERY_S and not client.behind:
-                client.door.close(CLOSE_TOO_SLOW, "No sign of life. Come back and sync.")
-            elif quiet_s > PING_EVERY_S / 2 and not client.waiting_bytes():
-                client.ping()
+    # How far
 
     def heads(self, missed: Iterable[str], rev: int | None = None) -> Behind:
         """Where the rooms are that a client missed something of, and the person's own rev."""

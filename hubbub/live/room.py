@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from hubbub.live.client import Client
 from hubbub.live.ring import Ring
@@ -119,44 +118,35 @@ class Room:
         if self.text:
             self.pending_text.append(text.frames(line))
 
-    def flush(self, high_water: int, fall_behind: Callable[[Client], None]) -> int:
+    def flush(self) -> int:
         """One write for each client, of all that has come in this turn of the loop.
 
-        Who has more than ``high_water`` bytes waiting falls behind. Returns the deliveries.
+        Those who are behind are told later. Returns the deliveries.
         """
         delivered = 0
         if self.pending_json:
             frames, self.pending_json = self.pending_json, []
-            delivered += len(frames) * self._write(self.json, frames, high_water, fall_behind)
+            delivered += len(frames) * self._write(self.json, frames)
         if self.pending_text:
             frames, self.pending_text = self.pending_text, []
-            delivered += len(frames) * self._write(self.text, frames, high_water, fall_behind)
+            delivered += len(frames) * self._write(self.text, frames)
         self.flushed_seq = self.seq
         return delivered
 
-    def _write(
-        self,
-        clients: set[Client],
-        frames: list[bytes],
-        high_water: int,
-        fall_behind: Callable[[Client], None],
-    ) -> int:
+    def _write(self, clients: set[Client], frames: list[bytes]) -> int:
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         left_out = 0
         for client in clients:
-            transport = client.transport
-            if not client.behind and transport.get_write_buffer_size() <= high_water:
-                # One that is gone must not keep the frame from the others (see `Client.write`;
-                # this is the hottest loop of all, so it is not called here).
-                try:  # noqa: SIM105 - a context manager would cost as much as the call
-                    transport.write(data)
-                except RuntimeError:
-                    pass
+            if client.behind:
+                client.missed.setdefault(self.id, self.flushed_seq)
+                left_out += 1
                 continue
-            if not client.behind:
-                fall_behind(client)
-            client.missed.setdefault(self.id, self.flushed_seq)
-            left_out += 1
+            # One that is gone must not keep the frame from the others (see `Client.write`;
+            # this is the hottest loop of all, so it is not called here).
+            try:  # noqa: SIM105 - a context manager would cost as much as the call
+                client.transport.write(data)
+            except RuntimeError:
+                pass
         return len(clients) - left_out
 
     def page(self, limit: int) -> bytes | None:

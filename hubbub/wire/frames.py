@@ -12,6 +12,13 @@ PONG = 0x8A  # opcode 10
 REASON_MAX_BYTES = 123  # a control frame has at most 125 bytes, the close code among them
 PING_FRAME = bytes((PING, 0))
 
+# Close codes that clients act on (protocol.md).
+CLOSE_POLICY = 1008
+CLOSE_RESTART = 1012
+CLOSE_TRY_LATER = 1013
+CLOSE_TOO_SLOW = 4000
+CLOSE_SIGN_IN_AGAIN = 4001
+
 
 def text_frame(payload: bytes) -> bytes:
     """The frame of a text, which is UTF-8."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import aiohttp
 import pytest
 
-from hubbub.gateway.connection import CLOSE_TRY_LATER
+from hubbub.wire.frames import CLOSE_TRY_LATER
 from tests.support.chat import SUBPROTOCOL, TIMEOUT_S, House
 from tests.support.server import Server
 

@@ -28,7 +28,7 @@ async def test_who_reads_too_slowly_is_behind_and_told_later(hall: Hall, dialect
     hall.say(message(1), message(2))
     await sees(fast, [1, 2])
     forget(slow)
-    transport(slow).waiting = HIGH_WATER + 1
+    hall.waits(slow, HIGH_WATER + 1)
     hall.say(message(3))
     hall.say(message(1, 4, "edited"))
     await sees(fast, [1, 2, 3, 4])
@@ -37,7 +37,7 @@ async def test_who_reads_too_slowly_is_behind_and_told_later(hall: Hall, dialect
     assert received(slow) == []
     assert slow.behind
     assert slow.missed == {"lobby": 2}, "what it was shown last"
-    assert hall.hub.behind == hall.hub.figures.fell_behind == 1
+    assert hall.hub.pace.behind == hall.hub.pace.fell_behind == 1
 
     slow.send(b'{"re":1,"ok":{}}')
     removed = Removed(room="tea", rev=7, reason="kicked")
@@ -46,35 +46,35 @@ async def test_who_reads_too_slowly_is_behind_and_told_later(hall: Hall, dialect
     assert len(received(slow)) == (2 if is_json else 1), "replies and removals are never dropped"
     assert slow.missed_rev == (8 if is_json else None)
 
-    transport(slow).waiting = HIGH_WATER // 2
+    hall.waits(slow, HIGH_WATER // 2)
     await until(lambda: slow.buffered == HIGH_WATER // 2)
     assert (door(slow).catch_ups, door(slow).goes_on) == (0, 0)
-    transport(slow).waiting = 0
+    hall.waits(slow, 0)
     await until(lambda: door(slow).catch_ups > 0)
     heads = hall.hub.heads(slow.missed)
     assert (heads.rooms["lobby"].seq, heads.rooms["lobby"].rev) == (4, 5)
-    hall.hub.caught_up(slow)
+    hall.hub.pace.caught_up(slow)
     assert door(slow).goes_on == 1, "reading from it goes on"
     forget(slow)
     hall.say(message(5, 6))
     await until(lambda: len(received(slow)) == 1)
-    assert (slow.behind, slow.missed, hall.hub.behind) == (False, {}, 0)
+    assert (slow.behind, slow.missed, hall.hub.pace.behind) == (False, {}, 0)
 
 
 async def test_only_who_makes_no_progress_for_a_minute_is_closed(hall: Hall) -> None:
     slow, stuck = await hall.come("ana"), await hall.come("bo")
     for client in (slow, stuck):
-        transport(client).waiting = 1_000_000
+        hall.waits(client, 1_000_000)
     hall.say(message(1))
-    await until(lambda: hall.hub.behind == 2)
+    await until(lambda: hall.hub.pace.behind == 2)
     for _ in range(4):
         hall.now += 30
-        transport(slow).waiting -= 1000
+        hall.waits(slow, transport(slow).waiting - 1000)
         seen = slow.progress_at
         await until(lambda: slow.progress_at > seen)  # noqa: B023 - awaited here
     await until(lambda: bool(door(stuck).closed))
     assert (door(stuck).closed, door(slow).closed) == ([4000], [])
-    assert hall.hub.figures.closed_slow == 1
+    assert hall.hub.pace.closed_slow == 1
 
 
 async def test_a_connection_that_breaks_while_it_is_written_to_harms_nobody(hall: Hall) -> None:
@@ -94,11 +94,11 @@ async def test_a_connection_that_breaks_while_it_is_written_to_harms_nobody(hall
 
 async def test_who_is_gone_keeps_nobody_waiting(hall: Hall) -> None:
     ana = await hall.come("ana")
-    transport(ana).waiting = HIGH_WATER + 1
+    hall.waits(ana, HIGH_WATER + 1)
     hall.say(message(1))
     await until(lambda: ana.behind)
     hall.hub.disconnect(ana)
-    assert (hall.hub.clients, hall.hub.people, hall.hub.behind) == (set(), {}, 0)
+    assert (hall.hub.clients, hall.hub.people, hall.hub.pace.behind) == (set(), {}, 0)
 
 
 async def test_who_gives_no_sign_of_life_is_pinged_and_then_closed(

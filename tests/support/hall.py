@@ -16,6 +16,7 @@ from hubbub.model.policy import ServerRole
 from tests.support.waiting import until
 
 HIGH_WATER = 10_000
+LOW_WATER = HIGH_WATER // 4
 
 
 def payloads(data: bytes) -> list[bytes]:
@@ -50,6 +51,7 @@ class Door:
     """The gateway's side of a connection: what the hub asked of it."""
 
     def __init__(self) -> None:
+        self.is_full = False
         self.catch_ups = 0
         self.goes_on = 0
         self.closed: list[int] = []
@@ -78,7 +80,7 @@ class Hall:
         self.reads: list[tuple[str, int | None]] = []
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self.hub = Hub(self._read, send_buffer_bytes=HIGH_WATER, clock=lambda: self.now)
+        self.hub = Hub(self._read, clock=lambda: self.now)
 
     async def _read(self, room: str, after: int | None) -> RoomState:
         self.reads.append((room, after))
@@ -124,6 +126,14 @@ class Hall:
         for room in rooms or ("lobby",):
             self.hub.attach(made, await self.hub.room(room))
         return made
+
+    def waits(self, client: Client, count: int) -> None:
+        """So many bytes are now waiting to be read; said as asyncio says it, between two marks."""
+        transport(client).waiting = count
+        was_full = door(client).is_full
+        door(client).is_full = count > (LOW_WATER if was_full else HIGH_WATER)
+        if door(client).is_full and not was_full:
+            self.hub.pace.fall_behind(client)
 
     def room(self, room: str = "lobby") -> Room:
         return self.hub.rooms[room]

@@ -29,7 +29,7 @@ class InsideServer:
     async def running(cls, data: Path) -> AsyncIterator[Self]:
         inside = cls(data)
         await inside.app.start()
-        inside.app.hub._clock = lambda: inside.now
+        inside.app.hub.clock = lambda: inside.now
         inside.app.desk.clock = lambda: inside.now
         try:
             yield inside
@@ -51,15 +51,15 @@ class InsideServer:
     async def swept(self) -> None:
         """Wait until the hub has looked after those who are behind, as of now."""
         looked: list[float] = []
-        look_after = self.app.hub._look_after
+        look_after = self.app.hub.pace._look_after
 
         def noting(client, now):  # type: ignore[no-untyped-def]
             look_after(client, now)
             looked.append(now)
 
-        self.app.hub._look_after = noting  # type: ignore[method-assign]
+        self.app.hub.pace._look_after = noting  # type: ignore[method-assign]
         await self.until(lambda: self.now in looked)
-        self.app.hub._look_after = look_after  # type: ignore[method-assign]
+        self.app.hub.pace._look_after = look_after  # type: ignore[method-assign]
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(TIMEOUT_S):
