@@ -100,6 +100,8 @@ class Connection(ABC):
         client = Client(transport, self.dialect, actor, self.address, self.desk.clock(), self)
         self.client = client
         self.desk.hub.connect(client)
+        if self.is_full:  # the transport says so once, and that was before
+            self.desk.hub.pace.fall_behind(client)
         return client
 
     def ended(self) -> None:
