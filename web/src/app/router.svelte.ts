@@ -1,19 +1,63 @@
 /** Where the person is, as the address says; Back, reload and links work because of it. */
 
+export const SECTIONS = [
+  'profile',
+  'password',
+  'devices',
+  'appearance',
+  'server',
+  'people',
+  'invites',
+] as const;
+export type Section = (typeof SECTIONS)[number];
+
 export type Route =
+  /** The list of rooms; where there is room for more, with the room last seen. */
   | { at: 'home' }
   | { at: 'sign-in' }
   | { at: 'sign-up'; invite: string | null }
-  | { at: 'room'; room: string; seq: number | null };
+  /** A room; at a message of it, or with its details open. */
+  | { at: 'room'; room: string; seq: number | null; details: boolean }
+  /** All the rooms that one may know of. */
+  | { at: 'browse' }
+  /** Null: the list of sections; where there is room for more, with the first. */
+  | { at: 'settings'; section: Section | null };
+
+export const roomRoute = (room: string, seq: number | null = null): Route => ({
+  at: 'room',
+  room,
+  seq,
+  details: false,
+});
+
+export const detailsRoute = (room: string): Route => ({
+  at: 'room',
+  room,
+  seq: null,
+  details: true,
+});
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // A stray % that somebody typed.
+    return part;
+  }
+}
 
 export function routeOf(path: string): Route {
-  const [first = '', second = '', third = ''] = path.split('/').slice(1).map(decodeURIComponent);
+  const [first = '', second = '', third = ''] = path.split('/').slice(1).map(decoded);
   if (first === 'sign-in') return { at: 'sign-in' };
   if (first === 'sign-up') return { at: 'sign-up', invite: null };
   if (first === 'join' && second) return { at: 'sign-up', invite: second };
+  if (first === 'browse') return { at: 'browse' };
+  if (first === 'settings') {
+    return { at: 'settings', section: SECTIONS.find((section) => section === second) ?? null };
+  }
   if (first === 'rooms' && second) {
-    const seq = /^[1-9]\d*$/.test(third) ? Number(third) : null;
-    return { at: 'room', room: second, seq };
+    if (third === 'details') return detailsRoute(second);
+    return roomRoute(second, /^[1-9]\d*$/.test(third) ? Number(third) : null);
   }
   return { at: 'home' };
 }
@@ -26,27 +70,53 @@ export function pathOf(route: Route): string {
       return '/sign-in';
     case 'sign-up':
       return route.invite ? `/join/${encodeURIComponent(route.invite)}` : '/sign-up';
+    case 'browse':
+      return '/browse';
+    case 'settings':
+      return route.section ? `/settings/${route.section}` : '/settings';
     case 'room': {
       const room = `/rooms/${encodeURIComponent(route.room)}`;
+      if (route.details) return `${room}/details`;
       return route.seq === null ? room : `${room}/${route.seq}`;
     }
   }
 }
 
+/** The one router of the page. */
 class Router {
   route = $state.raw<Route>(routeOf(location.pathname));
+  /** Rises with every step, also to where one is already: a permalink clicked again. */
+  steps = $state.raw(0);
 
   constructor() {
     addEventListener('popstate', () => {
       this.route = routeOf(location.pathname);
+      this.steps += 1;
     });
   }
 
   go(route: Route, { replace = false } = {}): void {
     const path = pathOf(route);
-    if (path !== location.pathname) history[replace ? 'replaceState' : 'pushState'](null, '', path);
+    if (replace) history.replaceState(history.state, '', path);
+    else if (path !== location.pathname) history.pushState({ inside: true }, '', path);
     this.route = route;
+    this.steps += 1;
+  }
+
+  /** To where one came from inside the client, else to `otherwise`. */
+  back(otherwise: Route): void {
+    if ((history.state as { inside?: boolean } | null)?.inside) history.back();
+    else this.go(otherwise, { replace: true });
   }
 }
 
 export const router = new Router();
+
+/** For links: an ordinary click stays in the page, any other is the browser's. */
+export function follow(route: Route): (event: MouseEvent) => void {
+  return (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0) return;
+    event.preventDefault();
+    router.go(route);
+  };
+}

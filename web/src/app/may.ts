@@ -1,0 +1,48 @@
+/**
+ * What to offer whom, after the server's policy table (`hubbub/model/policy.py`), which decides.
+ *
+ * Only a matter of not showing what would be refused.
+ */
+
+import type { RoomRole } from '../data/protocol';
+import type { Message, RoomState, State } from '../data/state';
+
+const isAdmin = (state: State): boolean =>
+  state.me?.role === 'owner' || state.me?.role === 'admin';
+
+export const isGuest = (state: State): boolean => state.me?.role === 'guest';
+
+const moderates = (state: State, room: RoomState): boolean =>
+  room.kind !== 'direct' &&
+  (room.role === 'owner' ||
+    room.role === 'moderator' ||
+    (room.kind === 'public' && isAdmin(state)));
+
+const owns = (state: State, room: RoomState): boolean =>
+  room.kind !== 'direct' && (room.role === 'owner' || (room.kind === 'public' && isAdmin(state)));
+
+export const may = {
+  post: (state: State, room: RoomState): boolean =>
+    !room.archived && (room.role !== null || (isGuest(state) && room.kind === 'public')),
+  edit: (state: State, room: RoomState, message: Message): boolean =>
+    may.post(state, room) && !message.deleted && message.by === state.me?.name,
+  delete: (state: State, room: RoomState, message: Message): boolean =>
+    !room.archived &&
+    !message.deleted &&
+    (message.by === state.me?.name || moderates(state, room)),
+  join: (state: State, room: RoomState): boolean =>
+    room.role === null && room.kind === 'public' && !isGuest(state),
+  invite: (room: RoomState): boolean => room.role !== null && room.kind !== 'direct',
+  /** Remove somebody with this role from the room: those above, and admins of the server. */
+  kick: (state: State, room: RoomState, other: RoomRole): boolean =>
+    moderates(state, room) && (owns(state, room) || other === 'member'),
+  setRole: owns,
+  updateRoom: moderates,
+  deleteRoom: (state: State, room: RoomState): boolean => owns(state, room) && room.room !== 'lobby',
+  archive: (state: State, room: RoomState): boolean =>
+    moderates(state, room) && room.room !== 'lobby',
+  createRoom: (state: State): boolean => !isGuest(state),
+  manageServer: (state: State): boolean => state.me?.role === 'owner',
+  manageUsers: isAdmin,
+  inviteToServer: isAdmin,
+};

@@ -1,0 +1,21 @@
+/** How rooms and people are called and sorted. */
+
+import { displayName, type RoomState, type State } from '../data/state';
+
+/** A direct room is called by the others in it; one with oneself alone, by oneself. */
+export function titleOf(state: State, room: RoomState): string {
+  if (room.kind !== 'direct') return room.title;
+  const people = room.people.length > 0 ? room.people : state.me ? [state.me.name] : [];
+  return new Intl.ListFormat(document.documentElement.lang || 'en', { type: 'unit' }).format(
+    people.map((name) => displayName(state, name)),
+  );
+}
+
+/** A guest's handle begins with `~`, which its name need not show. */
+export const isGuestName = (name: string): boolean => name.startsWith('~');
+
+/** In the order of the list: by title, as the language sorts. */
+export function byTitle(state: State): (a: RoomState, b: RoomState) => number {
+  const collator = new Intl.Collator(document.documentElement.lang || 'en', { numeric: true });
+  return (a, b) => collator.compare(titleOf(state, a), titleOf(state, b));
+}

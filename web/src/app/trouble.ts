@@ -1,0 +1,27 @@
+/** Turns what went wrong into a sentence in the person's language. */
+
+import { Unreachable } from '../data/api';
+import { Disconnected, Refused } from '../data/protocol';
+import type { ErrorCode } from '../words/en/errors';
+import { words } from './language.svelte';
+import { speech } from './speech.svelte';
+
+export function explain(error: unknown): string {
+  const t = words().errors;
+  if (error instanceof Refused) return t.codes[error.code as ErrorCode] ?? error.message;
+  if (error instanceof Disconnected) return t.disconnected;
+  if (error instanceof Unreachable) return t.unreachable;
+  console.error(error);
+  return t.unexpected;
+}
+
+/** Do it; if it fails, say so. Whether it was done. */
+export async function attempt(what: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await what();
+    return true;
+  } catch (error) {
+    speech.alert(explain(error));
+    return false;
+  }
+}

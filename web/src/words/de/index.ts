@@ -1,0 +1,27 @@
+/** Deutsch. */
+
+import { common } from './common';
+import { composer } from './composer';
+import { details } from './details';
+import { door } from './door';
+import { errors } from './errors';
+import { keys } from './keys';
+import { rooms } from './rooms';
+import { settings } from './settings';
+import { status } from './status';
+import { timeline } from './timeline';
+import type { Words } from '../en';
+
+export const de: Words = {
+  common,
+  composer,
+  details,
+  door,
+  errors,
+  keys,
+  rooms,
+  settings,
+  status,
+  timeline,
+};
+

@@ -1,0 +1,5 @@
+import type { Words } from '../en';
+
+export const status: Words['status'] = {
+  reconnecting: 'Verbindung wird wiederhergestellt …',
+};

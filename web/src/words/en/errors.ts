@@ -1,0 +1,32 @@
+/** The codes of `docs/protocol.md`. */
+export type ErrorCode =
+  | 'malformed'
+  | 'unknown_command'
+  | 'sign_in_required'
+  | 'wrong_credentials'
+  | 'forbidden'
+  | 'not_member'
+  | 'wrong_origin'
+  | 'registration_closed'
+  | 'invite_required'
+  | 'invite_invalid'
+  | 'not_found'
+  | 'name_taken'
+  | 'conflict'
+  | 'last_owner'
+  | 'too_large'
+  | 'wrong_host'
+  | 'invalid'
+  | 'rate_limited'
+  | 'too_many_connections'
+  | 'internal'
+  | 'busy'
+  | 'unavailable';
+
+export const errors = {
+  disconnected: 'The connection is lost. Try again in a moment.',
+  unreachable: 'The server cannot be reached. Check your connection and try again.',
+  unexpected: 'Something went wrong. Try again.',
+  /** Empty in English: there the server's own sentence says it, and says it more exactly. */
+  codes: {} as Partial<Record<ErrorCode, string>>,
+};

@@ -1,0 +1,28 @@
+/** English: the language that says which words there are. Each part of the client has a file. */
+
+import { common } from './common';
+import { composer } from './composer';
+import { details } from './details';
+import { door } from './door';
+import { errors } from './errors';
+import { keys } from './keys';
+import { rooms } from './rooms';
+import { settings } from './settings';
+import { status } from './status';
+import { timeline } from './timeline';
+
+export const en = {
+  common,
+  composer,
+  details,
+  door,
+  errors,
+  keys,
+  rooms,
+  settings,
+  status,
+  timeline,
+};
+
+/** Every language is complete, or it does not compile. */
+export type Words = typeof en;

@@ -1,0 +1,11 @@
+/** Chooses the form that a language has for a number. */
+
+type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
+
+/** `#` in a form stands for the number, written as the language writes it. */
+export function pluralIn(language: string): (count: number, forms: Forms) => string {
+  const rules = new Intl.PluralRules(language);
+  const numbers = new Intl.NumberFormat(language);
+  return (count, forms) =>
+    (forms[rules.select(count)] ?? forms.other).replaceAll('#', numbers.format(count));
+}
