@@ -8,7 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const HUBBUB = fileURLToPath(new URL('../../.venv/bin/hubbub', import.meta.url));
+const PYTHON = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+/** Serves another build of the client than the package's: for trying one out beside it. */
+const OTHER_BUILD = process.env['HUBBUB_E2E_STATIC'];
+const HUBBUB = OTHER_BUILD
+  ? ['-c', `import pathlib; from hubbub.gateway import pages; pages.BUILT = pathlib.Path(${JSON.stringify(OTHER_BUILD)}); from hubbub.cli import main; main()`]
+  : ['-m', 'hubbub'];
 const READY_WITHIN_MS = 20_000;
 
 async function freePort(): Promise<number> {
@@ -23,6 +28,7 @@ async function freePort(): Promise<number> {
 export class Server {
   #process: ChildProcess | null = null;
   #output = '';
+  #hasOwner = false;
 
   private constructor(
     readonly port: number,
@@ -46,11 +52,20 @@ export class Server {
     return this.#output;
   }
 
+  /** The code of the link by which this server gets its owner; null once it was taken. */
+  takeOwnerInvite(): string | null {
+    if (this.#hasOwner) return null;
+    this.#hasOwner = true;
+    const [, code] = /\/join\/(\S+)/.exec(this.#output) ?? [];
+    if (!code) throw new Error(`The server printed no link for its owner:\n${this.#output}`);
+    return code;
+  }
+
   async up(): Promise<void> {
     const child = spawn(
-      HUBBUB,
+      PYTHON,
       [
-        'serve', '--port', String(this.port), '--data', this.data, '--public-url', this.url,
+        ...HUBBUB, 'serve', '--port', String(this.port), '--data', this.data, '--public-url', this.url,
         '--no-limits', ...this.options,
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
