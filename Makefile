@@ -19,7 +19,7 @@ client_sources := $(wildcard web/*.html web/*.json web/*.ts web/*.js) \
 # Only `make run HOST=…` counts: shells and hosting services export HOST and PORT for their own ends.
 given = $(if $(filter command,$(origin $(1))),$(2) '$($(1))')
 
-.PHONY: help venv run test lint bench web dist screenshots lock clean
+.PHONY: help venv run test lint bench bench-web web dist screenshots lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ lint: $(venv)/.dev ## check style, types and import layers
 
 bench: $(venv)/.run ## measure (PEER=/path/to/binary to compare, ARGS="--quick")
 	@exec $(python) -m bench $(if $(PEER),--peer '$(PEER)') $(ARGS)
+
+bench-web: $(venv)/.run $(client) ## measure the web client in Chromium
+	@HUBBUB_CHROMIUM="$$(scripts/find-browser)" && export HUBBUB_CHROMIUM && \
+		$(npm) run bench
 
 venv: $(venv)/.dev ## make .venv with everything for development
 

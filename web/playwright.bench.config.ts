@@ -1,0 +1,12 @@
+import { defineConfig } from '@playwright/test';
+import { browser } from './e2e/browser';
+
+/** What the client takes in a real browser: `make bench-web`. One at a time, nothing beside it. */
+export default defineConfig({
+  testDir: 'bench',
+  outputDir: 'test-results',
+  workers: 1,
+  timeout: 300_000,
+  reporter: [['list']],
+  use: { ...browser, viewport: { width: 1280, height: 800 } },
+});
