@@ -22,7 +22,7 @@ given = $(if $(filter command,$(origin $(1))),$(2) '$($(1))')
 .PHONY: help venv run test lint bench bench-web web dist screenshots lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(venv)/.run $(client) ## start a chat on http://localhost:8080 (HOST=0.0.0.0 PORT=9000)
 	@exec $(venv)/bin/hubbub try $(call given,HOST,--host) $(call given,PORT,--port)
