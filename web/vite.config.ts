@@ -1,11 +1,12 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
+import { emoji } from './build/emoji';
 
 // The server a development page talks to; `make run` starts one there.
 const server = process.env['HUBBUB_SERVER'] ?? 'http://localhost:8080';
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), emoji()],
   build: {
     outDir: '../hubbub/gateway/static',
     emptyOutDir: true,

@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { loadEmoji, recentEmoji, searchEmoji, used } from '../src/app/emoji';
+import { language } from '../src/app/language.svelte';
+
+const first = async (query: string) => searchEmoji(await loadEmoji(), query, 8)[0]?.char;
+
+beforeEach(async () => {
+  localStorage.clear();
+  await language.choose('en');
+});
+
+describe('the list', () => {
+  test('has each emoji once, each with a name and a shortcode of its own', async () => {
+    const list = await loadEmoji();
+    const codes = list.flatMap(({ shortcodes }) => shortcodes);
+    expect(list.length).toBeGreaterThan(1_800);
+    expect(new Set(list.map(({ char }) => char)).size).toBe(list.length);
+    expect(new Set(codes).size).toBe(codes.length);
+    expect(list.filter(({ name, shortcodes }) => !name || shortcodes.length === 0)).toEqual([]);
+  });
+
+  test('has them in the form that Unicode calls fully qualified', async () => {
+    const chars = new Set((await loadEmoji()).map(({ char }) => char));
+    for (const char of ['👍', '❤️', '👁️‍🗨️', '🇩🇪', '1️⃣']) expect(chars).toContain(char);
+    expect(chars).not.toContain('👍\ufe0f');
+    const recommended = new RegExp('^\\p{RGI_Emoji}$', 'v');
+    expect([...chars].filter((char) => !recommended.test(char))).toEqual([]);
+  });
+
+  test('speaks the language of the person', async () => {
+    const english = await loadEmoji();
+    await language.choose('de');
+    const german = await loadEmoji();
+    expect(german.map(({ char }) => char)).toEqual(english.map(({ char }) => char));
+    expect(german.find(({ char }) => char === '👍')?.name).toBe('Daumen hoch');
+    expect(await first('daumen ho')).toBe('👍');
+    expect(await first('thumbsup')).toBe('👍');
+  });
+});
+
+describe('searching', () => {
+  test('finds by shortcode before name before tag', async () => {
+    expect(await first('smile')).toBe('😄');
+    expect(await first(':tada:')).toBe('🎉');
+    expect(await first('+1')).toBe('👍');
+    expect(await first('party_pop')).toBe('🎉');
+    expect(await first('woman astronaut')).toBe('👩‍🚀');
+  });
+
+  test('an exact shortcode comes first, and no more come than were asked for', async () => {
+    const list = await loadEmoji();
+    for (const { char, shortcodes } of list.filter((_, index) => index % 20 === 0)) {
+      expect(searchEmoji(list, shortcodes[0]!, 1).map((found) => found.char)).toEqual([char]);
+    }
+    expect(searchEmoji(list, '', 5)).toEqual(list.slice(0, 5));
+    expect(searchEmoji(list, 'no such thing at all', 5)).toEqual([]);
+  });
+});
+
+describe('those used last', () => {
+  test('come newest first, each once, sixteen of them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...'😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰😗😙🥲')), (chars) => {
+        localStorage.clear();
+        chars.forEach(used);
+        expect(recentEmoji()).toEqual([...new Set(chars.toReversed())].slice(0, 16));
+      }),
+    );
+  });
+
+  test('survive whatever else was kept under their key', () => {
+    for (const kept of ['{', 'null', '{"a":1}', '[1,"😀"]']) {
+      localStorage.setItem('hubbub.emoji', kept);
+      expect(recentEmoji()).toEqual(kept.startsWith('[') ? ['😀'] : []);
+    }
+  });
+});
