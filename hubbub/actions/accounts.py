@@ -214,9 +214,10 @@ def set_server_role(tx: Tx, actor: Actor, command: SetRole) -> Outcome[Changed]:
     user = account(tx, command.user)
     if user.disabled:
         raise Conflict(f"{user.name}'s account is locked. Unlock it first.")
-    if user.role != command.role:
-        _keep_an_owner(tx, user)
-        tx.set_server_role(user.id, command.role)
+    if user.role == command.role:
+        return Outcome(Changed(rev=user.rev))
+    _keep_an_owner(tx, user)
+    tx.set_server_role(user.id, command.role)
     rev = tx.next_user_rev(user.id)
     now = user._replace(role=command.role)
     event = MeChanged(rev=rev, me=me_of(now, rev))

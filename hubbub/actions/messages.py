@@ -84,8 +84,13 @@ def post_all(tx: Tx, posts: list[tuple[Actor, Post]]) -> list[PostResult]:
     retries: list[tuple[int, Accepted]] = []
     for index, (actor, post) in enumerate(posts):
         try:
-            room = _may_post(batch, actor, post)
+            room = batch.rooms.get(post.room)
+            if room is None:
+                raise no_room(post.room)
+            # Before anything may refuse it: what was acknowledged stays so, whatever came since.
             found = _retried(batch, room, actor, post)
+            if found is None:
+                _may_post(batch, room, actor, post)
         except HubbubError as error:
             results[index] = error
             continue
@@ -106,17 +111,13 @@ def post_all(tx: Tx, posts: list[tuple[Actor, Post]]) -> list[PostResult]:
     return [result or HubbubError() for result in results]
 
 
-def _may_post(batch: Batch, actor: Actor, post: Post) -> RoomRow:
-    room = batch.rooms.get(post.room)
-    if room is None:
-        raise no_room(post.room)
+def _may_post(batch: Batch, room: RoomRow, actor: Actor, post: Post) -> None:
     poster = batch.posters.get((room.pk, actor.user_id))
     if poster and poster.disabled:
         raise Forbidden("Your account is locked. Ask an admin of this server.")
     require(actor, room, poster.role if poster else None, Action.POST)
     if post.reply_to is not None and post.reply_to > room.seq:
         raise Invalid(f"There is no message {post.reply_to} in #{room.id} to reply to.")
-    return room
 
 
 def _retried(batch: Batch, room: RoomRow, actor: Actor, post: Post) -> Posted | Accepted | None:

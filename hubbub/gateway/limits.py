@@ -45,7 +45,7 @@ class Places:
         """Raises TooManyConnections if the key has all it may have."""
         if self._taken[key] >= self._most:
             raise TooManyConnections(
-                f"There are {self._most} connections {self._whose} already. Close one first."
+                f"No more than {self._most} connections {self._whose} at once. Close one first."
             )
         self._taken[key] += 1
 

@@ -83,16 +83,18 @@ class TextDoor(Connection):
         client = self.client
         if client is None:
             return
-        try:
-            for line in text.feed(data):
-                if isinstance(line, text.Said) and not self._under_way:
-                    self._post(client, line.text)
-                else:
-                    self.started()
-                    self._under_way += 1
-                    self.run(partial(self._in_turn, line))
-        except HubbubError as error:
-            self.refuse(error)
+        for typed in text.lines(data):
+            try:
+                line = text.parse(typed)
+            except HubbubError as error:
+                self.refuse(error)
+                continue
+            if isinstance(line, text.Said) and not self._under_way:
+                self._post(client, line.text)
+            else:
+                self.started()
+                self._under_way += 1
+                self.run(partial(self._in_turn, line))
 
     def _post(self, client: Client, said: str, kind: MessageKind = "text") -> None:
         def then(result: Reply | HubbubError) -> None:

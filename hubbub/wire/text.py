@@ -51,12 +51,13 @@ def frames(lines: str) -> bytes:
     return b"".join(text_frame(line.encode()) for line in lines.split("\n"))
 
 
-def feed(data: str) -> list[Said | Asked]:
-    """What was typed, line by line; empty lines are nothing. Raises UnknownCommand."""
-    return [_line(line) for line in data.splitlines() if line.strip()]
+def lines(data: str) -> list[str]:
+    """What was typed, line by line; empty lines are nothing."""
+    return [line for line in data.splitlines() if line.strip()]
 
 
-def _line(line: str) -> Said | Asked:
+def parse(line: str) -> Said | Asked:
+    """Raises UnknownCommand."""
     if line.startswith("//"):
         return Said(line[1:])
     if not line.startswith("/"):

@@ -203,6 +203,14 @@ def test_a_locked_account_gets_no_role(world: World) -> None:
         world.do(owner, SetRole(user="bo", role="owner"))
 
 
+def test_a_role_that_one_has_already_changes_nothing(world: World) -> None:
+    owner, _ = world.account("olga", OWNER), world.account("bo")
+    first = world.do(owner, SetRole(user="bo", role="admin"))
+    world.told.clear()
+    assert world.do(owner, SetRole(user="bo", role="admin")) == first
+    assert world.told == []
+
+
 def test_sessions_are_listed_and_ended_by_their_own_person_only(world: World) -> None:
     ana, bo = world.account("ana", session="a1"), world.account("bo", session="b1")
     world.now += 1000

@@ -9,7 +9,16 @@ from hubbub.model.errors import Conflict, Forbidden, Invalid, NotFound, NotMembe
 from hubbub.model.messages import Delete, Edit, History, Message, Post, Posted
 from hubbub.model.outcome import ToPerson, ToRoom
 from hubbub.model.policy import ServerRole
-from hubbub.model.rooms import CreateRoom, Direct, Invite, Join, Leave, SetRole, UpdateRoom
+from hubbub.model.rooms import (
+    CreateRoom,
+    Direct,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    SetRole,
+    UpdateRoom,
+)
 from tests.support.world import START, World, guest
 
 
@@ -85,6 +94,19 @@ def test_a_retry_inside_one_batch_gets_it_too(world: World) -> None:
     assert isinstance(conflict, Conflict)
     assert last.seq == 2
     assert len(world.told) == 2
+
+
+def test_a_retry_is_acknowledged_whatever_has_come_since(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    room = world.do(ana, CreateRoom(title="Tea", kind="private", members=("bo",))).room.room
+    first = world.post(bo, "hi", room, nonce="n")
+    world.do(ana, Kick(room=room, user="bo"))
+    assert world.post(bo, "hi", room, nonce="n") == first
+    with pytest.raises(NotFound):
+        world.post(bo, "hi", room, nonce="another")
+    last = world.post(ana, "bye", room, nonce="n")
+    world.do(ana, UpdateRoom(room=room, archived=True))
+    assert world.post(ana, "bye", room, nonce="n") == last
 
 
 def test_the_same_nonce_for_another_text_is_a_conflict(world: World) -> None:

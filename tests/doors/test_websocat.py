@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -227,6 +228,20 @@ async def test_what_one_does_and_a_line_that_begins_with_a_slash(websocat: Door)
     assert await guest.line("~") == "~walker: /usr/bin"
     assert await guest.line("~") == "~walker: still here"
     assert [line for line in guest.lines if line.startswith("* There is no /fly")]
+
+
+async def test_an_unknown_word_among_several_lines_stops_none_of_them(house: House) -> None:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{house.server.socket_url}?name=pasted") as socket,
+    ):
+        await socket.send_str("one of three\n/fly away\nthree of three")
+        heard: list[str] = []
+        while "~pasted: three of three" not in heard:
+            heard.append((await socket.receive(TIMEOUT_S)).data)
+    said = [line for line in heard if line.startswith("~pasted: ")]
+    assert said == ["~pasted: one of three", "~pasted: three of three"]
+    assert any(line.startswith("* There is no /fly") for line in heard)
 
 
 async def test_history_and_topic(websocat: Door) -> None:

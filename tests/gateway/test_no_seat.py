@@ -24,7 +24,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     ("protocols", "said"),
     [
         ((SUBPROTOCOL,), '"code":"too_many_connections"'),
-        ((), "* There are 1 connections of yours already. Close one first."),
+        ((), "* No more than 1 connections of yours at once. Close one first."),
     ],
     ids=["json", "text"],
 )

@@ -70,11 +70,11 @@ def test_an_edited_message_cannot_pretend_to_be_more_than_that(typed: str) -> No
 @settings(max_examples=150, deadline=None)
 @given(SLY)
 def test_whatever_is_typed_becomes_lines_to_post_or_known_words(typed: str) -> None:
-    try:
-        fed = text.feed(typed)
-    except UnknownCommand:
-        return
-    for one in fed:
+    for line in text.lines(typed):
+        try:
+            one = text.parse(line)
+        except UnknownCommand:
+            continue
         if isinstance(one, Asked):
             assert one.word in text.HELP
         else:
@@ -83,19 +83,19 @@ def test_whatever_is_typed_becomes_lines_to_post_or_known_words(typed: str) -> N
 
 
 def test_each_line_that_is_not_empty_is_a_message() -> None:
-    assert text.feed("one\n\n  \ntwo\r\nthree") == [Said("one"), Said("two"), Said("three")]
+    assert text.lines("one\n\n  \ntwo\r\nthree") == ["one", "two", "three"]
 
 
 def test_a_slash_begins_a_word_and_two_begin_a_message() -> None:
-    assert text.feed("/join  general ") == [Asked("join", "general")]
-    assert text.feed("//join general") == [Said("/join general")]
-    assert text.feed("/who") == [Asked("who", "")]
+    assert text.parse("/join  general ") == Asked("join", "general")
+    assert text.parse("//join general") == Said("/join general")
+    assert text.parse("/who") == Asked("who", "")
 
 
 @pytest.mark.parametrize("typed", ["/", "/fly me", "/ join", "/JOIN"])
 def test_an_unknown_word_is_refused_and_not_said(typed: str) -> None:
     with pytest.raises(UnknownCommand):
-        text.feed(typed)
+        text.parse(typed)
 
 
 def test_help_names_every_word() -> None:
