@@ -6,5 +6,5 @@ import { language } from './app/language.svelte';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('The page has no #app.');
-await language.start();
-mount(App, { target });
+// Not awaited at the top: the bundler would cut the page's own script into four files for it.
+void language.start().then(() => mount(App, { target }));
