@@ -1,12 +1,14 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
+import { compress } from './build/compress';
 import { emoji } from './build/emoji';
+import { worker } from './build/worker';
 
 // The server a development page talks to; `make run` starts one there.
 const server = process.env['HUBBUB_SERVER'] ?? 'http://localhost:8080';
 
 export default defineConfig({
-  plugins: [svelte(), emoji()],
+  plugins: [svelte(), emoji(), worker(), compress()],
   build: {
     outDir: '../hubbub/gateway/static',
     emptyOutDir: true,
