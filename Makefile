@@ -14,7 +14,7 @@ npm := npm --prefix web
 client := hubbub/gateway/static/index.html
 # Folders are listed too: their time changes when a file in them goes away.
 client_sources := $(wildcard web/*.html web/*.json web/*.ts web/*.js) \
-	$(shell find $(wildcard web/src web/public))
+	$(shell find $(wildcard web/src web/public web/build))
 
 # Only `make run HOST=…` counts: shells and hosting services export HOST and PORT for their own ends.
 given = $(if $(filter command,$(origin $(1))),$(2) '$($(1))')
