@@ -1,3 +1,15 @@
 export const status = {
   reconnecting: 'Reconnecting…',
+  offline: 'You’re offline. Messages will send when you’re back.',
+  kept: 'This is what your device kept from last time.',
+  newVersion: 'A new version is here.',
+  reload: 'Reload to update',
+  notNow: 'Not now',
+  dismiss: 'Dismiss',
+  /** Titles of the page. */
+  room: (title: string) => `#${title}`,
+  title: (place: string, server: string) => `${place} · ${server}`,
+  withCount: (count: number, title: string) => `(${count}) ${title}`,
+  withUnread: (title: string) => `• ${title}`,
+  settings: 'Settings',
 };

@@ -1,0 +1,69 @@
+/** Whether somebody sits here, and when the line or what is kept may need a look. */
+
+const IDLE_AFTER_MS = 5 * 60_000;
+const HIDDEN_AFTER_MS = 60_000;
+const SIGNS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'] as const;
+
+/** What is told of it: `Chat`. */
+export interface Told {
+  setActive(active: boolean): void;
+  nudge(): void;
+  save(): void;
+}
+
+/** Watches until the function it returns is called. */
+export function watchActivity(told: Told): () => void {
+  let seenAt = Date.now();
+  let isActive = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function become(active: boolean): void {
+    isActive = active;
+    told.setActive(active);
+  }
+
+  function waitFrom(since: number, forMs: number): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      // Signs only leave their time, for the pointer gives hundreds: wait for what is left.
+      if (!document.hidden && Date.now() - seenAt < IDLE_AFTER_MS) waitFrom(seenAt, IDLE_AFTER_MS);
+      else become(false);
+    }, Math.max(0, since + forMs - Date.now()));
+  }
+
+  function seen(): void {
+    seenAt = Date.now();
+    if (isActive) return;
+    become(true);
+    waitFrom(seenAt, IDLE_AFTER_MS);
+  }
+
+  function onVisibility(): void {
+    if (document.hidden) {
+      told.save();
+      if (isActive) waitFrom(Date.now(), HIDDEN_AFTER_MS);
+      return;
+    }
+    seenAt = Date.now();
+    if (!isActive) become(true);
+    waitFrom(seenAt, IDLE_AFTER_MS);
+    told.nudge();
+  }
+
+  const controller = new AbortController();
+  const { signal } = controller;
+  for (const sign of SIGNS) addEventListener(sign, seen, { signal, passive: true, capture: true });
+  document.addEventListener('visibilitychange', onVisibility, { signal });
+  // Offline too: an open socket can take minutes to notice by itself.
+  for (const wake of ['online', 'offline', 'focus'] as const) {
+    addEventListener(wake, () => told.nudge(), { signal });
+  }
+  addEventListener('pageshow', ({ persisted }) => persisted && told.nudge(), { signal });
+  addEventListener('pagehide', () => told.save(), { signal });
+  waitFrom(seenAt, document.hidden ? HIDDEN_AFTER_MS : IDLE_AFTER_MS);
+
+  return () => {
+    controller.abort();
+    clearTimeout(timer);
+  };
+}
