@@ -170,6 +170,8 @@ export function onMembers(
     else presence.delete(member.name);
   }
   return change(withPeople({ ...state, presence }, people), name, (room) => {
+    // A list that was given up meanwhile would lack all that comes before this page.
+    if (!first && !room.memberList) return room;
     const roles = new Map(first ? [] : room.memberList?.roles);
     for (const member of page.members) roles.set(member.name, member.role ?? 'member');
     return { ...room, memberList: { roles, mrev: page.mrev, more: page.more } };

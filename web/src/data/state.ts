@@ -79,6 +79,7 @@ export interface RoomState {
   readonly kind: RoomKind;
   readonly title: string;
   readonly topic: string;
+  readonly createdAt: number;
   readonly archived: boolean;
   /** The rev as of which title, topic and archive are known. */
   readonly titleRev: number;
@@ -169,6 +170,7 @@ export function roomOf(wire: MyRoom, myRev: number): RoomState {
     kind: wire.kind,
     title: wire.title,
     topic: wire.topic ?? '',
+    createdAt: wire.created_at ?? 0,
     archived: wire.archived ?? false,
     titleRev: rev,
     members: wire.members ?? 0,

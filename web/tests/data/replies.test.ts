@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { MyRoom, Message as WireMessage, Welcome } from '../../src/data/protocol';
 import { onEvent } from '../../src/data/reducer';
-import { onSynced, onSyncSent, onWelcome, onWelcomeOver } from '../../src/data/replies';
+import { onMembers, onSynced, onSyncSent, onWelcome, onWelcomeOver } from '../../src/data/replies';
 import { INITIAL, type RoomState, type State } from '../../src/data/state';
 import { isOwed } from '../../src/data/sync';
 
@@ -54,4 +54,17 @@ test('while there is more to come, nothing is taken for complete', () => {
   state = onEvent(onSyncSent(state, ROOM), message(1, 3), 0);
   state = onSynced(state, ROOM, { through: 3, more: false, reset: false });
   expect(tea(state).live.messages.map(({ seq }) => seq)).toEqual([1, 2]);
+});
+
+test('a later page of members does not pass for the whole list', () => {
+  const page = (name: string, mrev: number) => ({
+    members: [{ name, display_name: name }],
+    mrev,
+    more: true,
+  });
+  let state = onMembers(welcomed(0, 0), ROOM, page('ana', 1), true);
+  // In a large room only the count is told: the list that was begun is no longer true.
+  state = onEvent(state, { on: 'member', room: ROOM, mrev: 3, members: 300 }, 0);
+  expect(tea(state).memberList).toBeNull();
+  expect(tea(onMembers(state, ROOM, page('zoe', 3), false)).memberList).toBeNull();
 });
