@@ -35,7 +35,8 @@ export const may = {
   invite: (room: RoomState): boolean => room.role !== null && room.kind !== 'direct',
   /** Remove somebody with this role from the room: those above, and admins of the server. */
   kick: (state: State, room: RoomState, other: RoomRole): boolean =>
-    moderates(state, room) && (owns(state, room) || other === 'member'),
+    moderates(state, room) &&
+    (isAdmin(state) || other === 'member' || (other === 'moderator' && owns(state, room))),
   setRole: owns,
   updateRoom: moderates,
   deleteRoom: (state: State, room: RoomState): boolean => owns(state, room) && room.room !== 'lobby',
