@@ -11,7 +11,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from hubbub.model.errors import HubbubError, Unavailable
-from hubbub.store.erasure import overwrite_unused, pages_in_log
+from hubbub.store.erasure import overwrite_unused, read_log
 from hubbub.store.migrations import HEAD
 from hubbub.store.sql import Row, Sized, Sql, Values
 
@@ -133,6 +133,7 @@ class Database:
         self.dialect: Dialect = sqlite_dialect.dialect(paramstyle="named")
         self._log = path.with_name(path.name + "-wal")
         self._file: int | None = None
+        self._unused_in: set[int] = set()  # pages whose unused middle is still to be overwritten
 
     def migrate(self) -> None:
         """Bring the schema to this release's. Raises DatabaseError, Unavailable.
@@ -165,26 +166,32 @@ class Database:
             driver.execute(f"PRAGMA {pragma}")
         return Connection(driver, self.dialect)
 
-    def checkpoint(self, writer: Connection, mode: str) -> bool:
+    def checkpoint(self, writer: Connection, mode: str) -> tuple[bool, int]:
         """Move the log into the database, and overwrite what that leaves of deleted texts.
 
-        False if a reader kept part of the log. By the writer's thread only, between transactions.
+        Whether all of it was moved (no reader kept part of it), and how many pages were written
+        to it. By the writer's thread only, between transactions.
         """
         if self._file is None:
             self._file = os.open(self.path, os.O_RDWR)
-        page_bytes, pages = pages_in_log(self._log)
+        log = read_log(self._log)
+        self._unused_in |= log.pages
         changes = writer.changes_of_others()
         is_moved = False
+        is_overwritten = False
         # Before the log is cut: after a crash in between, it still names the pages.
         for step in dict.fromkeys(("PASSIVE", mode)):
             is_moved = writer.checkpoint(step)
             with writer.alone():
                 # A program that has written beside us may be moving its own pages right now.
                 if writer.changes_of_others() == changes:
-                    overwrite_unused(self._file, page_bytes, pages)
+                    overwrite_unused(self._file, log.page_bytes, self._unused_in)
+                    is_overwritten = True
+        if is_moved and is_overwritten:
+            self._unused_in = set()
         # They have what was overwritten, and would bring it back when they are written again.
         writer.forget_pages()
-        return is_moved
+        return is_moved, log.frames
 
     def close(self) -> None:
         """After all connections: closing the file earlier would take SQLite's locks from them."""

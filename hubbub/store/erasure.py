@@ -13,6 +13,7 @@ import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 _LOG_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
@@ -26,18 +27,32 @@ _HEADER_BYTES = {2: 12, 5: 12, 10: 8, 13: 8}
 _PAGES_MAX = 0x0200_0000
 
 
-def pages_in_log(log: Path) -> tuple[int, set[int]]:
-    """The size of a page, and the numbers of those that the write-ahead log holds."""
+class Log(NamedTuple):
+    """What a write-ahead log holds: so many frames, each with a page of so many bytes."""
+
+    page_bytes: int
+    frames: int
+    pages: set[int]
+
+
+def read_log(path: Path) -> Log:
+    """Only of what was written since the log last began anew, whatever lies behind in the file."""
     try:
-        with log.open("rb") as file:
+        with path.open("rb") as file:
             descriptor = file.fileno()
-            size = int.from_bytes(os.pread(descriptor, 4, 8), "big")
-            starts = range(
-                _LOG_HEADER_BYTES, os.fstat(descriptor).st_size, _FRAME_HEADER_BYTES + size
-            )
-            return size, {int.from_bytes(os.pread(descriptor, 4, at), "big") for at in starts}
+            header = os.pread(descriptor, _LOG_HEADER_BYTES, 0)
+            size, salts = int.from_bytes(header[8:12], "big"), header[16:24]
+            step = _FRAME_HEADER_BYTES + size
+            pages, frames = set[int](), 0
+            for at in range(_LOG_HEADER_BYTES, os.fstat(descriptor).st_size, step):
+                frame = os.pread(descriptor, _FRAME_HEADER_BYTES, at)
+                if frame[8:16] != salts:
+                    break
+                pages.add(int.from_bytes(frame[:4], "big"))
+                frames += 1
+            return Log(size, frames, pages)
     except FileNotFoundError:
-        return 0, set()
+        return Log(0, 0, set())
 
 
 def overwrite_unused(database: int, page_bytes: int, pages: Iterable[int]) -> int:

@@ -34,7 +34,10 @@ BATCH_MAX = 1_000  # commands in one transaction: bounds how long the first of t
 WAITING_MAX = 20_000  # commands; above it new ones are answered `busy`
 READING_MAX = 2_000  # queries waiting for a reader; likewise
 READERS = 2
-CHECKPOINT_EVERY = 1_000  # batches; some 16 MB of log
+# The log is moved into the database when it is about so long: 16 MB take some 20 ms, in which
+# nothing can be committed. How many batches that is depends on what is written.
+LOG_PAGES = 4_096
+CHECKPOINT_EVERY = (50, 500)  # batches: at least, at most
 IDLE_S = 1.0  # without work for so long, the log is moved into the database
 SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
 CLOSING_WAITS_MS = 500  # for another program's lock, once the server stops
@@ -128,6 +131,7 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="hubbub-writer", daemon=True)
         self._closing = False
         self._batches_since_checkpoint = 0
+        self._checkpoint_every = CHECKPOINT_EVERY[0]
         self._scrub = False
         self._scrubbed_at = 0.0
         self.waiting = 0
@@ -311,11 +315,16 @@ class Ledger:
             self._scrubbed_at = now
             if self._checkpoint("TRUNCATE"):
                 self._scrub = False
-        elif idle or self._batches_since_checkpoint >= CHECKPOINT_EVERY:
+        elif idle or self._batches_since_checkpoint >= self._checkpoint_every:
             large = self._database.log_bytes() > TRUNCATE_ABOVE_BYTES
             self._checkpoint("TRUNCATE" if large else "PASSIVE")
 
     def _checkpoint(self, mode: str) -> bool:
+        batches = self._batches_since_checkpoint
         self._batches_since_checkpoint = 0
         self.figures.checkpoints += 1
-        return self._database.checkpoint(self._writer, mode)
+        is_moved, pages = self._database.checkpoint(self._writer, mode)
+        if pages:
+            least, most = CHECKPOINT_EVERY
+            self._checkpoint_every = max(least, min(most, LOG_PAGES * batches // pages))
+        return is_moved

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -208,11 +209,26 @@ async def test_under_load_the_log_is_moved_every_so_many_batches(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger, "IDLE_S", 60)
-    monkeypatch.setattr(ledger, "CHECKPOINT_EVERY", 5)
-    for number in range(20):
+    monkeypatch.setattr(ledger, "CHECKPOINT_EVERY", (5, 5))
+    for number in range(ledger.CHECKPOINT_EVERY[0] + 50):
         await desk.post(f"number {number}")
-    assert desk.ledger.figures.checkpoints >= 3
+    assert desk.ledger.figures.checkpoints >= 2
     assert b"number 5" in desk.path.read_bytes()
+
+
+async def test_the_more_a_batch_writes_the_sooner_the_log_is_moved(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "IDLE_S", 60)
+    monkeypatch.setattr(ledger, "CHECKPOINT_EVERY", (2, 500))
+    monkeypatch.setattr(ledger, "LOG_PAGES", 60)
+    counts = [desk.ledger.figures.checkpoints]
+    for text in ("x" * 16_000, "x" * 16_000, "x"):  # the first is how it finds out
+        for _ in range(60):
+            await desk.post(text)
+        counts.append(desk.ledger.figures.checkpoints)
+    _, with_long_texts, with_short_texts = (after - before for before, after in pairwise(counts))
+    assert with_long_texts > with_short_texts > 0
 
 
 async def test_a_large_log_is_cut_down(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
