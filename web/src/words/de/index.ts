@@ -9,6 +9,7 @@ import { keys } from './keys';
 import { rooms } from './rooms';
 import { settings } from './settings';
 import { status } from './status';
+import { text } from './text';
 import { timeline } from './timeline';
 import type { Words } from '../en';
 
@@ -22,6 +23,7 @@ export const de: Words = {
   rooms,
   settings,
   status,
+  text,
   timeline,
 };
 

@@ -9,6 +9,7 @@ import { keys } from './keys';
 import { rooms } from './rooms';
 import { settings } from './settings';
 import { status } from './status';
+import { text } from './text';
 import { timeline } from './timeline';
 
 export const en = {
@@ -21,6 +22,7 @@ export const en = {
   rooms,
   settings,
   status,
+  text,
   timeline,
 };
 

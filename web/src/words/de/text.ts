@@ -1,0 +1,26 @@
+import type { Words } from '../en';
+
+export const text: Words['text'] = {
+  code: 'Code',
+  codeIn: (language) => (language ? `Code, ${language}` : 'Code'),
+  copyCode: 'Code kopieren',
+  table: 'Tabelle',
+  taskDone: 'Erledigt',
+  taskOpen: 'Zu erledigen',
+
+  emoji: 'Emoji',
+  findEmoji: 'Emoji suchen',
+  recentEmoji: 'Zuletzt benutzt',
+  noEmoji: 'So heißt kein Emoji.',
+  emojiGroups: {
+    0: 'Smileys und Gefühle',
+    1: 'Menschen',
+    3: 'Tiere und Natur',
+    4: 'Essen und Trinken',
+    5: 'Reisen und Orte',
+    6: 'Aktivitäten',
+    7: 'Gegenstände',
+    8: 'Symbole',
+    9: 'Flaggen',
+  },
+};

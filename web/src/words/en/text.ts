@@ -1,0 +1,27 @@
+/** What people wrote, and the emoji to write with. */
+export const text = {
+  code: 'Code',
+  /** A block of code; the language as it was typed, or nothing. */
+  codeIn: (language: string) => (language ? `Code, ${language}` : 'Code'),
+  copyCode: 'Copy code',
+  table: 'Table',
+  taskDone: 'Done',
+  taskOpen: 'To do',
+
+  emoji: 'Emoji',
+  findEmoji: 'Find an emoji',
+  recentEmoji: 'Used last',
+  noEmoji: 'No emoji is called that.',
+  /** By emojibase's number of the group. */
+  emojiGroups: {
+    0: 'Smileys and feelings',
+    1: 'People',
+    3: 'Animals and nature',
+    4: 'Food and drink',
+    5: 'Travel and places',
+    6: 'Activities',
+    7: 'Objects',
+    8: 'Symbols',
+    9: 'Flags',
+  },
+};
