@@ -168,8 +168,10 @@ export class Chat {
 
   // --- what a person does -------------------------------------------------------------------------
 
+  /** Throws if the browser cannot keep it: the text is then the caller's to save. */
   async post(draft: Draft): Promise<void> {
-    await this.#outbox?.add(draft, Date.now());
+    if (!this.#outbox) throw new Error('The outbox is not open yet.');
+    await this.#outbox.add(draft, Date.now());
     this.#typing = { room: '', at: 0 };
   }
 

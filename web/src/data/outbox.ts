@@ -91,11 +91,17 @@ export class Outbox {
     return outbox;
   }
 
-  /** Take a message; it is shown at once and kept before anything is sent. */
+  /** Take a message; it is shown at once and kept before anything is sent. Throws if it cannot be. */
   async add(draft: Draft, at: number): Promise<Pending> {
     const pending: Pending = { ...draft, nonce: newNonce(), at, failed: null, sent: false };
     this.#show([...this.items, pending]);
-    await this.db.add('outbox', { ...pending });
+    try {
+      await this.db.add('outbox', { ...pending });
+    } catch (error) {
+      // The disk is full, say: who wrote it still has the text, and nothing will send this row.
+      this.#show(this.items.filter((item) => item.nonce !== pending.nonce));
+      throw error;
+    }
     this.#tell({ changed: true });
     void this.drain();
     return pending;

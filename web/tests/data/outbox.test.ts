@@ -144,6 +144,20 @@ describe('the outbox', () => {
     await vi.waitFor(() => expect(there.items.every((item) => item.sent)).toBe(true));
   });
 
+  test('a message that the browser cannot keep is refused, and leaves no row behind', async () => {
+    const server = new FakeServer();
+    const outbox = await open(server);
+    const full = new DOMException('The disk is full.', 'QuotaExceededError');
+    const add = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(() => {
+      throw full;
+    });
+    await expect(outbox.add(draft('hi'), 0)).rejects.toBe(full);
+    add.mockRestore();
+    expect(outbox.items).toEqual([]);
+    await outbox.add(draft('again'), 0);
+    await vi.waitFor(() => expect(server.texts).toEqual(['again']));
+  });
+
   test('a message given up is not sent', async () => {
     const server = new FakeServer();
     server.ready = false;
