@@ -4,6 +4,9 @@
  * network as if this were not there.
  */
 
+// A module for the type checker, whose names stay its own.
+export {};
+
 /** Put in when the client is built (`build/worker.ts`). */
 declare const SHELL: { version: string; files: string[] };
 
