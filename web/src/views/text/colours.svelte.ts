@@ -1,0 +1,31 @@
+/** Brings the colouring of code when the first block of code is shown. */
+
+import type { Run } from './colour';
+
+type Colour = typeof import('./colour');
+
+class Colours {
+  #module = $state.raw<Colour | null>(null);
+  #asked = false;
+
+  load(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    import('./colour').then(
+      (module) => {
+        this.#module = module;
+      },
+      () => {
+        // Offline: the next block tries again.
+        this.#asked = false;
+      },
+    );
+  }
+
+  /** The code in parts; one without colour until the module is here. */
+  of(language: string, text: string): readonly Run[] {
+    return this.#module?.colour(language, text) ?? [{ kind: null, text }];
+  }
+}
+
+export const colours = new Colours();

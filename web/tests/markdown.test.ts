@@ -1,0 +1,415 @@
+import fc from 'fast-check';
+import { flushSync, mount, unmount } from 'svelte';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { loadEmoji } from '../src/app/emoji';
+import { session } from '../src/app/session.svelte';
+import { INITIAL } from '../src/data/state';
+import { colour } from '../src/views/text/colour';
+import { loader } from '../src/views/text/loader.svelte';
+import Markdown from '../src/views/text/Markdown.svelte';
+import { parse } from '../src/views/text/parse';
+import { isOnlyEmoji, isPlain, pieces, plain, tidy } from '../src/views/text/plain';
+import type { Block, Inline } from '../src/views/text/tree';
+
+const TEXT_MAX = 16_000;
+// As the server cleans it (`hubbub/model/messages.py`): no controls but tab and line feed.
+const said = (text: string) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '');
+
+/** Everything that a tree shows, in order. */
+function shownBy(tree: readonly (Block | Inline)[]): string {
+  return tree
+    .map((one): string => {
+      if ('text' in one) return one.text;
+      if ('typed' in one) return one.typed;
+      if ('children' in one) return shownBy(one.children);
+      if ('inlines' in one) return shownBy(one.inlines);
+      if ('blocks' in one) return shownBy(one.blocks);
+      if (one.is === 'list') return one.items.map((item) => shownBy(item.blocks)).join('');
+      if (one.is === 'table') return [one.header, ...one.rows].flat().map(shownBy).join('');
+      return '';
+    })
+    .join('');
+}
+
+const inlines = (text: string): Inline[] => {
+  const [first] = parse(text);
+  return first?.is === 'paragraph' ? first.inlines : [];
+};
+const links = (text: string) =>
+  inlines(text).flatMap((one) => (one.is === 'link' ? [[shownBy(one.children), one.href]] : []));
+
+describe('text without markup', () => {
+  // Pieces that are plain, that are not, and that are both by what stands beside them.
+  const piece = fc.constantFrom(
+    ...['a', 'Ä', '1', '.', ')', '1.', '1)', ' ', '  ', '\t', '\n', '\n\n', '\u00a0', '\u2028'],
+    ...['-', '--', '---', '+', '=', '===', '#', '##', '#lobby', '@ana', '@', '~', '~~', ':', ':-'],
+    ...['*', '**', '_', '__', 'a_b', '`', '```', '\\', '[', ']', '(', '!', '|', '>', '<', '</', '&amp;', '&#65;'],
+    ...['https://a.b/c_d', 'http://', 'HTTPS://A.B', 'https://x.y/*z*?a=1&b=2#_c', 'www.a.b', 'ftp://a.b'],
+    ...['a@b.de', 'mailto:', '<b>', '👍', '\u0301', '"', "'", '…', '中文', 'שלום', '[x]', 'https://x.y/(z)'],
+  );
+  const text = fc.oneof(
+    { weight: 3, arbitrary: fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('')) },
+    fc.string({ unit: 'grapheme', maxLength: 40 }),
+    fc.string({ unit: 'binary', maxLength: 20 }),
+  );
+
+  test('is the same with the parser as without it', () => {
+    let plainOnes = 0;
+    fc.assert(
+      fc.property(text.map(said), (one) => {
+        if (!isPlain(tidy(one)) || tidy(one) === '') return;
+        plainOnes += 1;
+        expect(parse(one)).toEqual(plain(one));
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(plainOnes).toBeGreaterThan(500);
+  });
+
+  test('is what people mostly say', () => {
+    for (const one of [
+      'Morning! The release candidate is up, please give it a spin before lunch.',
+      'first line\nsecond line\n\nanother paragraph',
+      'see https://example.org/wiki/Foo_(bar)?a=1&b=_2#x, ok? :-)',
+      '@ana look at #lobby, it’s 5 > 4 & <3 -- snake_case_name (really!) | "quoted"',
+      '-5 degrees; #1; 3.14; v1.2; a+b=c',
+    ]) {
+      expect(isPlain(one), one).toBe(true);
+      expect(parse(one)).toEqual(plain(one));
+    }
+  });
+
+  test.each(['*a*', '_a_', '# a', '- a', '1. a', '> a', '`a`', '[a](b)', '    a', '~~a~~', '<http://a.b>', 'a\n|-|'])(
+    'is not %j',
+    (one) => expect(isPlain(one)).toBe(false),
+  );
+});
+
+describe('addresses, people and rooms', () => {
+  test.each([
+    ['https://a.b/c.', 'https://a.b/c'],
+    ['(https://a.b/c)', 'https://a.b/c'],
+    ['https://a.b/c_(d)', 'https://a.b/c_(d)'],
+    ['“https://a.b/?q=1&r=%20#f”!', 'https://a.b/?q=1&r=%20#f”'],
+    ['**https://a.b/**', 'https://a.b/'],
+    ['https://a.b/*c*', 'https://a.b/*c'],
+    ['www.example.org,', 'http://www.example.org'],
+    ['write to ana.b+c@example.org.', 'mailto:ana.b+c@example.org'],
+    ['<https://a.b/c d', null],
+    ['http://', null],
+    ['xwww.example.org', null],
+    ['ftp://a.b', null],
+  ])('%j leads to %j', (text, href) => {
+    const flat = (some: Inline[]): Inline[] =>
+      some.flatMap((one) => (one.is === 'span' ? flat(one.children) : [one]));
+    const found = flat(inlines(text)).find((one) => one.is === 'link');
+    if (text.startsWith('<')) expect(found?.href).toBe('https://a.b/c');
+    else expect(found?.href ?? null).toBe(href);
+  });
+
+  test.each([
+    ['@ana', 'ana'],
+    ['hi @Ana.', 'ana'],
+    ['(@ana-b.c_d)', 'ana-b.c_d'],
+    ['**@ana**', 'ana'],
+    ['@Straße', 'strasse'],
+    ['@ＡＮＡ', 'ana'],
+    ['a@ana', null],
+    ['@@ana', null],
+    ['/@ana', null],
+    ['.@ana', null],
+    ['`@ana`', null],
+    ['@_ana', null],
+    ['[@ana](https://a.b)', null],
+  ])('%j names %j', (text, name) => {
+    const flat = (some: Inline[]): Inline[] =>
+      some.flatMap((one) => ('children' in one ? flat(one.children) : [one]));
+    const found = flat(inlines(text)).find((one) => one.is === 'mention');
+    expect(found?.name ?? null).toBe(name);
+  });
+
+  test('a room is a word of its own', () => {
+    expect(pieces('#lobby, (#Dev-2)')).toEqual([
+      { is: 'room', room: 'lobby', typed: '#lobby' },
+      { is: 'text', text: ', (' },
+      { is: 'room', room: 'dev-2', typed: '#Dev-2' },
+      { is: 'text', text: ')' },
+    ]);
+    expect(pieces('a#lobby ##lobby /#lobby #lobby_x &#65;')).toHaveLength(1);
+  });
+
+  test('nothing of a text is lost or doubled', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+        expect(shownBy(pieces(text))).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('markup', () => {
+  test('becomes a tree', () => {
+    expect(inlines('**a** *b* ~~c~~ `d`\ne')).toEqual([
+      { is: 'span', tag: 'strong', children: [{ is: 'text', text: 'a' }] },
+      { is: 'text', text: ' ' },
+      { is: 'span', tag: 'em', children: [{ is: 'text', text: 'b' }] },
+      { is: 'text', text: ' ' },
+      { is: 'span', tag: 'del', children: [{ is: 'text', text: 'c' }] },
+      { is: 'text', text: ' ' },
+      { is: 'code', text: 'd' },
+      { is: 'text', text: '\ne' },
+    ]);
+    expect(parse('# a\n```js {1}\nb\n```\n> c\n\n---')).toMatchObject([
+      { is: 'heading', level: 1 },
+      { is: 'code', language: 'js', text: 'b' },
+      { is: 'quote', blocks: [{ is: 'paragraph' }] },
+      { is: 'rule' },
+    ]);
+    expect(parse('3. a\n4. b\n   - [x] c\n   - [ ] d')).toMatchObject([
+      {
+        is: 'list',
+        start: 3,
+        items: [
+          { done: null },
+          { blocks: [{}, { is: 'list', start: null, items: [{ done: true }, { done: false }] }] },
+        ],
+      },
+    ]);
+    expect(parse('|a|b|\n|:-:|-|\n|c|*d*|')).toMatchObject([
+      { is: 'table', align: ['center', null], header: [[{ text: 'a' }], [{ text: 'b' }]] },
+    ]);
+  });
+
+  test('a line of dashes is a rule and never a heading', () => {
+    expect(parse('a\n---\nb').map(({ is }) => is)).toEqual(['paragraph', 'rule', 'paragraph']);
+  });
+
+  test('HTML, entities and definitions are shown as they were typed', () => {
+    for (const text of [
+      '<script>alert(1)</script>',
+      '<img src=x onerror=alert(1)>',
+      'a <b>c</b> &amp; &lt; &#65; &#x41;',
+      '<!-- a -->',
+      '<style>*{}</style>\n\n<iframe src="https://a.b">',
+      '[a]: javascript:alert(1)',
+      '<div>\n\n</div>',
+    ]) {
+      expect(shownBy(parse(text)).replace(/\s/g, '')).toBe(text.replace(/\s/g, ''));
+    }
+  });
+
+  test('only http, https, mailto and this server’s own paths are links', () => {
+    expect(links('[a](https://a.b)')).toEqual([['a', 'https://a.b']]);
+    expect(links('[a](MAILTO:a@b.c)')).toEqual([['a', 'MAILTO:a@b.c']]);
+    expect(links('[a](/rooms/lobby/3)')).toEqual([['a', '/rooms/lobby/3']]);
+    for (const href of [
+      'javascript:alert(1)',
+      'JaVaScRiPt:alert(1)',
+      '&#106;avascript:alert(1)',
+      'java\tscript:alert(1)',
+      'data:text/html,a',
+      'vbscript:a',
+      'file:///etc/passwd',
+      '//evil.example',
+      '/\\evil.example',
+      'example.org',
+      'https://',
+    ]) {
+      expect(links(`[a](<${href}>)`), href).toEqual([]);
+      expect(shownBy(parse(`[a](<${href}>)`))).toBe(`[a](<${href}>)`);
+    }
+  });
+
+  test('an image is a link, for nothing is fetched from elsewhere', () => {
+    expect(links('![a cat](https://a.b/c.png)')).toEqual([['a cat', 'https://a.b/c.png']]);
+    expect(links('![](https://a.b/c.png)')).toEqual([
+      ['https://a.b/c.png', 'https://a.b/c.png'],
+    ]);
+  });
+
+  test('a label that is an address shows where the link leads', () => {
+    expect(links('[https://bank.example](https://evil.example)')).toEqual([
+      ['https://evil.example', 'https://evil.example'],
+    ]);
+  });
+
+  test('the same text is read once', () => {
+    expect(parse('*once*')).toBe(parse('*once*'));
+    for (let n = 0; n < 500; n += 1) parse(`*${n}*`);
+    expect(parse('*499*')).toBe(parse('*499*'));
+  });
+});
+
+describe('hostile text', () => {
+  const specials = [...'!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~\t'];
+  const bombs = specials.flatMap((char) => [
+    char.repeat(TEXT_MAX),
+    `${char} `.repeat(TEXT_MAX / 2),
+    `${char}\n`.repeat(TEXT_MAX / 2),
+    `${char}a`.repeat(TEXT_MAX / 2),
+    `${char}${char}a `.repeat(TEXT_MAX / 4),
+  ]);
+  const halves = (open: string, close: string) => {
+    const times = TEXT_MAX / (open.length + close.length);
+    return open.repeat(times) + close.repeat(times);
+  };
+  const more = [
+    ...['[a](b', '![a](', '[[a](b)', '[*a*](b)', '**a *b ~~c ', '***a**b*c', '- a\n\n', '* - + ', '>- '],
+    ...['`a``b', '|a', '```a\n', '<a href="', '<!--', 'https://', 'www.', 'a@', 'a@b.', '[a]:', '\\*', '&#', '1. '],
+  ].map((one) => one.repeat(TEXT_MAX / one.length));
+  const nested = [
+    halves('*a ', 'b* '),
+    halves('**a ', 'b** '),
+    halves('~a ', 'b~ '),
+    halves('_(a ', 'b)_ '),
+    halves('[', '](a)'),
+    halves('(', ')'),
+    `[a](${halves('(', ')')}`,
+    `https://a.b/${')'.repeat(TEXT_MAX)}`,
+    `a\n${'|-'.repeat(TEXT_MAX / 2)}x`,
+    `a\n${'- '.repeat(TEXT_MAX / 2)}x`,
+    `a${' '.repeat(TEXT_MAX)}b`,
+    `\n${' '.repeat(TEXT_MAX)}a`,
+    Array.from({ length: 170 }, (_, depth) => `${' '.repeat(depth)}- a`).join('\n'),
+    Array.from({ length: 170 }, (_, depth) => `${'>'.repeat(depth)} a`).join('\n'),
+  ];
+
+  test('is read to its end, without nesting deeper than a page bears', () => {
+    const depthOf = (one: unknown): number =>
+      typeof one === 'object' && one !== null ? 1 + Math.max(0, ...Object.values(one).map(depthOf)) : 0;
+    for (const text of [...bombs, ...more, ...nested]) {
+      const start = performance.now();
+      isPlain(text);
+      plain(text);
+      const tree = parse(text);
+      // A time bomb takes minutes; the bound is far from what a slow machine needs.
+      expect(performance.now() - start, text.slice(0, 20)).toBeLessThan(5_000);
+      expect(depthOf(tree)).toBeLessThan(120);
+    }
+  }, 60_000);
+
+  test('loses no letter', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...specials, 'a', 'b', ' ', '\n', '1.', '- ', '> ', '<b>'), { maxLength: 40 }),
+        (parts) => {
+          const text = parts.join('');
+          const letters = (some: string) => some.match(/[ab]/g)?.length ?? 0;
+          // A language's name is not among what the tree shows, nor is a link's target or title.
+          fc.pre(!/```|~~~|\]\(/.test(text));
+          expect(letters(shownBy(parse(text)))).toBe(letters(text));
+        },
+      ),
+    );
+  });
+});
+
+describe('only emoji', () => {
+  test.each(['👍', '👍🏽 👨‍👩‍👧', '❤️', '🇩🇪🇫🇷', '1️⃣', '👍👍👍👍👍👍', '🏴󠁧󠁢󠁥󠁮󠁧󠁿'])('%s', (text) =>
+    expect(isOnlyEmoji(text)).toBe(true),
+  );
+  test.each(['', 'a', '1', '12', '#', '©', '👍 ok', '👍👍👍👍👍👍👍', '❤', ' '])('not %j', (text) =>
+    expect(isOnlyEmoji(text)).toBe(false),
+  );
+  test('each that the picker has', async () => {
+    expect((await loadEmoji()).filter(({ char }) => !isOnlyEmoji(char))).toEqual([]);
+  });
+});
+
+describe('code', () => {
+  test('is coloured by what it is, and stays the same text', () => {
+    const code = 'def f(n: int) -> str:\n    return "x"  # 42';
+    const runs = colour('python', code) ?? [];
+    expect(runs.map(({ text }) => text).join('')).toBe(code);
+    const kinds = new Map(runs.map(({ kind, text }) => [text.trim(), kind]));
+    expect(kinds.get('def')).toBe('keyword');
+    expect(kinds.get('"x"')).toBe('string');
+    expect(kinds.get('# 42')).toBe('comment');
+  });
+
+  test('in no language we know, or without end, has no colours', () => {
+    expect(colour('klingon', 'a')).toBe(null);
+    expect(colour('constructor', 'a')).toBe(null);
+    expect(colour('python', 'a'.repeat(TEXT_MAX))).toBe(null);
+  });
+
+  test('is read in good time whatever it is', () => {
+    for (const language of ['bash', 'cpp', 'css', 'javascript', 'python', 'sql', 'xml', 'yaml', 'diff']) {
+      for (const bit of ['(', '<', '"', '/*', '{', 'a ', '${', '=', '- ', 'a:', '\\']) {
+        const start = performance.now();
+        colour(language, bit.repeat(8_000 / bit.length));
+        expect(performance.now() - start, `${language} ${bit}`).toBeLessThan(5_000);
+      }
+    }
+  }, 60_000);
+});
+
+describe('on the page', () => {
+  const shown: object[] = [];
+  function show(text: string, mentions: string[] = []): HTMLElement {
+    const target = document.createElement('div');
+    shown.push(mount(Markdown, { target, props: { text, mentions } }));
+    flushSync();
+    return target;
+  }
+
+  beforeAll(async () => {
+    loader.load();
+    await vi.waitUntil(() => loader.rich);
+    const me = { name: 'ana', display_name: 'Ana', role: 'member' };
+    session.state = {
+      ...INITIAL,
+      me: me as never,
+      people: new Map([
+        ['ana', me as never],
+        ['bo', { name: 'bo', display_name: 'Bo <b>B</b>' } as never],
+      ]),
+      rooms: new Map([['lobby', { room: 'lobby', kind: 'public', title: 'The lobby' } as never]]),
+    };
+  });
+  afterEach(() => shown.splice(0).forEach((one) => void unmount(one)));
+
+  test('markup is elements, with nothing added to the text', () => {
+    const page = show('**a** *b*~~c~~ `d`, [e](https://a.b/)!\nf');
+    expect(page.textContent).toBe('a bc d, e!\nf');
+    expect(page.querySelector('strong')?.textContent).toBe('a');
+    expect(page.querySelector('a')?.getAttribute('rel')).toBe('noopener noreferrer nofollow');
+    expect(page.querySelector('a')?.target).toBe('_blank');
+  });
+
+  test('HTML is text', () => {
+    const text = '<img src=x onerror=alert(1)> <script>alert(1)</script> **x**';
+    const page = show(text);
+    expect(page.textContent).toBe(text.replaceAll('*', ''));
+    expect(page.querySelector('img, script')).toBe(null);
+  });
+
+  test('people and rooms are called by their names, unknown ones as typed', () => {
+    const page = show('@bo @Ana @nobody #lobby #nowhere');
+    expect(page.textContent).toBe('@Bo <b>B</b> @Ana @nobody #The lobby #nowhere');
+    expect(page.querySelectorAll('.mention')).toHaveLength(2);
+    expect(page.querySelector('.me')?.textContent).toBe('@Ana');
+    expect(page.querySelector('a')?.getAttribute('href')).toBe('/rooms/lobby');
+  });
+
+  test('a heading does not disturb the page’s outline, and tasks say what they are', () => {
+    const page = show('# a\n- [x] b\n- [ ] c\n\n7. d');
+    expect(page.querySelector('h1, h2, h3')).toBe(null);
+    const boxes = [...page.querySelectorAll('input')];
+    expect(boxes.map((box) => [box.checked, box.disabled, box.ariaLabel ?? box.getAttribute('aria-label')])).toEqual([
+      [true, true, 'Done'],
+      [false, true, 'To do'],
+    ]);
+    expect(page.querySelector('ol')?.start).toBe(7);
+  });
+
+  test('code keeps its white space', () => {
+    const page = show('```\na\n\n  b  \n```');
+    expect(page.querySelector('pre')?.textContent).toBe('a\n\n  b  ');
+  });
+
+  test('only emoji are large', () => {
+    expect(show('👍 🎉').querySelector('.only-emoji')).not.toBe(null);
+    expect(show('ok 👍').querySelector('.only-emoji')).toBe(null);
+  });
+});
