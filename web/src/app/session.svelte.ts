@@ -1,20 +1,34 @@
 /** Who is here, and their chat as the views see it. */
 
 import * as api from '../data/api';
-import { Chat, type Connection } from '../data/chat';
+import type { Chat, Connection } from '../data/chat';
 import { lastSession } from '../data/local';
 import type { Pending } from '../data/outbox';
 import { Refused, type Me, type Message as WireMessage, type ServerInfo } from '../data/protocol';
+import type { Ending } from '../data/socket';
 import { INITIAL, type State } from '../data/state';
+import { dialogs } from './dialogs.svelte';
+import { goodbye, leaving, onOtherTab, wipe } from './leaving';
+import { isGuestName } from './naming';
 
 type Phase = 'starting' | 'out' | 'in';
 
+/** Why nobody is signed in any more, if that needs saying. */
+type Farewell = 'ended' | 'ended-unsent' | 'no-guests' | 'signed-out';
+
+/** Whoever stands at the door does not need it yet: a file of its own. */
+const loadChat = () => import('../data/chat');
+
 class Session {
   phase = $state.raw<Phase>('starting');
-  /** What the server says of itself to anyone; null while it cannot be reached. */
+  /** What the server says of itself to anyone; null until it is known. */
   about = $state.raw<ServerInfo | null>(null);
-  /** Why nobody is signed in any more, if that needs saying. */
-  ended = $state.raw<'ended' | null>(null);
+  isUnreachable = $state.raw(false);
+  farewell = $state.raw<Farewell | null>(null);
+  /** Whose chat this is; a guest's begins with `~`. */
+  user = $state.raw<string | null>(null);
+  /** Has just got a server, and is asked what to make of it before going in. */
+  newOwner = $state.raw<Me | null>(null);
 
   // Raw, and set at most once per frame: deep state would cost more than it saves.
   state = $state.raw<State>(INITIAL);
@@ -24,16 +38,51 @@ class Session {
 
   chat: Chat | null = null;
   heard: (message: WireMessage) => void = () => undefined;
+  /** Came in by a form of this page, not by what the browser had kept. */
+  isFresh = false;
   #scheduled = false;
+  #isLeaving = false;
+
+  constructor() {
+    onOtherTab({
+      left: () => location.reload(),
+      entered: () => {
+        if (this.phase === 'out' && !this.newOwner) void this.start();
+      },
+    });
+  }
 
   /** Find out who is here: from what the browser kept, else by asking the server. */
   async start(): Promise<void> {
-    const last = lastSession();
-    if (last) return this.#enter(last.user);
+    if (goodbye.heard()) this.farewell = 'signed-out';
+    try {
+      const last = lastSession();
+      if (last) await this.#enter(last.user);
+      else await this.#ask();
+    } catch (error) {
+      if (!(error instanceof api.Unreachable)) console.error(error);
+      this.isUnreachable = true;
+      this.phase = 'out';
+    }
+  }
+
+  async #ask(): Promise<void> {
+    if (leaving.isDue) {
+      await api.signOut();
+      leaving.end();
+    }
     const [about, mine] = await Promise.allSettled([api.about(), api.mine()]);
-    this.about = about.status === 'fulfilled' ? about.value : null;
+    if (about.status === 'rejected') throw about.reason;
+    this.about = about.value;
+    this.isUnreachable = false;
     if (mine.status === 'fulfilled') return this.#enter(mine.value.me.name);
+    const reason: unknown = mine.reason;
+    if (!(reason instanceof Refused) || reason.passes) throw reason;
     this.phase = 'out';
+  }
+
+  get isGuest(): boolean {
+    return this.user !== null && isGuestName(this.user);
   }
 
   async signIn(name: string, password: string): Promise<void> {
@@ -43,7 +92,7 @@ class Session {
 
   async signUp(account: api.NewAccount): Promise<void> {
     const { me } = await api.signUp(account);
-    await this.#signedIn(me);
+    await this.#signedIn(me, me.role === 'owner');
   }
 
   async lookIn(name?: string): Promise<void> {
@@ -51,16 +100,25 @@ class Session {
     await this.#signedIn(me);
   }
 
-  /** Sign out here, and erase what this browser kept of the person. */
-  async signOut(): Promise<void> {
-    const { chat } = this;
-    if (!chat) return;
-    await api.signOut().catch((error: unknown) => {
-      // A session that is over already is what was wanted.
-      if (!(error instanceof Refused)) throw error;
-    });
-    await chat.erase({ unsent: true });
-    this.#left(null);
+  /**
+   * Sign out here, and erase what this browser kept of the person. Without the server, the session
+   * ends when this browser reaches it again.
+   */
+  async signOut({ server = true } = {}): Promise<void> {
+    this.#isLeaving = true;
+    try {
+      if (server) await api.signOut();
+    } catch (error) {
+      this.#isLeaving = false;
+      throw error;
+    }
+    await this.chat?.erase({ unsent: true });
+    wipe();
+    if (!server) leaving.begin();
+    goodbye.say();
+    // A fresh page: nothing of them stays in this one's memory.
+    history.replaceState(null, '', '/sign-in');
+    location.reload();
   }
 
   /** The chat; only for views that are shown when somebody is signed in. */
@@ -69,46 +127,81 @@ class Session {
     return this.chat;
   }
 
-  async #signedIn(me: Me): Promise<void> {
-    await this.#enter(me.name);
+  /** The new owner has answered, or will do so later. */
+  async goIn(): Promise<void> {
+    if (this.newOwner) await this.#enter(this.newOwner.name);
+  }
+
+  async #signedIn(me: Me, isNewOwner = false): Promise<void> {
+    this.isFresh = true;
+    leaving.end();
+    // A guest who gets an account is somebody else from here on.
+    await this.chat?.erase({ unsent: true });
+    if (!isNewOwner) return this.#enter(me.name);
+    this.#forget();
+    this.newOwner = me;
+    this.phase = 'out';
   }
 
   async #enter(user: string): Promise<void> {
-    const chat = new Chat(user, {
+    const module = await loadChat();
+    const chat = new module.Chat(user, {
       changed: () => this.#schedule(),
       notice: (text) => {
         this.notice = text;
       },
       heard: (message) => this.heard(message),
-      ended: () => void this.#sessionEnded(chat),
-      becameAnother: () => location.reload(),
+      ended: (ending) => void this.#ended(chat, ending),
+      becameAnother: () => void this.#becameAnother(chat),
     });
+    this.#forget();
     this.chat = chat;
-    this.ended = null;
+    this.user = user;
     this.phase = 'in';
     await chat.start();
   }
 
-  async #sessionEnded(chat: Chat): Promise<void> {
+  async #ended(chat: Chat, ending: Ending): Promise<void> {
+    // Of course it ends when one signs out.
+    if (this.#isLeaving) return;
+    const hasUnsent = chat.pending.some((item) => !item.sent);
     await chat.erase({ unsent: false });
-    this.#left('ended');
-  }
-
-  #left(ended: 'ended' | null): void {
-    this.chat = null;
-    this.state = INITIAL;
-    this.pending = [];
-    this.ended = ended;
+    if (chat !== this.chat) return;
+    const { server } = chat.state;
+    this.#forget();
+    this.about = server;
+    this.farewell = ending === 'policy' ? 'no-guests' : hasUnsent ? 'ended-unsent' : 'ended';
     this.phase = 'out';
     void this.learn();
+  }
+
+  /** The page of somebody else must not go on; and it would, if their name were kept as last. */
+  async #becameAnother(chat: Chat): Promise<void> {
+    await chat.erase({ unsent: false });
+    location.reload();
+  }
+
+  /** Nobody is here. */
+  #forget(): void {
+    this.chat = null;
+    this.user = null;
+    this.newOwner = null;
+    this.state = INITIAL;
+    this.pending = [];
+    this.connection = { status: 'connecting' };
+    this.notice = null;
+    this.farewell = null;
+    this.isUnreachable = false;
+    dialogs.close();
   }
 
   /** Ask the server about itself. */
   async learn(): Promise<void> {
     try {
       this.about = await api.about();
-    } catch {
-      this.about = null;
+      this.isUnreachable = false;
+    } catch (error) {
+      if (!(error instanceof Refused)) this.isUnreachable = true;
     }
   }
 

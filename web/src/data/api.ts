@@ -1,6 +1,14 @@
 /** The HTTP side: what makes or ends a session. The cookie it sets is out of any script's reach. */
 
-import { Refused, type Me, type Mine, type Refusal, type ServerInfo } from './protocol';
+import {
+  Refused,
+  type Fields,
+  type Me,
+  type Mine,
+  type Ok,
+  type Refusal,
+  type ServerInfo,
+} from './protocol';
 
 interface Problem extends Partial<Refusal> {
   title?: string;
@@ -61,6 +69,12 @@ export const lookIn = (name?: string) => call<{ me: Me }>('POST', '/api/guest', 
 export const signOut = () => call<unknown>('POST', '/api/sign-out', {});
 export const changePassword = (old: string, fresh: string) =>
   call<unknown>('PUT', '/api/me/password', { old, new: fresh });
+
+// For a new owner, who sets the server up before there is a socket.
+export const updateServer = (fields: Fields<'update_server'>) =>
+  call<ServerInfo>('PATCH', '/api/server', fields);
+export const createInvite = (fields: Fields<'create_invite'>) =>
+  call<Ok<'create_invite'>>('POST', '/api/invites', fields);
 
 /** Whether this browser has a session that is still good; unknown counts as yes. */
 export async function hasSession(): Promise<boolean> {

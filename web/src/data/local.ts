@@ -36,12 +36,14 @@ export function keepDraft(user: string, room: string, text: string): void {
   else localStorage.setItem(draftKey(user, room), text);
 }
 
-export function hasDrafts(user: string): boolean {
-  return Object.keys(localStorage).some((key) => key.startsWith(draftKey(user, '')));
+function draftKeys(user: string): string[] {
+  return Object.keys(localStorage).filter((key) => key.startsWith(draftKey(user, '')));
+}
+
+export function countDrafts(user: string): number {
+  return draftKeys(user).length;
 }
 
 export function eraseDrafts(user: string): void {
-  for (const key of Object.keys(localStorage)) {
-    if (key.startsWith(draftKey(user, ''))) localStorage.removeItem(key);
-  }
+  for (const key of draftKeys(user)) localStorage.removeItem(key);
 }

@@ -1,0 +1,54 @@
+/** What this browser keeps goes when its person signs out; and a sign-out that waits for the server. */
+
+/** No word about the person, and a page that changes its looks at the door would surprise. */
+const STAYS: ReadonlySet<string> = new Set(['hubbub.theme', 'hubbub.language']);
+
+const LEAVING = 'hubbub.leaving';
+const GOODBYE = 'hubbub.goodbye';
+
+/** Everything outside the databases. */
+export function wipe(): void {
+  for (const storage of [localStorage, sessionStorage]) {
+    for (const key of Object.keys(storage)) {
+      if (key.startsWith('hubbub.') && !STAYS.has(key)) storage.removeItem(key);
+    }
+  }
+}
+
+/**
+ * Somebody signed out while the server could not be reached. Only the server can clear the cookie,
+ * so that is asked of it before anything else, as soon as it is there again.
+ */
+export const leaving = {
+  get isDue(): boolean {
+    return localStorage.getItem(LEAVING) !== null;
+  },
+  begin(): void {
+    localStorage.setItem(LEAVING, '1');
+  },
+  end(): void {
+    localStorage.removeItem(LEAVING);
+  },
+};
+
+/** For the page that comes after the one in which somebody signed out. */
+export const goodbye = {
+  say(): void {
+    sessionStorage.setItem(GOODBYE, '1');
+  },
+  /** Whether it was said; it is said once. */
+  heard(): boolean {
+    const said = sessionStorage.getItem(GOODBYE) !== null;
+    sessionStorage.removeItem(GOODBYE);
+    return said;
+  },
+};
+
+/** Another tab did one of these two. */
+export function onOtherTab(what: { left(): void; entered(): void }): void {
+  addEventListener('storage', ({ key, newValue }) => {
+    if (newValue === null) return;
+    if (key === LEAVING) what.left();
+    if (key === 'hubbub.session') what.entered();
+  });
+}

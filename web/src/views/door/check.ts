@@ -1,0 +1,44 @@
+/** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
+
+import type { Words } from '../../words/en';
+
+const NAME_MAX = 32;
+const DISPLAY_NAME_MAX = 64;
+const SERVER_NAME_MAX = 60;
+const PASSWORD_MIN = 8;
+
+type Door = Words['door'];
+type Sentence = { [Key in keyof Door]: Door[Key] extends string ? Key : never }[keyof Door];
+
+/** What is wrong, as the key of its sentence; null: nothing that could be seen from here. */
+export type Problem = Sentence | null;
+
+const length = (text: string): number => [...text].length;
+
+/** The form that a typed name takes. Case folding is more than lower case in these two letters. */
+export function handleOf(typed: string): string {
+  const folded = typed.trim().normalize('NFKC').toLowerCase();
+  return folded.replaceAll('ß', 'ss').replaceAll('ς', 'σ').normalize('NFKC');
+}
+
+export function nameProblem(typed: string): Problem {
+  const name = handleOf(typed);
+  if (name === '') return 'nameMissing';
+  if (!/^[\p{L}\p{N}\p{M}._-]+$/u.test(name)) return 'nameCharacters';
+  if (length(name) > NAME_MAX) return 'nameLong';
+  if (/^[\p{M}._-]|[._-]$/u.test(name)) return 'nameEdges';
+  return null;
+}
+
+export function passwordProblem(password: string): Problem {
+  return length(password) < PASSWORD_MIN ? 'passwordShort' : null;
+}
+
+export function displayNameProblem(typed: string): Problem {
+  return length(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
+}
+
+export function serverNameProblem(typed: string): Problem {
+  if (typed.trim() === '') return 'serverNameMissing';
+  return length(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;
+}

@@ -1,0 +1,42 @@
+/** One form's attempt at the server: whether it runs, and what came in its way. */
+
+import { tick } from 'svelte';
+import { words } from '../../app/language.svelte';
+import { explain } from '../../app/trouble';
+import { Refused } from '../../data/protocol';
+
+function sentenceFor(error: unknown): string {
+  if (error instanceof Refused && error.code === 'rate_limited' && error.retryAfterS !== null) {
+    return words().door.waitSeconds(Math.ceil(error.retryAfterS));
+  }
+  return explain(error);
+}
+
+export class Trying {
+  isBusy = $state(false);
+  problem = $state('');
+
+  /** Do it; the error's code if the server refused, so that the form can say where it belongs. */
+  async run(what: () => Promise<void>): Promise<string | null> {
+    if (this.isBusy) return null;
+    this.isBusy = true;
+    this.problem = '';
+    try {
+      await what();
+      return null;
+    } catch (error) {
+      this.problem = sentenceFor(error);
+      return error instanceof Refused ? error.code : null;
+    } finally {
+      this.isBusy = false;
+    }
+  }
+}
+
+/** Once the form shows what is wrong: to the first place to mend it. Whether there is one. */
+export async function focusWrong(form: HTMLElement): Promise<boolean> {
+  await tick();
+  const wrong = form.querySelector<HTMLElement>('[aria-invalid="true"]');
+  wrong?.focus();
+  return wrong !== null;
+}
