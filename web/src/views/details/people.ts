@@ -1,0 +1,55 @@
+/** The members of a room as a list to read. */
+
+import type { Person, Presence, RoomRole } from '../../data/protocol';
+
+export interface Row {
+  name: string;
+  shown: string;
+  role: RoomRole;
+  /** Null where it is not told one by one. */
+  presence: Presence | null;
+}
+
+/** Rooms with more members than this tell only how many are online, and how many there are. */
+export const LARGE = 200;
+
+const RANK: Record<Presence, number> = { online: 0, away: 1, offline: 2 };
+
+interface Known {
+  people: ReadonlyMap<string, Person>;
+  /** Null in a large room. */
+  presence: ReadonlyMap<string, Presence> | null;
+  /** Who looks at it is online, whatever was heard. */
+  me: string | null;
+  locale: string;
+}
+
+/** Those who are there before those who are not, and then by name. */
+export function rowsOf(roles: Iterable<readonly [string, RoomRole]>, known: Known): Row[] {
+  const { people, presence, me, locale } = known;
+  const rows = Array.from(roles, ([name, role]): Row => {
+    const heard = presence?.get(name) ?? (name === me ? 'online' : 'offline');
+    return {
+      name,
+      shown: people.get(name)?.display_name ?? name,
+      role,
+      presence: presence && heard,
+    };
+  });
+  const { compare } = new Intl.Collator(locale, { numeric: true });
+  const rank = (row: Row) => (row.presence ? RANK[row.presence] : 0);
+  return rows.sort(
+    (a, b) => rank(a) - rank(b) || compare(a.shown, b.shown) || compare(a.name, b.name),
+  );
+}
+
+/** As people type: no matter the case or the accents, with or without the @. */
+function folded(text: string): string {
+  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+}
+
+export function matching(rows: readonly Row[], wanted: string): readonly Row[] {
+  const part = folded(wanted.trim().replace(/^@/u, ''));
+  if (part === '') return rows;
+  return rows.filter((row) => folded(row.shown).includes(part) || folded(row.name).includes(part));
+}

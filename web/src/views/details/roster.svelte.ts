@@ -1,0 +1,75 @@
+/** Loads the members of a room, and again when events left a hole in what is known of them. */
+
+import { session } from '../../app/session.svelte';
+import { explain } from '../../app/trouble';
+import { Disconnected } from '../../data/protocol';
+import { LARGE } from './people';
+
+/** In a large room each coming and going makes the list old: not every one is worth a page. */
+const REST_MS = 5_000;
+
+export class Roster {
+  busy = $state.raw(false);
+  problem = $state.raw<string | null>(null);
+  #pages = 1;
+  /** Where the last page ended; events add names that no page brought. */
+  #end = '';
+  #loadedAt: number | null = null;
+
+  constructor(readonly room: string) {}
+
+  /** How long to wait before the list is loaded anew. */
+  get restMs(): number {
+    if (this.#loadedAt === null || !this.#isLarge) return 0;
+    return Math.max(0, this.#loadedAt + REST_MS - Date.now());
+  }
+
+  /** The list from its beginning, as far as it was shown before; a small room's, all of it. */
+  load(): Promise<void> {
+    return this.#loading(async () => {
+      await this.#page('');
+      for (let page = 1; this.#hasMore && (page < this.#pages || !this.#isLarge); page += 1) {
+        await this.#page(this.#end);
+      }
+    });
+  }
+
+  more(): Promise<void> {
+    return this.#loading(async () => {
+      this.#pages += 1;
+      await this.#page(this.#end);
+    });
+  }
+
+  async #page(after: string): Promise<void> {
+    await session.here.loadMembers(this.room, after);
+    this.#end = [...(this.#list?.roles.keys() ?? [])].at(-1) ?? '';
+  }
+
+  async #loading(what: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    this.problem = null;
+    try {
+      await what();
+    } catch (error) {
+      // Without a connection there is nothing to say: once it is back it is done.
+      if (!(error instanceof Disconnected)) this.problem = explain(error);
+    } finally {
+      this.#loadedAt = Date.now();
+      this.busy = false;
+    }
+  }
+
+  get #list() {
+    return session.here.state.rooms.get(this.room)?.memberList ?? null;
+  }
+
+  get #hasMore(): boolean {
+    return this.#list?.more ?? false;
+  }
+
+  get #isLarge(): boolean {
+    return (session.here.state.rooms.get(this.room)?.members ?? 0) > LARGE;
+  }
+}

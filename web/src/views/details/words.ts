@@ -1,0 +1,9 @@
+/** The words of the details, in every language: they are few, and come with the view. */
+
+import { language, type Language } from '../../app/language.svelte';
+import { panel as de } from '../../words/de/panel';
+import { panel as en, type PanelWords } from '../../words/en/panel';
+
+const PANEL: Record<Language, PanelWords> = { en, de };
+
+export const panelWords = (): PanelWords => PANEL[language.current];

@@ -1,0 +1,95 @@
+/** What the details of a room say. They are loaded when they are opened, and so are their words. */
+
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('en');
+
+export const panel = {
+  backToRoom: 'Back to the conversation',
+
+  about: 'About',
+  noTopic: 'No topic yet',
+  edit: 'Edit title and topic',
+  titleField: 'Title',
+  topicField: 'Topic',
+  topicHint: 'What is this room for?',
+  needsTitle: 'Give the room a title.',
+  tooLong: (limit: number): string =>
+    plural(limit, { one: 'At most # character.', other: 'At most # characters.' }),
+  isPublic: 'Public: anyone on this server can find it.',
+  isPrivate: 'Private: only people who were added can see it.',
+  isDirect: 'Only the people here can see this conversation.',
+  isArchived: 'Archived: it can be read, but nothing new is added.',
+  created: (date: string): string => `Created on ${date}`,
+
+  unread: 'Unread messages',
+  all: 'All messages',
+  allHint: 'Every new message marks the room as unread.',
+  mentions: 'Mentions only',
+  mentionsHint: 'Only messages that mention you count.',
+  mute: 'Mute',
+  muteHint: 'The room is dimmed and shows no unread mark.',
+
+  people: 'People',
+  members: 'Members',
+  onlineNow: (count: number): string => plural(count, { one: '# online', other: '# online' }),
+  addPeople: 'Add people',
+  filter: 'Find a member',
+  noneFound: 'Nobody here is called that.',
+  searchedFirst: (count: number): string =>
+    plural(count, { one: 'Only # member was searched.', other: 'Only the first # members were searched.' }),
+  showMore: 'Show more',
+  you: 'you',
+  roles: { owner: 'Owner', moderator: 'Moderator', member: 'Member' },
+  actions: (name: string): string => `Actions for ${name}`,
+  message: 'Message',
+  mention: 'Mention',
+  make: { owner: 'Make owner', moderator: 'Make moderator', member: 'Make member' },
+  made: {
+    owner: (name: string): string => `${name} is an owner now`,
+    moderator: (name: string): string => `${name} is a moderator now`,
+    member: (name: string): string => `${name} is a member now`,
+  },
+  stepDown: 'Give up your role?',
+  stepDownText: 'You cannot take it back yourself; another owner has to give it to you again.',
+  stepDownYes: 'Give it up',
+  remove: 'Remove from the room',
+  removeTitle: (name: string): string => `Remove ${name}?`,
+  removePublic: 'They can join again at any time.',
+  removePrivate: 'They can come back only if somebody adds them again.',
+  removeYes: 'Remove',
+  removed: (name: string): string => `${name} was removed`,
+
+  addTitle: (title: string): string => `Add people to ${title}`,
+  addField: 'People to add',
+  add: 'Add',
+  added: (count: number): string =>
+    plural(count, { one: '# person was added', other: '# people were added' }),
+  notAdded: (names: string, why: string): string => `Not added: ${names}. ${why}`,
+
+  room: 'Room',
+  conversation: 'Conversation',
+  copyLink: 'Copy link',
+  linkCopied: 'Link copied',
+  notCopied: 'The browser did not let us copy. The address of this page is the link.',
+  hide: 'Hide conversation',
+  hideHint: 'It comes back when somebody writes in it.',
+  leave: 'Leave room',
+  leaveTitle: (title: string): string => `Leave ${title}?`,
+  leavePrivate: 'This room is private: to come back, somebody in it has to add you again.',
+  leaveLast: 'You are the last one here. The room and all its messages will be deleted for good.',
+  leaveYes: 'Leave',
+  handOver: 'You are the only owner. Make somebody else an owner first, then you can leave.',
+  archive: 'Archive room',
+  archiveHint: 'It stays to be read, but nothing new can be written.',
+  unarchive: 'Unarchive room',
+  archivedNow: 'The room is archived',
+  unarchivedNow: 'The room can be written in again',
+  deleteRoom: 'Delete room',
+  deleteTitle: (title: string): string => `Delete ${title}?`,
+  deleteText: 'All its messages are deleted too, for everyone and for good.',
+  deleteField: (title: string): string => `Type “${title}” to confirm`,
+  deleted: (title: string): string => `${title} was deleted`,
+};
+
+export type PanelWords = typeof panel;
