@@ -9,11 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PYTHON = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
-/** Serves another build of the client than the package's: for trying one out beside it. */
-const OTHER_BUILD = process.env['HUBBUB_E2E_STATIC'];
-const HUBBUB = OTHER_BUILD
-  ? ['-c', `import pathlib; from hubbub.gateway import pages; pages.BUILT = pathlib.Path(${JSON.stringify(OTHER_BUILD)}); from hubbub.cli import main; main()`]
-  : ['-m', 'hubbub'];
+const BUILT = fileURLToPath(new URL('../../hubbub/gateway/static', import.meta.url));
 const READY_WITHIN_MS = 20_000;
 
 async function freePort(): Promise<number> {
@@ -29,6 +25,9 @@ export class Server {
   #process: ChildProcess | null = null;
   #output = '';
   #hasOwner = false;
+
+  /** Which build of the client it serves from its next start on; another for trying one out. */
+  client = process.env['HUBBUB_E2E_STATIC'] ?? BUILT;
 
   private constructor(
     readonly port: number,
@@ -65,7 +64,7 @@ export class Server {
     const child = spawn(
       PYTHON,
       [
-        ...HUBBUB, 'serve', '--port', String(this.port), '--data', this.data, '--public-url', this.url,
+        ...this.#program(), 'serve', '--port', String(this.port), '--data', this.data, '--public-url', this.url,
         '--no-limits', ...this.options,
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
@@ -77,6 +76,18 @@ export class Server {
     child.stdout.on('data', note);
     child.stderr.on('data', note);
     await this.#ready(child);
+  }
+
+  #program(): string[] {
+    if (this.client === BUILT) return ['-m', 'hubbub'];
+    const code = [
+      'import pathlib',
+      'from hubbub.gateway import pages',
+      `pages.BUILT = pathlib.Path(${JSON.stringify(this.client)})`,
+      'from hubbub.cli import main',
+      'main()',
+    ];
+    return ['-c', code.join('\n')];
   }
 
   async #ready(child: ChildProcess): Promise<void> {
