@@ -1,0 +1,50 @@
+/** Asks the server while somebody types: not at every stroke, and only the last answer counts. */
+
+import { explain } from '../../app/trouble';
+import { Disconnected } from '../../data/protocol';
+
+const PAUSE_MS = 150;
+
+export class Search<Found> {
+  found = $state.raw<Found | null>(null);
+  /** What was asked for when `found` came. */
+  query = $state.raw('');
+  isBusy = $state.raw(false);
+  problem = $state.raw<string | null>(null);
+  #serial = 0;
+  #hasLooked = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly ask: (query: string) => Promise<Found>) {}
+
+  /** Soon; at once for the first time, when nobody has begun to type. */
+  look(query: string): void {
+    clearTimeout(this.#timer);
+    this.isBusy = true;
+    this.#serial += 1;
+    const serial = this.#serial;
+    this.#timer = setTimeout(() => void this.#look(query, serial), this.#hasLooked ? PAUSE_MS : 0);
+    this.#hasLooked = true;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#serial += 1;
+    this.isBusy = false;
+  }
+
+  async #look(query: string, serial: number): Promise<void> {
+    try {
+      const found = await this.ask(query);
+      if (serial !== this.#serial) return;
+      this.found = found;
+      this.query = query;
+      this.problem = null;
+    } catch (error) {
+      if (serial !== this.#serial) return;
+      // Without a connection the view says so itself, and looks again once it is back.
+      this.problem = error instanceof Disconnected ? null : explain(error);
+    }
+    this.isBusy = false;
+  }
+}

@@ -1,0 +1,67 @@
+import type { BrowseWords } from '../en/browse';
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('de');
+
+export const browse: BrowseWords = {
+  search: 'Räume suchen',
+  members: (count) => plural(count, { one: '# Mitglied', other: '# Mitglieder' }),
+  join: 'Beitreten',
+  joinRoom: (title) => `${title} beitreten`,
+  open: 'Öffnen',
+  openRoom: (title) => `${title} öffnen`,
+  joined: 'Du bist dabei',
+  private: 'Privat',
+  archived: 'Archiviert',
+  showMore: 'Mehr anzeigen',
+  noRooms: 'Es gibt noch keine Räume.',
+  noRoomFound: 'So heißt kein Raum.',
+  found: (count) => plural(count, { one: '# Raum', other: '# Räume' }),
+  browseOffline: 'Du bist offline. Die Liste der Räume kommt vom Server.',
+
+  newRoom: 'Raum anlegen',
+  title: 'Titel',
+  needsTitle: 'Gib dem Raum einen Titel.',
+  titleTooLong: 'Höchstens 80 Zeichen.',
+  topic: 'Thema',
+  topicTooLong: 'Höchstens 500 Zeichen.',
+  optional: 'freiwillig',
+  topicHint: 'Wofür ist dieser Raum da?',
+  who: 'Wer kann ihn finden?',
+  public: 'Öffentlich',
+  publicHint: 'Alle auf diesem Server können ihn finden, lesen und beitreten.',
+  privateHint: 'Nur wer hinzugefügt wird, kann ihn sehen.',
+  bring: 'Personen hinzufügen',
+  create: 'Raum anlegen',
+
+  newDirect: 'Neue Nachricht',
+  to: 'An',
+  start: 'Unterhaltung beginnen',
+  directHint: 'Eine Person oder bis zu acht.',
+
+  findPeople: 'Nach Namen suchen',
+  chosen: 'Ausgewählte Personen',
+  remove: (name) => `${name} entfernen`,
+  added: (name) => `${name} hinzugefügt`,
+  removed: (name) => `${name} entfernt`,
+  nobody: 'So heißt niemand.',
+  nobodyElse: 'Außer dir ist noch niemand da.',
+  full: (max) => plural(max, { one: 'Nicht mehr als # Person.', other: 'Nicht mehr als # Personen.' }),
+  peopleOffline: 'Du bist offline. Personen findest du wieder, sobald du zurück bist.',
+
+  switch: 'Zu einem Raum oder einer Person gehen',
+  switchField: 'Raum oder Person',
+  switchHint: 'Wohin?',
+  recent: 'Zuletzt besucht',
+  yours: 'Räume und Personen',
+  toJoin: 'Räume zum Beitreten',
+  others: 'Personen',
+  group: 'Gruppe',
+  unread: (count) =>
+    plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),
+  nothing: 'So heißt nichts.',
+  results: (count) => plural(count, { one: '# Ergebnis', other: '# Ergebnisse' }),
+  switchOffline: 'Du bist offline: Hier stehen nur deine eigenen Räume.',
+  choose: 'zum Auswählen',
+  go: 'zum Hingehen',
+};

@@ -1,0 +1,76 @@
+/** Finding and making rooms, choosing people, the switcher: loaded with these views. */
+
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('en');
+
+export const browse = {
+  // Browse rooms
+  search: 'Search rooms',
+  members: (count: number): string => plural(count, { one: '# member', other: '# members' }),
+  join: 'Join',
+  joinRoom: (title: string): string => `Join ${title}`,
+  open: 'Open',
+  openRoom: (title: string): string => `Open ${title}`,
+  joined: 'You’re in',
+  private: 'Private',
+  archived: 'Archived',
+  showMore: 'Show more',
+  noRooms: 'There are no rooms yet.',
+  noRoomFound: 'No room is called that.',
+  found: (count: number): string => plural(count, { one: '# room', other: '# rooms' }),
+  browseOffline: 'You’re offline. The list of rooms comes from the server.',
+
+  // A new room
+  newRoom: 'Create a room',
+  title: 'Title',
+  needsTitle: 'Give the room a title.',
+  titleTooLong: 'At most 80 characters.',
+  topic: 'Topic',
+  topicTooLong: 'At most 500 characters.',
+  optional: 'optional',
+  topicHint: 'What is this room for?',
+  who: 'Who can find it?',
+  public: 'Public',
+  publicHint: 'Anyone on this server can find it, read it and join.',
+  privateHint: 'Only people who are added can see it.',
+  bring: 'People to add',
+  create: 'Create room',
+
+  // A new direct message
+  newDirect: 'New message',
+  to: 'To',
+  start: 'Start conversation',
+  directHint: 'One person, or up to eight.',
+
+  // Choosing people
+  findPeople: 'Search by name',
+  chosen: 'Chosen people',
+  remove: (name: string): string => `Remove ${name}`,
+  added: (name: string): string => `${name} added`,
+  removed: (name: string): string => `${name} removed`,
+  nobody: 'Nobody is called that.',
+  nobodyElse: 'There is nobody else yet.',
+  full: (max: number): string =>
+    plural(max, { one: 'No more than # person.', other: 'No more than # people.' }),
+  peopleOffline: 'You’re offline. People can be found again when you’re back.',
+
+  // The switcher
+  switch: 'Go to a room or person',
+  switchField: 'Room or person',
+  switchHint: 'Where to?',
+  recent: 'Recent',
+  yours: 'Rooms and people',
+  toJoin: 'Rooms to join',
+  others: 'People',
+  group: 'Group',
+  unread: (count: number): string =>
+    plural(count, { one: '# unread message', other: '# unread messages' }),
+  nothing: 'Nothing is called that.',
+  results: (count: number): string => plural(count, { one: '# result', other: '# results' }),
+  switchOffline: 'You’re offline: only your own rooms are listed.',
+  choose: 'to choose',
+  go: 'to go there',
+};
+
+export type BrowseWords = typeof browse;
