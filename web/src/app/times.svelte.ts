@@ -1,0 +1,36 @@
+/** The day it is and how to write times: both may change while the page is open. */
+
+import { language } from './language.svelte';
+import { localeOf, startOfDay, Times } from './times';
+
+function zoneNow(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+class Calendar {
+  /** When today began. */
+  today = $state.raw(startOfDay(Date.now()));
+  zone = $state.raw(zoneNow());
+  readonly times = $derived.by(() => {
+    // Formats take the zone there is when they are made.
+    void this.zone;
+    return new Times(localeOf(language.current));
+  });
+  #midnight: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    this.#look();
+    // A machine that slept, or travelled, learns of it here.
+    document.addEventListener('visibilitychange', () => this.#look());
+  }
+
+  #look(): void {
+    const now = Date.now();
+    this.today = startOfDay(now);
+    this.zone = zoneNow();
+    clearTimeout(this.#midnight);
+    this.#midnight = setTimeout(() => this.#look(), startOfDay(now, 1) - now + 50);
+  }
+}
+
+export const calendar = new Calendar();

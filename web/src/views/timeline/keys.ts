@@ -1,0 +1,28 @@
+/** The keys of the timeline, while a row has the focus. */
+
+import { messageIn } from '../../app/grouping';
+import { talk } from '../../app/talk.svelte';
+import type { Pointing } from './pointing.svelte';
+
+export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boolean): void {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const at = pointing.at(event.target);
+  // Keys pressed in what a row holds, such as a link, are not the row's.
+  if (!at || event.target !== at.element) return;
+  const message = messageIn(at.row);
+  const run = {
+    ArrowUp: () => focus(at.element.previousElementSibling),
+    ArrowDown: () => focus(at.element.nextElementSibling),
+    Home: () => focus(at.element.parentElement?.firstElementChild),
+    End: () => focus(at.element.parentElement?.lastElementChild),
+    Enter: message && (() => pointing.openMenu(at.row.key)),
+    r: message && canReply && !message.deleted && (() => talk.reply(message.seq)),
+  }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!run) return;
+  event.preventDefault();
+  run();
+}
+
+function focus(element: Element | null | undefined): void {
+  if (element instanceof HTMLElement) element.focus();
+}

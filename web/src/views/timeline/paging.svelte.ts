@@ -1,0 +1,46 @@
+/** Asks for the pages above and below what is shown, one at a time, when their end comes near. */
+
+import { session } from '../../app/session.svelte';
+import { explain } from '../../app/trouble';
+import { shown, type RoomState } from '../../data/state';
+
+type Where = 'older' | 'newer';
+
+function endOf(room: RoomState | undefined, where: Where): number | undefined {
+  return room && shown(room).messages.at(where === 'older' ? 0 : -1)?.seq;
+}
+
+export class Paging {
+  busy = $state<Where | null>(null);
+  /** What went wrong, and where it is to be tried again. */
+  trouble = $state.raw<{ where: Where; text: string } | null>(null);
+  /** Where nothing more came, though there is more: without a network, for one. */
+  #stuck = new Map<Where, number | undefined>();
+
+  constructor(private readonly room: string) {}
+
+  async ask(where: Where): Promise<void> {
+    const known = session.here.state.rooms.get(this.room);
+    // A page that has come is on screen with the next frame; only then is it known how far it goes.
+    if (this.busy || this.trouble || known !== session.state.rooms.get(this.room)) return;
+    const end = endOf(known, where);
+    if (this.#stuck.has(where) && this.#stuck.get(where) === end) return;
+    this.busy = where;
+    try {
+      await session.here.history[where](this.room);
+      if (endOf(session.here.state.rooms.get(this.room), where) === end) this.#stuck.set(where, end);
+    } catch (error) {
+      this.trouble = { where, text: explain(error) };
+    } finally {
+      this.busy = null;
+    }
+  }
+
+  /** The connection is back, or somebody says so. */
+  again(): void {
+    this.#stuck.clear();
+    const { trouble } = this;
+    this.trouble = null;
+    if (trouble) void this.ask(trouble.where);
+  }
+}

@@ -1,0 +1,46 @@
+/** Finds messages that are quoted and not loaded: one after the other, the last asked for first. */
+
+import { session } from '../../app/session.svelte';
+import { messageOf, type Message } from '../../data/state';
+
+export interface Quoted {
+  message: Message;
+  name: string;
+}
+
+type Answer = Promise<Quoted | null>;
+
+const KEPT = 500;
+const found = new Map<string, Answer>();
+const waiting: (() => Promise<void>)[] = [];
+let isBusy = false;
+
+/** Null: there is none. Throws Refused or Disconnected. */
+export function lookUp(room: string, seq: number): Answer {
+  const key = `${room} ${seq}`;
+  const known = found.get(key);
+  if (known) return known;
+  if (found.size >= KEPT) found.clear();
+  const answer: Answer = new Promise((resolve, reject) => {
+    waiting.push(() => fetchOne(room, seq).then(resolve, reject));
+  });
+  found.set(key, answer);
+  answer.catch(() => found.delete(key));
+  void work();
+  return answer;
+}
+
+async function fetchOne(room: string, seq: number): Answer {
+  const page = await session.here.request('history', { room, around: seq, limit: 1 });
+  const wire = page.messages.find((message) => message.seq === seq);
+  if (!wire) return null;
+  const author = page.people.find((person) => person.name === wire.by);
+  return { message: messageOf(wire), name: author?.display_name ?? wire.by };
+}
+
+async function work(): Promise<void> {
+  if (isBusy) return;
+  isBusy = true;
+  for (let next = waiting.pop(); next; next = waiting.pop()) await next();
+  isBusy = false;
+}

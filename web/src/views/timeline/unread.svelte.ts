@@ -1,0 +1,61 @@
+/** What is unread in the room on screen: where it begins, and when it has been read. */
+
+import { untrack } from 'svelte';
+import { moved, opened, returned, type Reading } from '../../app/reading';
+import { session } from '../../app/session.svelte';
+import type { RoomState } from '../../data/state';
+import { attention } from './attention.svelte';
+import type { Scrolling } from './scrolling.svelte';
+
+/** To be made while a component is set up: it lives as long as that does. */
+export class Unread {
+  reading: Reading;
+  /** How many have come since the end was last on screen. */
+  below: number;
+  /** What was missed while the room was not on screen has come. */
+  isSettled = $state(false);
+
+  #seenSeq: number;
+
+  constructor(room: () => RoomState, scrolling: Scrolling, settled: () => void) {
+    this.reading = $state.raw(untrack(() => opened(room())));
+    this.#seenSeq = $state(untrack(() => room().seq));
+    this.below = $derived(Math.max(0, room().seq - this.#seenSeq));
+
+    const isCaughtUp = $derived(room().catchUp === 'none' && room().have !== null);
+    const isThere = $derived(attention.isThere && scrolling.isShown && this.isSettled);
+
+    $effect.pre(() => {
+      const now = room();
+      const sees = isThere && now.catchUp !== 'later' && now.catchUp !== 'hello';
+      untrack(() => (this.reading = moved(this.reading, now, sees)));
+    });
+    $effect(() => {
+      if (attention.isThere) untrack(() => this.release());
+    });
+    $effect(() => {
+      if (this.isSettled || !isCaughtUp) return;
+      this.isSettled = true;
+      untrack(settled);
+    });
+    $effect(() => {
+      const { room: name, visit, live } = room();
+      const last = visit ? undefined : live.messages.at(-1)?.seq;
+      if (!last || !isThere || !scrolling.following || this.reading.isHeld) return;
+      session.here.markers.read(name, last);
+    });
+    $effect(() => {
+      if (scrolling.following) this.#seenSeq = room().seq;
+    });
+  }
+
+  /** What was marked as unread may be read again. */
+  release(): void {
+    this.reading = returned(this.reading);
+  }
+
+  /** Only what stands above the line has been seen. */
+  seenToLine(): void {
+    this.#seenSeq = this.reading.newAfter ?? this.#seenSeq;
+  }
+}
