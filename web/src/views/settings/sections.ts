@@ -1,0 +1,34 @@
+/** Which settings there are for whom. */
+
+import { isGuest, may } from '../../app/may';
+import type { Section } from '../../app/router.svelte';
+import type { State } from '../../data/state';
+
+export const OF_PERSON = ['profile', 'password', 'devices', 'appearance'] as const;
+export const OF_SERVER = ['server', 'people', 'invites'] as const;
+
+/** Who else may open a section, by the key of the sentence that says so. */
+export type Closed = 'account' | 'owners' | 'admins';
+
+const hasAccount = (state: State): boolean => !isGuest(state);
+
+const RULES: Record<Section, readonly [Closed, (state: State) => boolean]> = {
+  profile: ['account', hasAccount],
+  password: ['account', hasAccount],
+  devices: ['account', hasAccount],
+  appearance: ['account', () => true],
+  server: ['owners', may.manageServer],
+  people: ['admins', may.manageUsers],
+  invites: ['admins', may.inviteToServer],
+};
+
+/** Null: it is open to this person. */
+export function closedFor(state: State, section: Section): Closed | null {
+  const [who, isOpen] = RULES[section];
+  return isOpen(state) ? null : who;
+}
+
+/** Those of a list that this person may open. */
+export function openOf<S extends Section>(state: State, sections: readonly S[]): S[] {
+  return sections.filter((section) => closedFor(state, section) === null);
+}
