@@ -40,6 +40,10 @@ function draftKeys(user: string): string[] {
   return Object.keys(localStorage).filter((key) => key.startsWith(draftKey(user, '')));
 }
 
+export function roomsWithDrafts(user: string): Set<string> {
+  return new Set(draftKeys(user).map((key) => key.slice(draftKey(user, '').length)));
+}
+
 export function countDrafts(user: string): number {
   return draftKeys(user).length;
 }
