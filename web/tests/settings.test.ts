@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { flushSync, mount, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { language } from '../src/app/language.svelte';
@@ -66,12 +65,6 @@ describe('devices', () => {
     );
     expect(deviceName('Unknown device', en.settings.devices)).toBe('Unknown device');
     expect(deviceName('something newer', de.settings.devices)).toBe('something newer');
-  });
-
-  test('have the names that the server gives them', () => {
-    const server = readFileSync('../hubbub/gateway/user_agent.py', 'utf8');
-    for (const name of Object.keys(de.settings.devices.named)) expect(server).toContain(`"${name}"`);
-    expect(server).toContain('{browser} on {system}');
   });
 
   test('look like what they are', () => {
