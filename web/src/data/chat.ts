@@ -22,7 +22,7 @@ import {
   type ServerEvent,
   type Welcome,
 } from './protocol';
-import { onEvent, without } from './reducer';
+import { onEvent, without, withPeople } from './reducer';
 import {
   onDisconnected,
   onFollowing,
@@ -213,6 +213,12 @@ export class Chat {
   async loadMembers(room: string, after = ''): Promise<void> {
     const page = await this.request('members', { room, after });
     this.update((state) => onMembers(state, room, page, after === ''));
+  }
+
+  /** People whose handle or name holds `q`; they are known from then on. */
+  async findPeople(q: string): Promise<void> {
+    const { users } = await this.request('users', { q, limit: 20 });
+    this.update((state) => withPeople(state, users));
   }
 
   typing(room: string): void {
