@@ -1,16 +1,89 @@
-/** The keys that work everywhere; those of the timeline and the composer are theirs. */
+/**
+ * The keys that work everywhere. The help reads this table too, so that it says what is true;
+ * those of the timeline and the composer are theirs.
+ */
 
-import { dialogs } from './dialogs.svelte';
+import { dialogs, type DialogName } from './dialogs.svelte';
+import { inOrder, isUnread, listed, type Entry } from './listing';
+import { roomRoute, router } from './router.svelte';
+import { session } from './session.svelte';
+
+export const isMac = /Mac|iP(hone|ad|od)/.test(navigator.platform);
+
+/** As a person of this system reads it. */
+export const commandKey = isMac ? '⌘' : 'Ctrl';
+
+/** `Mod` is ⌘ on a Mac, and Ctrl elsewhere. */
+export const SHORTCUTS = {
+  switcher: { keys: 'Mod+K', run: () => toggle('switcher') },
+  previousRoom: { keys: 'Alt+ArrowUp', run: () => step(-1) },
+  nextRoom: { keys: 'Alt+ArrowDown', run: () => step(1) },
+  previousUnread: { keys: 'Alt+Shift+ArrowUp', run: () => step(-1, isUnread) },
+  nextUnread: { keys: 'Alt+Shift+ArrowDown', run: () => step(1, isUnread) },
+  help: { keys: 'Mod+/', run: () => toggle('keys') },
+} as const;
+
+export type ShortcutName = keyof typeof SHORTCUTS;
+
+const BY_KEYS = new Map(Object.values(SHORTCUTS).map(({ keys, run }) => [keys as string, run]));
+
+/** The key that is meant, on whatever layout: the letter's place where it is no Latin one. */
+function keyOf({ key, code }: KeyboardEvent): string {
+  if (key.length > 1) return key;
+  const [, letter] = /^Key([A-Z])$/.exec(code) ?? [];
+  return letter && !/[a-z]/i.test(key) ? letter : key.toUpperCase();
+}
+
+export function keysOf(event: KeyboardEvent, mac = isMac): string {
+  const key = keyOf(event);
+  const mod = mac ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
+  // A sign such as / may need Shift; only with letters and arrows it says something else.
+  const shift = event.shiftKey && (key.length > 1 || /[A-Z]/.test(key));
+  return [mod && 'Mod', event.altKey && 'Alt', shift && 'Shift', key].filter(Boolean).join('+');
+}
 
 export function onKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing) return;
-  const command = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
-  if (command && event.key === 'k') {
-    event.preventDefault();
-    if (dialogs.open === 'switcher') dialogs.close();
-    else dialogs.show('switcher');
-  } else if (command && event.key === '/') {
-    event.preventDefault();
-    dialogs.show('keys');
+  const run = BY_KEYS.get(keysOf(event));
+  // Alt and an arrow open a list of choices.
+  if (!run || event.target instanceof HTMLSelectElement) return;
+  event.preventDefault();
+  run();
+}
+
+/** What stands in a dialog is not thrown away by a key; only these two give way to each other. */
+function isBlocked(): boolean {
+  if (dialogs.open) return dialogs.open !== 'switcher' && dialogs.open !== 'keys';
+  return document.querySelector('dialog[open]') !== null;
+}
+
+function toggle(name: DialogName): void {
+  if (isBlocked()) return;
+  if (dialogs.open === name) dialogs.close();
+  else dialogs.show(name);
+}
+
+/** To the next of those that are wanted, and from the last to the first. */
+export function nextOf(
+  entries: readonly Entry[],
+  from: string | null,
+  by: 1 | -1,
+  isWanted: (entry: Entry) => boolean,
+): Entry | null {
+  const { length } = entries;
+  const at = entries.findIndex(({ room }) => room === from);
+  const start = at < 0 && by < 0 ? length : at;
+  for (let away = 1; away <= length; away += 1) {
+    const entry = entries[(start + by * away + length * 2) % length];
+    if (entry && entry.room !== from && isWanted(entry)) return entry;
   }
+  return null;
+}
+
+function step(by: 1 | -1, isWanted: (entry: Entry) => boolean = () => true): void {
+  if (dialogs.open || isBlocked()) return;
+  const { route } = router;
+  const from = route.at === 'room' ? route.room : null;
+  const entry = nextOf(inOrder(listed(session.state, from)), from, by, isWanted);
+  if (entry) router.go(roomRoute(entry.room));
 }

@@ -1,18 +1,34 @@
-/** In which room to begin, if the address says none. */
+/** In which room to begin, if the address says none; and which rooms one was in last. */
 
 import type { State } from '../data/state';
-import { byTitle } from './naming';
+import { listed } from './listing';
+import { isGuest } from './may';
 
-const LAST_ROOM = 'hubbub.room';
+/** Room ids, the latest first; goes with everything else when its person signs out. */
+const RECENT = 'hubbub.recent';
+const AT_MOST = 20;
+
+export function recentRooms(): string[] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(RECENT) ?? '[]');
+    return Array.isArray(kept) ? kept.filter((room) => typeof room === 'string') : [];
+  } catch {
+    return [];
+  }
+}
 
 export function rememberRoom(room: string): void {
-  localStorage.setItem(LAST_ROOM, room);
+  const rooms = [room, ...recentRooms().filter((other) => other !== room)];
+  localStorage.setItem(RECENT, JSON.stringify(rooms.slice(0, AT_MOST)));
 }
 
 /** The one last seen, else the lobby, else the first of the list. */
 export function startingRoom(state: State): string | null {
-  const mine = [...state.rooms.values()].filter((room) => !room.hidden);
-  const last = localStorage.getItem(LAST_ROOM);
-  const wanted = [last, 'lobby'].find((name) => mine.some((room) => room.room === name));
-  return wanted ?? mine.sort(byTitle(state))[0]?.room ?? null;
+  const isMine = (room: string) => state.rooms.get(room)?.hidden === false;
+  const wanted = [...recentRooms(), 'lobby'].find(isMine);
+  if (wanted) return wanted;
+  // A guest has no rooms but those just looked into.
+  if (isGuest(state)) return recentRooms()[0] ?? 'lobby';
+  const { rooms, people } = listed(state, null);
+  return (rooms[0] ?? people[0])?.room ?? null;
 }

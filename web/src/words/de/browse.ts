@@ -64,4 +64,10 @@ export const browse: BrowseWords = {
   switchOffline: 'Du bist offline: Hier stehen nur deine eigenen Räume.',
   choose: 'zum Auswählen',
   go: 'zum Hingehen',
+
+  joinHint: 'Du bist nicht in diesem Raum. Tritt ihm bei, um ihn zu lesen und darin zu schreiben.',
+  none: 'Diesen Raum gibt es nicht, oder er ist privat.',
+  removedHere: 'Du bist nicht mehr in diesem Raum.',
+  gone: 'Du bist nicht mehr in diesem Raum, oder er wurde gelöscht.',
+  roomOffline: 'Du bist offline, und dieser Raum ist auf diesem Gerät nicht gespeichert.',
 };

@@ -1,10 +1,33 @@
 import type { Words } from '../en';
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('de');
 
 export const rooms: Words['rooms'] = {
   skip: 'Zum Gespräch springen',
   list: 'Räume und Personen',
+  rooms: 'Räume',
+  people: 'Personen',
   roomRegion: 'Raum',
-  unknown: 'Dieser Raum gehört nicht zu deinen. Vielleicht kannst du ihm beitreten, oder es gibt ihn nicht mehr.',
-  join: 'Beitreten',
+  find: (keys) => `Zu einem Raum oder einer Person gehen: ${keys}`,
+  create: 'Raum anlegen',
+  newDirect: 'Neue Nachricht',
   browse: 'Räume ansehen',
+  noPeople: 'Noch keine Unterhaltungen.',
+
+  unread: (count) =>
+    plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),
+  mentions: (count) => plural(count, { one: '# Erwähnung', other: '# Erwähnungen' }),
+  unreadAndMentions: (unread, mentions) => `${rooms.unread(unread)}, ${rooms.mentions(mentions)}`,
+  draft: 'Entwurf',
+  muted: 'Stumm',
+  private: 'Privat',
+  archived: 'Archiviert',
+
+  account: (name) => `Dein Konto: ${name}`,
+  connecting: 'Wird verbunden …',
+  settings: 'Einstellungen',
+  keys: 'Tastenkürzel',
+  signOut: 'Abmelden',
+  createAccount: 'Konto anlegen',
 };

@@ -71,6 +71,13 @@ export const browse = {
   switchOffline: 'You’re offline: only your own rooms are listed.',
   choose: 'to choose',
   go: 'to go there',
+
+  // A room that is not among mine
+  joinHint: 'You are not in this room. Join to read it and write in it.',
+  none: 'This room does not exist, or it is private.',
+  removedHere: 'You are no longer in this room.',
+  gone: 'You are no longer in this room, or it was deleted.',
+  roomOffline: 'You’re offline, and this room is not kept on this device.',
 };
 
 export type BrowseWords = typeof browse;

@@ -1,8 +1,35 @@
+/** The sidebar; the words by which rooms are found and made are in `browse.ts`. */
+
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('en');
+
 export const rooms = {
   skip: 'Skip to the conversation',
   list: 'Rooms and people',
+  rooms: 'Rooms',
+  people: 'People',
   roomRegion: 'Room',
-  unknown: 'This room is not among yours. It may be one to join, or it is gone.',
-  join: 'Join',
+  find: (keys: string): string => `Go to a room or person: ${keys}`,
+  create: 'Create a room',
+  newDirect: 'New message',
   browse: 'Browse rooms',
+  noPeople: 'No conversations yet.',
+
+  unread: (count: number): string =>
+    plural(count, { one: '# unread message', other: '# unread messages' }),
+  mentions: (count: number): string => plural(count, { one: '# mention', other: '# mentions' }),
+  unreadAndMentions: (unread: number, mentions: number): string =>
+    `${rooms.unread(unread)}, ${rooms.mentions(mentions)}`,
+  draft: 'Draft',
+  muted: 'Muted',
+  private: 'Private',
+  archived: 'Archived',
+
+  account: (name: string): string => `Your account: ${name}`,
+  connecting: 'Connecting…',
+  settings: 'Settings',
+  keys: 'Keyboard shortcuts',
+  signOut: 'Sign out',
+  createAccount: 'Create an account',
 };
