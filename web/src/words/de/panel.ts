@@ -86,7 +86,7 @@ export const panel: PanelWords = {
   leaveYes: 'Verlassen',
   handOver: 'Der Raum gehört nur dir. Gib ihn erst an jemanden weiter, dann kannst du ihn verlassen.',
   archive: 'Raum archivieren',
-  archiveHint: 'Er bleibt zum Lesen da, aber niemand kann mehr darin schreiben.',
+  archiveHint: 'Man kann ihn noch lesen, aber nicht mehr darin schreiben, und er steht nicht mehr in der Liste.',
   unarchive: 'Raum wieder öffnen',
   archivedNow: 'Der Raum ist archiviert',
   unarchivedNow: 'Im Raum kann wieder geschrieben werden',

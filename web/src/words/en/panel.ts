@@ -81,7 +81,7 @@ export const panel = {
   leaveYes: 'Leave',
   handOver: 'You are the only owner. Make somebody else an owner first, then you can leave.',
   archive: 'Archive room',
-  archiveHint: 'It stays to be read, but nothing new can be written.',
+  archiveHint: 'It can still be read, but not written in, and leaves the list.',
   unarchive: 'Unarchive room',
   archivedNow: 'The room is archived',
   unarchivedNow: 'The room can be written in again',
