@@ -25,4 +25,4 @@ class Loader {
 export const loader = new Loader();
 
 // A browser without idle callbacks waits for the first text with markup.
-if (typeof requestIdleCallback === 'function') requestIdleCallback(() => loader.load());
+window.requestIdleCallback?.(() => loader.load());

@@ -4,12 +4,14 @@
  */
 
 import { Lexer, Tokenizer, type MarkedToken, type Token, type Tokens } from 'marked';
-import { addressAt, pieces, plain, tidy } from './plain';
-import type { Block, Inline, Item } from './tree';
+import { pieces, plain, tidy, withoutEnd } from './plain';
+import type { Block, Inline, Item, Piece } from './tree';
 
 // Nested deeper, marks are text: the lexer's time and stack would grow with the depth.
 const DEPTH_MAX = 12;
 const KEPT_MAX = 500;
+// As `pieces` finds it; here before marks within it are taken for markup.
+const ADDRESS = /^https?:\/\/[^\s<>"`\\]+/i;
 
 class Ours extends Tokenizer {
   #depth = 0;
@@ -41,8 +43,8 @@ class Ours extends Tokenizer {
   }
 
   override url(src: string): Tokens.Link | undefined {
-    const typed = addressAt(src);
-    if (typed === null) return undefined;
+    const typed = withoutEnd(ADDRESS.exec(src)?.[0] ?? '');
+    if (!URL.canParse(typed)) return undefined;
     return { type: 'link', raw: typed, text: typed, href: typed, autolink: true, tokens: [] };
   }
 
@@ -78,9 +80,11 @@ function read(text: string): Block[] {
     return blocksOf(lexer.lex(tidy(text)));
   } catch {
     // The lexer gives up on some hostile texts; they are still what somebody said.
-    return plain(text);
+    return plain(text).map(paragraph);
   }
 }
+
+const paragraph = (inlines: Inline[]): Block => ({ is: 'paragraph', inlines });
 
 const known = (tokens: readonly Token[]): MarkedToken[] => tokens as MarkedToken[];
 
@@ -116,9 +120,9 @@ function blockOf(token: MarkedToken): Block | null {
       return { is: 'rule' };
     case 'paragraph':
     case 'text':
-      return { is: 'paragraph', inlines: inlinesOf(token.tokens ?? [token]) };
+      return paragraph(inlinesOf(token.tokens ?? [token]));
     default:
-      return { is: 'paragraph', inlines: pieces(token.raw) };
+      return paragraph(pieces(token.raw));
   }
 }
 
@@ -127,12 +131,14 @@ const itemOf = (item: Tokens.ListItem): Item => ({
   blocks: blocksOf(item.tokens),
 });
 
+const asText = (text: string): Piece => ({ is: 'text', text });
+
 /** Neighbouring texts become one before people, rooms and addresses are looked for in it. */
 function inlinesOf(tokens: readonly Token[], inLink = false): Inline[] {
   const found: Inline[] = [];
   let text = '';
   const flush = () => {
-    if (text) found.push(...(inLink ? [{ is: 'text' as const, text }] : pieces(text)));
+    if (text) found.push(...(inLink ? [asText(text)] : pieces(text)));
     text = '';
   };
   for (const token of known(tokens)) {
@@ -174,15 +180,13 @@ function inlineOf(token: MarkedToken, inLink: boolean): Inline | string {
 function linkOf(token: Tokens.Link | Tokens.Image): Inline | string {
   const href = hrefOf(token.href);
   if (href === null) return token.raw;
-  const asTyped: Inline[] = [{ is: 'text', text: token.text || token.href }];
+  const label = token.text || token.href;
   // No picture is fetched from anywhere: that would tell its host who reads this.
-  if (token.type === 'image' || token.autolink) return { is: 'link', href, children: asTyped };
-  // A label that is an address says where the link leads, or it would lie.
-  if (/^\s*(?:https?:\/\/|www\.)/i.test(token.text)) {
-    return { is: 'link', href, children: [{ is: 'text', text: token.href }] };
-  }
+  if (token.type === 'image' || token.autolink) return { is: 'address', text: label, href };
+  // A label that is an address shows where the link leads, or it could lie.
+  if (/^\s*(?:https?:\/\/|www\.)/i.test(label)) return { is: 'address', text: token.href, href };
   const children = inlinesOf(token.tokens, true);
-  return { is: 'link', href, children: children.length > 0 ? children : asTyped };
+  return { is: 'link', href, children: children.length > 0 ? children : [asText(label)] };
 }
 
 /** Only these three kinds, and paths of this server; null: not a link. */

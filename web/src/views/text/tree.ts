@@ -1,15 +1,19 @@
 /** What a message's text is made of. There is never a string of HTML. */
 
-export type Inline =
-  /** Line breaks are line feeds. */
+/** What a text without markup is made of; `text` is as it was typed, line breaks are line feeds. */
+export type Piece =
   | { is: 'text'; text: string }
+  /** An http, https or mailto address. */
+  | { is: 'address'; text: string; href: string }
+  /** The handle as the server keeps it; whether there is such a person is not known here. */
+  | { is: 'mention'; text: string; name: string }
+  | { is: 'room'; text: string; room: string };
+
+export type Inline =
+  | Piece
   | { is: 'code'; text: string }
   | { is: 'span'; tag: 'strong' | 'em' | 'del'; children: Inline[] }
-  /** An http, https or mailto address. */
-  | { is: 'link'; href: string; children: Inline[] }
-  /** The handle as the server keeps it; whether there is such a person is not known here. */
-  | { is: 'mention'; name: string; typed: string }
-  | { is: 'room'; room: string; typed: string };
+  | { is: 'link'; href: string; children: Inline[] };
 
 export interface Paragraph {
   is: 'paragraph';

@@ -4,6 +4,7 @@ export const text: Words['text'] = {
   code: 'Code',
   codeIn: (language) => (language ? `Code, ${language}` : 'Code'),
   copyCode: 'Code kopieren',
+  notCopied: 'Der Browser lässt diese Seite nicht kopieren. Markiere den Code und kopiere ihn selbst.',
   table: 'Tabelle',
   taskDone: 'Erledigt',
   taskOpen: 'Zu erledigen',

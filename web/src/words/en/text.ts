@@ -4,6 +4,7 @@ export const text = {
   /** A block of code; the language as it was typed, or nothing. */
   codeIn: (language: string) => (language ? `Code, ${language}` : 'Code'),
   copyCode: 'Copy code',
+  notCopied: 'The browser does not let this page copy. Select the code and copy it by hand.',
   table: 'Table',
   taskDone: 'Done',
   taskOpen: 'To do',
