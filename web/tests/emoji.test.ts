@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { loadEmoji, recentEmoji, searchEmoji, used } from '../src/app/emoji';
 import { language } from '../src/app/language.svelte';
+import { moved, type Place } from '../src/views/emoji/moving';
 
 const first = async (query: string) => searchEmoji(await loadEmoji(), query, 8)[0]?.char;
 
@@ -74,5 +75,41 @@ describe('those used last', () => {
       localStorage.setItem('hubbub.emoji', kept);
       expect(recentEmoji()).toEqual(kept.startsWith('[') ? ['😀'] : []);
     }
+  });
+});
+
+describe('arrow keys in the picker', () => {
+  const sizes = [3, 10, 8];
+  const from = (group: number, index: number) => (key: string) => {
+    const to = moved({ group, index }, key, sizes, 4);
+    return to && [to.group, to.index];
+  };
+
+  test('move along and between rows, within a group and into the next', () => {
+    expect(from(0, 2)('Next')).toEqual([1, 0]);
+    expect(from(1, 0)('Previous')).toEqual([0, 2]);
+    expect(from(0, 1)('ArrowDown')).toEqual([1, 1]);
+    expect(from(1, 7)('ArrowDown')).toEqual([1, 9]);
+    expect(from(1, 9)('ArrowDown')).toEqual([2, 1]);
+    expect(from(1, 3)('ArrowUp')).toEqual([0, 2]);
+    expect(from(2, 1)('ArrowUp')).toEqual([1, 9]);
+    expect(from(2, 7)('ArrowUp')).toEqual([2, 3]);
+    expect(from(2, 0)('Home')).toEqual([0, 0]);
+    expect(from(0, 0)('End')).toEqual([2, 7]);
+  });
+
+  test('stop at the ends', () => {
+    expect(from(0, 0)('Previous')).toBe(null);
+    expect(from(0, 1)('ArrowUp')).toBe(null);
+    expect(from(2, 7)('Next')).toBe(null);
+    expect(from(2, 5)('ArrowDown')).toBe(null);
+    expect(from(2, 5)('a')).toBe(null);
+  });
+
+  test('every emoji is reached', () => {
+    let at: Place | null = { group: 0, index: 0 };
+    let count = 0;
+    for (; at; at = moved(at, 'Next', sizes, 4)) count += 1;
+    expect(count).toBe(21);
   });
 });

@@ -12,6 +12,8 @@ export const text: Words['text'] = {
   emoji: 'Emoji',
   findEmoji: 'Emoji suchen',
   recentEmoji: 'Zuletzt benutzt',
+  foundEmoji: 'Gefunden',
+  groups: 'Emoji-Gruppen',
   noEmoji: 'So heißt kein Emoji.',
   emojiGroups: {
     0: 'Smileys und Gefühle',

@@ -12,6 +12,8 @@ export const text = {
   emoji: 'Emoji',
   findEmoji: 'Find an emoji',
   recentEmoji: 'Used last',
+  foundEmoji: 'Found',
+  groups: 'Groups of emoji',
   noEmoji: 'No emoji is called that.',
   /** By emojibase's number of the group. */
   emojiGroups: {
