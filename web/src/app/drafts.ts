@@ -1,0 +1,33 @@
+/** What is half-written in a room, over reloads and from room to room. */
+
+import { draftOf, keepDraft } from '../data/local';
+import type { Composing } from './talk.svelte';
+
+/** The new text of message `seq` is kept beside the room's own draft, which it does not touch. */
+const place = (room: string, seq: number | null): string => (seq === null ? room : `${room}:${seq}`);
+
+export function loadText(user: string, room: string, seq: number | null): string {
+  return draftOf(user, place(room, seq));
+}
+
+export function saveText(user: string, room: string, seq: number | null, text: string): void {
+  try {
+    keepDraft(user, place(room, seq), text);
+  } catch {
+    // No space left: it still stands in the composer.
+  }
+}
+
+// Of a tab and not of the device: only what was being done here is taken up again here.
+const modeKey = (user: string, room: string): string => `hubbub.composing:${user}:${room}`;
+
+export function loadMode(user: string, room: string): Composing {
+  const [, mode, seq] = /^(reply|edit) (\d+)$/.exec(sessionStorage.getItem(modeKey(user, room)) ?? '') ?? [];
+  return mode && seq ? { mode: mode as 'reply' | 'edit', seq: Number(seq) } : { mode: 'write' };
+}
+
+export function saveMode(user: string, room: string, composing: Composing): void {
+  const key = modeKey(user, room);
+  if (composing.mode === 'write') sessionStorage.removeItem(key);
+  else sessionStorage.setItem(key, `${composing.mode} ${composing.seq}`);
+}

@@ -1,0 +1,46 @@
+/** What completion and slash commands say. They are loaded when they are first used. */
+
+const listed = (names: readonly string[]) => new Intl.ListFormat('en').format(names);
+
+export type CommandName =
+  | 'me'
+  | 'shrug'
+  | 'topic'
+  | 'invite'
+  | 'join'
+  | 'leave'
+  | 'direct'
+  | 'mute'
+  | 'unmute'
+  | 'help';
+
+/** What follows the command, and what it does. */
+type Help = readonly [usage: string, does: string];
+
+const help: Record<CommandName, Help> = {
+  me: ['text', 'Say what you are doing'],
+  shrug: ['text', 'Add ¯\\_(ツ)_/¯'],
+  topic: ['text', 'Say what this room is about'],
+  invite: ['@name', 'Bring somebody into this room'],
+  join: ['#room', 'Join a room, or go to it'],
+  leave: ['', 'Leave this room'],
+  direct: ['@name text', 'Write to somebody alone'],
+  mute: ['', 'Mute this room'],
+  unmute: ['', 'Hear from this room again'],
+  help: ['', 'Show the keyboard shortcuts'],
+};
+
+export const commands = {
+  suggestions: 'Suggestions',
+  notInRoom: 'not in this room',
+  noCommand: (name: string) =>
+    `There is no command /${name}. To send this as a message, begin it with two slashes.`,
+  notHere: (name: string) => `You cannot use /${name} here.`,
+  usage: (name: string, usage: string) => `Write it like this: /${name} ${usage}`,
+  invited: (names: readonly string[]) => `Invited: ${listed(names)}`,
+  muted: 'This room is muted.',
+  unmuted: 'This room is no longer muted.',
+  help,
+};
+
+export type CommandWords = typeof commands;
