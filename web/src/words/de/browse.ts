@@ -14,6 +14,7 @@ export const browse: BrowseWords = {
   private: 'Privat',
   archived: 'Archiviert',
   showMore: 'Mehr anzeigen',
+  showAll: 'Alle Räume zeigen',
   noRooms: 'Es gibt noch keine Räume.',
   noRoomFound: 'So heißt kein Raum.',
   found: (count) => plural(count, { one: '# Raum', other: '# Räume' }),

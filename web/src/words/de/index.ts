@@ -5,7 +5,6 @@ import { composer } from './composer';
 import { details } from './details';
 import { door } from './door';
 import { errors } from './errors';
-import { keys } from './keys';
 import { rooms } from './rooms';
 import { settings } from './settings';
 import { status } from './status';
@@ -19,7 +18,6 @@ export const de: Words = {
   details,
   door,
   errors,
-  keys,
   rooms,
   settings,
   status,

@@ -16,6 +16,7 @@ export const browse = {
   private: 'Private',
   archived: 'Archived',
   showMore: 'Show more',
+  showAll: 'Show all rooms',
   noRooms: 'There are no rooms yet.',
   noRoomFound: 'No room is called that.',
   found: (count: number): string => plural(count, { one: '# room', other: '# rooms' }),

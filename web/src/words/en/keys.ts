@@ -1,1 +1,56 @@
-export const keys = {};
+/** The help with keys and Markdown: loaded with it. */
+
+export const keys = {
+  title: 'Keyboard shortcuts',
+  everywhere: 'Everywhere',
+  inMessages: 'In the messages',
+  inComposer: 'While writing',
+  or: 'or',
+
+  switcher: 'Go to a room or person',
+  previousRoom: 'Room above',
+  nextRoom: 'Room below',
+  previousUnread: 'Unread room above',
+  nextUnread: 'Unread room below',
+  escape: 'Close what is open, then jump to the latest message',
+  help: 'This help',
+
+  move: 'Message above or below',
+  ends: 'First or last message on screen',
+  actions: 'What can be done with the message',
+  reply: 'Reply to the message',
+
+  send: 'Send',
+  line: 'New line',
+  editLast: 'Edit your last message, if nothing is written',
+  complete: 'Take the suggestion for @, # or :',
+  onTouch: 'On touch screens Enter makes a new line.',
+
+  formatting: 'Formatting',
+  write: 'Write',
+  see: 'To get',
+  bold: 'bold',
+  italic: 'italic',
+  struck: 'struck out',
+  code: 'code',
+  block: 'a block of code',
+  quote: 'a quotation',
+  list: 'a list',
+  link: 'a link',
+  text: 'text',
+
+  names: {
+    Ctrl: 'Ctrl',
+    Alt: 'Alt',
+    Shift: 'Shift',
+    Enter: 'Enter',
+    Tab: 'Tab',
+    Escape: 'Esc',
+    Home: 'Home',
+    End: 'End',
+  } as Record<string, string>,
+  /** Read out for keys that show a sign. */
+  arrows: { ArrowUp: 'Up arrow', ArrowDown: 'Down arrow' } as Record<string, string>,
+};
+
+export type KeysWords = typeof keys;

@@ -44,15 +44,15 @@ export const settings = {
   },
 
   password: {
-    old: 'Present password',
+    old: 'Current password',
     new: 'New password',
     newHint: 'At least 8 characters. Three words do well.',
     show: 'Show what I type',
     endsOthers: 'All your other devices will be signed out; this one stays signed in.',
     change: 'Change password',
-    oldMissing: 'Enter your present password.',
+    oldMissing: 'Enter your current password.',
     short: 'A password has at least 8 characters.',
-    wrong: 'This is not your present password.',
+    wrong: 'This is not your current password.',
     changed: 'Password changed. Your other devices are signed out.',
   },
 
@@ -103,7 +103,7 @@ export const settings = {
     registrationHints: {
       open: 'Whoever can reach this server can create an account.',
       invite: 'An account takes an invite link, which admins make.',
-      closed: 'Nobody can create an account but by an invite link.',
+      closed: 'Only an invite link still makes an account possible.',
     },
     guests: 'Let guests in',
     guestsHint: 'They need no account, and can read and write in public rooms.',

@@ -1,0 +1,9 @@
+/** The words of the help, in every language: they come with it. */
+
+import { language, type Language } from '../../app/language.svelte';
+import { keys as de } from '../../words/de/keys';
+import { keys as en, type KeysWords } from '../../words/en/keys';
+
+const KEYS: Record<Language, KeysWords> = { en, de };
+
+export const keysWords = (): KeysWords => KEYS[language.current];
