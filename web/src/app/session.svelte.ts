@@ -38,7 +38,7 @@ class Session {
 
   chat: Chat | null = null;
   heard: (message: WireMessage) => void = () => undefined;
-  /** Came in by a form of this page, not by what the browser had kept. */
+  /** Came in by a form of this page just now, not by what the browser had kept. */
   isFresh = false;
   #scheduled = false;
   #isLeaving = false;
