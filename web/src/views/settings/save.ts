@@ -1,5 +1,6 @@
-/** What is saved at once, without a button: says so, or says why not. */
+/** What is done at once, without a form: says so, or says why not. */
 
+import { copyText } from '../../app/clipboard';
 import { words } from '../../app/language.svelte';
 import { session } from '../../app/session.svelte';
 import { speech } from '../../app/speech.svelte';
@@ -13,6 +14,12 @@ export async function saved(
   const isDone = await attempt(what);
   if (isDone) speech.show(said);
   return isDone;
+}
+
+export async function copyLink(url: string): Promise<void> {
+  const t = words().settings;
+  if (await copyText(url)) speech.show(t.linkCopied);
+  else speech.alert(t.copyFailed);
 }
 
 /** Nothing can be changed while the connection is lost; it is not said while it is being made. */
