@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isAnotherBuild } from '../src/app/updates.svelte';
+import { isAnotherBuild } from '../src/app/updating';
 
 const pageOf = (head: string): Document => new DOMParser().parseFromString(head, 'text/html');
 const html = (hash: string) =>
