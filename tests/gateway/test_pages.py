@@ -21,6 +21,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "index.html").write_bytes(INDEX)
     (folder / "assets" / "app-1a2b.js").write_bytes(SCRIPT)
     (folder / "assets" / "app-1a2b.js.gz").write_bytes(b"packed")
+    (folder / "assets" / "app-1a2b.js.br").write_bytes(b"packed better")
     (folder / "assets" / "app-1a2b.css").write_bytes(b"body{}")
     (folder / "worker.js").write_bytes(b"work();")
     (folder / "manifest.webmanifest").write_bytes(b"{}")
@@ -74,13 +75,34 @@ def test_who_has_a_file_already_is_told_so(site: Site) -> None:
     assert again.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_packed_file_goes_to_those_who_can_unpack_it(site: Site) -> None:
-    packed = site.anyone.get("/assets/app-1a2b.js", Accept_Encoding="gzip")
-    assert (packed.body, packed.headers["Content-Encoding"]) == (b"packed", "gzip")
-    assert packed.headers.get_content_type() == "text/javascript"
-    assert "Accept-Encoding" in packed.headers["Vary"]
-    plain = site.anyone.get("/assets/app-1a2b.js", Accept_Encoding="identity")
-    assert plain.body == SCRIPT
+@pytest.mark.parametrize(
+    ("accepted", "encoding", "body"),
+    [
+        ("gzip", "gzip", b"packed"),
+        ("gzip, deflate", "gzip", b"packed"),
+        ("br", "br", b"packed better"),
+        ("gzip, deflate, br, zstd", "br", b"packed better"),
+        ("identity", None, SCRIPT),
+    ],
+)
+def test_a_packed_file_goes_to_those_who_can_unpack_it(
+    site: Site, accepted: str, encoding: str | None, body: bytes
+) -> None:
+    answer = site.anyone.get("/assets/app-1a2b.js", Accept_Encoding=accepted)
+    assert (answer.status, answer.body) == (200, body)
+    assert answer.headers["Content-Encoding"] == encoding
+    assert answer.headers.get_content_type() == "text/javascript"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    if encoding:
+        assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+def test_a_packed_file_is_known_by_its_own_tag(site: Site) -> None:
+    tags = {
+        site.anyone.get("/assets/app-1a2b.js", Accept_Encoding=accepted).headers["ETag"]
+        for accepted in ("br", "gzip", "identity")
+    }
+    assert len(tags) == 3
 
 
 @pytest.mark.parametrize(
