@@ -7,8 +7,9 @@ import { Lexer, Tokenizer, type MarkedToken, type Token, type Tokens } from 'mar
 import { pieces, plain, tidy, withoutEnd } from './plain';
 import type { Block, Inline, Item, Piece } from './tree';
 
-// Nested deeper, marks are text: the lexer's time and stack would grow with the depth.
-const DEPTH_MAX = 12;
+// Nested deeper, marks are text: the lexer's time and stack grow with the depth, and so does the
+// indent, for which a phone has no room.
+const DEPTH_MAX = 8;
 const KEPT_MAX = 500;
 // As `pieces` finds it; here before marks within it are taken for markup.
 const ADDRESS = /^https?:\/\/[^\s<>"`\\]+/i;
@@ -167,7 +168,7 @@ function inlineOf(token: MarkedToken, inLink: boolean): Inline | string {
     case 'strong':
     case 'em':
     case 'del':
-      return { is: 'span', tag: token.type, children: inlinesOf(token.tokens, inLink) };
+      return { is: token.type, children: inlinesOf(token.tokens, inLink) };
     case 'link':
     case 'image':
       return inLink ? token.raw : linkOf(token);

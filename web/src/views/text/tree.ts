@@ -12,7 +12,9 @@ export type Piece =
 export type Inline =
   | Piece
   | { is: 'code'; text: string }
-  | { is: 'span'; tag: 'strong' | 'em' | 'del'; children: Inline[] }
+  | { is: 'strong'; children: Inline[] }
+  | { is: 'em'; children: Inline[] }
+  | { is: 'del'; children: Inline[] }
   | { is: 'link'; href: string; children: Inline[] };
 
 export interface Paragraph {
