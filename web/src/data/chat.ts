@@ -117,7 +117,10 @@ export class Chat {
   async #load(store: Store): Promise<void> {
     this.#store = store;
     try {
-      this.state = await store.load(this.state);
+      const kept = await store.load(this.state);
+      // A view may have come on screen meanwhile, and have said so.
+      const { open, following } = this.state;
+      this.state = { ...kept, open, following };
       await store.prune();
     } catch (error) {
       // A database that cannot be read is only a cache: begin without it.
