@@ -1,14 +1,15 @@
 /** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
 
-import type { Words } from '../../words/en';
+import type { DoorWords } from '../../words/en/door';
 
 const NAME_MAX = 32;
 const DISPLAY_NAME_MAX = 64;
 const SERVER_NAME_MAX = 60;
 const PASSWORD_MIN = 8;
 
-type Door = Words['door'];
-type Sentence = { [Key in keyof Door]: Door[Key] extends string ? Key : never }[keyof Door];
+type Sentence = {
+  [Key in keyof DoorWords]: DoorWords[Key] extends string ? Key : never;
+}[keyof DoorWords];
 
 /** What is wrong, as the key of its sentence; null: nothing that could be seen from here. */
 export type Problem = Sentence | null;
@@ -38,7 +39,8 @@ export function displayNameProblem(typed: string): Problem {
   return length(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
 }
 
-export function serverNameProblem(typed: string): Problem {
+/** Its sentence stands in other words, those of a new server's settings. */
+export function serverNameProblem(typed: string): 'serverNameMissing' | 'serverNameLong' | null {
   if (typed.trim() === '') return 'serverNameMissing';
   return length(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;
 }

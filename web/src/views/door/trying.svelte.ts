@@ -1,13 +1,13 @@
 /** One form's attempt at the server: whether it runs, and what came in its way. */
 
 import { tick } from 'svelte';
-import { words } from '../../app/language.svelte';
 import { explain } from '../../app/trouble';
 import { Refused } from '../../data/protocol';
+import { doorWords } from './words';
 
 function sentenceFor(error: unknown): string {
   if (error instanceof Refused && error.code === 'rate_limited' && error.retryAfterS !== null) {
-    return words().door.waitSeconds(Math.ceil(error.retryAfterS));
+    return doorWords().waitSeconds(Math.ceil(error.retryAfterS));
   }
   return explain(error);
 }

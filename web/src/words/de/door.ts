@@ -1,9 +1,9 @@
-import type { Words } from '../en';
+import type { DoorWords } from '../en/door';
 import { pluralIn } from '../plural';
 
 const plural = pluralIn('de');
 
-export const door: Words['door'] = {
+export const door: DoorWords = {
   signIn: 'Anmelden',
   createAccount: 'Konto anlegen',
   newHere: 'Neu hier?',
@@ -60,51 +60,4 @@ export const door: Words['door'] = {
   called: 'Genannt (freiwillig)',
   calledHint: 'Gäste können ohne Konto in öffentlichen Räumen lesen und schreiben.',
   lookIn: 'Als Gast hereinschauen',
-
-  setUp: 'Richte deinen Server ein',
-  setUpHint: 'Er gehört jetzt dir. Alles hier lässt sich später in den Einstellungen ändern.',
-  serverName: 'Wie heißt er?',
-  serverNameHint: 'Dein Team, dein Verein, deine Familie.',
-  serverNameMissing: 'Gib ihm einen Namen.',
-  serverNameLong: 'Bitte höchstens 60 Zeichen.',
-  whoMayJoin: 'Wer darf dazukommen?',
-  joining: {
-    open: 'Alle, die ihn erreichen',
-    invite: 'Wer einen Einladungslink hat',
-    closed: 'Niemand Neues',
-  },
-  guestsToo: 'Gäste dürfen hereinschauen',
-  guestsTooHint: 'Ohne Konto, nur in öffentliche Räume.',
-  done: 'Weiter',
-  later: 'Später entscheiden',
-
-  ready: 'Dein Chat ist bereit',
-  readyOpen: 'Alle, die diesen Server erreichen, können ein Konto anlegen.',
-  readyInvite: (days, people) =>
-    `Gib diesen Link denen, die du hier haben willst. Er gilt ${days} Tage und für ${people} Leute; weitere findest du in den Einstellungen.`,
-  readyClosed: 'Niemand Neues kann dazukommen. Das kannst du in den Einstellungen ändern.',
-  fixedRegistration:
-    'Wer dazukommen darf, wurde beim Start des Servers festgelegt. Es bleibt dabei und lässt sich dort ändern.',
-  fixedGuests:
-    'Ob Gäste hereinschauen dürfen, wurde beim Start des Servers festgelegt. Es bleibt dabei und lässt sich dort ändern.',
-  inviteLink: 'Einladungslink',
-  copy: 'Kopieren',
-  open: 'Zum Chat',
-
-  signOut: 'Abmelden',
-  signOutAnyway: 'Trotzdem abmelden',
-  unsent: (count) =>
-    plural(count, {
-      one: '# Nachricht ist noch nicht gesendet.',
-      other: '# Nachrichten sind noch nicht gesendet.',
-    }),
-  drafts: (count) =>
-    plural(count, {
-      one: '# Entwurf ist angefangen und nicht gesendet.',
-      other: '# Entwürfe sind angefangen und nicht gesendet.',
-    }),
-  wouldBeLost:
-    'Beim Abmelden wird gelöscht, was dieser Browser von deinem Konto aufbewahrt, auch dieser Text.',
-  serverAway:
-    'Der Server hat nicht geantwortet. Du kannst dich trotzdem abmelden: Was dieser Browser aufbewahrt, wird sofort gelöscht, und die Sitzung endet, sobald dieser Browser den Server wieder erreicht.',
 };

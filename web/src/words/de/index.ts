@@ -3,7 +3,6 @@
 import { common } from './common';
 import { composer } from './composer';
 import { details } from './details';
-import { door } from './door';
 import { errors } from './errors';
 import { rooms } from './rooms';
 import { settings } from './settings';
@@ -16,7 +15,6 @@ export const de: Words = {
   common,
   composer,
   details,
-  door,
   errors,
   rooms,
   settings,

@@ -1,3 +1,5 @@
+/** What is said at the door. Whoever is signed in does not load it, nor its words. */
+
 import { pluralIn } from '../plural';
 
 const plural = pluralIn('en');
@@ -57,50 +59,6 @@ export const door = {
   called: 'Called (optional)',
   calledHint: 'Guests can read and write in public rooms, without an account.',
   lookIn: 'Look in as a guest',
-
-  setUp: 'Set up your server',
-  setUpHint: 'You own it now. All of this can be changed later, in the settings.',
-  serverName: 'What is it called?',
-  serverNameHint: 'Your team, your club, your family.',
-  serverNameMissing: 'Give it a name.',
-  serverNameLong: 'At most 60 characters, please.',
-  whoMayJoin: 'Who may join?',
-  joining: {
-    open: 'Everyone who can reach it',
-    invite: 'People with an invite link',
-    closed: 'Nobody new',
-  },
-  guestsToo: 'Guests may look in',
-  guestsTooHint: 'Without an account, into public rooms only.',
-  done: 'Continue',
-  later: 'Decide later',
-
-  ready: 'Your chat is ready',
-  readyOpen: 'Everyone who can reach this server can create an account.',
-  readyInvite: (days: number, people: number) =>
-    `Share this link with those you want here. It is good for ${days} days and ${people} people; you find more in the settings.`,
-  readyClosed: 'Nobody new can join. You can change that in the settings.',
-  fixedRegistration:
-    'Who may join was set when the server was started, so it stays as it is and can be changed there.',
-  fixedGuests:
-    'Whether guests may look in was set when the server was started, so it stays as it is and can be changed there.',
-  inviteLink: 'Invite link',
-  copy: 'Copy',
-  open: 'Open the chat',
-
-  signOut: 'Sign out',
-  signOutAnyway: 'Sign out anyway',
-  unsent: (count: number) =>
-    plural(count, {
-      one: '# message has not been sent yet.',
-      other: '# messages have not been sent yet.',
-    }),
-  drafts: (count: number) =>
-    plural(count, {
-      one: '# draft has been started and not sent.',
-      other: '# drafts have been started and not sent.',
-    }),
-  wouldBeLost: 'Signing out erases what this browser keeps of your account, this text as well.',
-  serverAway:
-    'The server did not answer. You can sign out all the same: what this browser keeps is erased at once, and the session ends as soon as this browser reaches the server again.',
 };
+
+export type DoorWords = typeof door;
