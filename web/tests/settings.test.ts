@@ -13,8 +13,8 @@ import QrCode from '../src/views/settings/QrCode.svelte';
 import { closedFor, OF_PERSON, OF_SERVER, openOf } from '../src/views/settings/sections';
 import Server from '../src/views/settings/Server.svelte';
 import { fromNow } from '../src/views/settings/times';
-import { en } from '../src/words/en';
-import { de } from '../src/words/de';
+import { settings as de } from '../src/words/de/settings';
+import { settings as en } from '../src/words/en/settings';
 
 const me = (role: ServerRole) => ({ ...INITIAL, me: { name: 'ana', display_name: 'Ana', role } });
 
@@ -59,12 +59,12 @@ describe('how far away a moment is', () => {
 
 describe('devices', () => {
   test('are named in the person’s language', () => {
-    expect(deviceName('Firefox on Linux', de.settings.devices)).toBe('Firefox auf Linux');
-    expect(deviceName('a Python program on Linux', de.settings.devices)).toBe(
+    expect(deviceName('Firefox on Linux', de.devices)).toBe('Firefox auf Linux');
+    expect(deviceName('a Python program on Linux', de.devices)).toBe(
       'Ein Python-Programm auf Linux',
     );
-    expect(deviceName('Unknown device', en.settings.devices)).toBe('Unknown device');
-    expect(deviceName('something newer', de.settings.devices)).toBe('something newer');
+    expect(deviceName('Unknown device', en.devices)).toBe('Unknown device');
+    expect(deviceName('something newer', de.devices)).toBe('something newer');
   });
 
   test('look like what they are', () => {
@@ -128,16 +128,16 @@ describe('the display name', () => {
     const ask = vi.fn<Ask>(async () => ({}));
     show(Profile, ask);
     expect(button().disabled).toBe(true);
-    type(en.settings.profile.displayName, '  Ana B ');
+    type(en.profile.displayName, '  Ana B ');
     expect(button().disabled).toBe(false);
     submit();
-    await vi.waitFor(() => expect(speech.polite).toBe(en.settings.saved));
+    await vi.waitFor(() => expect(speech.polite).toBe(en.saved));
     expect(ask).toHaveBeenCalledExactlyOnceWith('update_me', { display_name: 'Ana B' });
   });
 
   test('is seen in the preview while it is typed', () => {
     show(Profile, async () => ({}));
-    type(en.settings.profile.displayName, 'Zoe Quinn');
+    type(en.profile.displayName, 'Zoe Quinn');
     expect(document.querySelector('.avatar')?.textContent.trim()).toBe('ZQ');
   });
 
@@ -145,13 +145,13 @@ describe('the display name', () => {
     show(Profile, async () => {
       throw new Refused({ code: 'invalid', message: 'Nothing in it can be seen.' });
     });
-    const field = type(en.settings.profile.displayName, '🦆'.repeat(65));
+    const field = type(en.profile.displayName, '🦆'.repeat(65));
     expect(field.getAttribute('aria-invalid')).toBe('true');
-    expect(page()).toContain(en.settings.profile.long);
-    type(en.settings.profile.displayName, '🦆'.repeat(64));
+    expect(page()).toContain(en.profile.long);
+    type(en.profile.displayName, '🦆'.repeat(64));
     submit();
     await vi.waitFor(() => expect(page()).toContain('Nothing in it can be seen.'));
-    type(en.settings.profile.displayName, 'Duck');
+    type(en.profile.displayName, 'Duck');
     expect(page()).not.toContain('Nothing in it can be seen.');
   });
 
@@ -164,7 +164,7 @@ describe('the display name', () => {
 
   test('cannot be saved while the connection is lost', () => {
     show(Profile, async () => Promise.reject(new Disconnected()));
-    type(en.settings.profile.displayName, 'Bea');
+    type(en.profile.displayName, 'Bea');
     session.connection = { status: 'lost', since: 0 };
     flushSync();
     expect(button().disabled).toBe(true);
@@ -172,7 +172,7 @@ describe('the display name', () => {
 });
 
 describe('the password', () => {
-  const words = en.settings.password;
+  const words = en.password;
   const answer = (status: number, body: object) =>
     vi.stubGlobal('fetch', vi.fn(async () => new Response(JSON.stringify(body), { status })));
 
@@ -218,7 +218,7 @@ describe('the server', () => {
     const ask = vi.fn<Ask>(async () => ({}));
     show(Server, ask);
     radio('closed').click();
-    await vi.waitFor(() => expect(speech.polite).toBe(en.settings.saved));
+    await vi.waitFor(() => expect(speech.polite).toBe(en.saved));
     expect(ask).toHaveBeenCalledExactlyOnceWith('update_server', { registration: 'closed' });
     expect(radio('closed').checked).toBe(true);
   });
@@ -228,7 +228,7 @@ describe('the server', () => {
       throw new Refused({ code: 'conflict', message: 'The operator has set it.' });
     });
     radio('closed').click();
-    await vi.waitFor(() => expect(page()).toContain(en.settings.server.byOperator));
+    await vi.waitFor(() => expect(page()).toContain(en.server.byOperator));
     flushSync();
     expect(radio('open').checked).toBe(true);
     expect(radio('open').disabled).toBe(true);

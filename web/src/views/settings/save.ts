@@ -1,15 +1,15 @@
 /** What is done at once, without a form: says so, or says why not. */
 
 import { copyText } from '../../app/clipboard';
-import { words } from '../../app/language.svelte';
 import { session } from '../../app/session.svelte';
 import { speech } from '../../app/speech.svelte';
 import { attempt } from '../../app/trouble';
+import { settingsWords } from './words';
 
 /** Whether it was done. */
 export async function saved(
   what: () => Promise<unknown>,
-  said: string = words().settings.saved,
+  said: string = settingsWords().saved,
 ): Promise<boolean> {
   const isDone = await attempt(what);
   if (isDone) speech.show(said);
@@ -17,7 +17,7 @@ export async function saved(
 }
 
 export async function copyLink(url: string): Promise<void> {
-  const t = words().settings;
+  const t = settingsWords();
   if (await copyText(url)) speech.show(t.linkCopied);
   else speech.alert(t.copyFailed);
 }

@@ -5,7 +5,6 @@ import { composer } from './composer';
 import { details } from './details';
 import { errors } from './errors';
 import { rooms } from './rooms';
-import { settings } from './settings';
 import { status } from './status';
 import { text } from './text';
 import { timeline } from './timeline';
@@ -17,7 +16,6 @@ export const de: Words = {
   details,
   errors,
   rooms,
-  settings,
   status,
   text,
   timeline,

@@ -1,9 +1,9 @@
 import { pluralIn } from '../plural';
-import type { Words } from '../en';
+import type { SettingsWords } from '../en/settings';
 
 const plural = pluralIn('de');
 
-export const settings: Words['settings'] = {
+export const settings: SettingsWords = {
   title: 'Einstellungen',
   all: 'Alle Einstellungen',
   aboutYou: 'Deine Einstellungen',

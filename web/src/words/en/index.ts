@@ -5,7 +5,6 @@ import { composer } from './composer';
 import { details } from './details';
 import { errors } from './errors';
 import { rooms } from './rooms';
-import { settings } from './settings';
 import { status } from './status';
 import { text } from './text';
 import { timeline } from './timeline';
@@ -16,7 +15,6 @@ export const en = {
   details,
   errors,
   rooms,
-  settings,
   status,
   text,
   timeline,

@@ -176,3 +176,5 @@ export const settings = {
     hasEnded: 'The invite has ended',
   },
 };
+
+export type SettingsWords = typeof settings;
