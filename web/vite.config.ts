@@ -26,6 +26,8 @@ export default defineConfig({
   test: {
     environment: 'jsdom',
     include: ['tests/**/*.test.ts'],
+    // Tests compute the contrast of colours; they need no other style.
+    css: { include: [/tokens\.css/] },
   },
   // Under vitest the browser's build of Svelte is the one to test.
   ...(process.env['VITEST'] ? { resolve: { conditions: ['browser'] } } : {}),

@@ -2,14 +2,29 @@ import fc from 'fast-check';
 import { flushSync, mount, unmount } from 'svelte';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadEmoji } from '../src/app/emoji';
+import tokens from '../src/styles/tokens.css?raw';
 import { session } from '../src/app/session.svelte';
 import { INITIAL } from '../src/data/state';
 import { colour } from '../src/views/text/colour';
 import { loader } from '../src/views/text/loader.svelte';
 import Markdown from '../src/views/text/Markdown.svelte';
+import codeBlock from '../src/views/text/CodeBlock.svelte?raw';
 import { parse } from '../src/views/text/parse';
 import { isOnlyEmoji, isPlain, pieces, plain, tidy } from '../src/views/text/plain';
 import type { Block, Inline } from '../src/views/text/tree';
+
+/** WCAG 2.2's contrast ratio of two colours `#rrggbb`. */
+function contrast(one: string, other: string): number {
+  const luminance = (hex: string) => {
+    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+      const value = parseInt(hex.slice(at, at + 2), 16) / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
 
 const TEXT_MAX = 16_000;
 // As the server cleans it (`hubbub/model/messages.py`): no controls but tab and line feed.
@@ -318,6 +333,16 @@ describe('only emoji', () => {
 });
 
 describe('code', () => {
+  test('can be read in every colour it has, in light and dark', () => {
+    const surface = /--surface-3: light-dark\((#\w+), (#\w+)\)/.exec(tokens) ?? [];
+    const used = [...codeBlock.matchAll(/--code-(\w+): light-dark\((#\w+), (#\w+)\)/g)];
+    expect(used.length).toBeGreaterThan(5);
+    for (const [, name, light = '', dark = ''] of used) {
+      expect(contrast(light, surface[1] ?? ''), `${name}, light`).toBeGreaterThanOrEqual(4.5);
+      expect(contrast(dark, surface[2] ?? ''), `${name}, dark`).toBeGreaterThanOrEqual(4.5);
+    }
+  });
+
   test('is coloured by what it is, and stays the same text', () => {
     const code = 'def f(n: int) -> str:\n    return "x"  # 42';
     const runs = colour('python', code) ?? [];
