@@ -121,6 +121,46 @@ test('the last message is edited by ↑, and Escape brings the draft back', asyn
   await expect(field).toHaveValue('A draft');
 });
 
+test('a reply is kept with its draft, and given up by Escape; the picker puts emoji at the caret', async ({
+  someone,
+}) => {
+  const ana = await someone('ana');
+  const { page } = ana;
+  const { keyboard } = page;
+  await ownRoom(ana, 'Replies');
+  const field = composer(page);
+  await keyboard.type('Anyone for tea?');
+  await keyboard.press('Enter');
+  const row = timeline(page).getByRole('listitem').filter({ hasText: 'Anyone for tea?' });
+  await row.hover();
+  await row.getByRole('button', { name: 'Reply' }).click();
+  const bar = page.getByText(`Replying to ${ana.name}`);
+  await expect(bar).toBeVisible();
+  await expect(field).toBeFocused();
+  await keyboard.type('Me, please');
+  await page.reload();
+  await expect(bar).toBeVisible();
+  await expect(field).toHaveValue('Me, please');
+  await field.press('Escape');
+  await expect(bar).toHaveCount(0);
+  await expect(field).toHaveValue('Me, please');
+
+  await row.hover();
+  await row.getByRole('button', { name: 'Reply' }).click();
+  await field.press('Home');
+  await page.getByRole('button', { name: 'Emoji' }).click();
+  await page.getByRole('dialog', { name: 'Emoji' }).getByRole('searchbox').fill('tada');
+  await expect(page.getByRole('dialog').getByRole('button', { name: 'party popper' })).toBeVisible();
+  await keyboard.press('Enter');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(field).toHaveValue('🎉Me, please');
+  await expect(field).toBeFocused();
+  await keyboard.press('Enter');
+  await expect(bar).toHaveCount(0);
+  const reply = timeline(page).getByRole('listitem').filter({ hasText: 'Me, please' });
+  await expect(reply).toContainText('Anyone for tea?');
+});
+
 test('an edit that fails without a connection keeps its text', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
