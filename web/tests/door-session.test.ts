@@ -134,6 +134,8 @@ test('signed out without the server: erased at once, ended before anything else 
   await away.start();
   expect(away.phase).toBe('out');
   expect(away.isUnreachable).toBe(true);
+  // Not before it is true.
+  expect(away.farewell).toBeNull();
   expect(leaving.isDue).toBe(true);
 
   asked = [];
@@ -145,6 +147,7 @@ test('signed out without the server: erased at once, ended before anything else 
   await away.start();
   expect(asked[0]).toBe('POST /api/sign-out');
   expect(away.isUnreachable).toBe(false);
+  expect(away.farewell).toBe('signed-out');
   expect(leaving.isDue).toBe(false);
 });
 

@@ -54,7 +54,7 @@ class Session {
 
   /** Find out who is here: from what the browser kept, else by asking the server. */
   async start(): Promise<void> {
-    if (goodbye.heard()) this.farewell = 'signed-out';
+    if (goodbye.heard() && !leaving.isDue) this.farewell = 'signed-out';
     try {
       const last = lastSession();
       if (last) await this.#enter(last.user);
@@ -70,6 +70,7 @@ class Session {
     if (leaving.isDue) {
       await api.signOut();
       leaving.end();
+      this.farewell = 'signed-out';
     }
     const [about, mine] = await Promise.allSettled([api.about(), api.mine()]);
     if (about.status === 'rejected') throw about.reason;

@@ -19,6 +19,8 @@ export const door: DoorWords = {
     'Deine Sitzung ist zu Ende. Melde dich wieder an. Ungesendete Nachrichten bleiben erhalten und gehen hinaus, sobald du zurück bist.',
   noGuests: 'Dieser Server lässt keine Gäste mehr ein. Melde dich mit einem Konto an.',
   signedOut: 'Du hast dich abgemeldet. In diesem Browser ist nichts von deinem Konto geblieben.',
+  leavingDue:
+    'Du bist hier abgemeldet. Die Sitzung selbst endet, sobald der Server wieder erreicht ist.',
   unreachable:
     'Der Server ist gerade nicht erreichbar. Diese Seite versucht es alle paar Sekunden wieder.',
   invitedAlready: 'Du hast hier schon ein Konto und brauchst keine Einladung.',

@@ -20,6 +20,8 @@ export const door = {
     'Your session has ended. Sign in again. Unsent messages are kept and go out once you are back.',
   noGuests: 'This server lets no guests in any more. Sign in with an account.',
   signedOut: 'You have signed out. Nothing of your account is left in this browser.',
+  leavingDue:
+    'You are signed out here. The session itself ends as soon as the server is reached.',
   unreachable: 'The server cannot be reached right now. This page tries again every few seconds.',
   invitedAlready: 'You have an account here already, so you need no invite.',
 
