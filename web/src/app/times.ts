@@ -28,7 +28,7 @@ export class Times {
 
   constructor(private readonly locale: string) {
     const day = { weekday: 'long', day: 'numeric', month: 'long' } as const;
-    this.#clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
+    this.#clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
     this.#full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
     this.#day = new Intl.DateTimeFormat(locale, day);
     this.#dayOfYear = new Intl.DateTimeFormat(locale, { ...day, year: 'numeric' });

@@ -16,6 +16,16 @@ function isShown(room: string, seq: number, { rooms } = session.here.state): boo
   return !!known && shown(known).messages.some((message) => message.seq === seq);
 }
 
+interface Place {
+  room: string;
+  /** The message that the address names. */
+  seq(): number | null;
+  /** Whether others than those that are kept can be asked for. */
+  isReady(): boolean;
+  scrolling: Scrolling;
+  list(): HTMLElement;
+}
+
 /** To be made while a component is set up: it lives as long as that does. */
 export class Links {
   /** The message to point out for a moment. */
@@ -23,40 +33,36 @@ export class Links {
 
   #doneStep = -1;
 
-  constructor(
-    private readonly room: string,
-    seq: () => number | null,
-    private readonly scrolling: Scrolling,
-    private readonly list: () => HTMLElement,
-  ) {
+  constructor(private readonly place: Place) {
     $effect(() => {
-      const wanted = seq();
-      const isOnline = session.connection.status === 'online';
+      const wanted = place.seq();
+      const isReady = place.isReady();
       if (wanted === null || router.steps === this.#doneStep) return;
-      const isHere = untrack(() => isShown(room, wanted, session.state));
-      // Offline only what is kept can be shown; the rest as soon as it can be asked for.
-      if (!isHere && !isOnline) return;
+      const isHere = untrack(() => isShown(place.room, wanted, session.state));
+      // A page that comes while the room is still catching up might be thrown away with the rest.
+      if (!isHere && !isReady) return;
       this.#doneStep = router.steps;
       untrack(() => void this.#go(wanted, isHere));
     });
   }
 
   async #go(seq: number, isHere: boolean): Promise<void> {
-    this.scrolling.seek(() => this.#reach(seq));
+    const { room, scrolling } = this.place;
+    // Who followed a link in the timeline goes on reading there.
+    const takesFocus = this.place.list().contains(document.activeElement);
+    scrolling.seek(() => this.#reach(seq, takesFocus));
     if (isHere) return;
-    const { room } = this;
     const isDone = await attempt(() => session.here.history.around(room, seq));
     if (isDone && isShown(room, seq)) return;
-    this.scrolling.seek(null);
+    scrolling.seek(null);
     if (isDone) speech.alert(words().timeline.notHere);
   }
 
-  #reach(seq: number): boolean {
-    const row = this.list().querySelector<HTMLElement>(`:scope > [data-seq="${seq}"]`);
+  #reach(seq: number, takesFocus: boolean): boolean {
+    const row = this.place.list().querySelector<HTMLElement>(`:scope > [data-seq="${seq}"]`);
     if (!row) return false;
-    this.scrolling.toRow(row, 'middle');
-    // Who followed a link in the timeline goes on reading there.
-    if (this.list().contains(document.activeElement)) row.focus({ preventScroll: true });
+    this.place.scrolling.toRow(row, 'middle');
+    if (takesFocus) row.focus({ preventScroll: true });
     this.target = null;
     void tick().then(() => (this.target = seq));
     setTimeout(() => {

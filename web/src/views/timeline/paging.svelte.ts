@@ -20,10 +20,10 @@ export class Paging {
   constructor(private readonly room: string) {}
 
   async ask(where: Where): Promise<void> {
-    const known = session.here.state.rooms.get(this.room);
+    if (this.busy || this.trouble) return;
+    const end = endOf(session.here.state.rooms.get(this.room), where);
     // A page that has come is on screen with the next frame; only then is it known how far it goes.
-    if (this.busy || this.trouble || known !== session.state.rooms.get(this.room)) return;
-    const end = endOf(known, where);
+    if (end !== endOf(session.state.rooms.get(this.room), where)) return;
     if (this.#stuck.has(where) && this.#stuck.get(where) === end) return;
     this.busy = where;
     try {

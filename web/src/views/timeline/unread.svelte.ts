@@ -22,7 +22,10 @@ export class Unread {
     this.#seenSeq = $state(untrack(() => room().seq));
     this.below = $derived(Math.max(0, room().seq - this.#seenSeq));
 
-    const isCaughtUp = $derived(room().catchUp === 'none' && room().have !== null);
+    const isCaughtUp = $derived.by(() => {
+      const { catchUp, have, rev } = room();
+      return catchUp === 'none' && have !== null && have >= rev;
+    });
     const isThere = $derived(attention.isThere && scrolling.isShown && this.isSettled);
 
     $effect.pre(() => {

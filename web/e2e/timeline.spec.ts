@@ -1,0 +1,236 @@
+import type { BrowserContext, Locator, Page } from '@playwright/test';
+import { expect, test, type Someone } from './fixtures';
+import type { Server } from './server';
+
+const log = (page: Page) => page.getByRole('log', { name: 'Messages' });
+const row = (page: Page, text: string | RegExp) =>
+  log(page).getByRole('listitem').filter({ hasText: text });
+const composer = (page: Page) => page.getByRole('textbox', { name: 'Message' });
+
+interface Draft {
+  text: string;
+  reply_to?: number;
+  kind?: 'me';
+}
+
+async function post(server: Server, context: BrowserContext, room: string, draft: Draft) {
+  const answer = await context.request.post(`/api/rooms/${room}/messages`, {
+    data: draft,
+    headers: { Origin: server.url },
+  });
+  expect(answer.ok(), await answer.text()).toBe(true);
+  return (await answer.json()) as { seq: number };
+}
+
+async function postMany(server: Server, who: Someone, room: string, from: number, to: number) {
+  // One after the other, so that the numbers in the texts are in order.
+  for (let n = from; n <= to; n += 1) {
+    await post(server, who.context, room, { text: `number ${n}.` });
+  }
+}
+
+let rooms = 0;
+
+/** A room of one's own, so that other tests say nothing in it. */
+async function newRoom(server: Server, who: Someone): Promise<string> {
+  rooms += 1;
+  const answer = await who.context.request.post('/api/rooms', {
+    data: { title: `Tea ${who.name} ${rooms}` },
+    headers: { Origin: server.url },
+  });
+  expect(answer.ok(), await answer.text()).toBe(true);
+  const { room } = (await answer.json()) as { room: { room: string } };
+  return room.room;
+}
+
+async function join(server: Server, who: Someone, room: string) {
+  const answer = await who.context.request.post(`/api/rooms/${room}/join`, {
+    headers: { Origin: server.url },
+  });
+  expect(answer.ok(), await answer.text()).toBe(true);
+}
+
+/** How far from the top of the timeline something is. */
+async function topOf(page: Page, what: Locator): Promise<number> {
+  const [outer, inner] = [await log(page).boundingBox(), await what.boundingBox()];
+  return (inner?.y ?? NaN) - (outer?.y ?? NaN);
+}
+
+const isAtEnd = (page: Page) =>
+  log(page).evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2);
+
+test('paging through hundreds of messages keeps the place, mounts few, and comes back', async ({
+  someone,
+  server,
+}) => {
+  const ana = await someone('ana');
+  const room = await newRoom(server, ana);
+  await postMany(server, ana, room, 1, 420);
+  await ana.page.goto(`/rooms/${room}`);
+  await expect(row(ana.page, 'number 420.')).toBeInViewport();
+
+  // Up, page by page: what was in sight when a page came is still where it was.
+  const first = log(ana.page).getByRole('listitem').first();
+  while (!(await first.filter({ hasText: 'number 1.' }).count())) {
+    const before = (await first.textContent()) ?? '';
+    const [number = ''] = /number \d+\./.exec(before) ?? [];
+    await log(ana.page).evaluate((box) => (box.scrollTop = 200));
+    const seen = row(ana.page, number);
+    const top = await topOf(ana.page, seen);
+    await expect(first).not.toHaveText(before);
+    expect(Math.abs((await topOf(ana.page, seen)) - top)).toBeLessThan(3);
+  }
+  expect(await log(ana.page).getByRole('listitem').count()).toBeLessThanOrEqual(340);
+  await log(ana.page).evaluate((box) => (box.scrollTop = 0));
+  await expect(ana.page.getByText(/This is the beginning of #Tea/)).toBeInViewport();
+  await expect(ana.page.getByText('You are looking at older messages')).toBeVisible();
+
+  // Down again to where it goes on live.
+  await expect(async () => {
+    await log(ana.page).evaluate((box) => (box.scrollTop = box.scrollHeight));
+    await expect(row(ana.page, 'number 420.')).toBeInViewport({ timeout: 300 });
+  }).toPass();
+  await expect(ana.page.getByText('You are looking at older messages')).toHaveCount(0);
+  await post(server, ana.context, room, { text: 'and one more' });
+  await expect(row(ana.page, 'and one more')).toBeInViewport();
+});
+
+test('a link to a message opens in the middle, again when it is followed again', async ({
+  someone,
+  server,
+}) => {
+  const ana = await someone('ana');
+  const room = await newRoom(server, ana);
+  await postMany(server, ana, room, 1, 200);
+  await post(server, ana.context, room, { text: 'as I said', reply_to: 40 });
+  await ana.page.goto(`/rooms/${room}/40`);
+  const wanted = log(ana.page).locator('[data-seq="40"]');
+  const isCentred = async () => {
+    const height = (await log(ana.page).boundingBox())?.height ?? 0;
+    expect(Math.abs((await topOf(ana.page, wanted)) - height / 2)).toBeLessThan(60);
+  };
+  await expect(wanted).toBeInViewport();
+  await expect(isCentred).toPass();
+
+  await ana.page.getByRole('button', { name: 'Jump to latest' }).click();
+  await expect(row(ana.page, 'as I said')).toBeInViewport();
+  await expect(ana.page).toHaveURL(new RegExp(`/rooms/${room}$`));
+  // The line that is quoted is found, though its message is not loaded any more.
+  const quote = row(ana.page, 'as I said').getByRole('link', { name: /number 40\./ });
+  await quote.click();
+  await expect(wanted).toBeInViewport();
+  await expect(isCentred).toPass();
+  await expect(wanted).toBeFocused();
+
+  await ana.page.keyboard.press('Escape');
+  await expect(row(ana.page, 'as I said')).toBeInViewport();
+  await expect(composer(ana.page)).toBeFocused();
+});
+
+test('who reads further up is told how many are new, and where they begin', async ({
+  someone,
+  server,
+}) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await newRoom(server, ana);
+  await join(server, bo, room);
+  await postMany(server, ana, room, 1, 60);
+
+  // Bo opens it with more unread than fits: at the line.
+  await bo.page.getByRole('navigation').getByRole('link', { name: /Tea/ }).first().click();
+  await expect(row(bo.page, 'number 1.')).toBeInViewport();
+  await expect(bo.page.getByText('New', { exact: true })).toBeInViewport();
+  await bo.page.getByRole('button', { name: '60 new messages' }).click();
+  await expect(row(bo.page, 'number 60.')).toBeInViewport();
+
+  await log(bo.page).evaluate((box) => (box.scrollTop -= 600));
+  await expect(row(bo.page, 'number 60.')).not.toBeInViewport();
+  await postMany(server, ana, room, 61, 63);
+  const pill = bo.page.getByRole('button', { name: '3 new messages' });
+  await pill.click();
+  await expect(row(bo.page, 'number 63.')).toBeInViewport();
+  await expect(pill).toHaveCount(0);
+
+  // At the end it follows, also when the composer grows over it.
+  await composer(bo.page).fill('a\nb\nc\nd\ne');
+  await expect.poll(() => isAtEnd(bo.page)).toBe(true);
+  await postMany(server, ana, room, 64, 64);
+  await expect(row(bo.page, 'number 64.')).toBeInViewport();
+});
+
+test('everything is done with a message by keys alone', async ({ someone, server }) => {
+  const ana = await someone('ana');
+  const { page } = ana;
+  await ana.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
+  const room = await newRoom(server, ana);
+  await postMany(server, ana, room, 1, 3);
+  await page.goto(`/rooms/${room}`);
+  await expect(row(page, 'number 3.')).toBeVisible();
+
+  const choose = async (item: string) => {
+    await page.keyboard.press('Enter');
+    await expect(page.getByRole('menuitem').first()).toBeFocused();
+    while (!(await page.getByRole('menuitem', { name: item }).evaluate((it) => it === document.activeElement))) {
+      await page.keyboard.press('ArrowDown');
+    }
+    await page.keyboard.press('Enter');
+  };
+
+  await row(page, 'number 3.').focus();
+  await page.keyboard.press('Home');
+  await expect(row(page, 'number 1.')).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await expect(row(page, 'number 2.')).toBeFocused();
+
+  await choose('Copy link');
+  await expect(page.getByText('Link copied').last()).toBeVisible();
+  await expect(row(page, 'number 2.')).toBeFocused();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(
+    `${server.url}/rooms/${room}/2`,
+  );
+
+  await choose('Mark as unread');
+  await expect(row(page, 'number 2.').getByText('New', { exact: true })).toBeVisible();
+
+  await choose('Edit');
+  await expect(composer(page)).toBeFocused();
+  await composer(page).fill('number two');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(row(page, 'number two').getByText('(edited)')).toBeVisible();
+
+  await row(page, 'number two').focus();
+  await page.keyboard.press('r');
+  await expect(composer(page)).toBeFocused();
+  await page.keyboard.press('Escape');
+
+  await row(page, 'number two').focus();
+  await choose('Delete');
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).press('Enter');
+  await expect(row(page, 'This message was deleted.')).toBeVisible();
+  await expect(row(page, 'number 3.')).toBeFocused();
+});
+
+test('what is written while the server is away waits in its place, and keeps its row', async ({
+  someone,
+  server,
+}) => {
+  const ana = await someone('ana');
+  const { page } = ana;
+  const room = await newRoom(server, ana);
+  await page.goto(`/rooms/${room}`);
+  await expect(page.getByText('Nothing has been said here yet.')).toBeVisible();
+  await composer(page).fill('before');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await expect(row(page, 'before')).toHaveAttribute('data-seq', '1');
+
+  await server.kill();
+  await composer(page).fill('meanwhile');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await expect(row(page, 'meanwhile').getByText('Waiting for the connection')).toBeVisible();
+  const element = await row(page, 'meanwhile').elementHandle();
+  await server.up();
+  await expect(row(page, 'meanwhile')).toHaveAttribute('data-seq', '2', { timeout: 30_000 });
+  expect(await element?.evaluate((li) => li.isConnected)).toBe(true);
+  await expect(row(page, 'meanwhile')).toHaveCount(1);
+});
