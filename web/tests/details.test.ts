@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { session } from '../src/app/session.svelte';
 import { Refused, type MyRoom, type Presence, type RoomRole } from '../src/data/protocol';
-import { mine } from '../src/data/reducer';
+import { mine, onEvent } from '../src/data/reducer';
 import { onMembers } from '../src/data/replies';
 import { INITIAL, type MemberList, type State } from '../src/data/state';
 import { piecesOf } from '../src/views/details/links';
@@ -82,17 +82,23 @@ describe('the members are loaded', () => {
 
   /** A server with so many members, which answers a page at a time. */
   function joined(count: number) {
-    const wire: MyRoom = { room: 'tea', kind: 'public', title: 'Tea', members: count, mrev: 1 };
+    let mrev = 1;
+    const wire: MyRoom = { room: 'tea', kind: 'public', title: 'Tea', members: count, mrev };
     const all = Array.from({ length: count }, (_, n) => `p${String(n).padStart(4, '0')}`);
     const chat = {
       state: mine(INITIAL, wire, 1) as State,
       asked: [] as string[],
+      /** Somebody came and somebody went, and only how many there are is told. */
+      change() {
+        mrev += 2;
+        this.state = onEvent(this.state, { on: 'member', room: 'tea', mrev, members: count }, 0);
+      },
       async loadMembers(room: string, after: string) {
         this.asked.push(after);
         await Promise.resolve();
         const page = all.filter((name) => name > after);
         const members = page.slice(0, 100).map((name) => ({ name, display_name: name }));
-        const answer = { members, mrev: 1, more: page.length > 100 };
+        const answer = { members, mrev, more: page.length > 100 };
         this.state = onMembers(this.state, room, answer, after === '');
       },
     };
@@ -119,7 +125,13 @@ describe('the members are loaded', () => {
     expect(list().roles.size).toBe(300);
     chat.asked = [];
     await roster.load();
+    expect(chat.asked).toEqual([]);
+    chat.change();
+    await roster.load();
     expect(chat.asked).toEqual(['', 'p0099', 'p0199']);
+
+    for (let page = 0; page < 9; page += 1) await roster.more();
+    expect(chat.asked).toEqual(['', 'p0099', 'p0199', 'p0299', 'p0399']);
   });
 
   test('one request at a time; what fails is said, and can be tried again', async () => {
@@ -128,6 +140,7 @@ describe('the members are loaded', () => {
     await Promise.all([roster.load(), roster.load()]);
     expect(chat.asked).toEqual(['']);
     const { loadMembers } = chat;
+    chat.change();
     chat.loadMembers = () => Promise.reject(new Refused({ code: 'internal', message: 'No.' }));
     await roster.load();
     expect(roster.problem).toBe('No.');
@@ -135,6 +148,7 @@ describe('the members are loaded', () => {
     chat.loadMembers = loadMembers;
     await roster.load();
     expect(roster.problem).toBeNull();
+    expect(chat.asked).toEqual(['', '']);
   });
 });
 

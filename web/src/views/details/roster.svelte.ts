@@ -25,8 +25,11 @@ export class Roster {
   }
 
   /** The list from its beginning, as far as it was shown before; a small room's, all of it. */
-  load(): Promise<void> {
-    return this.#loading(async () => {
+  async load(): Promise<void> {
+    this.problem = null;
+    // Views are a frame behind: what they miss may have come.
+    if (this.#isWhole) return;
+    await this.#loading(async () => {
       await this.#page('');
       for (let page = 1; this.#hasMore && (page < this.#pages || !this.#isLarge); page += 1) {
         await this.#page(this.#end);
@@ -34,8 +37,9 @@ export class Roster {
     });
   }
 
-  more(): Promise<void> {
-    return this.#loading(async () => {
+  async more(): Promise<void> {
+    if (!this.#hasMore) return;
+    await this.#loading(async () => {
       this.#pages += 1;
       await this.#page(this.#end);
     });
@@ -63,6 +67,12 @@ export class Roster {
 
   get #list() {
     return session.here.state.rooms.get(this.room)?.memberList ?? null;
+  }
+
+  /** Nothing happened since it was loaded that is not in it. */
+  get #isWhole(): boolean {
+    const room = session.here.state.rooms.get(this.room);
+    return !room || (room.memberList !== null && room.memberList.mrev >= room.mrev);
   }
 
   get #hasMore(): boolean {
