@@ -16,7 +16,7 @@ const UNRULY = [
   'W'.repeat(16_000),
   `https://example.org/${'path/'.repeat(200)}`,
   `\`${'code'.repeat(200)}\``,
-  `\`\`\`\n${'wide '.repeat(400)}\n\`\`\``,
+  `\`\`\`${'language'.repeat(50)}\n${'wide '.repeat(400)}\n\`\`\``,
   `| ${'head | '.repeat(30)}\n|${'-|'.repeat(30)}\n| ${'cell | '.repeat(30)}`,
   `${'>'.repeat(16_000)}`,
   `${'- '.repeat(100)}deep`,
@@ -103,4 +103,20 @@ test('links to rooms and messages stay in the page, people are called by name', 
   await row.getByRole('link', { name: '#Lobby' }).click();
   await expect(page).toHaveURL(`${origin}/rooms/lobby`);
   expect(await page.evaluate(() => 'stayed' in window)).toBe(true);
+});
+
+test('an emoji is found, picked by keys, and there at once the next time', async ({ someone }) => {
+  const { page } = await someone('ana');
+  await page.getByRole('button', { name: 'Emoji', exact: true }).click();
+  const picker = page.getByRole('dialog', { name: 'Emoji' });
+  await picker.getByRole('searchbox', { name: 'Find an emoji' }).fill('rocket');
+  await expect(picker.getByRole('button', { name: 'rocket' })).toBeVisible();
+  await page.keyboard.press('ArrowDown');
+  await expect(picker.getByRole('button', { name: 'rocket' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(composer(page)).toHaveValue(/🚀/);
+  await page.getByRole('button', { name: 'Emoji', exact: true }).click();
+  await expect(picker.getByRole('region', { name: 'Used last' }).getByRole('button')).toHaveText('🚀');
+  await page.keyboard.press('Escape');
+  await expect(picker).toBeHidden();
 });
