@@ -16,6 +16,9 @@ export default defineConfig({
     // The content policy allows no data: address for styles or scripts, and files cache better.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Slower than esbuild, and 3 % smaller: every visitor waits for the one, nobody for the other.
+    minify: 'terser',
+    terserOptions: { module: true, compress: { passes: 2 } },
   },
   server: {
     proxy: {
