@@ -8,9 +8,15 @@ const timeline = (page: Page): Locator => page.getByRole('log', { name: 'Message
 const options = (page: Page): Locator => page.getByRole('listbox', { name: 'Suggestions' }).getByRole('option');
 const said = (page: Page, text: string): Locator => timeline(page).getByText(text, { exact: true });
 
-async function ask({ page, context }: Someone, path: string, data: object): Promise<void> {
+async function ask(
+  { page, context }: Someone,
+  path: string,
+  data: object,
+  method = 'POST',
+): Promise<void> {
   const { origin } = new URL(page.url());
-  const answer = await context.request.post(`${origin}${path}`, { data, headers: { Origin: origin } });
+  const headers = { Origin: origin };
+  const answer = await context.request.fetch(`${origin}${path}`, { method, data, headers });
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
@@ -161,24 +167,20 @@ test('a reply is kept with its draft, and given up by Escape; the picker puts em
   await expect(reply).toContainText('Anyone for tea?');
 });
 
-test('an edit that fails without a connection keeps its text', async ({ someone }) => {
+test('an edit that is refused keeps its text and says why', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
-  await ownRoom(ana, 'Offline');
+  const room = await ownRoom(ana, 'Refused');
   await page.keyboard.type('Befor');
   await page.keyboard.press('Enter');
   await page.keyboard.press('ArrowUp');
   await expect(page.getByRole('button', { name: 'Save' })).toBeVisible();
   await page.keyboard.type('e');
-  await page.context().setOffline(true);
-  await expect(page.getByText(/offline|Reconnecting/).first()).toBeVisible({ timeout: 20_000 });
+  await ask(ana, `/api/rooms/${room}/messages/1`, {}, 'DELETE');
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('alert').filter({ hasText: 'connection' })).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: 'deleted' })).toBeVisible();
   await expect(composer(page)).toHaveValue('Before');
-  await page.context().setOffline(false);
-  await expect(page.getByText(/offline|Reconnecting/)).toHaveCount(0, { timeout: 30_000 });
-  await page.keyboard.press('Enter');
-  await expect(said(page, 'Before')).toBeVisible();
+  await expect(page.getByText('Editing message')).toBeVisible();
 });
 
 test('people, rooms and emoji are completed by keyboard and by mouse', async ({ someone }) => {
@@ -284,6 +286,68 @@ test('a text that is too long says so and stays', async ({ someone }) => {
   await expect(timeline(page).getByRole('listitem')).toHaveCount(1);
 });
 
+test('a message that the browser cannot take comes back to its writer', async ({ someone }) => {
+  const ana = await someone('ana');
+  const { page } = ana;
+  await ownRoom(ana, 'Full');
+  await page.evaluate(() => {
+    IDBObjectStore.prototype.add = () => {
+      throw new DOMException('The disk is full.', 'QuotaExceededError');
+    };
+  });
+  await page.keyboard.type('Not to be lost');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('alert').filter({ hasText: 'not sent' })).toBeVisible();
+  await expect(composer(page)).toHaveValue('Not to be lost');
+  await expect(timeline(page).getByRole('listitem')).toHaveCount(0);
+  await page.reload();
+  await expect(composer(page)).toHaveValue('Not to be lost');
+});
+
+test('on a phone Enter breaks the line, and the keyboard stays away until it is wanted', async ({
+  someone,
+  browser,
+  server,
+}) => {
+  const ana = await someone('ana');
+  const room = await ownRoom(ana, 'Phone');
+  const context = await browser.newContext({
+    baseURL: server.url,
+    storageState: await ana.context.storageState(),
+    viewport: { width: 390, height: 844 },
+    hasTouch: true,
+    isMobile: true,
+  });
+  const page = await context.newPage();
+  await page.goto(`/rooms/${room}`);
+  const field = composer(page);
+  await expect(field).toBeVisible();
+  await expect(field).not.toBeFocused();
+  await field.tap();
+  await page.keyboard.type('One');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('Two :tad');
+  await options(page).filter({ hasText: ':tada:' }).tap();
+  await expect(field).toHaveValue('One\nTwo 🎉 ');
+  await expect(field).toBeFocused();
+  await page.getByRole('button', { name: 'Send' }).tap();
+  await expect(timeline(page).getByRole('listitem')).toContainText('Two 🎉');
+  await expect(field).toBeFocused();
+  await context.close();
+});
+
+test('a guest may write in public rooms, and is offered only what guests may do', async ({ page }) => {
+  await page.goto('/sign-in');
+  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await expect(composer(page)).toBeFocused();
+  await page.keyboard.type('/');
+  await expect(options(page)).toHaveText([/\/me/, /\/shrug/, /\/help/]);
+  await page.keyboard.press('Backspace');
+  await page.keyboard.type('Just looking in');
+  await page.keyboard.press('Enter');
+  await expect(said(page, 'Just looking in')).toBeVisible();
+});
+
 test('a room that one only looks into offers to join it', async ({ someone }) => {
   const bo = await someone('bo');
   const room = await ownRoom(bo, 'Open');
@@ -297,4 +361,8 @@ test('a room that one only looks into offers to join it', async ({ someone }) =>
   await page.keyboard.press('Enter');
   await expect(said(bo.page, 'Here')).toBeVisible();
   await expect(bo.page.getByText(`${ana.name} is typing…`)).toHaveCount(0);
+
+  await ask(bo, `/api/rooms/${room}`, { archived: true }, 'PATCH');
+  await expect(page.getByText('This room is archived')).toBeVisible();
+  await expect(composer(page)).toHaveCount(0);
 });
