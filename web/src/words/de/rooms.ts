@@ -13,12 +13,10 @@ export const rooms: Words['rooms'] = {
   create: 'Raum anlegen',
   newDirect: 'Neue Nachricht',
   browse: 'Räume ansehen',
-  noPeople: 'Noch keine Unterhaltungen.',
 
   unread: (count) =>
     plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),
   mentions: (count) => plural(count, { one: '# Erwähnung', other: '# Erwähnungen' }),
-  unreadAndMentions: (unread, mentions) => `${rooms.unread(unread)}, ${rooms.mentions(mentions)}`,
   draft: 'Entwurf',
   muted: 'Stumm',
   private: 'Privat',

@@ -14,13 +14,10 @@ export const rooms = {
   create: 'Create a room',
   newDirect: 'New message',
   browse: 'Browse rooms',
-  noPeople: 'No conversations yet.',
 
   unread: (count: number): string =>
     plural(count, { one: '# unread message', other: '# unread messages' }),
   mentions: (count: number): string => plural(count, { one: '# mention', other: '# mentions' }),
-  unreadAndMentions: (unread: number, mentions: number): string =>
-    `${rooms.unread(unread)}, ${rooms.mentions(mentions)}`,
   draft: 'Draft',
   muted: 'Muted',
   private: 'Private',
