@@ -57,14 +57,11 @@ export const browse: BrowseWords = {
   yours: 'Räume und Personen',
   toJoin: 'Räume zum Beitreten',
   others: 'Personen',
-  group: 'Gruppe',
   unread: (count) =>
     plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),
   nothing: 'So heißt nichts.',
   results: (count) => plural(count, { one: '# Ergebnis', other: '# Ergebnisse' }),
   switchOffline: 'Du bist offline: Hier stehen nur deine eigenen Räume.',
-  choose: 'zum Auswählen',
-  go: 'zum Hingehen',
 
   joinHint: 'Du bist nicht in diesem Raum. Tritt ihm bei, um ihn zu lesen und darin zu schreiben.',
   none: 'Diesen Raum gibt es nicht, oder er ist privat.',

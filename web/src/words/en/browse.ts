@@ -64,14 +64,11 @@ export const browse = {
   yours: 'Rooms and people',
   toJoin: 'Rooms to join',
   others: 'People',
-  group: 'Group',
   unread: (count: number): string =>
     plural(count, { one: '# unread message', other: '# unread messages' }),
   nothing: 'Nothing is called that.',
   results: (count: number): string => plural(count, { one: '# result', other: '# results' }),
   switchOffline: 'You’re offline: only your own rooms are listed.',
-  choose: 'to choose',
-  go: 'to go there',
 
   // A room that is not among mine
   joinHint: 'You are not in this room. Join to read it and write in it.',
