@@ -1,0 +1,137 @@
+/** axe finds nothing on any page: light and dark, on a desktop and on a phone. */
+
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { expect, test } from './fixtures';
+import { command, composer, roomFor, say } from './people';
+import { Server } from './server';
+
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const SIZES = [
+  { width: 1280, height: 800 },
+  { width: 390, height: 844 },
+];
+
+async function expectClean(page: Page, what: string): Promise<void> {
+  for (const size of SIZES) {
+    await page.setViewportSize(size);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      // Colours that are on their way to others would be measured half-way.
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const axe = new AxeBuilder({ page });
+      // In the dark nothing but the colours is different.
+      if (colorScheme === 'light') axe.withTags(RULES);
+      else axe.withRules(['color-contrast', 'link-in-text-block']);
+      const { violations } = await axe.analyze();
+      const found = violations.map(({ id, help, nodes }) => ({
+        id,
+        help,
+        where: nodes.slice(0, 3).map(({ target, failureSummary }) => [target, failureSummary]),
+      }));
+      expect(found, `${what}, ${colorScheme}, ${size.width} px`).toEqual([]);
+    }
+  }
+  await page.setViewportSize(SIZES[0]!);
+}
+
+test('the doors', async ({ browser }) => {
+  const server = await Server.start(['--guests']);
+  try {
+    const context = await browser.newContext({ baseURL: server.url });
+    const page = await context.newPage();
+    for (const path of ['/sign-in', '/sign-up', `/join/${server.takeOwnerInvite() ?? ''}`]) {
+      await page.goto(path);
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+      await expectClean(page, path);
+    }
+    await context.close();
+  } finally {
+    await server.stop();
+  }
+});
+
+const TALK = [
+  'Morning! **Bold**, *italic*, ~~gone~~, `code`, [a link](https://example.org/), https://example.org',
+  '```python\ndef greet(name: str) -> str:\n    return f"Hello, {name}!"  # 42\n```',
+  '> quoted\n\n- one\n- two\n  1. three\n- [ ] to do\n- [x] done',
+  '| a | b |\n|---|---|\n| 1 | 2 |',
+  '👍',
+];
+
+test('a room, and a message’s menu', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  const post = (text: string, reply_to?: number) =>
+    command(bo, 'POST', `/api/rooms/${room}/messages`, { text, reply_to });
+  for (const text of TALK) await post(text);
+  await post(`@${ana.name} could you look at this?`, 1);
+  await say(ana, 'On it.');
+  const { page } = ana;
+  await expectClean(page, 'a room');
+
+  const row = page.getByRole('listitem').filter({ hasText: 'On it.' });
+  await row.hover();
+  await row.getByRole('button', { name: 'More actions' }).click();
+  await expect(page.getByRole('menuitem', { name: 'Edit' })).toBeVisible();
+  await expectClean(page, 'a message’s menu');
+  await page.getByRole('menuitem', { name: 'Edit' }).click();
+  await expectClean(page, 'editing');
+});
+
+test('what helps to write', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  await roomFor(ana, bo);
+  const { page } = ana;
+  await composer(page).pressSequentially(`@${bo.name.slice(0, 3)}`);
+  await expect(page.getByRole('option').first()).toBeVisible();
+  await expectClean(page, 'completion');
+  await composer(page).fill('');
+
+  await page.getByRole('button', { name: 'Emoji' }).click();
+  // All 1,900 of them take axe half a minute, and are of one kind.
+  await page.keyboard.type('heart');
+  await expect(page.getByRole('dialog').getByRole('button', { name: /heart/i }).first()).toBeVisible();
+  await expectClean(page, 'the emoji picker');
+  await page.keyboard.press('Escape');
+
+  await page.getByRole('button', { name: 'Details' }).click();
+  await expect(page.getByRole('complementary')).toContainText(bo.name);
+  await expectClean(page, 'room details');
+});
+
+test('everything around rooms', async ({ owner }) => {
+  const { page } = await owner();
+  await expect(composer(page)).toBeVisible();
+  await page.keyboard.press('Control+k');
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await expectClean(page, 'the switcher');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+/');
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await expectClean(page, 'keyboard help');
+  await page.keyboard.press('Escape');
+  for (const name of ['Create a room', 'New message']) {
+    await page.getByRole('button', { name }).click();
+    await expect(page.getByRole('dialog')).toBeVisible();
+    await expectClean(page, name);
+    await page.keyboard.press('Escape');
+  }
+  await page.goto('/browse');
+  await expect(page.getByRole('main')).toContainText(/lobby/i);
+  await expectClean(page, 'browse');
+  await page.goto('/rooms/there-is-none');
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await expectClean(page, 'an unknown room');
+});
+
+test('settings', async ({ owner }) => {
+  const { page } = await owner();
+  const sections = ['profile', 'password', 'devices', 'appearance', 'server', 'people', 'invites'];
+  for (const section of sections) {
+    await page.goto(`/settings/${section}`);
+    await expect(page.getByRole('heading', { level: 2 }).first()).toBeVisible();
+    await expectClean(page, section);
+  }
+});
