@@ -5,10 +5,8 @@ import { localeOf, startOfDay, Times } from '../src/app/times';
 import { roomOf, type RoomState } from '../src/data/state';
 
 describe('times', () => {
-  const zone = process.env['TZ'];
   afterEach(() => {
-    process.env['TZ'] = zone ?? '';
-    if (zone === undefined) delete process.env['TZ'];
+    vi.unstubAllEnvs();
   });
 
   // The same moment is another hour, and even another day, elsewhere.
@@ -20,7 +18,7 @@ describe('times', () => {
     ['Asia/Kolkata', 'de', '05:00', 'Mittwoch, 26. November'],
     ['Pacific/Auckland', 'en-GB', '12:30', 'Wednesday 26 November'],
   ])('in %s, written in %s', (place, locale, clock, day) => {
-    process.env['TZ'] = place;
+    vi.stubEnv('TZ', place);
     const times = new Times(locale);
     expect(times.clock(AT).replace(/\s/g, ' ')).toBe(clock);
     expect(times.day(AT, AT + 5 * 86_400_000)).toBe(day);
@@ -28,7 +26,7 @@ describe('times', () => {
   });
 
   test('days are counted by the calendar, also over a night that lasts 25 hours', () => {
-    process.env['TZ'] = 'Europe/Berlin';
+    vi.stubEnv('TZ', 'Europe/Berlin');
     const times = new Times('en-GB');
     const before = new Date(2025, 9, 25, 23, 50).getTime();
     const evening = new Date(2025, 9, 26, 23, 50).getTime();
@@ -41,7 +39,7 @@ describe('times', () => {
   });
 
   test('another year is named', () => {
-    process.env['TZ'] = 'Europe/Berlin';
+    vi.stubEnv('TZ', 'Europe/Berlin');
     const now = new Date(2025, 0, 5).getTime();
     expect(new Times('en-GB').day(new Date(2024, 11, 25).getTime(), now)).toMatch(
       /^Wednesday,? 25 December 2024$/,

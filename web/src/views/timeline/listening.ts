@@ -1,4 +1,4 @@
-/** Has what others say in the room on screen read out. Gives back how to stop. */
+/** Has what others say in the room on screen read out. */
 
 import { Announcer } from '../../app/announce';
 import { words } from '../../app/language.svelte';
@@ -8,27 +8,34 @@ import { speech } from '../../app/speech.svelte';
 import type { Message as WireMessage } from '../../data/protocol';
 import { displayName, type RoomState } from '../../data/state';
 
-export function listen(room: () => RoomState): () => void {
-  const announcer = new Announcer({
-    say: (text) => speech.announce(text),
+let announcer: Announcer | null = null;
+let listensTo: string | null = null;
+
+/** A message came live; the room on screen is this one. */
+export function hear(message: WireMessage, room: RoomState): void {
+  if (!isNews(message, room.room)) return;
+  if (listensTo !== room.room) {
+    // What was gathered in another room is not of interest any more.
+    announcer?.stop();
+    announcer = announcerOf(room);
+    listensTo = room.room;
+  }
+  const name = displayName(session.here.state, message.by);
+  announcer?.hear({ kind: message.kind ?? 'text', name, text: message.text ?? '' });
+}
+
+function announcerOf(room: RoomState): Announcer {
+  return new Announcer({
+    say: (text) => {
+      if (session.chat?.state.open === room.room) speech.announce(text);
+    },
     one: ({ kind, name, text }) => words().timeline[kind === 'me' ? 'does' : 'spoken'](name, text),
     many: (count) => {
-      const title = titleOf(session.state, room());
+      const title = titleOf(session.state, room);
       const t = words().timeline;
-      return room().kind === 'direct' ? t.spokenManyWith(count, title) : t.spokenMany(count, title);
+      return room.kind === 'direct' ? t.spokenManyWith(count, title) : t.spokenMany(count, title);
     },
   });
-  const before = session.heard;
-  session.heard = (message) => {
-    before(message);
-    if (!isNews(message, room().room)) return;
-    const name = displayName(session.here.state, message.by);
-    announcer.hear({ kind: message.kind ?? 'text', name, text: message.text ?? '' });
-  };
-  return () => {
-    session.heard = before;
-    announcer.stop();
-  };
 }
 
 /** Somebody else's, here, and neither an edit nor a deletion of an earlier one. */

@@ -1,17 +1,21 @@
 /** Which row is pointed at, by mouse, finger or keys, and so shows what can be done with it. */
 
-import type { Component } from 'svelte';
+import { untrack } from 'svelte';
 import type { Row } from '../../app/grouping';
-import type { BarProps } from './Actions.svelte';
+import { onRowKey } from './keys';
 
 const LONG_PRESS_MS = 500;
 const STILL_PX = 10;
 
 type Key = Row['key'];
 
-interface List {
-  element(): HTMLElement;
+export interface Pointed {
+  box: HTMLElement;
+  list: HTMLElement;
   rows(): readonly Row[];
+  canReply(): boolean;
+  /** Escape was pressed, and means neither a dialog nor a menu. */
+  escape(isInside: boolean): void;
 }
 
 export class Pointing {
@@ -20,29 +24,55 @@ export class Pointing {
   stop = $state.raw<Key | null>(null);
   /** The row whose menu is to open. */
   wanted = $state.raw<Key | null>(null);
-  /** What shows the actions: loaded when a row is first pointed at. */
-  bar = $state.raw<Component<BarProps> | null>(null);
 
   #isLocked = false;
   #press: { timer: ReturnType<typeof setTimeout>; x: number; y: number } | null = null;
 
-  constructor(private readonly list: List) {}
+  constructor(private readonly pointed: Pointed) {}
+
+  /** What happens in its rows is heard here, rather than by each of them. */
+  attach(): () => void {
+    const { box } = this.pointed;
+    const ended = new AbortController();
+    const { signal } = ended;
+    const hear = <K extends keyof HTMLElementEventMap>(
+      type: K,
+      run: (event: HTMLElementEventMap[K]) => void,
+    ) => box.addEventListener(type, run, { signal });
+    hear('click', (event) => this.#click(event));
+    hear('keydown', (event) => onRowKey(event, this, this.pointed.canReply()));
+    hear('focusin', (event) => this.#focusin(event.target));
+    hear('pointerover', (event) => this.#over(event));
+    hear('pointerleave', () => this.#leave());
+    hear('pointerdown', (event) => this.#down(event));
+    hear('pointermove', (event) => this.#move(event));
+    hear('pointerup', () => this.#cancel());
+    hear('pointercancel', () => this.#cancel());
+    addEventListener('keydown', (event) => this.#escape(event), { signal });
+    // What was done before this was here.
+    untrack(() => {
+      this.#focusin(document.activeElement);
+      if (this.active === null) this.point(this.at(box.querySelector('li:hover'))?.row.key ?? null);
+    });
+    return () => {
+      ended.abort();
+      this.#cancel();
+    };
+  }
 
   /** The row that something is in, and what it shows. */
   at(target: EventTarget | null): { element: HTMLElement; row: Row } | null {
-    const list = this.list.element();
+    const { list, rows } = this.pointed;
     // Not `closest('li')`: lists inside messages have items too.
     let element = target instanceof Element ? target : null;
     while (element && element.parentElement !== list) element = element.parentElement;
     if (!(element instanceof HTMLElement)) return null;
-    const row = this.list.rows()[[...list.children].indexOf(element)];
+    const row = rows()[[...list.children].indexOf(element)];
     return row ? { element, row } : null;
   }
 
   point(key: Key | null): void {
-    if (this.#isLocked) return;
-    this.active = key;
-    if (key !== null && !this.bar) void this.#load();
+    if (!this.#isLocked) this.active = key;
   }
 
   openMenu(key: Key): void {
@@ -58,23 +88,29 @@ export class Pointing {
 
   // --- events of the list ---------------------------------------------------------------------
 
-  focusin(event: FocusEvent): void {
-    const key = this.at(event.target)?.row.key;
+  #focusin(target: EventTarget | null): void {
+    const key = this.at(target)?.row.key;
     if (key === undefined) return;
     this.stop = key;
     this.point(key);
   }
 
-  over(event: PointerEvent): void {
+  #click(event: MouseEvent): void {
+    const isMore = event.target instanceof Element && event.target.closest('[data-more]') !== null;
+    const at = isMore ? this.at(event.target) : null;
+    if (at) this.openMenu(at.row.key);
+  }
+
+  #over(event: PointerEvent): void {
     if (event.pointerType === 'mouse') this.point(this.at(event.target)?.row.key ?? null);
   }
 
-  leave(): void {
+  #leave(): void {
     this.point(this.at(document.activeElement)?.row.key ?? null);
   }
 
-  down(event: PointerEvent): void {
-    this.cancel();
+  #down(event: PointerEvent): void {
+    this.#cancel();
     const isLink = event.target instanceof Element && event.target.closest('a, button') !== null;
     if (event.pointerType === 'mouse' || isLink) return;
     const key = this.at(event.target)?.row.key;
@@ -83,22 +119,20 @@ export class Pointing {
     this.#press = { timer, x: event.clientX, y: event.clientY };
   }
 
-  move(event: PointerEvent): void {
+  #move(event: PointerEvent): void {
     if (!this.#press) return;
     const { x, y } = this.#press;
-    if (Math.hypot(event.clientX - x, event.clientY - y) > STILL_PX) this.cancel();
+    if (Math.hypot(event.clientX - x, event.clientY - y) > STILL_PX) this.#cancel();
   }
 
-  cancel(): void {
+  #cancel(): void {
     clearTimeout(this.#press?.timer);
     this.#press = null;
   }
 
-  async #load(): Promise<void> {
-    try {
-      this.bar = (await import('./Actions.svelte')).default;
-    } catch {
-      // Without a network it may not be there; the next row pointed at tries again.
-    }
+  #escape(event: KeyboardEvent): void {
+    if (event.key !== 'Escape' || event.defaultPrevented || event.isComposing) return;
+    if (document.querySelector('dialog[open]')) return;
+    this.pointed.escape(this.pointed.box.contains(document.activeElement));
   }
 }

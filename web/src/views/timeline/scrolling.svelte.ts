@@ -110,10 +110,14 @@ export class Scrolling {
     this.#look(box);
   }
 
-  /** The first row that can be seen is what stays in its place. */
+  /** The first row that can be seen whole is what stays in its place. */
   #drop(box: HTMLElement): void {
-    const row = this.#list && firstBelow(this.#list.children, box.getBoundingClientRect().top);
-    const inside = row?.lastElementChild ?? row;
+    const first = this.#list && firstBelow(this.#list.children, box.getBoundingClientRect().top);
+    const next = first?.nextElementSibling;
+    // One that is cut off above may grow or shrink, unless it is all there is to see.
+    const isCut = first && next && topIn(box, first) < 0;
+    const row = isCut && topIn(box, next) < box.clientHeight / 2 ? next : first;
+    const inside = row?.lastElementChild;
     this.#anchor = inside ? { row: inside, top: topIn(box, inside) } : null;
   }
 
