@@ -6,6 +6,7 @@ export default defineConfig({
   testDir: 'screenshots',
   outputDir: 'test-results',
   timeout: 60_000,
+  workers: 1,
   reporter: [['list']],
-  use: { ...browser, viewport: { width: 1280, height: 720 } },
+  use: { ...browser, viewport: { width: 1280, height: 800 } },
 });

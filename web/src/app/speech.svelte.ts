@@ -16,15 +16,19 @@ class Speech {
   toast = $state.raw<Toast | null>(null);
   #serial = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
 
   announce(text: string): void {
     this.polite = text;
+    // What was read out is not kept: it may be edited or deleted.
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => (this.polite = ''), SHOWN_FOR_MS);
   }
 
   /** Something was done that cannot be seen: “Link copied”. */
   show(text: string): void {
     this.#toast(text, false);
-    this.polite = text;
+    this.announce(text);
   }
 
   /** Something failed. */
