@@ -26,7 +26,8 @@ export class Pointing {
   wanted = $state.raw<Key | null>(null);
 
   #isLocked = false;
-  #press: { timer: ReturnType<typeof setTimeout>; x: number; y: number } | null = null;
+  /** A finger that rests on a row; long enough, once that has become the one pointed at. */
+  #press: { timer: ReturnType<typeof setTimeout>; isLong: boolean; x: number; y: number } | null = null;
 
   constructor(private readonly pointed: Pointed) {}
 
@@ -46,7 +47,11 @@ export class Pointing {
     hear('pointerleave', () => this.#leave());
     hear('pointerdown', (event) => this.#down(event));
     hear('pointermove', (event) => this.#move(event));
-    hear('pointerup', () => this.#cancel());
+    hear('pointerup', () => this.#up());
+    hear('contextmenu', (event) => {
+      // The browser's own menu of a long press would be in the way of ours.
+      if (this.#press) event.preventDefault();
+    });
     hear('pointercancel', () => this.#cancel());
     addEventListener('keydown', (event) => this.#escape(event), { signal });
     // What was done before this was here.
@@ -92,12 +97,12 @@ export class Pointing {
     const key = this.at(target)?.row.key;
     if (key === undefined) return;
     this.stop = key;
-    this.point(key);
+    // Its click is still to come, and what is pointed at shows another button instead.
+    if (!isMore(target)) this.point(key);
   }
 
   #click(event: MouseEvent): void {
-    const isMore = event.target instanceof Element && event.target.closest('[data-more]') !== null;
-    const at = isMore ? this.at(event.target) : null;
+    const at = isMore(event.target) ? this.at(event.target) : null;
     if (at) this.openMenu(at.row.key);
   }
 
@@ -115,8 +120,18 @@ export class Pointing {
     if (event.pointerType === 'mouse' || isLink) return;
     const key = this.at(event.target)?.row.key;
     if (key === undefined) return;
-    const timer = setTimeout(() => this.openMenu(key), LONG_PRESS_MS);
-    this.#press = { timer, x: event.clientX, y: event.clientY };
+    const timer = setTimeout(() => {
+      this.point(key);
+      if (this.#press) this.#press.isLong = true;
+    }, LONG_PRESS_MS);
+    this.#press = { timer, isLong: false, x: event.clientX, y: event.clientY };
+  }
+
+  #up(): void {
+    const { active } = this;
+    // Not before the finger has gone: lifting it beside a menu closes that.
+    if (this.#press?.isLong && active !== null) setTimeout(() => this.openMenu(active));
+    this.#cancel();
   }
 
   #move(event: PointerEvent): void {
@@ -135,4 +150,8 @@ export class Pointing {
     if (document.querySelector('dialog[open]')) return;
     this.pointed.escape(this.pointed.box.contains(document.activeElement));
   }
+}
+
+function isMore(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('[data-more]') !== null;
 }
