@@ -85,16 +85,17 @@ class TextDoor(Connection):
             return
         for typed in text.lines(data):
             try:
-                line = text.parse(typed)
+                self._take_line(client, text.parse(typed))
             except HubbubError as error:
                 self.refuse(error)
-                continue
-            if isinstance(line, text.Said) and not self._under_way:
-                self._post(client, line.text)
-            else:
-                self.started()
-                self._under_way += 1
-                self.run(partial(self._in_turn, line))
+
+    def _take_line(self, client: Client, line: text.Said | text.Asked) -> None:
+        if isinstance(line, text.Said) and not self._under_way:
+            self._post(client, line.text)
+        else:
+            self.started()
+            self._under_way += 1
+            self.run(partial(self._in_turn, line))
 
     def _post(self, client: Client, said: str, kind: MessageKind = "text") -> None:
         def then(result: Reply | HubbubError) -> None:
@@ -134,7 +135,9 @@ class TextDoor(Connection):
             super().ended()
 
     async def _finish(self) -> None:
-        await asyncio.wait(self._tasks, timeout=LAST_WORDS_WITHIN_S)
+        # They may have ended before this one began.
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS_WITHIN_S)
         super().ended()
 
     async def _do(self, client: Client, command: Command) -> Reply:
