@@ -2,10 +2,12 @@
 
 import type { CDPSession, Page } from '@playwright/test';
 import { expect, PASSWORD, test } from '../e2e/fixtures';
-import { Line } from './line';
+import { Line } from '../e2e/line';
+import { composer } from '../e2e/people';
 
 const report = (what: string, figure: string) => console.log(`    ${what}: ${figure}`);
-const composer = (page: Page) => page.getByRole('textbox', { name: /^Message/ });
+const numbered = (count: number, begin = 0) =>
+  Array.from({ length: count }, (_, n) => `Number ${begin + n} of many, said as people do`);
 
 test('from signing in to a room that can be used', async ({ someone, browser, server }) => {
   const { name } = await someone('ana');
@@ -39,7 +41,7 @@ test('typing stays smooth while 1,000 messages come at 200 a second', async ({ s
     Object.assign(globalThis, { tasks });
   });
   const typed = 'The quick brown fox jumps over the lazy dog';
-  await Promise.all([line.say(1_000, 200), composer(ana.page).pressSequentially(typed, { delay: 100 })]);
+  await Promise.all([line.say(numbered(1_000), 200), composer(ana.page).pressSequentially(typed, { delay: 100 })]);
   await expect(composer(ana.page)).toHaveValue(typed);
   await expect(ana.page.getByText(/Number 999 of/)).toBeVisible();
   const tasks = await ana.page.evaluate(() => (globalThis as unknown as { tasks: number[] }).tasks);
@@ -55,7 +57,7 @@ test('opening a room with 100,000 messages', async ({ someone }) => {
   });
   const { room } = (await made.json()) as { room: { room: string } };
   const line = await Line.open(ana.context, room.room);
-  await line.say(100_000, 4_000);
+  await line.say(numbered(100_000), 4_000);
   await line.close();
   await ana.page.reload();
   await expect(composer(ana.page)).toBeVisible();
@@ -89,9 +91,11 @@ test('memory stays flat over 10,000 live messages', async ({ someone }) => {
   const line = await Line.open(bo.context, 'lobby');
   const devtools = await ana.context.newCDPSession(ana.page);
   await devtools.send('Performance.enable');
-  await line.say(1_000, 400);
+  await line.say(numbered(1_000), 400);
   const before = await memory(devtools);
-  for (let round = 0; round < 5; round += 1) await line.say(2_000, 400);
+  for (let round = 1; round <= 5; round += 1) {
+    await line.say(numbered(2_000, 10_000 * round), 400);
+  }
   const after = await memory(devtools);
   const rows = await ana.page.getByRole('log').getByRole('listitem').count();
   report('heap after 1,000 and after 11,000', `${before.toFixed(1)} and ${after.toFixed(1)} MB`);

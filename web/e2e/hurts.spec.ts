@@ -1,6 +1,7 @@
 /** What hurts in other clients. */
 
 import { expect, test, type Someone } from './fixtures';
+import { Line } from './line';
 import { command, composer, kept, roomFor, say, timeline } from './people';
 
 /** What the timeline holds, by number; deleted ones as null. */
@@ -55,7 +56,6 @@ test('a tab sleeps through 300 messages, 20 edits and 5 deletions, and a restart
   someone,
   server,
 }) => {
-  test.slow();
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -63,14 +63,19 @@ test('a tab sleeps through 300 messages, 20 edits and 5 deletions, and a restart
   const devtools = await ana.context.newCDPSession(ana.page);
   await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
 
-  const post = (text: string) => command(bo, 'POST', `/api/rooms/${room}/messages`, { text });
+  const sayMany = async (first: number, last: number) => {
+    const line = await Line.open(bo.context, room);
+    await line.say(
+      Array.from({ length: last - first + 1 }, (_, n) => `While you slept, ${first + n}.`),
+    );
+    await line.close();
+  };
   const many = (first: number, last: number, one: (n: number) => Promise<unknown>) =>
     Promise.all(Array.from({ length: last - first + 1 }, (_, index) => one(first + index)));
-  await many(1, 150, (n) => post(`While you slept, ${n}.`));
+  await sayMany(1, 150);
   await server.kill();
   await server.up();
-  await many(151, 299, (n) => post(`While you slept, ${n}.`));
-  await post('While you slept, 300.');
+  await sayMany(151, 300);
   const one = (seq: number) => `/api/rooms/${room}/messages/${seq}`;
   await many(101, 120, (seq) => command(bo, 'PATCH', one(seq), { text: `Corrected, ${seq}.` }));
   await many(201, 205, (seq) => command(bo, 'DELETE', one(seq)));

@@ -1,5 +1,6 @@
 import type { BrowserContext, Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
+import { Line } from './line';
 import type { Server } from './server';
 
 const log = (page: Page) => page.getByRole('log', { name: 'Messages' });
@@ -22,11 +23,10 @@ async function post(server: Server, context: BrowserContext, room: string, draft
   return (await answer.json()) as { seq: number };
 }
 
-async function postMany(server: Server, who: Someone, room: string, from: number, to: number) {
-  // One after the other, so that the numbers in the texts are in order.
-  for (let n = from; n <= to; n += 1) {
-    await post(server, who.context, room, { text: `number ${n}.` });
-  }
+async function postMany(who: Someone, room: string, from: number, to: number) {
+  const line = await Line.open(who.context, room);
+  await line.say(Array.from({ length: to - from + 1 }, (_, n) => `number ${from + n}.`));
+  await line.close();
 }
 
 let rooms = 0;
@@ -77,7 +77,7 @@ test('paging through hundreds of messages keeps the place, mounts few, and comes
 }) => {
   const ana = await someone('ana');
   const room = await newRoom(server, ana);
-  await postMany(server, ana, room, 1, 420);
+  await postMany(ana, room, 1, 420);
   await ana.page.goto(`/rooms/${room}`);
   await expect(row(ana.page, 'number 420.')).toBeInViewport();
 
@@ -111,7 +111,7 @@ test('a link to a message opens in the middle, again when it is followed again',
 }) => {
   const ana = await someone('ana');
   const room = await newRoom(server, ana);
-  await postMany(server, ana, room, 1, 200);
+  await postMany(ana, room, 1, 200);
   await post(server, ana.context, room, { text: 'as I said', reply_to: 40 });
   await ana.page.goto(`/rooms/${room}/40`);
   const wanted = log(ana.page).locator('[data-seq="40"]');
@@ -145,7 +145,7 @@ test('who reads further up is told how many are new, and where they begin', asyn
   const bo = await someone('bo');
   const room = await newRoom(server, ana);
   await join(server, bo, room);
-  await postMany(server, ana, room, 1, 60);
+  await postMany(ana, room, 1, 60);
 
   // Bo opens it with more unread than fits: at the line.
   await bo.page.getByRole('navigation').getByRole('link', { name: /Tea/ }).first().click();
@@ -156,7 +156,7 @@ test('who reads further up is told how many are new, and where they begin', asyn
 
   await log(bo.page).evaluate((box) => (box.scrollTop -= 600));
   await expect(row(bo.page, 'number 60.')).not.toBeInViewport();
-  await postMany(server, ana, room, 61, 63);
+  await postMany(ana, room, 61, 63);
   const pill = bo.page.getByRole('button', { name: '3 new messages' });
   await pill.click();
   await expect(row(bo.page, 'number 63.')).toBeInViewport();
@@ -165,7 +165,7 @@ test('who reads further up is told how many are new, and where they begin', asyn
   // At the end it follows, also when the composer grows over it.
   await composer(bo.page).fill('a\nb\nc\nd\ne');
   await expect.poll(() => isAtEnd(bo.page)).toBe(true);
-  await postMany(server, ana, room, 64, 64);
+  await postMany(ana, room, 64, 64);
   await expect(row(bo.page, 'number 64.')).toBeInViewport();
 });
 
@@ -174,7 +174,7 @@ test('everything is done with a message by keys alone', async ({ someone, server
   const { page } = ana;
   await ana.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
   const room = await newRoom(server, ana);
-  await postMany(server, ana, room, 1, 3);
+  await postMany(ana, room, 1, 3);
   await page.goto(`/rooms/${room}`);
   await expect(row(page, 'number 3.')).toBeVisible();
 

@@ -34,6 +34,8 @@ export class Scrolling {
   #list: HTMLElement | null = null;
   #anchor: Anchor | null = null;
   #goal: Goal | null = null;
+  /** Where a row was put on purpose: it stays there until somebody scrolls. */
+  #pinnedAt: number | null = null;
 
   constructor(private readonly watcher: Watcher) {}
 
@@ -77,6 +79,7 @@ export class Scrolling {
     const free = Math.max(0, box.clientHeight - height);
     this.following = false;
     this.#anchor = { row, top: where === 'middle' ? free / 2 : free / 5 };
+    this.#pinnedAt = box.scrollTop;
     this.#restore(box);
   }
 
@@ -100,18 +103,22 @@ export class Scrolling {
     }
     const moved = topIn(box, this.#anchor.row) - this.#anchor.top;
     if (Math.abs(moved) >= 1) box.scrollTop += moved;
+    if (this.#pinnedAt !== null) this.#pinnedAt = box.scrollTop;
   }
 
   #scrolled(): void {
     const box = this.#box;
     // A pane that is hidden loses its place; it comes back to the anchor.
     if (!box || box.clientHeight === 0) return;
-    this.#drop(box);
+    // Rows around it that come into sight get their real heights, and it is still the one to keep.
+    const isPinned = this.#pinnedAt !== null && Math.abs(box.scrollTop - this.#pinnedAt) < 1;
+    if (!isPinned) this.#drop(box);
     this.#look(box);
   }
 
   /** The first row that can be seen whole is what stays in its place. */
   #drop(box: HTMLElement): void {
+    this.#pinnedAt = null;
     const first = this.#list && firstBelow(this.#list.children, box.getBoundingClientRect().top);
     const next = first?.nextElementSibling;
     // One that is cut off above may grow or shrink, unless it is all there is to see.

@@ -18,30 +18,28 @@ export class Line {
     return new Line(page);
   }
 
-  /** `perSecond` messages each second, until `count` are said and have come back. */
-  async say(count: number, perSecond: number): Promise<void> {
+  /** These, one after the other, so many each second; until the last of them has come back. */
+  async say(texts: readonly string[], perSecond = 10_000): Promise<void> {
     await this.page.evaluate(
-      async ([total, rate]) => {
+      async ([all, rate]) => {
         const { line } = globalThis as unknown as { line: WebSocket };
-        const stamp = Date.now();
-        let back = 0;
-        const all = new Promise<void>((resolve) => {
+        const last = new Promise<void>((resolve) => {
           line.addEventListener('message', (event) => {
-            if (String(event.data).includes(`of ${stamp}`) && ++back === total) resolve();
+            if (String(event.data).endsWith(`: ${all.at(-1)}`)) resolve();
           });
         });
         const started = performance.now();
         let said = 0;
-        while (said < total) {
-          const due = Math.min(total, Math.ceil(((performance.now() - started) / 1000) * rate));
-          const lines = [];
-          for (; said < due; said += 1) lines.push(`Number ${said} of ${stamp}, said as people do`);
-          if (lines.length > 0) line.send(lines.join('\n'));
+        while (said < all.length) {
+          const due = Math.ceil(((performance.now() - started) / 1000) * rate);
+          const now = all.slice(said, due);
+          if (now.length > 0) line.send(now.join('\n'));
+          said += now.length;
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
-        await all;
+        await last;
       },
-      [count, perSecond] as const,
+      [texts, perSecond] as const,
     );
   }
 
