@@ -3,7 +3,7 @@
 import { untrack } from 'svelte';
 import { moved, opened, returned, type Reading } from '../../app/reading';
 import { session } from '../../app/session.svelte';
-import type { RoomState } from '../../data/state';
+import { readUpTo, type RoomState } from '../../data/state';
 import { attention } from './attention.svelte';
 import type { Scrolling } from './scrolling.svelte';
 
@@ -20,7 +20,8 @@ export class Unread {
   constructor(room: () => RoomState, scrolling: Scrolling, settled: () => void) {
     this.reading = $state.raw(untrack(() => opened(room())));
     this.#seenSeq = $state(untrack(() => room().seq));
-    this.below = $derived(Math.max(0, room().seq - this.#seenSeq));
+    // Read elsewhere, or written there, is not new here.
+    this.below = $derived(Math.max(0, room().seq - Math.max(this.#seenSeq, readUpTo(room()))));
 
     const isCaughtUp = $derived.by(() => {
       const { catchUp, have, rev } = room();
