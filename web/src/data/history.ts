@@ -17,7 +17,9 @@ interface Sources {
 
 export class History {
   /** Room and direction of what is under way: each is asked for once. */
-  #busy = new Set<string>();
+  #busy = new Map<string, Promise<void>>();
+  /** Where somebody wants to be; null: at the latest. A page for another place comes too late. */
+  #goingTo: string | null = null;
   readonly #holder: Holder;
   readonly #from: Sources;
 
@@ -73,17 +75,20 @@ export class History {
   async around(name: string, seq: number): Promise<void> {
     const room = this.#holder.state.rooms.get(name);
     if (!room) return;
+    const place = `${name} around ${seq}`;
+    this.#goingTo = place;
     if (room.live.messages.some((message) => message.seq === seq)) {
       this.#holder.update((state) => change(state, name, leaveVisit));
       return;
     }
-    await this.#once(`${name} around ${seq}`, () =>
-      this.#ask(name, { room: name, around: seq, limit: PAGE }, 'around'),
+    await this.#once(place, () =>
+      this.#ask(name, { room: name, around: seq, limit: PAGE }, 'around', () => this.#goingTo === place),
     );
   }
 
   /** Back to the latest messages. */
   async latest(name: string): Promise<void> {
+    this.#goingTo = null;
     this.#holder.update((state) => change(state, name, leaveVisit));
     const room = this.#holder.state.rooms.get(name);
     if (!room || room.live.messages.length > 0 || room.live.start) return;
@@ -92,11 +97,18 @@ export class History {
     );
   }
 
-  async #ask(name: string, fields: Fields<'history'>, where: Where): Promise<void> {
+  async #ask(
+    name: string,
+    fields: Fields<'history'>,
+    where: Where,
+    isWanted = () => true,
+  ): Promise<void> {
     this.#holder.update((state) => onPageSent(state, name));
     try {
       const page = await this.#from.page(fields);
-      this.#holder.update((state) => onPage(state, name, page, where));
+      this.#holder.update((state) =>
+        isWanted() ? onPage(state, name, page, where) : onPageFailed(state, name),
+      );
       this.#from.arrived(page.messages);
     } catch (error) {
       this.#holder.update((state) => onPageFailed(state, name));
@@ -104,13 +116,9 @@ export class History {
     }
   }
 
-  async #once(what: string, run: () => Promise<void>): Promise<void> {
-    if (this.#busy.has(what)) return;
-    this.#busy.add(what);
-    try {
-      await run();
-    } finally {
-      this.#busy.delete(what);
-    }
+  #once(what: string, run: () => Promise<void>): Promise<void> {
+    const running = this.#busy.get(what) ?? run().finally(() => this.#busy.delete(what));
+    this.#busy.set(what, running);
+    return running;
   }
 }

@@ -108,7 +108,9 @@ function keptStrays(room: RoomState, waiting: readonly Message[]): RoomState['st
 }
 
 /** Let go of messages far from where somebody looks. */
-export function trim(room: RoomState, isOpen: boolean, following: boolean): RoomState {
+export function trim(full: RoomState, isOpen: boolean, following: boolean): RoomState {
+  // A page asked for while it was on screen may come after that: nobody visits anything there.
+  const room = isOpen ? full : leaveVisit(full);
   const limit = isOpen && room.visit === null ? KEPT_OPEN : KEPT_CLOSED;
   const { messages } = room.live;
   // A little slack, so that not every new message copies the list twice.
@@ -160,6 +162,8 @@ function prepend(room: RoomState, page: readonly Message[], start: boolean): Roo
   const segment = room.visit ?? room.live;
   const first = segment.messages[0]?.seq ?? Infinity;
   const older = page.filter((message) => message.seq < first);
+  // Somebody has gone elsewhere since it was asked for: here it would leave a hole.
+  if (older.length > 0 && older.at(-1)?.seq !== first - 1) return room;
   const messages = [...older, ...segment.messages];
   const grown: Segment = { messages: messages.slice(0, KEPT_OPEN), start };
   if (room.visit === null && messages.length <= KEPT_OPEN) return { ...room, live: grown };
@@ -171,7 +175,10 @@ function prepend(room: RoomState, page: readonly Message[], start: boolean): Roo
 function extend(room: RoomState, page: readonly Message[]): RoomState {
   if (room.visit === null) return room;
   const last = room.visit.messages.at(-1)?.seq ?? 0;
-  const messages = [...room.visit.messages, ...page.filter((message) => message.seq > last)];
+  const newer = page.filter((message) => message.seq > last);
+  // As above.
+  if (newer.length > 0 && newer[0]?.seq !== last + 1) return room;
+  const messages = [...room.visit.messages, ...newer];
   const grown = { ...room.visit, messages };
   return joinLive(room, grown) ?? { ...room, visit: keepEnd(grown) };
 }

@@ -50,12 +50,13 @@ export class Links {
     const { room, scrolling } = this.place;
     // Who followed a link in the timeline goes on reading there.
     const takesFocus = this.place.list().contains(document.activeElement);
-    scrolling.seek(() => this.#reach(seq, takesFocus));
+    const goal = () => this.#reach(seq, takesFocus);
+    scrolling.seek(goal);
     if (isHere) return;
     const isDone = await attempt(() => session.here.history.around(room, seq));
     if (isDone && isShown(room, seq)) return;
-    scrolling.seek(null);
-    if (isDone) speech.alert(words().timeline.notHere);
+    // Whoever has gone on meanwhile does not want to hear of it.
+    if (scrolling.giveUp(goal) && isDone) speech.alert(words().timeline.notHere);
   }
 
   #reach(seq: number, takesFocus: boolean): boolean {

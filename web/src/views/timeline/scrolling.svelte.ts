@@ -53,6 +53,7 @@ export class Scrolling {
       observer.disconnect();
       box.removeEventListener('scroll', onscroll);
       this.#box = null;
+      this.#goal = null;
     };
   }
 
@@ -61,6 +62,13 @@ export class Scrolling {
     this.#goal = goal;
     if (goal) this.following = false;
     this.hold();
+  }
+
+  /** It cannot be reached; whether that was still the goal. */
+  giveUp(goal: Goal): boolean {
+    if (this.#goal !== goal) return false;
+    this.seek(null);
+    return true;
   }
 
   toEnd(): void {
