@@ -105,11 +105,16 @@ export class Chat {
   async start(): Promise<void> {
     const last = lastSession();
     if (last?.user === this.user) await this.#load(new Store(last.epoch, last.user));
-    this.#outbox = await Outbox.open(
-      this.user,
-      { isReady: () => this.isOnline, post: (fields) => this.request('post', fields) },
-      () => this.callbacks.changed(),
-    );
+    try {
+      this.#outbox = await Outbox.open(
+        this.user,
+        { isReady: () => this.isOnline, post: (fields) => this.request('post', fields) },
+        () => this.callbacks.changed(),
+      );
+    } catch (error) {
+      // One can read without it; whoever writes is told that the browser does not take it.
+      console.warn('Hubbub could not open the browser’s database.', error);
+    }
     this.callbacks.changed();
     this.#socket.start();
   }

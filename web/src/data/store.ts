@@ -160,7 +160,8 @@ export class Store {
 
   async close(): Promise<void> {
     await this.#writing;
-    (await this.#db).close();
+    // One that never opened has nothing to close, and stands in nobody's way who signs out.
+    await this.#db.then((db) => db.close(), () => undefined);
   }
 }
 

@@ -1,5 +1,6 @@
 import 'fake-indexeddb/auto';
-import { afterEach, expect, test } from 'vitest';
+import { openDB } from 'idb';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Chat, type Callbacks } from '../../src/data/chat';
 import { rememberSession } from '../../src/data/local';
 
@@ -12,11 +13,15 @@ const callbacks: Callbacks = {
   becameAnother: nothing,
 };
 
-afterEach(() => rememberSession(null));
+const silent = { send: nothing, close: nothing } as unknown as WebSocket;
+
+afterEach(() => {
+  rememberSession(null);
+  vi.restoreAllMocks();
+});
 
 test('a room that comes on screen while the browser’s database is read stays open', async () => {
   rememberSession({ user: 'ana', epoch: 'e1' });
-  const silent = { send: nothing, close: nothing } as unknown as WebSocket;
   const chat = new Chat('ana', callbacks, { connect: () => silent, random: () => 1 });
   const started = chat.start();
   chat.open('tea');
@@ -24,4 +29,24 @@ test('a room that comes on screen while the browser’s database is read stays o
   await started;
   expect(chat.state).toMatchObject({ epoch: 'e1', open: 'tea', following: false });
   await chat.stop();
+});
+
+test('without the browser’s databases one can read, keeps what one writes, and can sign out', async () => {
+  vi.spyOn(console, 'warn').mockImplementation(nothing);
+  rememberSession({ user: 'bo', epoch: 'e1' });
+  // Of a later release: to this one they do not open.
+  for (const name of ['hubbub-cache:bo:e1', 'hubbub-outbox:bo']) (await openDB(name, 99)).close();
+  let attempts = 0;
+  const connect = () => {
+    attempts += 1;
+    return silent;
+  };
+  const chat = new Chat('bo', callbacks, { connect, random: () => 1 });
+  await chat.start();
+  expect(attempts).toBe(1);
+  // The composer puts the text back.
+  const draft = { room: 'tea', text: 'hi', kind: 'text' as const, replyTo: null };
+  await expect(chat.post(draft)).rejects.toThrow();
+  await chat.erase({ unsent: true });
+  expect(await indexedDB.databases()).not.toContainEqual(expect.objectContaining({ version: 99 }));
 });
