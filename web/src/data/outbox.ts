@@ -58,7 +58,7 @@ export class Outbox {
   #channel: BroadcastChannel;
   #draining = false;
   #again = false;
-  /** Confirmed ones, which a list read a moment earlier may still hold. */
+  /** Confirmed ones, which a list read a moment earlier may still hold: as many as were mine. */
   #done = new Set<string>();
 
   private constructor(
@@ -121,8 +121,9 @@ export class Outbox {
 
   /** The server's copy of one of my messages came: ours has done its duty. */
   confirm(nonce: string): void {
-    if (!this.items.some((item) => item.nonce === nonce)) return;
+    // Also one that is not here yet: the list in which another tab put it may be on its way.
     this.#done.add(nonce);
+    if (!this.items.some((item) => item.nonce === nonce)) return;
     this.#show(this.items.filter((item) => item.nonce !== nonce));
     void this.#erase(nonce);
   }

@@ -144,6 +144,18 @@ describe('the outbox', () => {
     await vi.waitFor(() => expect(there.items.every((item) => item.sent)).toBe(true));
   });
 
+  test('a message that was confirmed before this tab heard of it is not shown again', async () => {
+    const server = new FakeServer();
+    server.ready = false;
+    const here = await open(server);
+    const there = await open(server);
+    const { nonce } = await here.add(draft('one'), 0);
+    there.confirm(nonce);
+    await vi.waitFor(() => expect(here.items.length).toBe(1));
+    await here.add(draft('two'), 0);
+    await vi.waitFor(() => expect(there.items.map((item) => item.text)).toEqual(['two']));
+  });
+
   test('a message that the browser cannot keep is refused, and leaves no row behind', async () => {
     const server = new FakeServer();
     const outbox = await open(server);
