@@ -140,6 +140,17 @@ test('what is not kept from the start is kept when it is first used', async () =
   expect(browser.fetched).toEqual(['/assets/emoji-1.js']);
 });
 
+test('a store that is broken or full takes nothing away from a page with a network', async () => {
+  browser.isOffline = false;
+  const put = vi.spyOn(FakeCache.prototype, 'put').mockRejectedValue(new DOMException('Full.'));
+  expect(await browser.ask('/assets/emoji-1.js')).toBe('/assets/emoji-1.js of 1');
+  put.mockRestore();
+
+  vi.stubGlobal('caches', { open: () => Promise.reject(new DOMException('Broken.')) });
+  expect(await navigate('/rooms/lobby')).toBe('/rooms/lobby of 1');
+  expect(await browser.ask('/assets/index-1.js')).toBe('/assets/index-1.js of 1');
+});
+
 test('what the browser cleared is fetched again', async () => {
   browser.caches.clear();
   browser.isOffline = false;

@@ -53,9 +53,22 @@ async function takeOver(): Promise<void> {
 }
 
 async function kept(path: string): Promise<Response | undefined> {
-  const cache = await caches.open(CACHE);
-  // Vary tells of compression, which is undone in what is kept.
-  return cache.match(path, { ignoreVary: true });
+  try {
+    const cache = await caches.open(CACHE);
+    // Vary tells of compression, which is undone in what is kept.
+    return await cache.match(path, { ignoreVary: true });
+  } catch {
+    // A browser whose store is broken has a network all the same.
+    return undefined;
+  }
+}
+
+async function keep(path: string, answer: Response): Promise<void> {
+  try {
+    await (await caches.open(CACHE)).put(path, answer);
+  } catch {
+    // No room: it is fetched again when it is next wanted.
+  }
 }
 
 /** Browsers may clear what is kept at any time. */
@@ -68,7 +81,7 @@ async function keptAtFirstUse(path: string, request: Request): Promise<Response>
   const known = await kept(path);
   if (known) return known;
   const answer = await fetch(request);
-  if (answer.status === 200) await (await caches.open(CACHE)).put(path, answer.clone());
+  if (answer.status === 200) await keep(path, answer.clone());
   return answer;
 }
 
