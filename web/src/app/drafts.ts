@@ -1,6 +1,6 @@
 /** What is half-written in a room, over reloads and from room to room. */
 
-import { draftOf, keepDraft } from '../data/local';
+import { draftOf, keepDraft, keepItem } from '../data/local';
 import type { Composing } from './talk.svelte';
 
 /** The new text of message `seq` is kept beside the room's own draft, which it does not touch. */
@@ -11,11 +11,7 @@ export function loadText(user: string, room: string, seq: number | null): string
 }
 
 export function saveText(user: string, room: string, seq: number | null, text: string): void {
-  try {
-    keepDraft(user, place(room, seq), text);
-  } catch {
-    // No space left: it still stands in the composer.
-  }
+  keepDraft(user, place(room, seq), text);
 }
 
 // Of a tab and not of the device: only what was being done here is taken up again here.
@@ -29,5 +25,5 @@ export function loadMode(user: string, room: string): Composing {
 export function saveMode(user: string, room: string, composing: Composing): void {
   const key = modeKey(user, room);
   if (composing.mode === 'write') sessionStorage.removeItem(key);
-  else sessionStorage.setItem(key, `${composing.mode} ${composing.seq}`);
+  else keepItem(key, `${composing.mode} ${composing.seq}`, sessionStorage);
 }

@@ -1,5 +1,6 @@
 /** Which emoji there are, how to find them, and which this person used last. */
 
+import { keepItem } from '../data/local';
 import { language, type Language } from './language.svelte';
 
 export interface Emoji {
@@ -83,5 +84,5 @@ export function recentEmoji(): string[] {
 
 export function used(char: string): void {
   const recent = [char, ...recentEmoji().filter((other) => other !== char)];
-  localStorage.setItem(RECENT_KEY, JSON.stringify(recent.slice(0, RECENT_MAX)));
+  keepItem(RECENT_KEY, JSON.stringify(recent.slice(0, RECENT_MAX)));
 }

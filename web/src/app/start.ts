@@ -1,5 +1,6 @@
 /** In which room to begin, if the address says none; and which rooms one was in last. */
 
+import { keepItem } from '../data/local';
 import type { State } from '../data/state';
 import { listed } from './listing';
 import { isGuest } from './may';
@@ -19,7 +20,7 @@ export function recentRooms(): string[] {
 
 export function rememberRoom(room: string): void {
   const rooms = [room, ...recentRooms().filter((other) => other !== room)];
-  localStorage.setItem(RECENT, JSON.stringify(rooms.slice(0, AT_MOST)));
+  keepItem(RECENT, JSON.stringify(rooms.slice(0, AT_MOST)));
 }
 
 /** The one last seen, else the lobby, else the first of the list. */

@@ -145,7 +145,8 @@ export class Chat {
   /** Stop, and erase what this browser keeps of the person; unsent text only if `unsent`. */
   async erase({ unsent }: { unsent: boolean }): Promise<void> {
     await this.stop();
-    rememberSession(null);
+    // In another tab somebody else may have come in by now.
+    if (lastSession()?.user === this.user) rememberSession(null);
     await eraseCaches(this.user);
     if (!unsent) return;
     eraseDrafts(this.user);

@@ -18,8 +18,17 @@ export function lastSession(): LastSession | null {
 }
 
 export function rememberSession(session: LastSession | null): void {
-  if (session) localStorage.setItem(SESSION, JSON.stringify(session));
+  if (session) keepItem(SESSION, JSON.stringify(session));
   else localStorage.removeItem(SESSION);
+}
+
+/** If there is room for it: all that is kept so can be done without. */
+export function keepItem(key: string, value: string, storage = localStorage): void {
+  try {
+    storage.setItem(key, value);
+  } catch {
+    // No space left.
+  }
 }
 
 function draftKey(user: string, room: string): string {
@@ -33,7 +42,8 @@ export function draftOf(user: string, room: string): string {
 
 export function keepDraft(user: string, room: string, text: string): void {
   if (text.trim() === '') localStorage.removeItem(draftKey(user, room));
-  else localStorage.setItem(draftKey(user, room), text);
+  // Without space it still stands in the composer.
+  else keepItem(draftKey(user, room), text);
 }
 
 function draftKeys(user: string): string[] {

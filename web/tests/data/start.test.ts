@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto';
 import { openDB } from 'idb';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Chat, type Callbacks } from '../../src/data/chat';
-import { rememberSession } from '../../src/data/local';
+import { keepDraft, lastSession, rememberSession } from '../../src/data/local';
 
 const nothing = () => undefined;
 const callbacks: Callbacks = {
@@ -49,4 +49,20 @@ test('without the browser’s databases one can read, keeps what one writes, and
   await expect(chat.post(draft)).rejects.toThrow();
   await chat.erase({ unsent: true });
   expect(await indexedDB.databases()).not.toContainEqual(expect.objectContaining({ version: 99 }));
+});
+
+test('whoever comes in by another tab stays the last one when this tab’s person goes', async () => {
+  const chat = new Chat('~ana', callbacks, { connect: () => silent, random: () => 1 });
+  await chat.start();
+  rememberSession({ user: 'bo', epoch: 'e1' });
+  await chat.erase({ unsent: false });
+  expect(lastSession()?.user).toBe('bo');
+});
+
+test('a browser without space left keeps less, and that is all', () => {
+  vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
+    throw new DOMException('Full.', 'QuotaExceededError');
+  });
+  expect(() => rememberSession({ user: 'ana', epoch: 'e1' })).not.toThrow();
+  expect(() => keepDraft('ana', 'tea', 'hi')).not.toThrow();
 });
