@@ -40,7 +40,7 @@ class Session {
   heard: (message: WireMessage) => void = () => undefined;
   /** Came in by a form of this page just now, not by what the browser had kept. */
   isFresh = false;
-  #scheduled = false;
+  #scheduled: 'frame' | 'moment' | null = null;
   #isLeaving = false;
 
   constructor() {
@@ -208,14 +208,16 @@ class Session {
 
   /** Views follow once per frame; a hidden page has no frames, but has a title to keep right. */
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    if (document.hidden) setTimeout(() => this.#show(), 100);
+    const next = document.hidden ? 'moment' : 'frame';
+    // A frame asked for before the page was hidden comes when it is seen again.
+    if (this.#scheduled === next || this.#scheduled === 'moment') return;
+    this.#scheduled = next;
+    if (next === 'moment') setTimeout(() => this.#show(), 100);
     else requestAnimationFrame(() => this.#show());
   }
 
   #show(): void {
-    this.#scheduled = false;
+    this.#scheduled = null;
     const { chat } = this;
     if (!chat) return;
     this.state = chat.state;
