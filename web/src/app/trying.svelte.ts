@@ -1,20 +1,14 @@
 /** One form's attempt at the server: whether it runs, and what came in its way. */
 
 import { tick } from 'svelte';
-import { explain } from '../../app/trouble';
-import { Refused } from '../../data/protocol';
-import { doorWords } from './words';
-
-function sentenceFor(error: unknown): string {
-  if (error instanceof Refused && error.code === 'rate_limited' && error.retryAfterS !== null) {
-    return doorWords().waitSeconds(Math.ceil(error.retryAfterS));
-  }
-  return explain(error);
-}
+import { Refused } from '../data/protocol';
+import { explain } from './trouble';
 
 export class Trying {
   isBusy = $state(false);
   problem = $state('');
+
+  constructor(private readonly say: (error: unknown) => string = explain) {}
 
   /** Do it; the error's code if the server refused, so that the form can say where it belongs. */
   async run(what: () => Promise<void>): Promise<string | null> {
@@ -25,7 +19,7 @@ export class Trying {
       await what();
       return null;
     } catch (error) {
-      this.problem = sentenceFor(error);
+      this.problem = this.say(error);
       return error instanceof Refused ? error.code : null;
     } finally {
       this.isBusy = false;
@@ -40,3 +34,6 @@ export async function focusWrong(form: HTMLElement): Promise<boolean> {
   wrong?.focus();
   return wrong !== null;
 }
+
+/** As the server counts: an emoji is one character. */
+export const lengthOf = (text: string): number => [...text].length;
