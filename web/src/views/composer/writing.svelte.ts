@@ -67,10 +67,13 @@ export class Writing {
     if (talk.room !== this.room) return;
     saveMode(this.#user, this.room, this.composing);
     if (this.editing === this.#editing) return;
-    this.#editing = this.editing;
     this.problem = null;
-    if (this.editing === null) return;
-    this.edited = loadText(this.#user, this.room, this.editing) || this.#before(this.editing);
+    if (this.editing !== null) {
+      this.edited = loadText(this.#user, this.room, this.editing) || this.#before(this.editing);
+      // After a reload the message may still be on its way.
+      if (this.edited === '') return;
+    }
+    this.#editing = this.editing;
   }
 
   keep(): void {
