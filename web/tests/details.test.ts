@@ -1,11 +1,9 @@
-import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { session } from '../src/app/session.svelte';
 import { Refused, type MyRoom, type Presence, type RoomRole } from '../src/data/protocol';
 import { mine, onEvent } from '../src/data/reducer';
 import { onMembers } from '../src/data/replies';
 import { INITIAL, type MemberList, type State } from '../src/data/state';
-import { piecesOf } from '../src/views/details/links';
 import { matching, rowsOf } from '../src/views/details/people';
 import { Roster } from '../src/views/details/roster.svelte';
 import { panel as german } from '../src/words/de/panel';
@@ -43,35 +41,6 @@ describe('the members as a list', () => {
     }
     expect(matching(rows, '  ')).toBe(rows);
     expect(matching(rows, 'nobody')).toEqual([]);
-  });
-});
-
-describe('addresses in a topic', () => {
-  const hrefs = (text: string) => piecesOf(text).flatMap(({ href }) => href ?? []);
-
-  test('end before the punctuation of the sentence', () => {
-    expect(hrefs('See https://a.example/b?c=d, (http://e.example) and https://f.example/g_(h).')).toEqual([
-      'https://a.example/b?c=d',
-      'http://e.example',
-      'https://f.example/g_(h)',
-    ]);
-  });
-
-  test('are http and https, and nothing else', () => {
-    const text = 'javascript:alert(1) data:text/html,x mailto:a@b.example www.example https:// <b>x</b>';
-    expect(hrefs(text)).toEqual([]);
-  });
-
-  test('no text is lost or made up', () => {
-    const words = fc.constantFrom('https://', 'http://a.b', 'https://a.b/(c)', ')', '.', ' ', '<', '"', '…');
-    const line = fc.array(fc.oneof(words, fc.string())).map((parts) => parts.join(''));
-    fc.assert(
-      fc.property(line, (text) => {
-        const pieces = piecesOf(text);
-        expect(pieces.map((piece) => piece.text).join('')).toBe(text);
-        for (const { href } of pieces) expect(href === null || /^https?:\/\//iu.test(href)).toBe(true);
-      }),
-    );
   });
 });
 

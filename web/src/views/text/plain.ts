@@ -48,7 +48,7 @@ export function withoutEnd(url: string): string {
   for (; end > 0; end -= 1) {
     const last = url.charAt(end - 1);
     if (last === ')' && unpaired > 0) unpaired -= 1;
-    else if (!'?!.,:;*_~\''.includes(last)) break;
+    else if (!'?!.,:;*_~\'…’“”»'.includes(last)) break;
   }
   return url.slice(0, end);
 }
