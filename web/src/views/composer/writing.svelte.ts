@@ -69,9 +69,10 @@ export class Writing {
     if (this.editing === this.#editing) return;
     this.problem = null;
     if (this.editing !== null) {
-      this.edited = loadText(this.#user, this.room, this.editing) || this.#before(this.editing);
+      const text = loadText(this.#user, this.room, this.editing) || this.#before(this.editing);
+      this.edited = text;
       // After a reload the message may still be on its way.
-      if (this.edited === '') return;
+      if (text === '') return;
     }
     this.#editing = this.editing;
   }
