@@ -222,6 +222,33 @@ test('everything is done with a message by keys alone', async ({ someone, server
   await expect(row(page, 'number 3.')).toBeFocused();
 });
 
+test('what is done with the mouse leaves the focus where it was done', async ({ someone, server }) => {
+  const ana = await someone('ana');
+  const { page } = ana;
+  const room = await newRoom(server, ana);
+  await postMany(ana, room, 1, 3);
+  await page.goto(`/rooms/${room}`);
+  const second = row(page, 'number 2.');
+  const choose = async (item: string) => {
+    await second.hover();
+    await second.getByRole('button', { name: 'More actions' }).click();
+    await page.getByRole('menuitem', { name: item }).click();
+  };
+
+  await choose('Delete');
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await expect(second).toBeFocused();
+
+  await choose('Copy link');
+  await row(page, 'number 3.').hover();
+  await expect(row(page, 'number 3.').getByRole('button', { name: 'Reply' })).toBeVisible();
+  await expect(second).toBeFocused();
+
+  // Whoever writes points at nothing any more.
+  await composer(page).click();
+  await expect(log(page).getByRole('button', { name: 'Reply' })).toHaveCount(0);
+});
+
 test('what is written while the server is away waits in its place, and keeps its row', async ({
   someone,
   server,

@@ -36,13 +36,15 @@ export class Pointing {
     const { box } = this.pointed;
     const ended = new AbortController();
     const { signal } = ended;
+    // An effect that moves the focus is not to depend on what is pointed at.
     const hear = <K extends keyof HTMLElementEventMap>(
       type: K,
       run: (event: HTMLElementEventMap[K]) => void,
-    ) => box.addEventListener(type, run, { signal });
+    ) => box.addEventListener(type, (event) => untrack(() => run(event)), { signal });
     hear('click', (event) => this.#click(event));
     hear('keydown', (event) => onRowKey(event, this, this.pointed.canReply()));
     hear('focusin', (event) => this.#focusin(event.target));
+    hear('focusout', (event) => this.#focusout(event.relatedTarget));
     hear('pointerover', (event) => this.#over(event));
     hear('pointerleave', () => this.#leave());
     hear('pointerdown', (event) => this.#down(event));
@@ -57,7 +59,7 @@ export class Pointing {
     // What was done before this was here.
     untrack(() => {
       this.#focusin(document.activeElement);
-      if (this.active === null) this.point(this.at(box.querySelector('li:hover'))?.row.key ?? null);
+      if (this.active === null) this.#pointAsMouse();
     });
     return () => {
       ended.abort();
@@ -77,7 +79,20 @@ export class Pointing {
   }
 
   point(key: Key | null): void {
-    if (!this.#isLocked) this.active = key;
+    if (this.#isLocked || key === this.active) return;
+    this.#keepFocus();
+    this.active = key;
+  }
+
+  /** What can be done with a row goes when another is pointed at: a focus in it stays in the row. */
+  #keepFocus(): void {
+    const { activeElement } = document;
+    if (!activeElement?.closest('[data-actions]')) return;
+    this.at(activeElement)?.element.focus({ preventScroll: true });
+  }
+
+  #pointAsMouse(): void {
+    this.point(this.at(this.pointed.box.querySelector('li:hover'))?.row.key ?? null);
   }
 
   openMenu(key: Key): void {
@@ -99,6 +114,11 @@ export class Pointing {
     this.stop = key;
     // Its click is still to come, and what is pointed at shows another button instead.
     if (!isMore(target)) this.point(key);
+  }
+
+  /** Whoever writes, or does something else outside, points at nothing here unless with the mouse. */
+  #focusout(to: EventTarget | null): void {
+    if (to instanceof Node && !this.pointed.box.contains(to)) this.#pointAsMouse();
   }
 
   #click(event: MouseEvent): void {
