@@ -89,6 +89,7 @@ test('a room is muted, archived, left, and deleted', async ({ someone }) => {
   await expect(member(ana.page, bo.name)).toHaveCount(0);
   await panel(ana.page).getByRole('button', { name: 'Archive room' }).click();
   await expect(ana.page.getByRole('img', { name: 'Archived' })).toBeVisible();
+  await expect(panel(ana.page).getByRole('button', { name: 'Unarchive room' })).toBeFocused();
   await panel(ana.page).getByRole('button', { name: 'Delete room' }).click();
   const dialog = ana.page.getByRole('dialog');
   const destroy = dialog.getByRole('button', { name: 'Delete room' });
