@@ -1,5 +1,6 @@
 """What `/metrics` tells, read from the running parts whenever somebody asks."""
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -127,6 +128,12 @@ FIGURES: tuple[Figure, ...] = (
         GaugeMetricFamily,
         "Commands that wait for the writer.",
         lambda desk, tally: desk.ledger.waiting,
+    ),
+    Figure(
+        "hubbub_disk_free_bytes",
+        GaugeMetricFamily,
+        "Bytes that may still be written to the disk of the data folder.",
+        lambda desk, tally: shutil.disk_usage(desk.settings.data).free,
     ),
 )
 

@@ -1,5 +1,7 @@
 """What those who run the server ask it: alive, ready, and its figures."""
 
+import shutil
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -57,6 +59,11 @@ async def test_figures_count_what_happens(site: Site) -> None:
     assert any("connections" in name for name in ours), ours
     assert any("http" in name for name in ours), ours
     assert any("commands" in name for name in ours), ours
+
+
+def test_figures_tell_how_much_room_the_disk_has(site: Site) -> None:
+    there = shutil.disk_usage(site.data).total
+    assert 0 < _figures(site)["hubbub_disk_free_bytes"] <= there
 
 
 def test_figures_tell_nobodys_words_or_names(site: Site) -> None:
