@@ -31,6 +31,7 @@ from hubbub.wire import text
 
 HISTORY_LINES = 20
 DRAIN_POLL_S = 0.05
+REFUSALS_MAX = 20  # of the lines in one frame; then those that are left are dropped
 LAST_WORDS_WITHIN_S = 2.0
 
 Word = Callable[["TextDoor", Client, str], Awaitable[None]]
@@ -83,11 +84,16 @@ class TextDoor(Connection):
         client = self.client
         if client is None:
             return
+        refusals = 0
         for typed in text.lines(data):
             try:
                 self._take_line(client, text.parse(typed))
             except HubbubError as error:
                 self.refuse(error)
+                refusals += 1
+                # What comes too fast goes on doing so; and answers are not to grow without bound.
+                if error.retry_after is not None or refusals >= REFUSALS_MAX:
+                    return
 
     def _take_line(self, client: Client, line: text.Said | text.Asked) -> None:
         if isinstance(line, text.Said) and not self._under_way:

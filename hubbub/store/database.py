@@ -17,6 +17,9 @@ from hubbub.store.sql import Row, Sized, Sql, Values
 
 BUSY_TIMEOUT_MS = 5_000
 WRITER_WAITS_MS = 2_000  # for the lock: less, as a stop has 5 s for all that it does
+# For readers who keep a checkpoint from its end: nobody can write meanwhile. Our own read for
+# milliseconds; a backup reads for as long as it takes, and the next checkpoint tries again.
+CHECKPOINT_WAITS_MS = 50
 TRUNCATE_ABOVE_BYTES = 64 * 1024 * 1024
 
 # What the driver raises when disk, lock or connection fail; anything else is a bug of ours.
@@ -100,7 +103,12 @@ class Connection:
 
     def checkpoint(self, mode: str) -> bool:
         """Move the log into the database; False if a reader kept part of it."""
-        busy, _, _ = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        (patience_ms,) = self._cursor.execute("PRAGMA busy_timeout").fetchone()
+        self.wait_for_lock(min(patience_ms, CHECKPOINT_WAITS_MS))
+        try:
+            busy, _, _ = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        finally:
+            self.wait_for_lock(patience_ms)
         return not busy
 
     @contextlib.contextmanager
@@ -169,8 +177,9 @@ class Database:
     def checkpoint(self, writer: Connection, mode: str) -> tuple[bool, int]:
         """Move the log into the database, and overwrite what that leaves of deleted texts.
 
-        Whether all of it was moved (no reader kept part of it), and how many pages were written
-        to it. By the writer's thread only, between transactions.
+        Whether both were done to the end (no reader kept part of the log, and no other program
+        wrote beside us), and how many pages the log had. By the writer's thread only, between
+        transactions.
         """
         if self._file is None:
             self._file = os.open(self.path, os.O_RDWR)
@@ -184,14 +193,15 @@ class Database:
             is_moved = writer.checkpoint(step)
             with writer.alone():
                 # A program that has written beside us may be moving its own pages right now.
-                if writer.changes_of_others() == changes:
+                is_overwritten = writer.changes_of_others() == changes
+                if is_overwritten:
                     overwrite_unused(self._file, log.page_bytes, self._unused_in)
-                    is_overwritten = True
-        if is_moved and is_overwritten:
+        is_done = is_moved and is_overwritten
+        if is_done:
             self._unused_in = set()
         # They have what was overwritten, and would bring it back when they are written again.
         writer.forget_pages()
-        return is_moved, log.frames
+        return is_done, log.frames
 
     def close(self) -> None:
         """After all connections: closing the file earlier would take SQLite's locks from them."""

@@ -323,8 +323,8 @@ class Ledger:
         batches = self._batches_since_checkpoint
         self._batches_since_checkpoint = 0
         self.figures.checkpoints += 1
-        is_moved, pages = self._database.checkpoint(self._writer, mode)
+        is_done, pages = self._database.checkpoint(self._writer, mode)
         if pages:
             least, most = CHECKPOINT_EVERY
             self._checkpoint_every = max(least, min(most, LOG_PAGES * batches // pages))
-        return is_moved
+        return is_done

@@ -244,6 +244,21 @@ async def test_an_unknown_word_among_several_lines_stops_none_of_them(house: Hou
     assert any(line.startswith("* There is no /fly") for line in heard)
 
 
+async def test_a_frame_of_nothing_but_unknown_words_is_answered_within_bounds(
+    house: House,
+) -> None:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{house.server.socket_url}?name=parrot") as socket,
+    ):
+        await socket.send_str("/fly\n" * 1_000)
+        await socket.send_str("that was all")
+        heard: list[str] = []
+        while "~parrot: that was all" not in heard:
+            heard.append((await socket.receive(TIMEOUT_S)).data)
+    assert len([line for line in heard if line.startswith("* There is no /fly")]) == 20
+
+
 async def test_history_and_topic(websocat: Door) -> None:
     house = websocat.house
     room = house.room("bo")
