@@ -32,7 +32,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             arguments, prog_name="hubbub", standalone_mode=False
         )
     except typer.BadParameter as error:
-        return _tell(_wrong_value(error), error.exit_code)
+        return _tell(wrong_value(error), error.exit_code)
     except typer.TyperException as error:
         return _tell(error.format_message(), error.exit_code, _hint(error))
     except HubbubError as error:
@@ -50,7 +50,7 @@ def _tell(sentence: str, code: int, hint: str = "") -> int:
     return code
 
 
-def _wrong_value(error: typer.BadParameter) -> str:
+def wrong_value(error: typer.BadParameter) -> str:
     """Which option or variable has a wrong value, and what is wrong with it."""
     if error.param is None or error.ctx is None or error.param.name is None or not error.message:
         named = error.param_hint

@@ -11,7 +11,17 @@ from hubbub.cli.options import settings_of, shown
 from hubbub.model.settings import Settings
 from tests.support.command import hubbub
 
-COMMANDS = ("", "try", "serve", "invite", "user", "user add", "user password", "user disable")
+COMMANDS = (
+    "",
+    "try",
+    "serve",
+    "doctor",
+    "invite",
+    "user",
+    "user add",
+    "user password",
+    "user disable",
+)
 
 
 def options_of(command: str) -> list[str]:
@@ -53,7 +63,7 @@ def test_help_tells_each_option_in_one_line_with_its_default() -> None:
 def test_the_overview_names_every_command_with_what_it_does() -> None:
     told = hubbub("--help").out
 
-    for command in ("try", "serve", "invite", "user"):
+    for command in ("try", "serve", "doctor", "invite", "user"):
         assert re.search(rf"│ {command} +[A-Z][^│]+\. +│", told), command
     assert "HUBBUB_PUBLIC_URL" in told, "how settings are called in the environment"
 

@@ -1,0 +1,539 @@
+"""`hubbub doctor` names what is wrong, says what to do, and changes nothing."""
+
+import datetime
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubbub import __version__
+from hubbub.cli.checkups import data, machine, outside, place
+from hubbub.cli.checkups import server as server_
+from hubbub.cli.checkups.asking import Heard
+from hubbub.model.accounts import Limits, ServerInfo
+from hubbub.model.settings import Settings
+from tests.conftest import MakeServer
+from tests.support.chat import House
+from tests.support.command import hubbub
+from tests.support.server import HOST, Server, free_port
+
+Findings = dict[str, dict[str, str]]
+GB, MB = 10**9, 10**6
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
+
+
+def examined(
+    *arguments: str, code: int, environment: dict[str, str] | None = None
+) -> list[dict[str, str]]:
+    """What it says as JSON, having ended with this code."""
+    said = hubbub("doctor", "--json", *arguments, environment=environment)
+    assert (said.code, said.err) == (code, ""), said
+    found: list[dict[str, str]] = json.loads(said.out)
+    return found
+
+
+def doctor(folder: Path, *arguments: str, code: int = 0, port: int | None = None) -> Findings:
+    where = ("--data", str(folder), "--port", str(port or free_port()))
+    return {one["name"]: one for one in examined(*where, *arguments, code=code)}
+
+
+def problems(found: Findings) -> list[str]:
+    return [name for name, one in found.items() if one["state"] == "problem"]
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a chat with a few hundred messages that has been stopped."""
+    folder = tmp_path_factory.mktemp("left") / "data"
+    running = Server(folder).start()
+    try:
+        house = House(running, "ana")
+        room = house.room()
+        for number in range(300):
+            house.post(room, f"Message {number}: " + "many words " * 20, by="ana")
+    finally:
+        running.stop()
+    return folder
+
+
+@pytest.fixture
+def chat(left: Path, tmp_path: Path) -> Path:
+    """A copy of it, with all that belongs to it."""
+    return shutil.copytree(left, tmp_path / "data")
+
+
+def change(chat: Path, statement: str, *values: Any) -> None:
+    with closing(sqlite3.connect(chat / "hubbub.db")) as driver, driver:
+        driver.execute("PRAGMA foreign_keys=OFF")
+        assert driver.execute(statement, values).rowcount
+
+
+# Healthy
+
+
+def test_a_healthy_folder_has_no_problem_and_is_left_as_it_was(chat: Path) -> None:
+    before = {path.name: path.read_bytes() for path in chat.iterdir() if path.is_file()}
+    found = doctor(chat)
+
+    assert problems(found) == []
+    for name in (
+        *("settings", "program", "uvloop", "clock", "data folder", "permissions", "key"),
+        *("database", "integrity", "references", "log", "shown", "newest message", "port"),
+        *("joining", "trusted proxies"),
+    ):
+        assert found[name]["state"] == "ok", found[name]
+    assert "quick_check" in found["integrity"]["sentence"]
+    after = {path.name: path.read_bytes() for path in chat.iterdir() if path.is_file()}
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) <= {"hubbub.db-wal", "hubbub.db-shm"}
+
+
+def test_json_is_a_list_of_objects_with_a_state_and_what_to_do(tmp_path: Path) -> None:
+    for one in examined("--data", str(tmp_path / "none"), "--port", "http", code=1):
+        assert set(one) == {"name", "state", "sentence", "do"}
+        assert one["state"] in ("ok", "warning", "problem")
+        assert one["sentence"].endswith("."), one
+        assert bool(one["do"]) == (one["state"] != "ok"), one
+
+
+def test_for_people_each_check_is_a_line_that_begins_with_its_state_in_words(chat: Path) -> None:
+    said = hubbub("doctor", "--data", str(chat), "--port", "http")
+
+    assert (said.code, said.err) == (1, "")
+    *lines, blank, summary = said.out.splitlines()
+    assert blank == ""
+    checks = [line for line in lines if not line.startswith(" ")]
+    assert {line.split()[0] for line in checks} <= {"ok", "warning", "problem"}
+    [wrong] = [line for line in checks if line.startswith("problem  settings")]
+    assert "--port: “http” is not a port" in wrong
+    assert lines[lines.index(wrong) + 1].strip().startswith("→ ")
+    assert summary.endswith("1 problem.")
+    assert "\x1b" not in said.out
+
+
+def test_the_full_check_compares_the_indexes(chat: Path) -> None:
+    assert "integrity_check" in doctor(chat, "--full")["integrity"]["sentence"]
+
+
+# Settings
+
+
+def test_every_wrong_setting_is_named_and_all_else_is_looked_at(chat: Path) -> None:
+    found = examined(
+        *("--data", str(chat), "--port", "http", "--trusted-proxies", "proxy.lan"),
+        environment={"HUBBUB_GUESTS": "perhaps", "HUBBUB_LOG_FORMAT": "xml"},
+        code=1,
+    )
+    wrong = [one["sentence"] for one in found if one["name"] == "settings"]
+
+    assert sorted(sentence.partition(":")[0] for sentence in wrong) == [
+        *("--port", "--trusted-proxies", "HUBBUB_GUESTS", "HUBBUB_LOG_FORMAT")
+    ]
+    assert "integrity" in {one["name"] for one in found}
+
+
+def test_settings_that_do_not_go_together_are_named(tmp_path: Path) -> None:
+    found = doctor(tmp_path, "--no-limits", "--host", EVERYWHERE, code=1)
+    assert found["settings"]["sentence"].startswith("--no-limits: ")
+
+
+def test_an_option_that_it_does_not_have_is_refused() -> None:
+    assert "--bogus" in hubbub("doctor", "--bogus").sentence
+
+
+# The folder
+
+
+def test_a_folder_that_is_not_there_yet_is_told_and_not_made(tmp_path: Path) -> None:
+    found = doctor(tmp_path / "none")
+
+    assert found["data folder"]["state"] == "warning"
+    assert "--data" in found["data folder"]["do"]
+    assert "database" not in found
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
+def test_what_cannot_be_a_folder_is_a_problem(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert problems(doctor(tmp_path / name, code=1)) == ["data folder"]
+
+
+def test_what_others_may_read_is_told_with_the_command_that_ends_it(chat: Path) -> None:
+    chat.chmod(0o755)
+    found = doctor(chat)
+    assert found["permissions"]["state"] == "warning"
+    assert f"chmod 700 {chat}" in found["permissions"]["do"]
+
+    (chat / "secret.key").chmod(0o644)
+    found = doctor(chat, code=1)
+    assert problems(found) == ["permissions"]
+    assert "secret.key" in found["permissions"]["sentence"]
+    assert f"chmod 600 {chat / 'secret.key'}" in found["permissions"]["do"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_that_another_user_left_there_is_a_problem(chat: Path) -> None:
+    os.chown(chat / "secret.key", 12_345, 12_345)
+    found = doctor(chat, code=1)
+    assert problems(found) == ["permissions"]
+    assert "chown" in found["permissions"]["do"]
+
+
+def test_a_key_that_is_short_or_gone_is_told(chat: Path) -> None:
+    key = chat / "secret.key"
+    key.write_bytes(b"short")
+    assert problems(doctor(chat, code=1)) == ["key"]
+    key.unlink()
+    assert doctor(chat)["key"]["state"] == "warning"
+    assert not key.exists()
+
+
+# The database
+
+
+def test_a_database_that_is_damaged_in_the_middle_is_a_problem(chat: Path) -> None:
+    database = chat / "hubbub.db"
+    image = bytearray(database.read_bytes())
+    middle = len(image) // 2
+    image[middle : middle + 20_000] = b"\xa5" * 20_000
+    database.write_bytes(image)
+    found = doctor(chat, code=1)
+
+    assert problems(found) == ["integrity"]
+    assert "copy" in found["integrity"]["do"]
+
+
+def test_a_file_that_is_no_database_and_one_of_another_program_are_problems(chat: Path) -> None:
+    database = chat / "hubbub.db"
+    database.write_text("These are my notes. " * 400)
+    found = doctor(chat, code=1)
+    assert problems(found) == ["database"]
+    assert "not a database" in found["database"]["sentence"]
+
+    database.unlink()
+    with closing(sqlite3.connect(database)) as driver, driver:
+        driver.execute("CREATE TABLE songs (title)")
+    assert "not Hubbub's" in doctor(chat, code=1)["database"]["sentence"]
+
+
+def test_a_newer_schema_is_a_problem_and_an_older_one_a_warning(chat: Path) -> None:
+    change(chat, "UPDATE alembic_version SET version_num = '9999'")
+    found = doctor(chat, code=1)
+    assert problems(found) == ["database"]
+    assert "newer Hubbub (schema 9999" in found["database"]["sentence"]
+
+    change(chat, "UPDATE alembic_version SET version_num = '0000'")
+    found = doctor(chat)
+    assert found["database"]["state"] == "warning"
+    assert "older schema 0000" in found["database"]["sentence"]
+
+
+def test_a_row_that_names_one_that_is_gone_is_a_problem(chat: Path) -> None:
+    change(chat, "DELETE FROM users")
+    found = doctor(chat, code=1)
+    assert problems(found) == ["references"]
+    assert "messages" in found["references"]["sentence"]
+
+
+def test_a_database_older_than_what_was_shown_is_told(chat: Path) -> None:
+    change(chat, "UPDATE rooms SET rev = rev / 2")
+    assert "older than what people were shown" in doctor(chat)["shown"]["sentence"]
+    (chat / "shown").unlink()
+    found = doctor(chat)
+    assert found["shown"]["state"] == "warning"
+    assert "without the folder's file" in found["shown"]["sentence"]
+
+
+def test_a_message_from_the_future_is_told_with_how_far(chat: Path) -> None:
+    ahead = int(time.time() * 1000) + 3 * 3_600_000
+    change(chat, "UPDATE messages SET at = ? WHERE seq = (SELECT max(seq) FROM messages)", ahead)
+    found = doctor(chat)
+    assert found["newest message"]["state"] == "warning"
+    assert "3.0 hours ahead of this machine's clock" in found["newest message"]["sentence"]
+
+
+def test_a_locked_database_is_a_problem(chat: Path) -> None:
+    with closing(sqlite3.connect(chat / "hubbub.db", isolation_level=None)) as driver:
+        driver.execute("PRAGMA locking_mode=EXCLUSIVE")
+        driver.execute("BEGIN EXCLUSIVE")
+        found = doctor(chat, code=1)
+    assert "locked by another program" in found["database"]["sentence"]
+
+
+def test_a_quick_look_that_takes_too_long_is_ended(
+    chat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "STEPS", 1)
+    with closing(sqlite3.connect(chat / "hubbub.db")) as driver:
+        assert data.integrity(driver, full=False, limit_s=-1).state == "warning"
+        assert data.integrity(driver, full=True, limit_s=-1).state == "ok"
+
+
+def test_a_long_log_is_told() -> None:
+    assert data.log(10 * MB, runs=True).state == "ok"
+    assert "something keeps the server" in data.log(200 * MB, runs=True).sentence
+    assert "Leave it there" in data.log(200 * MB, runs=False).do
+
+
+# The port, and a server that runs
+
+
+@pytest.fixture
+def occupied() -> Iterator[int]:
+    """A port on which another program listens, and says nothing that is HTTP."""
+    with socket.create_server((HOST, 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+def test_a_port_that_another_program_has_is_a_problem(chat: Path, occupied: int) -> None:
+    found = doctor(chat, port=occupied, code=1)
+    assert problems(found) == ["port"]
+    assert found["port"]["sentence"] == f"Port {occupied} is in use by another program."
+
+
+def test_an_address_that_is_not_this_machines_is_a_problem(chat: Path) -> None:
+    found = doctor(chat, "--host", "192.0.2.1", code=1)  # of the documentation's (RFC 5737)
+    assert problems(found) == ["port"]
+    assert "--host" in found["port"]["do"]
+
+
+def test_a_running_server_is_looked_at_too_and_goes_on(server: Server) -> None:
+    House(server, "ana")
+    found = doctor(server.data, port=server.port)
+
+    assert problems(found) == []
+    for name in ("port", "server", "version", "server clock", "shown", "database", "permissions"):
+        assert found[name]["state"] == "ok", found[name]
+    assert __version__ in found["version"]["sentence"]
+    assert server.is_ready()
+    assert server.log == ""
+
+
+def test_a_server_with_other_settings_than_the_doctors_is_told(
+    server: Server, tmp_path: Path
+) -> None:
+    found = doctor(server.data)
+    assert found["port"]["state"] == "warning"
+    assert "options and variables of the server" in found["port"]["do"]
+
+    found = doctor(tmp_path / "other", port=server.port, code=1)
+    assert problems(found) == ["port"]
+    assert "Another Hubbub" in found["port"]["sentence"]
+
+
+def test_a_server_that_stops_is_not_ready() -> None:
+    assert server_.ready(Heard(503, {}, b"not ready\n")).state == "problem"
+
+
+def test_a_server_of_another_version_or_with_another_clock_is_told() -> None:
+    said = ServerInfo(
+        name="",
+        version="0.0.1",
+        registration="open",
+        guests=False,
+        needs_owner=False,
+        limits=Limits(text=1, frame_bytes=1, page=1),
+    )
+    assert "0.0.1" in server_.version(said).sentence
+    assert server_.version(None).state == "problem"
+
+    heard = Heard(200, {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}, b"")
+    now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC).timestamp()
+    assert server_.server_clock(heard, now + 2).state == "ok"
+    assert "90 s behind" in server_.server_clock(heard, now + 90).sentence
+    assert "90 s ahead of" in server_.server_clock(heard, now - 90).sentence
+    assert server_.server_clock(Heard(200, {}, b""), now).state == "warning"
+
+
+# The public address
+
+
+def test_through_a_public_address_all_is_asked(make_server: MakeServer) -> None:
+    running = make_server(command="serve")
+    public = f"http://{HOST}:{running.port}"
+    running.start()
+    where = ("--public-url", public, "--trusted-proxies", HOST)
+    found = doctor(running.data, *where, port=running.port, code=1)
+
+    for name in ("public address", "host header", "sockets"):
+        assert found[name]["state"] == "ok", found[name]
+    assert found["https"]["state"] == "warning"
+    # There is no proxy that would say for whom it asks.
+    assert problems(found) == ["proxy headers"]
+    assert "X-Forwarded-For" in found["proxy headers"]["do"]
+
+
+def test_a_public_address_where_nobody_is_or_that_has_no_name_is_told(chat: Path) -> None:
+    nowhere = f"http://{HOST}:{free_port()}"
+    assert doctor(chat, "--public-url", nowhere)["public address"]["state"] == "warning"
+
+    found = doctor(chat, "--public-url", "http://no-such-name.invalid", code=1)
+    assert problems(found) == ["public address"]
+
+
+def test_a_certificate_that_is_not_good_is_told() -> None:
+    error = ssl.SSLCertVerificationError(1, "certificate has expired")
+    found = outside.unreached("https://a.example", error)
+    assert found.state == "problem"
+    assert "certificate has expired" in found.sentence
+
+
+def test_https_without_trusted_proxies_is_told(chat: Path) -> None:
+    found = doctor(chat, "--public-url", f"https://{HOST}:{free_port()}")
+    assert found["trusted proxies"]["state"] == "warning"
+    assert "share the limits of one" in found["trusted proxies"]["sentence"]
+    assert "--trusted-proxies 127.0.0.1,::1" in found["trusted proxies"]["do"]
+
+
+@pytest.mark.parametrize(
+    ("host", "networks", "state"),
+    [
+        (HOST, (), "warning"),
+        (HOST, ("127.0.0.1", "::1"), "ok"),
+        (HOST, ("127.0.0.0/8",), "ok"),
+        (HOST, ("10.0.0.1",), "warning"),
+        (EVERYWHERE, ("10.0.0.1",), "ok"),
+        (HOST, ("0.0.0.0/0",), "problem"),
+        (HOST, ("127.0.0.1", "::/0"), "problem"),
+    ],
+)
+def test_who_is_trusted_must_be_the_proxy_and_nobody_else(
+    host: str, networks: tuple[str, ...], state: str
+) -> None:
+    settings = Settings(host=host, public_url="https://a.example", trusted_proxies=networks)
+    assert outside.trusted(settings).state == state
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "runs", "state"),
+    [
+        (200, b"ok\n", True, "ok"),
+        (200, b"<html>", True, "problem"),
+        (404, b"", True, "problem"),
+        (301, b"", True, "problem"),
+        (502, b"", True, "problem"),
+        (502, b"", False, "ok"),
+    ],
+)
+def test_what_answers_at_the_public_address_must_be_the_server(
+    status: int, body: bytes, runs: bool, state: str
+) -> None:
+    heard = Heard(status, {"location": "https://b.example/"}, body)
+    assert outside.answered("https://a.example", heard, runs=runs).state == state
+
+
+def test_what_a_proxy_must_pass_on_is_told() -> None:
+    assert outside.named(Heard(421, {}, b"")).state == "problem"
+    assert outside.forwarded(Heard(403, {}, b"")).state == "ok"
+    assert outside.forwarded(Heard(404, {}, b"")).state == "warning"
+    assert outside.sockets(Heard(400, {}, b"")).state == "problem"
+
+
+@pytest.mark.parametrize(
+    ("host", "public", "registration", "guests", "says"),
+    [
+        (HOST, None, "open", True, ""),
+        (EVERYWHERE, None, "open", True, "make an account, and may write"),
+        (EVERYWHERE, None, "open", False, "make an account."),
+        (EVERYWHERE, None, "invite", True, "server may write"),
+        (EVERYWHERE, None, "invite", False, ""),
+        (HOST, "https://a.example", "open", False, "make an account."),
+    ],
+)
+def test_who_may_join_is_said_in_words(
+    host: str, public: str | None, registration: str, guests: bool, says: str
+) -> None:
+    found = outside.joining(Settings(host=host, public_url=public), registration, guests)
+    assert (found.state, says in found.sentence) == ("warning" if says else "ok", True)
+
+
+# The machine
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "state"),
+    [
+        (50 * GB, 100 * GB, "ok"),
+        (9 * GB, 100 * GB, "warning"),
+        (900 * MB, 2 * GB, "warning"),
+        (99 * MB, 200 * MB, "problem"),
+        (0, 0, "problem"),
+    ],
+)
+def test_a_disk_that_is_nearly_full_is_told(free: int, total: int, state: str) -> None:
+    assert place.room_on_disk(free, total).state == state
+
+
+MOUNTS = r"""
+22 27 0:21 / / rw,relatime - ext4 /dev/vda rw
+23 22 0:40 / /srv rw,relatime shared:1 master:2 - nfs4 files:/srv rw
+24 23 0:41 / /srv/local rw - xfs /dev/vdb rw
+25 22 0:42 / /with\040space rw - fuse.sshfs there: rw
+26 22 0:43 / /twice rw - xfs /dev/vdc rw
+27 22 0:44 / /twice rw - tmpfs tmpfs rw
+28 22 0:45 / /srvother rw - cifs //a/b rw
+broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/home", "ext4"),
+        ("/srv/chat", "nfs4"),
+        ("/srv/local/chat", "xfs"),
+        ("/with space/chat", "fuse.sshfs"),
+        ("/twice", "tmpfs"),
+        ("/srvother/x", "cifs"),
+    ],
+)
+def test_the_kind_of_file_system_is_that_of_the_nearest_mount(path: str, kind: str) -> None:
+    assert place.kind_of(Path(path), MOUNTS) == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        *((kind, "ok") for kind in ("ext4", "xfs", "btrfs", "zfs", "apfs")),
+        *((kind, "warning") for kind in ("nfs4", "cifs", "9p", "fuse.sshfs", "fuse", "tmpfs")),
+    ],
+)
+def test_a_file_system_that_does_not_suit_is_told(kind: str, state: str, tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 27 0:21 / / rw - {kind} /dev/vda rw\n")
+    assert place.file_system(tmp_path / "none", mounts).state == state
+    assert place.file_system(tmp_path, tmp_path / "none").state == "ok", "it cannot be told"
+
+
+@pytest.mark.parametrize(("year", "state"), [(1970, "problem"), (2030, "ok"), (2106, "problem")])
+def test_a_clock_that_was_never_set_is_told(year: int, state: str) -> None:
+    assert machine.clock(datetime.datetime(year, 1, 1, tzinfo=datetime.UTC)).state == state
+
+
+@pytest.mark.parametrize(
+    ("most", "state"),
+    [(256, "warning"), (1024, "warning"), (65_536, "ok"), (float("inf"), "ok")],
+)
+def test_too_few_open_files_are_told(most: float, state: str) -> None:
+    assert machine.open_files(Settings(), most).state == state
+
+
+def test_files_that_run_out_are_told() -> None:
+    assert server_.files_left(server_.Files(900, 1024)).state == "warning"
+    assert server_.files_left(server_.Files(90, 1024)).state == "ok"
+
+
+def test_a_client_that_is_not_built_is_told(tmp_path: Path) -> None:
+    assert machine.client_built(tmp_path).state == "problem"
+    (tmp_path / "index.html").touch()
+    assert machine.client_built(tmp_path).state == "ok"
