@@ -29,6 +29,7 @@ run: $(venv)/.run $(client) ## start a chat on http://localhost:8080 (HOST=0.0.0
 
 test: $(venv)/.dev $(client) ## check and test everything, as CI does
 	@HUBBUB_CHROMIUM="$$(scripts/find-browser)" && export HUBBUB_CHROMIUM && \
+		HUBBUB_NGINX="$$(scripts/find-nginx)" && export HUBBUB_NGINX && \
 		exec $(python) scripts/checks.py
 
 lint: $(venv)/.dev ## check style, types and import layers

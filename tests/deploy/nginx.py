@@ -1,0 +1,224 @@
+"""The real nginx with deploy/nginx.conf, adapted in ports and paths only."""
+
+import contextlib
+import grp
+import itertools
+import os
+import pwd
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from tests.support.server import HOST, free_port
+from tests.support.waiting import until
+
+SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
+NAME = "chat.example.org"
+START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 10
+
+# The part of nginx.conf that distributions ship. Everything is kept below the test's own folder.
+AROUND = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/hubbub.conf;
+}}
+"""
+
+
+def why_not() -> str | None:
+    """Why nginx cannot be tested here, None if it can. `make test` says where nginx is."""
+    if not program():
+        return "there is no nginx here, and scripts/find-nginx could fetch none"
+    if not shutil.which("openssl"):
+        return "there is no openssl here to make a certificate with"
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.2", 0))
+    except OSError:
+        return "this system has no 127.0.0.2, from which another client could come"
+    return None
+
+
+def program() -> str | None:
+    return shutil.which(os.environ.get("HUBBUB_NGINX") or "nginx")
+
+
+_addresses = (f"127.0.0.{n}" for n in itertools.count(2))
+
+
+def new_address() -> str:
+    """An address of this machine from which nobody has called yet."""
+    return next(_addresses)
+
+
+class Nginx:
+    """Starts before ``hubbub_port``; people reach it by the name that the configuration has."""
+
+    def __init__(self, folder: Path, hubbub_port: int) -> None:
+        self._folder = folder
+        self.port, self.plain_port = free_port(), free_port()
+        self.certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
+        make_certificate(self.certificate, key)
+        (folder / "hubbub.conf").write_text(
+            adapted(
+                {
+                    "127.0.0.1:8080": f"{HOST}:{hubbub_port}",
+                    "listen 80;": f"listen {HOST}:{self.plain_port};",
+                    "listen 443 ssl": f"listen {HOST}:{self.port} ssl",
+                    f"/etc/letsencrypt/live/{NAME}": str(folder),
+                    "/var/www/html": str(folder / "www"),
+                }
+            )
+        )
+        (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=_user()))
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "error.log").read_text()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Nginx"]:
+        found = program()
+        assert found
+        command = [found, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf")]
+        # What it finds wrong before it has read where its log goes is told on stderr.
+        with (self._folder / "stderr").open("w") as stderr:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr)
+        try:
+            self._wait(process)
+            yield self
+        finally:
+            process.terminate()
+            process.wait(STOP_TIMEOUT_S)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            assert process.poll() is None, (self._folder / "stderr").read_text()
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection((HOST, self.port), 1).close()
+                return
+            assert time.monotonic() < deadline, "nginx does not listen"
+            time.sleep(0.01)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator["Client"]:
+        """Somebody who calls from an address of their own."""
+        address, sockets = new_address(), list[socket.socket]()
+
+        def make(_info: object) -> socket.socket:
+            sockets.append(socket.socket())
+            sockets[-1].setblocking(False)
+            sockets[-1].bind((address, 0))
+            return sockets[-1]
+
+        trust = ssl.create_default_context(cafile=self.certificate)
+        connector = aiohttp.TCPConnector(resolver=Here(), ssl=trust, socket_factory=make)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield Client(session, f"https://{NAME}:{self.port}")
+        # The session does not wait for the goodbyes of TLS.
+        await until(lambda: all(one.fileno() == -1 for one in sockets))
+
+
+class Client:
+    """Calls nginx by its name, over TLS."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self.url = url
+
+    async def call(
+        self, method: str, path: str, *, token: str | None = None, **more: Any
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The answer and its body; redirects are not followed."""
+        headers = {**more.pop("headers", {}), **_bearer(token)}
+        url = path if "://" in path else self.url + path
+        async with self._session.request(
+            method, url, headers=headers, allow_redirects=False, **more
+        ) as response:
+            return response, await response.read()
+
+    async def socket(
+        self, path: str = "/ws", *protocols: str, token: str | None = None, **headers: str
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Raises aiohttp.WSServerHandshakeError if it is refused."""
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        return await self._session.ws_connect(
+            self.url + path,
+            protocols=protocols,
+            headers={**named, **_bearer(token)},
+            # It would answer a close frame at once, and forget that one's code for its own
+            # trouble if nginx had hung up by then.
+            autoclose=False,
+        )
+
+
+class Here(AbstractResolver):
+    """Every name is this machine's."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host, host=HOST, port=port, family=socket.AF_INET, proto=0, flags=0
+            )
+        ]
+
+    async def close(self) -> None: ...
+
+
+def adapted(changes: dict[str, str]) -> str:
+    """The shipped file with these in place of those, each of which must be there.
+
+    It listens on IPv4 only, as not every machine has more.
+    """
+    text = re.sub(r"(?m)^\s*listen \[::\].*\n", "", SHIPPED.read_text())
+    for shipped, ours in changes.items():
+        assert shipped in text, f"deploy/nginx.conf no longer has {shipped}"
+        text = text.replace(shipped, ours)
+    return text
+
+
+def make_certificate(certificate: Path, key: Path) -> None:
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    name = ("-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}")
+    where = ("-keyout", str(key), "-out", str(certificate))
+    subprocess.run(
+        ["openssl", "req", "-x509", *new_key, "-days", "2", *name, *where],
+        check=True,
+        capture_output=True,
+    )
+
+
+def _user() -> str:
+    """Started by root, nginx works as another user, who may not look into the test's folder."""
+    if os.geteuid() != 0:
+        return ""
+    return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name};"
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
