@@ -49,7 +49,7 @@ def door(settings: Settings, *, make: bool) -> Iterator[Door]:
     """
     folder = DataFolder(settings.data)
     if not make:
-        _require_chat(folder)
+        require_chat(folder)
     deadline = time.monotonic() + PATIENCE_S
     while True:
         if server := _running(folder):
@@ -70,7 +70,8 @@ def door(settings: Settings, *, make: bool) -> Iterator[Door]:
         folder.release()
 
 
-def _require_chat(folder: DataFolder) -> None:
+def require_chat(folder: DataFolder) -> None:
+    """Raises FolderError if the folder has no database."""
     try:
         there = folder.database.exists()
     except PermissionError as error:
@@ -82,7 +83,7 @@ def _require_chat(folder: DataFolder) -> None:
 def _taken(folder: DataFolder) -> bool:
     """Whether the folder is ours alone from now on."""
     folder.prepare()
-    _require_owner(folder.database)
+    require_owner(folder.database)
     try:
         return folder.lock()
     except OSError as error:
@@ -91,9 +92,9 @@ def _taken(folder: DataFolder) -> bool:
         ) from error
 
 
-def _require_owner(database: Path) -> None:
+def require_owner(database: Path) -> None:
     """Files that root makes beside another user's would shut that user's server out."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # what cannot even be looked at is told of next
         uid = database.stat().st_uid
         if uid != os.geteuid():
             raise FolderError(f"{database} belongs to {_name_of(uid)}: run this as that user.")

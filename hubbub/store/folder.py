@@ -26,6 +26,7 @@ class DataFolder:
         self.path = path
         self.database = path / "hubbub.db"
         self.socket = path / "hubbub.sock"
+        self.key = path / "secret.key"
         self._lock: int | None = None
         self._shown: int | None = None
 
@@ -63,17 +64,28 @@ class DataFolder:
 
     def secret(self) -> bytes:
         """The key that signs session tokens: made at first use, readable by the owner only."""
-        path = self.path / "secret.key"
+        self._put_key(secrets.token_bytes(32))
+        key = self.key.read_bytes()
+        if len(key) < 32:
+            raise FolderError(f"{self.key} is damaged. Remove it; everybody then signs in again.")
+        return key
+
+    def adopt_secret(self, key: bytes) -> bool:
+        """Sign sessions with this key from now on; False if the folder has another, which stays.
+
+        That one may have been made because this one had become known.
+        """
+        self._put_key(key)
+        return self.key.read_bytes() == key
+
+    def _put_key(self, key: bytes) -> None:
+        """Only if there is none."""
         with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(self.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
+                file.write(key)
                 file.flush()
                 os.fsync(file.fileno())
-        key = path.read_bytes()
-        if len(key) < 32:
-            raise FolderError(f"{path} is damaged. Remove it; everybody then signs in again.")
-        return key
 
     def shown(self, epoch: str) -> int | None:
         """How many revs of this epoch a server in this folder has shown; None if unknown."""

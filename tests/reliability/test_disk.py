@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeServer
+from tests.support import disk
 from tests.support.chat import House, Visitors
 from tests.support.server import HOST, Server
 from tests.support.waiting import until
@@ -90,16 +91,8 @@ class Room:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for 2 MB."""
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root can mount the small disk that this test fills")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ("mount", "-t", "tmpfs", "-o", f"size={FULL}", "tmpfs", str(folder))
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(("umount", "--lazy", str(folder)), check=True)
+    with disk.small(tmp_path / "small", FULL) as folder:
+        yield folder
 
 
 def fill(file: Path) -> None:
