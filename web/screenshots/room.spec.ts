@@ -136,6 +136,7 @@ test('what opens in it', async () => {
   await expect(page.getByRole('complementary')).toContainText('Ada Lovelace');
   await takeAll(page, 'details');
   await page.goto('/rooms/release');
+  await expect(page.getByText('Then it can go out')).toBeVisible();
   await page.keyboard.press('Control+k');
   await expect(page.getByRole('option').first()).toBeVisible();
   await takeAll(page, 'switcher');
