@@ -79,7 +79,10 @@ export class Pointing {
   }
 
   point(key: Key | null): void {
-    if (this.#isLocked || key === this.active) return;
+    if (key === this.active) return;
+    // With a row that is gone its menu is gone too, and could not say so.
+    if (this.#isLocked && this.pointed.rows().some((row) => row.key === this.active)) return;
+    this.#isLocked = false;
     this.#keepFocus();
     this.active = key;
   }
