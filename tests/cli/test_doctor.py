@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -31,19 +32,19 @@ GB, MB = 10**9, 10**6
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
 
 
-def examined(
-    *arguments: str, code: int, environment: dict[str, str] | None = None
-) -> list[dict[str, str]]:
-    """What it says as JSON, having ended with this code."""
+def examined(*arguments: str, environment: dict[str, str] | None = None) -> list[dict[str, str]]:
+    """What it says as JSON, having ended with the code that belongs to it."""
     said = hubbub("doctor", "--json", *arguments, environment=environment)
-    assert (said.code, said.err) == (code, ""), said
+    assert said.err == ""
     found: list[dict[str, str]] = json.loads(said.out)
-    return found
+    assert said.code == int(any(one["state"] == "problem" for one in found))
+    # A checkout may not have built it yet, which is no other test's business.
+    return [one for one in found if one["name"] != "web client"]
 
 
-def doctor(folder: Path, *arguments: str, code: int = 0, port: int | None = None) -> Findings:
+def doctor(folder: Path, *arguments: str, port: int | None = None) -> Findings:
     where = ("--data", str(folder), "--port", str(port or free_port()))
-    return {one["name"]: one for one in examined(*where, *arguments, code=code)}
+    return {one["name"]: one for one in examined(*where, *arguments)}
 
 
 def problems(found: Findings) -> list[str]:
@@ -98,7 +99,7 @@ def test_a_healthy_folder_has_no_problem_and_is_left_as_it_was(chat: Path) -> No
 
 
 def test_json_is_a_list_of_objects_with_a_state_and_what_to_do(tmp_path: Path) -> None:
-    for one in examined("--data", str(tmp_path / "none"), "--port", "http", code=1):
+    for one in examined("--data", str(tmp_path / "none"), "--port", "http"):
         assert set(one) == {"name", "state", "sentence", "do"}
         assert one["state"] in ("ok", "warning", "problem")
         assert one["sentence"].endswith("."), one
@@ -116,7 +117,7 @@ def test_for_people_each_check_is_a_line_that_begins_with_its_state_in_words(cha
     [wrong] = [line for line in checks if line.startswith("problem  settings")]
     assert "--port: “http” is not a port" in wrong
     assert lines[lines.index(wrong) + 1].strip().startswith("→ ")
-    assert summary.endswith("1 problem.")
+    assert re.search(r"\d+ ok, .*\d+ problems?\.$", summary)
     assert "\x1b" not in said.out
 
 
@@ -131,7 +132,6 @@ def test_every_wrong_setting_is_named_and_all_else_is_looked_at(chat: Path) -> N
     found = examined(
         *("--data", str(chat), "--port", "http", "--trusted-proxies", "proxy.lan"),
         environment={"HUBBUB_GUESTS": "perhaps", "HUBBUB_LOG_FORMAT": "xml"},
-        code=1,
     )
     wrong = [one["sentence"] for one in found if one["name"] == "settings"]
 
@@ -142,7 +142,7 @@ def test_every_wrong_setting_is_named_and_all_else_is_looked_at(chat: Path) -> N
 
 
 def test_settings_that_do_not_go_together_are_named(tmp_path: Path) -> None:
-    found = doctor(tmp_path, "--no-limits", "--host", EVERYWHERE, code=1)
+    found = doctor(tmp_path, "--no-limits", "--host", EVERYWHERE)
     assert found["settings"]["sentence"].startswith("--no-limits: ")
 
 
@@ -165,7 +165,7 @@ def test_a_folder_that_is_not_there_yet_is_told_and_not_made(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
 def test_what_cannot_be_a_folder_is_a_problem(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert problems(doctor(tmp_path / name, code=1)) == ["data folder"]
+    assert problems(doctor(tmp_path / name)) == ["data folder"]
 
 
 def test_what_others_may_read_is_told_with_the_command_that_ends_it(chat: Path) -> None:
@@ -175,7 +175,7 @@ def test_what_others_may_read_is_told_with_the_command_that_ends_it(chat: Path) 
     assert f"chmod 700 {chat}" in found["permissions"]["do"]
 
     (chat / "secret.key").chmod(0o644)
-    found = doctor(chat, code=1)
+    found = doctor(chat)
     assert problems(found) == ["permissions"]
     assert "secret.key" in found["permissions"]["sentence"]
     assert f"chmod 600 {chat / 'secret.key'}" in found["permissions"]["do"]
@@ -184,7 +184,7 @@ def test_what_others_may_read_is_told_with_the_command_that_ends_it(chat: Path) 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_file_that_another_user_left_there_is_a_problem(chat: Path) -> None:
     os.chown(chat / "secret.key", 12_345, 12_345)
-    found = doctor(chat, code=1)
+    found = doctor(chat)
     assert problems(found) == ["permissions"]
     assert "chown" in found["permissions"]["do"]
 
@@ -192,7 +192,7 @@ def test_a_file_that_another_user_left_there_is_a_problem(chat: Path) -> None:
 def test_a_key_that_is_short_or_gone_is_told(chat: Path) -> None:
     key = chat / "secret.key"
     key.write_bytes(b"short")
-    assert problems(doctor(chat, code=1)) == ["key"]
+    assert problems(doctor(chat)) == ["key"]
     key.unlink()
     assert doctor(chat)["key"]["state"] == "warning"
     assert not key.exists()
@@ -207,7 +207,7 @@ def test_a_database_that_is_damaged_in_the_middle_is_a_problem(chat: Path) -> No
     middle = len(image) // 2
     image[middle : middle + 20_000] = b"\xa5" * 20_000
     database.write_bytes(image)
-    found = doctor(chat, code=1)
+    found = doctor(chat)
 
     assert problems(found) == ["integrity"]
     assert "copy" in found["integrity"]["do"]
@@ -216,19 +216,19 @@ def test_a_database_that_is_damaged_in_the_middle_is_a_problem(chat: Path) -> No
 def test_a_file_that_is_no_database_and_one_of_another_program_are_problems(chat: Path) -> None:
     database = chat / "hubbub.db"
     database.write_text("These are my notes. " * 400)
-    found = doctor(chat, code=1)
+    found = doctor(chat)
     assert problems(found) == ["database"]
     assert "not a database" in found["database"]["sentence"]
 
     database.unlink()
     with closing(sqlite3.connect(database)) as driver, driver:
         driver.execute("CREATE TABLE songs (title)")
-    assert "not Hubbub's" in doctor(chat, code=1)["database"]["sentence"]
+    assert "not Hubbub's" in doctor(chat)["database"]["sentence"]
 
 
 def test_a_newer_schema_is_a_problem_and_an_older_one_a_warning(chat: Path) -> None:
     change(chat, "UPDATE alembic_version SET version_num = '9999'")
-    found = doctor(chat, code=1)
+    found = doctor(chat)
     assert problems(found) == ["database"]
     assert "newer Hubbub (schema 9999" in found["database"]["sentence"]
 
@@ -240,7 +240,7 @@ def test_a_newer_schema_is_a_problem_and_an_older_one_a_warning(chat: Path) -> N
 
 def test_a_row_that_names_one_that_is_gone_is_a_problem(chat: Path) -> None:
     change(chat, "DELETE FROM users")
-    found = doctor(chat, code=1)
+    found = doctor(chat)
     assert problems(found) == ["references"]
     assert "messages" in found["references"]["sentence"]
 
@@ -266,7 +266,7 @@ def test_a_locked_database_is_a_problem(chat: Path) -> None:
     with closing(sqlite3.connect(chat / "hubbub.db", isolation_level=None)) as driver:
         driver.execute("PRAGMA locking_mode=EXCLUSIVE")
         driver.execute("BEGIN EXCLUSIVE")
-        found = doctor(chat, code=1)
+        found = doctor(chat)
     assert "locked by another program" in found["database"]["sentence"]
 
 
@@ -296,13 +296,13 @@ def occupied() -> Iterator[int]:
 
 
 def test_a_port_that_another_program_has_is_a_problem(chat: Path, occupied: int) -> None:
-    found = doctor(chat, port=occupied, code=1)
+    found = doctor(chat, port=occupied)
     assert problems(found) == ["port"]
     assert found["port"]["sentence"] == f"Port {occupied} is in use by another program."
 
 
 def test_an_address_that_is_not_this_machines_is_a_problem(chat: Path) -> None:
-    found = doctor(chat, "--host", "192.0.2.1", code=1)  # of the documentation's (RFC 5737)
+    found = doctor(chat, "--host", "192.0.2.1")  # of the documentation's (RFC 5737)
     assert problems(found) == ["port"]
     assert "--host" in found["port"]["do"]
 
@@ -326,7 +326,7 @@ def test_a_server_with_other_settings_than_the_doctors_is_told(
     assert found["port"]["state"] == "warning"
     assert "options and variables of the server" in found["port"]["do"]
 
-    found = doctor(tmp_path / "other", port=server.port, code=1)
+    found = doctor(tmp_path / "other", port=server.port)
     assert problems(found) == ["port"]
     assert "Another Hubbub" in found["port"]["sentence"]
 
@@ -363,7 +363,7 @@ def test_through_a_public_address_all_is_asked(make_server: MakeServer) -> None:
     public = f"http://{HOST}:{running.port}"
     running.start()
     where = ("--public-url", public, "--trusted-proxies", HOST)
-    found = doctor(running.data, *where, port=running.port, code=1)
+    found = doctor(running.data, *where, port=running.port)
 
     for name in ("public address", "host header", "sockets"):
         assert found[name]["state"] == "ok", found[name]
@@ -377,7 +377,7 @@ def test_a_public_address_where_nobody_is_or_that_has_no_name_is_told(chat: Path
     nowhere = f"http://{HOST}:{free_port()}"
     assert doctor(chat, "--public-url", nowhere)["public address"]["state"] == "warning"
 
-    found = doctor(chat, "--public-url", "http://no-such-name.invalid", code=1)
+    found = doctor(chat, "--public-url", "http://no-such-name.invalid")
     assert problems(found) == ["public address"]
 
 
