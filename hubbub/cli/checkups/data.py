@@ -22,7 +22,10 @@ _NEWEST = """
     SELECT max(messages.at) FROM rooms
     JOIN messages ON messages.room_pk = rooms.pk AND messages.seq = rooms.seq
 """
-PUT_BACK = "Stop the server, keep a copy of the folder as it is, and put the latest good copy back."
+PUT_BACK = (
+    "Stop the server, keep a copy of the folder as it is, and put the latest good backup back "
+    "(hubbub restore)."
+)
 
 
 def data(
@@ -111,7 +114,7 @@ def schema_of(driver: sqlite3.Connection, folder: DataFolder) -> Finding:
         return warning(
             "database",
             f"The database has the older schema {version or '(none)'}; this Hubbub has {HEAD}.",
-            "Make a copy before the next start, which brings it to the newer one.",
+            "Run hubbub backup before the next start, which brings it to the newer one.",
         )
     return ok("database", f"The database opens, and has this Hubbub's schema ({HEAD}).")
 
