@@ -1,0 +1,244 @@
+"""What the files in deploy/ name is there: sources, settings, commands, each other.
+
+Docker is not run. What can be known without it is looked at here.
+"""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import typer
+
+from hubbub.cli.commands import app
+from hubbub.cli.options import variable
+from tests.docs import pages
+from tests.support.site import Site
+
+ROOT = pages.ROOT
+DEPLOY = ROOT / "deploy"
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+COMPOSE = (DEPLOY / "compose.yaml").read_text()
+UNIT = (DEPLOY / "hubbub.service").read_text()
+README = (DEPLOY / "README.md").read_text()
+FILES = {path.name: path.read_text() for path in sorted(DEPLOY.iterdir()) if path.name[0] != "."}
+
+SERVE = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]  # a group
+OPTIONS = {
+    name for param in SERVE.params for name in (*param.opts, *param.secondary_opts) if name != "-h"
+}
+VARIABLES = {variable(name) for name in OPTIONS}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's, each on one line: FROM and what follows it, and so on."""
+    lines = re.sub(r"(?m)^#.*\n", "", DOCKERFILE).replace("\\\n", " ").splitlines()
+    return [
+        (word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines) if word
+    ]
+
+
+def of(word: str) -> list[str]:
+    return [rest for found, rest in instructions() if found == word]
+
+
+# Settings
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_variable_that_is_named_is_a_setting(name: str) -> None:
+    assert set(re.findall(r"\bHUBBUB_[A-Z][A-Z_]*\b", FILES[name])) <= VARIABLES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_option_of_hubbub_serve_that_is_named_is_one(name: str) -> None:
+    for command in re.findall(r"hubbub serve\b(.*)", FILES[name].replace("\\\n", " ")):
+        assert set(re.findall(r"--[a-z-]+", command)) <= OPTIONS
+
+
+# The image
+
+
+def test_what_is_copied_into_the_image_is_in_the_checkout_and_not_ignored() -> None:
+    copied = [
+        source
+        for rest in of("COPY")
+        if not rest.startswith("--from")
+        for source in shlex.split(rest)[:-1]
+    ]
+    assert copied
+    for source in copied:
+        assert (ROOT / source).exists(), source
+        assert sent(source.rstrip("/")), f".dockerignore leaves {source} out"
+
+
+def sent(path: str) -> bool:
+    """Whether .dockerignore lets it into the build; the last line that fits counts."""
+    in_it = True
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!")
+        if pattern and pattern[0] != "#" and _fits(path, pattern):
+            in_it = line.startswith("!")
+    return in_it
+
+
+def _fits(path: str, pattern: str) -> bool:
+    """A pattern fits what it names, and all that is below it."""
+    parts = path.split("/")
+    above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    if pattern.startswith("**/"):
+        return any(fnmatch(part, pattern[3:]) for part in parts)
+    return any(one.count("/") == pattern.count("/") and fnmatch(one, pattern) for one in above)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(".git/config", "hubbub-data/hubbub.db", ".venv/bin/python", "tests/conftest.py"),
+        *("web/node_modules/vite/package.json", "hubbub/gateway/static/index.html"),
+        "hubbub/cli/__pycache__/people.pyc",
+    ],
+)
+def test_nothing_that_is_not_copied_is_sent_to_docker(path: str) -> None:
+    assert not sent(path)
+
+
+def test_every_stage_that_is_copied_from_is_built_before() -> None:
+    known: set[str] = set()
+    for word, rest in instructions():
+        if word == "FROM" and (named := re.search(r" AS (\w+)$", rest)):
+            known.add(named[1])
+        if word == "COPY" and (source := re.match(r"--from=(\w+) ", rest)):
+            assert source[1] in known
+    assert known == {"client", "program"}
+
+
+def test_the_container_runs_as_nobody_special_and_ends_cleanly() -> None:
+    last = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
+    user = re.findall(r"^USER (\S+)$", last, re.MULTILINE)
+    assert user == ["hubbub"]
+    assert re.search(r"useradd --system --uid \d{5} .* hubbub\b", last)
+    assert of("STOPSIGNAL") == ["SIGTERM"]
+    assert of("VOLUME") == ["/data"]
+    assert of("EXPOSE") == ["8080"]
+
+
+def test_the_container_starts_a_server_on_all_addresses_with_its_data_in_the_volume() -> None:
+    [entry], [command] = of("ENTRYPOINT"), of("CMD")
+    assert json.loads(entry) == ["hubbub"]
+    everywhere = "0.0.0.0"  # noqa: S104 - of its container
+    assert json.loads(command) == ["serve", "--host", everywhere, "--data", "/data"]
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_health_check_tells_whether_the_server_is_ready(tmp_path: Path, ready: bool) -> None:
+    [check] = of("HEALTHCHECK")
+    python, *arguments = json.loads(check[check.index("[") :])
+    assert python == "python"
+    site = Site(tmp_path / "data").start()
+    try:
+        site.app.desk.ready = ready
+        here = [one.replace("8080", str(site.port)) for one in arguments]
+        assert here != arguments
+        done = subprocess.run([sys.executable, *here], check=False, capture_output=True, timeout=30)
+        assert (done.returncode == 0) is ready
+        site.app.desk.ready = True
+    finally:
+        site.stop()
+
+
+# Compose
+
+
+def test_what_compose_mounts_and_builds_is_there() -> None:
+    [context] = re.findall(r"context: (\S+)", COMPOSE)
+    [dockerfile] = re.findall(r"dockerfile: (\S+)", COMPOSE)
+    assert (DEPLOY / context).resolve() == ROOT
+    assert (ROOT / dockerfile).is_file()
+    for mounted in re.findall(r"- (\./[^:]+):", COMPOSE):
+        assert (DEPLOY / mounted).is_file()
+
+
+def test_every_volume_and_network_of_compose_is_declared() -> None:
+    declared = set(re.findall(r"^  (\w+):$", COMPOSE[COMPOSE.index("\nvolumes:") :], re.MULTILINE))
+    assert set(re.findall(r"- (\w+):/", COMPOSE)) == declared
+    for service in services().values():
+        assert re.search(r"networks:\n +(- )?chat", service)
+
+
+def test_both_containers_have_no_rights_that_they_do_not_need() -> None:
+    for name, service in services().items():
+        for line in (
+            "restart: unless-stopped",
+            "read_only: true",
+            "tmpfs:\n      - /tmp",
+            "cap_drop:\n      - ALL",
+            "security_opt:\n      - no-new-privileges:true",
+        ):
+            assert f"    {line}\n" in service, f"{name} has no {line}"
+
+
+def services() -> dict[str, str]:
+    body = COMPOSE[COMPOSE.index("\nservices:") : COMPOSE.index("\nnetworks:")]
+    parts = re.split(r"^  (\w+):$", body, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_hubbub_believes_the_address_that_compose_gives_to_caddy_and_no_other() -> None:
+    [believed] = re.findall(r"HUBBUB_TRUSTED_PROXIES: (\S+)", services()["hubbub"])
+    [given] = re.findall(r"ipv4_address: (\S+)", services()["caddy"])
+    assert believed == given
+    # Nor can anybody reach it but through Caddy.
+    assert "ports:" not in services()["hubbub"]
+
+
+def test_compose_gives_caddy_what_its_configuration_asks_for() -> None:
+    asked = set(re.findall(r"\{\$(\w+):", FILES["Caddyfile"]))
+    assert asked == set(re.findall(r"^      (\w+): ", services()["caddy"], re.MULTILINE))
+
+
+# systemd
+
+
+def test_the_unit_ends_as_the_server_does_and_may_open_a_file_for_each_connection() -> None:
+    given = dict(line.split("=", 1) for line in UNIT.splitlines() if re.match(r"[A-Z]\w+=", line))
+    assert given["ExecStart"].endswith("/hubbub serve")
+    assert int(given["LimitNOFILE"]) >= 65536
+    assert int(given["TimeoutStopSec"]) > 5
+    assert given["Restart"] == "on-failure"
+    # Without the time of boot in /proc there would be no process_… in /metrics.
+    assert "ProcSubset" not in given
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze here")
+def test_systemd_understands_the_unit_and_finds_it_well_locked_in(tmp_path: Path) -> None:
+    unit = tmp_path / "hubbub.service"
+    # It looks for the program and the user, which only an installed Hubbub has.
+    text = UNIT.replace("/opt/hubbub/bin/hubbub", sys.executable)
+    unit.write_text(re.sub(r"(?m)^(User|Group)=.*\n", "", text))
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    about_it = [line for line in verified.stderr.splitlines() if "hubbub" in line]
+    assert about_it == []
+
+
+# The page
+
+
+def test_every_link_of_the_page_leads_somewhere_and_every_file_is_told_of() -> None:
+    targets = [target for _, target in pages.links(README) if not re.match(r"[a-z]+:", target)]
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        there = (DEPLOY / path).resolve()
+        assert there.exists(), target
+        assert not anchor or anchor in pages.anchors(there.read_text()), target
+    assert set(FILES) - {"README.md"} <= {target.partition("#")[0] for target in targets}
