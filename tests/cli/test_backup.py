@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -50,28 +50,6 @@ def move_away(server: Server) -> None:
 def only(file: Path) -> None:
     """Nothing that was half done lies beside it."""
     assert [one.name for one in file.parent.iterdir() if file.name in one.name] == [file.name]
-
-
-@pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a chat that has been stopped, with one account."""
-    folder = tmp_path_factory.mktemp("left") / "data"
-    assert hubbub("user", "add", "ana", "--bot", "--data", str(folder)).code == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def good(left: Path) -> Path:
-    """A backup of it."""
-    file = left.with_name("good.db")
-    assert hubbub("backup", str(file), "--data", str(left)).code == 0
-    return file
-
-
-@pytest.fixture
-def file(good: Path, tmp_path: Path) -> Path:
-    """A copy of that backup, to be spoiled."""
-    return Path(shutil.copy(good, tmp_path / "file.db"))
 
 
 # There and back
@@ -244,140 +222,6 @@ def test_a_key_that_was_made_since_stays(good: Path, tmp_path: Path) -> None:
     assert said.code == 0
     assert "another secret.key than the backup" in said.err.splitlines()[-1]
     assert (data / "secret.key").read_bytes() == b"k" * 32
-
-
-# What is refused
-
-
-def spoil_half(file: Path) -> None:
-    os.truncate(file, file.stat().st_size // 2)
-
-
-def spoil_page(file: Path) -> None:
-    image = bytearray(file.read_bytes())
-    with closing(sqlite3.connect(file)) as driver:
-        found = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_users_name'"
-        (page,) = driver.execute(found).fetchone()
-    image[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
-    file.write_bytes(image)
-
-
-def spoil_index(file: Path) -> None:
-    """Sound pages that contradict each other: only a thorough check finds it."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as driver:
-        driver.execute("PRAGMA writable_schema=ON")
-        driver.execute("DELETE FROM sqlite_master WHERE name = 'ix_users_name'")
-        driver.execute("INSERT INTO users (name, display_name, role, created_at) VALUES (1,1,1,1)")
-
-
-def spoil_schema(file: Path) -> None:
-    with closing(sqlite3.connect(file, isolation_level=None)) as driver:
-        driver.execute("UPDATE alembic_version SET version_num = '9999'")
-
-
-def notes(file: Path) -> None:
-    file.write_text("These are my notes. " * 400)
-
-
-def songs(file: Path) -> None:
-    file.unlink()
-    with closing(sqlite3.connect(file, isolation_level=None)) as driver:
-        driver.execute("CREATE TABLE songs (title)")
-
-
-def folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "why"),
-    [
-        (spoil_half, "is damaged"),
-        (spoil_page, "is damaged"),
-        (spoil_index, "is damaged"),
-        (spoil_schema, "was written by a newer Hubbub"),
-        (notes, "is not a database"),
-        (songs, "is not Hubbub's"),
-        (lambda file: file.write_bytes(b""), "is not Hubbub's"),
-        (Path.unlink, "There is no file"),
-        (folder, "There is no file"),
-    ],
-)
-def test_what_is_no_whole_backup_is_refused_before_the_folder_is_touched(
-    spoil: Callable[[Path], None], why: str, file: Path, tmp_path: Path
-) -> None:
-    spoil(file)
-    said = restore(file, tmp_path / "data")
-    assert said.code == FAILED
-    sentence = said.err.splitlines()[-1]
-    assert sentence.startswith("hubbub: ")
-    assert why in sentence
-    assert str(file) in sentence
-    assert "Traceback" not in said.err
-    assert not (tmp_path / "data").exists()
-
-
-@pytest.mark.parametrize("end", ["", "-wal"])
-def test_a_folder_that_has_a_database_or_the_log_of_one_is_refused(
-    end: str, good: Path, tmp_path: Path
-) -> None:
-    there = tmp_path / f"hubbub.db{end}"
-    there.write_text("mine")
-    said = restore(good, tmp_path)
-    assert said.code == FAILED
-    assert said.sentence.startswith(f"{there} is there already.")
-    assert there.read_text() == "mine"
-    assert list(tmp_path.iterdir()) == [there]
-
-
-def test_a_folder_with_a_running_server_is_refused(server: Server, good: Path) -> None:
-    assert "is there already. Stop its server" in restore(good, server.data).sentence
-    move_away(server)
-    said = restore(good, server.data)
-    assert said.code == FAILED
-    assert said.err.endswith(f"A server is using {server.data}. Stop it first.\n")
-    assert not (server.data / "hubbub.db").exists()
-
-
-def test_a_folder_that_cannot_be_used_is_told(good: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for path in ("file", "file/below", "x" * 300):
-        said = restore(good, tmp_path / path)
-        assert said.code == FAILED
-        assert str(tmp_path / path) in said.err.splitlines()[-1]
-        assert "Traceback" not in said.err
-
-
-def test_a_backup_replaces_nothing_unless_told_to(left: Path, tmp_path: Path) -> None:
-    def refused(file: Path, *options: str) -> str:
-        said = hubbub("backup", str(file), "--data", str(left), *options)
-        assert said.code == FAILED
-        return said.sentence
-
-    file = tmp_path / "chat.db"
-    file.write_text("mine")
-    assert refused(file) == f"{file} is there already. Give another name, or --force."
-    assert file.read_text() == "mine"
-    assert refused(tmp_path, "--force").startswith(f"{tmp_path} is a folder.")
-    assert refused(tmp_path / "no/chat.db").startswith(f"There is no folder {tmp_path / 'no'}.")
-    for name in ("hubbub.db", "chat.db"):
-        assert "is in the data folder" in refused(left / name, "--force")
-    assert refused(Path("/dev/null"), "--force").startswith("/dev/null is there already.")
-
-    done(hubbub("backup", str(file), "--data", str(left), "--force"))
-    done(restore(file, tmp_path / "data"))
-    said = hubbub("backup", str(tmp_path / "other.db"), "--data", str(tmp_path / "nowhere"))
-    assert said.sentence.startswith("There is no chat in")
-
-
-def test_a_damaged_database_gives_no_backup(left: Path, tmp_path: Path) -> None:
-    database = shutil.copytree(left, tmp_path / "data") / "hubbub.db"
-    spoil_page(database)
-    said = hubbub("backup", str(tmp_path / "chat.db"), "--data", str(database.parent))
-    assert said.code == FAILED
-    assert said.err.splitlines()[-1].startswith(f"hubbub: {database} is damaged")
-    assert [one.name for one in tmp_path.iterdir() if "chat.db" in one.name] == []
 
 
 # Bad moments
