@@ -37,7 +37,7 @@ READERS = 2
 # The log is moved into the database when it is about so long: 16 MB take some 20 ms, in which
 # nothing can be committed. How many batches that is depends on what is written.
 LOG_PAGES = 4_096
-CHECKPOINT_EVERY = (50, 500)  # batches: at least, at most
+CHECKPOINT_EVERY = (250, 1_000)  # batches: at least, at most
 IDLE_S = 1.0  # without work for so long, the log is moved into the database
 SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
 CLOSING_WAITS_MS = 500  # for another program's lock, once the server stops
