@@ -8,6 +8,7 @@ share it. Reads run on a few reader threads, each in a snapshot of its own.
 
 import asyncio
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -131,7 +132,7 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="hubbub-writer", daemon=True)
         self._closing = False
         self._batches_since_checkpoint = 0
-        self._checkpoint_every = CHECKPOINT_EVERY[0]
+        self._pages_a_batch = math.inf  # until the first checkpoint finds out
         self._scrub = False
         self._scrubbed_at = 0.0
         self.waiting = 0
@@ -315,7 +316,7 @@ class Ledger:
             self._scrubbed_at = now
             if self._checkpoint("TRUNCATE"):
                 self._scrub = False
-        elif idle or self._batches_since_checkpoint >= self._checkpoint_every:
+        elif idle or self._batches_since_checkpoint >= self._checkpoint_every():
             large = self._database.log_bytes() > TRUNCATE_ABOVE_BYTES
             self._checkpoint("TRUNCATE" if large else "PASSIVE")
 
@@ -324,7 +325,11 @@ class Ledger:
         self._batches_since_checkpoint = 0
         self.figures.checkpoints += 1
         is_done, pages = self._database.checkpoint(self._writer, mode)
-        if pages:
-            least, most = CHECKPOINT_EVERY
-            self._checkpoint_every = max(least, min(most, LOG_PAGES * batches // pages))
+        if batches and pages:
+            self._pages_a_batch = pages / batches
         return is_done
+
+    def _checkpoint_every(self) -> int:
+        """How many batches make a log of about the length wanted, as they were lately."""
+        least, most = CHECKPOINT_EVERY
+        return max(least, min(most, int(LOG_PAGES / self._pages_a_batch)))
