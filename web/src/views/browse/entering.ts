@@ -1,0 +1,14 @@
+/** From a dialog into the room that it found or made. */
+
+import { tick } from 'svelte';
+import { dialogs, type DialogName } from '../../app/dialogs.svelte';
+import { roomRoute, router } from '../../app/router.svelte';
+
+/** Whoever has closed the dialog meanwhile, or opened another, stays where they are. */
+export async function enterFrom(dialog: DialogName, room: string): Promise<void> {
+  if (dialogs.open !== dialog) return;
+  dialogs.close();
+  // The dialog gives the focus back first; then the room takes it.
+  await tick();
+  router.go(roomRoute(room));
+}
