@@ -1,5 +1,6 @@
 /** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
 
+import { lengthOf } from '../../app/trying.svelte';
 import type { DoorWords } from '../../words/en/door';
 
 const NAME_MAX = 32;
@@ -14,8 +15,6 @@ type Sentence = {
 /** What is wrong, as the key of its sentence; null: nothing that could be seen from here. */
 export type Problem = Sentence | null;
 
-const length = (text: string): number => [...text].length;
-
 /** The form that a typed name takes. Case folding is more than lower case in these two letters. */
 export function handleOf(typed: string): string {
   const folded = typed.trim().normalize('NFKC').toLowerCase();
@@ -26,21 +25,21 @@ export function nameProblem(typed: string): Problem {
   const name = handleOf(typed);
   if (name === '') return 'nameMissing';
   if (!/^[\p{L}\p{N}\p{M}._-]+$/u.test(name)) return 'nameCharacters';
-  if (length(name) > NAME_MAX) return 'nameLong';
+  if (lengthOf(name) > NAME_MAX) return 'nameLong';
   if (/^[\p{M}._-]|[._-]$/u.test(name)) return 'nameEdges';
   return null;
 }
 
 export function passwordProblem(password: string): Problem {
-  return length(password) < PASSWORD_MIN ? 'passwordShort' : null;
+  return lengthOf(password) < PASSWORD_MIN ? 'passwordShort' : null;
 }
 
 export function displayNameProblem(typed: string): Problem {
-  return length(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
+  return lengthOf(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
 }
 
 /** Its sentence stands in other words, those of a new server's settings. */
 export function serverNameProblem(typed: string): 'serverNameMissing' | 'serverNameLong' | null {
   if (typed.trim() === '') return 'serverNameMissing';
-  return length(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;
+  return lengthOf(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;
 }
