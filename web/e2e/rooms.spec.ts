@@ -121,8 +121,10 @@ test('with the keyboard: the switcher, and to the next room and the next unread 
   await keyboard.press('Control+/');
   await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toContainText('Unread room below');
   await keyboard.press('Escape');
+  // All of it is for the switcher, however soon it comes.
   await keyboard.press('Control+k');
   await keyboard.type(ana.name);
+  await expect(field).toHaveValue(ana.name);
   await page.getByRole('group', { name: 'People' }).getByRole('option', { name: ana.name }).waitFor();
   await keyboard.press('Enter');
   await expect(heading(page, ana.name)).toBeVisible();

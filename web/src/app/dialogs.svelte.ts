@@ -4,8 +4,11 @@ export type DialogName = 'switcher' | 'new-room' | 'new-direct' | 'keys' | 'sign
 
 class Dialogs {
   open = $state.raw<DialogName | null>(null);
+  /** What was typed before the switcher was there to take it. */
+  typedAhead = '';
 
   show(name: DialogName): void {
+    this.typedAhead = '';
     this.open = name;
   }
 

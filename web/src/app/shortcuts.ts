@@ -51,6 +51,16 @@ export function onKey(event: KeyboardEvent): void {
   run();
 }
 
+/** Whoever presses the switcher's key types on at once: that is for it, and not for the composer. */
+export function typeAhead(event: KeyboardEvent): void {
+  if (dialogs.open !== 'switcher' || document.querySelector('dialog[open]')) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.key.length > 1 && event.key !== 'Enter') return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (event.key !== 'Enter') dialogs.typedAhead += event.key;
+}
+
 /** What stands in a dialog is not thrown away by a key; only these two give way to each other. */
 function isBlocked(): boolean {
   if (dialogs.open) return dialogs.open !== 'switcher' && dialogs.open !== 'keys';
