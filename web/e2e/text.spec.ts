@@ -34,6 +34,8 @@ test('hostile Markdown and HTML are shown as text', async ({ someone }) => {
   const { page } = ana;
   const requests: string[] = [];
   page.on('request', (request) => requests.push(request.url()));
+  // The room's own title comes a moment after the room.
+  await expect(page).toHaveTitle(/^#Room/);
   const title = await page.title();
   await composer(page).fill(HOSTILE);
   await composer(page).press('Enter');
