@@ -16,8 +16,10 @@ from hubbub.model.settings import RateLimit, Settings
 DEFAULTS = Settings()
 PORT_MAX = 65_535
 SEND_BUFFER_MIN = 64 * 1024
+WORKERS_MAX = 64
 
 WHERE = "Where"
+SHARED = "Beyond one process"
 WHO = "Who may join"
 AROUND = "Behind a proxy, and from other sites"
 LIMITS = "Limits"
@@ -132,6 +134,31 @@ def rate(text: str) -> RateLimit:
     return limit
 
 
+def workers(text: str) -> int:
+    return whole(text, 1, WORKERS_MAX, f"a number of processes from 1 to {WORKERS_MAX}")
+
+
+def database(text: str) -> str:
+    return _service(text, ("postgresql", "postgres"), "postgresql://hubbub@db.example.org/hubbub")
+
+
+def bus(text: str) -> str:
+    return _service(text, ("nats", "tls"), "nats://bus.example.org:4222")
+
+
+def _service(text: str, schemes: tuple[str, ...], example: str) -> str:
+    """The address of a server of ours; it may hold a password, so it is not said again."""
+    try:
+        parts = urlsplit(text)
+        right = parts.scheme in schemes and not any(mark.isspace() for mark in text)
+        _ = parts.port
+    except ValueError:
+        right = False
+    if not right:
+        raise refuse(f"that is not an address such as {example}.")
+    return text
+
+
 def public_url(text: str) -> str:
     parts = _split(text)
     if parts is None or parts.scheme not in ("http", "https") or parts.path not in ("", "/"):
@@ -196,6 +223,10 @@ PublicUrl = Annotated[
     str | None,
     setting("--public-url", "Where people come in, behind a proxy", WHERE, "URL", public_url),
 ]
+Store = Annotated[
+    str | None,
+    setting("--database", "PostgreSQL, instead of a file in --data", SHARED, "URL", database),
+]
 
 
 def settings_of(
@@ -206,6 +237,15 @@ def settings_of(
     log_format: Annotated[
         LogFormat | None,
         setting("--log-format", "text or json, to stderr", WHERE, "FORMAT"),
+    ] = None,
+    database: Store = None,
+    bus: Annotated[
+        str | None,
+        setting("--bus", "NATS, between servers on one database", SHARED, "URL", bus),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        setting("--workers", "Processes on this machine", SHARED, "N", workers),
     ] = None,
     registration: Annotated[
         Registration | None,
@@ -260,7 +300,25 @@ def settings_of(
             f"it is for measuring on this machine alone, but --host is {settings.host}.",
             param_hint="--no-limits",
         )
+    _require_shared_database(settings)
     return settings
+
+
+def _require_shared_database(settings: Settings) -> None:
+    """SQLite has one writer, so whatever needs several processes needs PostgreSQL."""
+    if settings.database is not None:
+        return
+    if settings.workers > 1:
+        raise typer.BadParameter(
+            "SQLite is for one process, as only one can write to it at a time and nobody would "
+            "tell the others. Give a PostgreSQL with --database, or leave --workers out.",
+            param_hint="--workers",
+        )
+    if settings.bus is not None:
+        raise typer.BadParameter(
+            "a bus is for servers that share a PostgreSQL. Give it with --database.",
+            param_hint="--bus",
+        )
 
 
 def with_settings(command: Callable[[Settings], None]) -> Callable[..., None]:

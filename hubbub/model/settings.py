@@ -20,13 +20,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``registration`` and ``guests`` are None when the operator leaves them to the owner, who
     changes them in the web client; until then ``default_registration`` and ``default_guests``
     hold. With ``first_owns`` the first account of all is the owner's. ``limits`` is False only
-    for measuring, on loopback.
+    for measuring, on loopback. ``database`` is the address of a PostgreSQL, None for SQLite in
+    the data folder; ``bus`` is that of a NATS, which several servers on one PostgreSQL share.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     data: Path = Path("hubbub-data")
     public_url: str | None = None
+    database: str | None = None
+    bus: str | None = None
+    workers: int = 1
     registration: Registration | None = None
     guests: bool | None = None
     default_registration: Registration = "invite"

@@ -29,6 +29,9 @@ WRONG: dict[str, tuple[str, ...]] = {
         "https://",
     ),
     "--log-format": ("xml",),
+    "--database": ("sqlite:///chat.db", "db.example.org", "postgresql://db:port/chat", "a b"),
+    "--bus": ("bus.example.org:4222", "http://bus.example.org", "nats://bus:port"),
+    "--workers": ("0", "65", "many"),
     "--registration": ("perhaps",),
     "--guests": (),
     "--allowed-hosts": ("https://chat.lan", "*.lan"),
@@ -80,6 +83,17 @@ def test_the_command_ends_with_the_code_and_the_sentence() -> None:
     said = hubbub("serve", "--port", "http", environment={"HUBBUB_GUESTS": "true"})
     assert said.code == MISUSED
     assert said.sentence == "--port: “http” is not a port: give a number from 1 to 65535."
+
+
+@pytest.mark.parametrize("option", ["--workers=2", "--bus=nats://127.0.0.1:4222"])
+def test_sqlite_stays_one_process_and_the_refusal_says_why(option: str, tmp_path: Path) -> None:
+    said = hubbub("serve", option, cwd=tmp_path)
+
+    assert said.code == MISUSED
+    assert said.sentence.startswith(option.partition("=")[0])
+    assert "PostgreSQL" in said.sentence
+    assert "--database" in said.sentence
+    assert list(tmp_path.iterdir()) == []
 
 
 class Interrupting(MetaPathFinder):

@@ -128,7 +128,8 @@ def dependencies() -> Iterator[str]:
         *project["tool"]["uv"]["constraint-dependencies"],
         *(one for group in groups for one in group if isinstance(one, str)),
     ]
-    for one in required:
+    extras = project["project"]["optional-dependencies"].values()
+    for one in {*required, *(one for extra in extras for one in extra)}:
         yield re.split(r"[<>=!~\[; ]", one)[0]
     web = msgspec.json.decode((ROOT / "web" / "package.json").read_bytes())
     yield from web.get("dependencies", {})
