@@ -26,9 +26,9 @@ from hubbub.model.errors import HubbubError
 from hubbub.model.outcome import RoomState
 from hubbub.model.reading import Notice
 from hubbub.model.settings import Settings
-from hubbub.store.database import Database
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.ledger import Ledger
+from hubbub.store.sqlite import Database
 from hubbub.wire import text
 from hubbub.wire.frames import CLOSE_RESTART
 

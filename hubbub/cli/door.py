@@ -18,9 +18,9 @@ from hubbub.model.accounts import OPERATOR, Prepare
 from hubbub.model.base import Query, Reply
 from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.settings import Settings
-from hubbub.store.database import Database
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.ledger import Ledger
+from hubbub.store.sqlite import Database
 
 # A server that is starting holds the folder before it listens; so does another command like this.
 PATIENCE_S = 5.0

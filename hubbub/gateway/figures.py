@@ -121,7 +121,7 @@ FIGURES: tuple[Figure, ...] = (
         "hubbub_ledger_checkpoints",
         CounterMetricFamily,
         "Times the log was moved into the database.",
-        lambda desk, tally: desk.ledger.figures.checkpoints,
+        lambda desk, tally: desk.ledger.checkpoints,
     ),
     Figure(
         "hubbub_ledger_waiting",

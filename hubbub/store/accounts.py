@@ -3,19 +3,25 @@
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from hubbub.model.base import Millis
 from hubbub.store.database import Connection
+from hubbub.store.migrations import WORKS_WITH
 from hubbub.store.sql import Sized, Sql
 from hubbub.store.tables import invites, server, sessions, users
 
-_SERVER = Sql(select(server.c.key, server.c.value))
-_SET_SERVER = Sql(
-    upsert(server)
-    .values(key=bindparam("key"), value=bindparam("value"))
-    .on_conflict_do_update(index_elements=["key"], set_={"value": bindparam("value")})
+# Of no concern to anyone outside the store.
+_SIGNING_KEY = "signing_key"
+_SERVER = Sql(
+    select(server.c.key, server.c.value).where(
+        server.c.key != _SIGNING_KEY, server.c.key != WORKS_WITH
+    )
 )
+_SERVER_VALUE = Sql(select(server.c.value).where(server.c.key == bindparam("key")))
+_CHANGE_SERVER = Sql(
+    update(server).where(server.c.key == bindparam("key_")).values(value=bindparam("to"))
+)
+_ADD_SERVER = Sql(insert(server).values(key=bindparam("key"), value=bindparam("value")))
 
 _USER_COLUMNS = (
     users.c.id,
@@ -196,7 +202,16 @@ class Accounts:
         return dict(self.db.rows(_SERVER))
 
     def set_server_value(self, key: str, value: str) -> None:
-        self.db.run(_SET_SERVER, key=key, value=value)
+        if not self.db.run(_CHANGE_SERVER, key_=key, to=value):
+            self.db.run(_ADD_SERVER, key=key, value=value)
+
+    def secret(self) -> bytes | None:
+        """The key that signs sessions, if the database has it: the data folder's goes before."""
+        row = self.db.row(_SERVER_VALUE, key=_SIGNING_KEY)
+        return bytes.fromhex(row[0]) if row else None
+
+    def set_secret(self, key: bytes) -> None:
+        self.set_server_value(_SIGNING_KEY, key.hex())
 
     def user(self, name: str) -> UserRow | None:
         """The account of this handle."""

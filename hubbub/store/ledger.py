@@ -8,7 +8,6 @@ share it. Reads run on a few reader threads, each in a snapshot of its own.
 
 import asyncio
 import contextlib
-import math
 import queue
 import threading
 import time
@@ -22,26 +21,13 @@ from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Millis, Query, Reply
 from hubbub.model.errors import Busy, HubbubError
 from hubbub.model.outcome import Outcome, Told
-from hubbub.store.database import (
-    FAILURES,
-    TRUNCATE_ABOVE_BYTES,
-    Connection,
-    Database,
-    unavailable,
-)
+from hubbub.store.database import Connection, Database, Upkeep
 from hubbub.store.tx import Tx
 
 BATCH_MAX = 1_000  # commands in one transaction: bounds how long the first of them waits
 WAITING_MAX = 20_000  # commands; above it new ones are answered `busy`
 READING_MAX = 2_000  # queries waiting for a reader; likewise
 READERS = 2
-# The log is moved into the database when it is about so long: 16 MB take some 20 ms, in which
-# nothing can be committed. How many batches that is depends on what is written.
-LOG_PAGES = 4_096
-CHECKPOINT_EVERY = (250, 1_000)  # batches: at least, at most
-IDLE_S = 1.0  # without work for so long, the log is moved into the database
-SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
-CLOSING_WAITS_MS = 500  # for another program's lock, once the server stops
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -96,7 +82,6 @@ class Figures:
         self.commands = 0
         self.commit_s = 0.0
         self.failures = 0
-        self.checkpoints = 0
 
 
 class Ledger:
@@ -125,23 +110,25 @@ class Ledger:
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._writer: Connection
+        self._upkeep = Upkeep()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubbub-reader")
         self._reader = threading.local()
         self._connections: list[Connection] = []
         self._reading = 0
         self._thread = threading.Thread(target=self._run, name="hubbub-writer", daemon=True)
         self._closing = False
-        self._batches_since_checkpoint = 0
-        self._pages_a_batch = math.inf  # until the first checkpoint finds out
-        self._scrub = False
-        self._scrubbed_at = 0.0
         self.waiting = 0
         self.figures = Figures()
+
+    @property
+    def checkpoints(self) -> int:
+        return self._upkeep.checkpoints
 
     def start(self) -> None:
         """Open the database and begin; call it on the running loop."""
         self._loop = asyncio.get_running_loop()
         self._writer = self._database.writer()
+        self._upkeep = self._database.upkeep(self._writer)
         self._thread.start()
 
     async def drain(self) -> None:
@@ -159,9 +146,7 @@ class Ledger:
         await self._loop.run_in_executor(None, self._readers.shutdown)
         for connection in self._connections:
             connection.close()
-        # SQLite does it too with the last connection, but leaves what it moves.
-        with contextlib.suppress(OSError, *FAILURES):
-            self._checkpoint("TRUNCATE")
+        self._upkeep.finish()
         self._writer.close()
         self._database.close()
 
@@ -209,25 +194,24 @@ class Ledger:
                 return function(Tx(connection, self._clock()))
             finally:
                 connection.rollback()
-        except FAILURES as error:
+        except self._database.failures as error:
             log.warning("reading failed", error=str(error))
-            raise unavailable(error) from error
+            raise self._database.unavailable(error) from error
 
     def _run(self) -> None:
         """The writer thread."""
         while (batch := self._take()) is not None:
             if batch:
                 if self._closing:
-                    self._writer.wait_for_lock(CLOSING_WAITS_MS)
+                    self._writer.hurry()
                 results = self._carry_out(batch)
                 self._loop.call_soon_threadsafe(self._deliver, batch, results)
-            with contextlib.suppress(OSError, *FAILURES):
-                self._tidy(idle=not batch)
+            self._upkeep.tidy(idle=not batch)
 
     def _take(self) -> list[Work] | None:
         """All that waits, up to a bound; nothing when idle; None at the end."""
         try:
-            first = self._queue.get(timeout=self._patience())
+            first = self._queue.get(timeout=self._upkeep.patience())
         except queue.Empty:
             return []
         if first is None:
@@ -244,16 +228,10 @@ class Ledger:
             batch.append(work)
         return batch
 
-    def _patience(self) -> float | None:
-        """How long to wait for work before tidying up; for ever if there is nothing to tidy."""
-        if self._scrub:
-            return 0.05
-        return IDLE_S if self._batches_since_checkpoint else None
-
     def _carry_out(self, batch: list[Work]) -> list[Result]:
         try:
             return self._transact(batch)
-        except FAILURES as error:
+        except self._database.failures as error:
             return self._failed(batch, error)
         except Exception:
             # A bug in one command: find it, and let the others be.
@@ -263,7 +241,7 @@ class Ledger:
     def _alone(self, work: Work) -> Result:
         try:
             return self._transact([work])[0]
-        except FAILURES as error:
+        except self._database.failures as error:
             return self._failed([work], error)[0]
         except Exception:
             log.exception("a command failed", command=work.command.word())
@@ -278,14 +256,13 @@ class Ledger:
             started = time.perf_counter()
             db.commit()
         except BaseException:
-            with contextlib.suppress(*FAILURES):
+            with contextlib.suppress(*self._database.failures):
                 db.rollback()
             raise
         self.figures.commit_s += time.perf_counter() - started
         self.figures.batches += 1
         self.figures.commands += len(batch)
-        self._batches_since_checkpoint += 1
-        self._scrub |= tx.erased
+        self._upkeep.committed(erased=tx.erased)
         if tx.raised:
             self._before_showing(tx.raised)
         return results
@@ -294,7 +271,7 @@ class Ledger:
         """Never run again by us: whether it was done is unknown; the nonce of a retry settles."""
         self.figures.failures += 1
         log.error("the database failed", error=str(error), commands=len(batch))
-        return [unavailable(error)] * len(batch)
+        return [self._database.unavailable(error)] * len(batch)
 
     def _deliver(self, batch: list[Work], results: list[Result]) -> None:
         self.waiting -= len(batch)
@@ -308,28 +285,3 @@ class Ledger:
             except Exception:
                 # A bug in telling of one command: what others have committed is shown all the same.
                 log.exception("a result was not delivered", command=work.command.word())
-
-    def _tidy(self, *, idle: bool) -> None:
-        """Checkpoint between batches, on the writer's own connection (see `Database.writer`)."""
-        now = time.monotonic()
-        if self._scrub and (idle or now - self._scrubbed_at >= SCRUB_EVERY_S):
-            self._scrubbed_at = now
-            if self._checkpoint("TRUNCATE"):
-                self._scrub = False
-        elif idle or self._batches_since_checkpoint >= self._checkpoint_every():
-            large = self._database.log_bytes() > TRUNCATE_ABOVE_BYTES
-            self._checkpoint("TRUNCATE" if large else "PASSIVE")
-
-    def _checkpoint(self, mode: str) -> bool:
-        batches = self._batches_since_checkpoint
-        self._batches_since_checkpoint = 0
-        self.figures.checkpoints += 1
-        is_done, pages = self._database.checkpoint(self._writer, mode)
-        if batches and pages:
-            self._pages_a_batch = pages / batches
-        return is_done
-
-    def _checkpoint_every(self) -> int:
-        """How many batches make a log of about the length wanted, as they were lately."""
-        least, most = CHECKPOINT_EVERY
-        return max(least, min(most, int(LOG_PAGES / self._pages_a_batch)))

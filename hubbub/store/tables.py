@@ -160,3 +160,14 @@ mentions = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_mentions_room_pk_seq", mentions.c.room_pk, mentions.c.seq)
+
+# What all nodes must hear of, in the order of commits and without a hole; kept for a while only.
+journal = Table(
+    "journal",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("node", String(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # JSON: a list of what is told.
+    Column("body", Text, nullable=False),
+)

@@ -9,8 +9,8 @@ import pytest
 from bench.errors import BenchError
 from bench.people import settle
 from hubbub.model.names import LOBBY
-from hubbub.store.database import Database
 from hubbub.store.folder import DataFolder
+from hubbub.store.sqlite import Database
 from hubbub.store.tx import Tx
 
 

@@ -12,8 +12,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from hubbub.store import migrations
-from hubbub.store.database import Database, DatabaseError
+from hubbub.store.database import DatabaseError
 from hubbub.store.migrations import HEAD
+from hubbub.store.sqlite import Database
 from hubbub.store.tables import metadata
 
 
@@ -101,9 +102,23 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     Database(path).migrate()
     driver = sqlite3.connect(path)
     driver.execute("UPDATE alembic_version SET version_num = '9999'")
+    driver.execute("UPDATE server SET value = '9999' WHERE key = 'works_with'")
     driver.commit()
     driver.close()
     assert "written by a newer Hubbub (schema 9999" in refusal(path)
+
+
+def test_a_newer_schema_that_this_release_can_go_on_beside_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "hubbub.db"
+    Database(path).migrate()
+    driver = sqlite3.connect(path)
+    driver.execute("UPDATE alembic_version SET version_num = '9999'")
+    driver.execute("UPDATE server SET value = ? WHERE key = 'works_with'", (HEAD,))
+    driver.commit()
+    driver.close()
+    before = path.read_bytes()
+    Database(path).migrate()
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("table", ["recipes", "alembic_version", "rooms"])

@@ -42,7 +42,7 @@ async def test_what_was_deleted_or_edited_away_is_in_no_file(desk: Desk, times: 
 
 async def test_what_was_deleted_after_the_log_was_moved_is_in_no_file(desk: Desk) -> None:
     await desk.post("<secret>")
-    assert desk.ledger._writer.checkpoint("TRUNCATE")
+    assert desk.writer.checkpoint("TRUNCATE")
     assert b"<secret>" in desk.path.read_bytes()
     await desk.ledger.submit(desk.ana, Delete(room="lobby", seq=1))
     await gone(desk, "<secret>")
@@ -57,7 +57,7 @@ async def test_a_deleted_rooms_texts_are_in_no_file(desk: Desk) -> None:
 
 
 async def test_it_goes_while_others_write_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubbub.store.ledger.SCRUB_EVERY_S", 0.02)
+    monkeypatch.setattr("hubbub.store.sqlite.SCRUB_EVERY_S", 0.02)
     writing = True
 
     async def write_on() -> None:
@@ -84,7 +84,7 @@ async def test_it_goes_once_the_last_who_still_read_it_is_done(desk: Desk) -> No
 
     task = asyncio.ensure_future(desk.ledger.read(read))
     await asyncio.get_running_loop().run_in_executor(None, reading.wait, HOLD_TIMEOUT_S)
-    desk.ledger._writer._driver.execute("PRAGMA busy_timeout = 20")
+    desk.writer._driver.execute("PRAGMA busy_timeout = 20")
     await desk.ledger.submit(desk.ana, Delete(room="lobby", seq=1))
     await desk.post("posting goes on")
     assert in_folder(desk, "<secret>")

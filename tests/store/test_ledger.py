@@ -12,7 +12,7 @@ from hubbub.model.accounts import About
 from hubbub.model.errors import Busy, Conflict, HubbubError, Invalid, Unavailable, UnknownCommand
 from hubbub.model.messages import History, Post, Posted
 from hubbub.model.rooms import CreateRoom
-from hubbub.store import database, ledger
+from hubbub.store import ledger, sqlite
 from hubbub.store.ledger import Ledger, Work
 from hubbub.store.tx import Tx
 from tests.support.ledger import BUG, DISK, HOLD_TIMEOUT_S, Desk
@@ -108,7 +108,7 @@ async def test_while_another_program_holds_the_lock_reading_goes_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await desk.post("before")
-    desk.ledger._writer._driver.execute("PRAGMA busy_timeout = 20")
+    desk.writer._driver.execute("PRAGMA busy_timeout = 20")
     thief = sqlite3.connect(desk.path, isolation_level=None)
     try:
         thief.execute("BEGIN IMMEDIATE")
@@ -121,11 +121,11 @@ async def test_while_another_program_holds_the_lock_reading_goes_on(
     finally:
         thief.close()
     assert (await desk.post("after")).seq == 2
-    assert database.BUSY_TIMEOUT_MS >= 1000
+    assert sqlite.BUSY_TIMEOUT_MS >= 1000
 
 
 async def test_a_full_disk_stops_posts_until_there_is_room(desk: Desk) -> None:
-    driver = desk.ledger._writer._driver
+    driver = desk.writer._driver
     [pages] = driver.execute("PRAGMA page_count").fetchone()
     driver.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Unavailable, match="disk is full"):
@@ -200,7 +200,7 @@ async def test_a_question_is_answered_or_refused_as_its_action_says(desk: Desk) 
 async def test_what_is_idle_is_moved_from_the_log_into_the_database(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "IDLE_S", 0.01)
+    monkeypatch.setattr(sqlite, "IDLE_S", 0.01)
     await desk.post("moved when nobody looks")
     await until(lambda: b"moved when nobody looks" in desk.path.read_bytes())
 
@@ -208,32 +208,32 @@ async def test_what_is_idle_is_moved_from_the_log_into_the_database(
 async def test_under_load_the_log_is_moved_every_so_many_batches(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "IDLE_S", 60)
-    monkeypatch.setattr(ledger, "CHECKPOINT_EVERY", (5, 5))
-    for number in range(ledger.CHECKPOINT_EVERY[0] + 50):
+    monkeypatch.setattr(sqlite, "IDLE_S", 60)
+    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", (5, 5))
+    for number in range(sqlite.CHECKPOINT_EVERY[0] + 50):
         await desk.post(f"number {number}")
-    assert desk.ledger.figures.checkpoints >= 2
+    assert desk.ledger.checkpoints >= 2
     assert b"number 5" in desk.path.read_bytes()
 
 
 async def test_the_more_a_batch_writes_the_sooner_the_log_is_moved(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "IDLE_S", 60)
-    monkeypatch.setattr(ledger, "CHECKPOINT_EVERY", (2, 500))
-    monkeypatch.setattr(ledger, "LOG_PAGES", 60)
-    counts = [desk.ledger.figures.checkpoints]
+    monkeypatch.setattr(sqlite, "IDLE_S", 60)
+    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", (2, 500))
+    monkeypatch.setattr(sqlite, "LOG_PAGES", 60)
+    counts = [desk.ledger.checkpoints]
     for text in ("x" * 16_000, "x" * 16_000, "x"):  # the first is how it finds out
         for _ in range(60):
             await desk.post(text)
-        counts.append(desk.ledger.figures.checkpoints)
+        counts.append(desk.ledger.checkpoints)
     _, with_long_texts, with_short_texts = (after - before for before, after in pairwise(counts))
     assert with_long_texts > with_short_texts > 0
 
 
 async def test_a_large_log_is_cut_down(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "IDLE_S", 0.01)
-    monkeypatch.setattr(ledger, "TRUNCATE_ABOVE_BYTES", 0)
+    monkeypatch.setattr(sqlite, "IDLE_S", 0.01)
+    monkeypatch.setattr(sqlite, "TRUNCATE_ABOVE_BYTES", 0)
     await desk.post("x" * 16_000)
     await until(lambda: desk.database.log_bytes() == 0)
 

