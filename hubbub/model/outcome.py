@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from hubbub.model.base import Event, Reply
+from hubbub.model.base import Event, Millis, Reply
 from hubbub.model.events import PersonEvent, RoomEvent
 from hubbub.model.rooms import MemberChanged
 
@@ -81,6 +81,43 @@ Told = (
     | SessionsEnded
     | AccountChanged
 )
+
+# What nodes must not miss, and must carry out in order: it stands in the journal.
+Journaled = ToAll | MembershipChanged | RoomGone | SessionsEnded | AccountChanged
+JOURNALED = (ToAll, MembershipChanged, RoomGone, SessionsEnded, AccountChanged)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What one batch of one node means for all nodes; numbers count commits, without a hole."""
+
+    number: int
+    node: str
+    told: tuple[Journaled, ...]
+
+
+class Head(msgspec.Struct, frozen=True):
+    """How far a room is."""
+
+    seq: int
+    rev: int
+    mrev: int
+    members: int
+
+
+class Heads(msgspec.Struct, frozen=True, kw_only=True):
+    """How far things are in the database, in one snapshot.
+
+    A room that is gone is not among ``rooms``; ``people`` are handles with their revs. The
+    journal has the entries from ``journal_floor`` to ``journal``; both are 0 when it is empty.
+    ``now`` is the database's clock.
+    """
+
+    rooms: dict[str, Head]
+    people: dict[str, int]
+    journal: int
+    journal_floor: int
+    epoch: str
+    now: Millis
 
 
 class Outcome(Generic[R]):
