@@ -4,6 +4,7 @@ from hubbub.actions.membership import add
 from hubbub.actions.places import account, me_of, my_room, myself, require_on_server
 from hubbub.actions.places import direct_people as people_in_directs
 from hubbub.actions.registry import answers, handles
+from hubbub.actions.server import settings
 from hubbub.model.accounts import (
     SESSION_IDLE_S,
     AccountAdded,
@@ -73,6 +74,8 @@ def add_account(tx: Tx, actor: Actor, command: AddAccount) -> Outcome[AccountAdd
     lobby = tx.room(LOBBY)
     if lobby:
         told = add(tx, lobby, user, RoomRole.MEMBER)
+    if role is ServerRole.OWNER:
+        told.append(settings(tx))
     me = tx.user_by_id(user_id) or user
     return Outcome(AccountAdded(user_id=user_id, me=me_of(me)), told)
 

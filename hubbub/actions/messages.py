@@ -7,7 +7,7 @@ from hubbub.actions.registry import handles, handles_posts
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import Conflict, Forbidden, HubbubError, Invalid, NotFound
 from hubbub.model.messages import Changed, Delete, Edit, Message, Post, Posted, mentioned_names
-from hubbub.model.outcome import Outcome, Told, ToPerson, ToRoom
+from hubbub.model.outcome import Outcome, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind
 from hubbub.store.messages import MessageRow, NonceRow
 from hubbub.store.rooms import PosterRow, RoomRow
@@ -31,7 +31,7 @@ class Batch:
 
     def __init__(self, tx: Tx, posts: list[tuple[Actor, Post]]) -> None:
         self.tx = tx
-        self.rooms = tx.rooms_by_id({post.room for _, post in posts})
+        self.rooms = tx.lock_rooms({post.room for _, post in posts})
         self._guests: dict[str, int] = {}
         pairs: set[tuple[int, int]] = set()
         nonces: set[tuple[int, int, str]] = set()
@@ -196,8 +196,7 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
     if mentions:
         tx.add_mentions(mentions)
     # Last, as people are told of a room with all that is new in it, and before it is shown.
-    for room_pk, first in firsts.items():
-        first.told[:0] = _unhide(tx, by_pk[room_pk])
+    _unhide(tx, [(by_pk[room_pk], first) for room_pk, first in firsts.items()])
     return done
 
 
@@ -207,18 +206,24 @@ def _members_named(tx: Tx, room: RoomRow, named: list[list[str]]) -> dict[str, i
     return tx.members_named(room.pk, names) if names else {}
 
 
-def _unhide(tx: Tx, room: RoomRow) -> list[Told]:
-    """A direct room comes back to those who hid it when somebody writes there."""
-    if room.kind != RoomKind.DIRECT:
-        return []
-    told: list[Told] = []
-    for user_id in tx.unhide(room.pk):
-        user = tx.user_by_id(user_id)
-        if user:
+def _unhide(tx: Tx, firsts: list[tuple[RoomRow, Outcome[Posted]]]) -> None:
+    """A direct room comes back to those who hid it when somebody writes there.
+
+    ``firsts`` are rooms, each with the outcome that tells of its first post.
+    """
+    hidden = [
+        (user_id, nth)
+        for nth, (room, _) in enumerate(firsts)
+        if room.kind == RoomKind.DIRECT
+        for user_id in tx.unhide(room.pk)
+    ]
+    # In order of people, as another node may be doing the same for other rooms of theirs.
+    for user_id, nth in sorted(hidden):
+        room, first = firsts[nth]
+        if user := tx.user_by_id(user_id):
             rev = tx.next_user_rev(user_id)
             mine = my_room_now(tx, room.id, user_id)
-            told.append(ToPerson(user.name, MeChanged(rev=rev, room=mine)))
-    return told
+            first.told.insert(-1, ToPerson(user.name, MeChanged(rev=rev, room=mine)))
 
 
 def _move_markers(batch: Batch, room: RoomRow, posts: list[Accepted], last_seq: int) -> None:
@@ -229,8 +234,8 @@ def _move_markers(batch: Batch, room: RoomRow, posts: list[Accepted], last_seq: 
         poster: PosterRow | None = batch.posters.get((room.pk, one.author_id))
         if poster and read.get(one.author_id, poster.read_seq) == seq - 1:
             read[one.author_id] = seq
-    for user_id, seq in read.items():
-        batch.tx.set_read(room.pk, user_id, seq)
+    if read:
+        batch.tx.set_all_read(room.pk, read)
 
 
 @handles(Edit)

@@ -55,6 +55,16 @@ def handles_posts(function: PostAll) -> PostAll:
     return function
 
 
+def may_share(batch: list[tuple[Actor, Command]]) -> bool:
+    """Whether other nodes may write while this batch is carried out.
+
+    Posts may: all that they decide by lies under the locks of their rooms, or cannot change
+    while a batch that shares is under way. A guest's first one adds a person, who is looked for
+    before: that must be alone.
+    """
+    return all(type(command) is Post and not actor.is_guest for actor, command in batch)
+
+
 def carry(tx: Tx, batch: list[tuple[Actor, Command]]) -> list[Result]:
     """Carry out a batch in order; one result each. Raises only for bugs and failures of disk."""
     results: list[Result] = []

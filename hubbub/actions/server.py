@@ -4,7 +4,7 @@ from hubbub.actions.places import require_on_server
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor, Prepare, Prepared, UpdateServer
 from hubbub.model.names import LOBBY
-from hubbub.model.outcome import Outcome
+from hubbub.model.outcome import Outcome, SettingsChanged
 from hubbub.model.policy import Action, RoomKind
 from hubbub.store.tx import Tx
 
@@ -44,6 +44,11 @@ def update_server(tx: Tx, actor: Actor, command: UpdateServer) -> Outcome[Prepar
     for key, value in given.items():
         if value is not None:
             tx.set_server_value(key, value)
-    return Outcome(
-        Prepared(values=tx.server_values(), total=tx.total_rev(), needs_owner=tx.owners() == 0)
-    )
+    now = settings(tx)
+    reply = Prepared(values=now.values, total=tx.total_rev(), needs_owner=now.needs_owner)
+    return Outcome(reply, [now])
+
+
+def settings(tx: Tx) -> SettingsChanged:
+    """What all nodes are told of the server as it is from now on."""
+    return SettingsChanged(tx.server_values(), tx.owners() == 0)

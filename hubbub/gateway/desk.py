@@ -48,8 +48,8 @@ from hubbub.model.errors import (
     WrongCredentials,
 )
 from hubbub.model.messages import FRAME_MAX_BYTES, PAGE_MAX, TEXT_MAX
-from hubbub.model.outcome import ToAll
-from hubbub.model.policy import Action, ServerRole
+from hubbub.model.outcome import SettingsChanged
+from hubbub.model.policy import Action
 from hubbub.model.reading import Read
 from hubbub.model.rooms import MembersPage, MyRoom
 from hubbub.model.settings import RateLimit, Settings
@@ -95,6 +95,7 @@ class Desk:
         self._markers = Markers(ledger.put)
         self._values: dict[str, str] = {}
         self._needs_owner = False
+        hub.on_settings_changed = self._settings_changed
 
     def prepared(self, prepared: Prepared) -> None:
         """What the database says of the server, at start and after a change."""
@@ -224,12 +225,13 @@ class Desk:
                 )
 
     def _updated(self, result: Reply | HubbubError, then: Then) -> None:
-        if not isinstance(result, Prepared):
-            then(result)
-            return
-        self.prepared(result)
-        then(Done())
-        self.hub.tell([ToAll(ServerChanged(server=self.about()))])
+        then(Done() if isinstance(result, Prepared) else result)
+
+    def _settings_changed(self, told: SettingsChanged) -> None:
+        """What is told of the server, and who may come in, is from now on so."""
+        self._values, self._needs_owner = told.values, told.needs_owner
+        self.identity.guests_allowed = self.about().guests
+        self.hub.send_to_all(ServerChanged(server=self.about()))
         if not self.identity.guests_allowed:
             for client in [client for client in self.hub.clients if client.actor.is_guest]:
                 client.door.close(CLOSE_POLICY, "This server lets no guests in any more.")
@@ -265,8 +267,6 @@ class Desk:
                 label=label,
             ),
         )
-        if added.me.role is ServerRole.OWNER:
-            self._needs_owner = False
         return SignedIn(token=self.identity.token(session), me=added.me)
 
     async def sign_in(self, command: SignIn, label: str, address: str) -> SignedIn:

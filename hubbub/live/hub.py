@@ -25,7 +25,7 @@ from hubbub.model.outcome import (
     RoomGone,
     RoomState,
     SessionsEnded,
-    ToAll,
+    SettingsChanged,
     Told,
     ToPerson,
     ToRoom,
@@ -89,6 +89,7 @@ class Hub:
         self._bringing: set[asyncio.Task[None]] = set()
         # Whoever must hear that what is remembered of a person's account is no longer true.
         self.on_account_changed: Callable[[str], None] = lambda user: None
+        self.on_settings_changed: Callable[[SettingsChanged], None] = lambda told: None
         self.on_sessions_ended: Callable[[tuple[str, ...]], None] = lambda sessions: None
 
     def start(self) -> None:
@@ -190,8 +191,8 @@ class Hub:
                     self.send_to_person(one.user, one.event)
                 case ToRooms():
                     self.send_to_rooms(one.rooms, one.event)
-                case ToAll():
-                    self.send_to_all(one.event)
+                case SettingsChanged():
+                    self.on_settings_changed(one)
                 case MembershipChanged():
                     self._membership(one)
                 case RoomGone():

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from hubbub.model.base import Event, Millis, Reply
+from hubbub.model.accounts import UserChanged
+from hubbub.model.base import Millis, Reply
 from hubbub.model.events import PersonEvent, RoomEvent
 from hubbub.model.rooms import MemberChanged
 
@@ -33,13 +34,14 @@ class ToRooms(msgspec.Struct, frozen=True, tag=True):
     """Everyone present in any of the rooms is told once."""
 
     rooms: tuple[str, ...]
-    event: Event
+    event: UserChanged
 
 
-class ToAll(msgspec.Struct, frozen=True, tag=True):
-    """Everyone connected is told."""
+class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
+    """What the server knows of itself has changed: name, registration, whether it has an owner."""
 
-    event: Event
+    values: dict[str, str]
+    needs_owner: bool
 
 
 class MembershipChanged(msgspec.Struct, frozen=True, tag=True):
@@ -75,7 +77,7 @@ Told = (
     ToRoom
     | ToPerson
     | ToRooms
-    | ToAll
+    | SettingsChanged
     | MembershipChanged
     | RoomGone
     | SessionsEnded
@@ -83,8 +85,8 @@ Told = (
 )
 
 # What nodes must not miss, and must carry out in order: it stands in the journal.
-Journaled = ToAll | MembershipChanged | RoomGone | SessionsEnded | AccountChanged
-JOURNALED = (ToAll, MembershipChanged, RoomGone, SessionsEnded, AccountChanged)
+Journaled = SettingsChanged | MembershipChanged | RoomGone | SessionsEnded | AccountChanged
+JOURNALED = (SettingsChanged, MembershipChanged, RoomGone, SessionsEnded, AccountChanged)
 
 
 class Entry(msgspec.Struct, frozen=True):

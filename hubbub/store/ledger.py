@@ -20,7 +20,7 @@ import structlog
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Millis, Query, Reply
 from hubbub.model.errors import Busy, HubbubError
-from hubbub.model.outcome import Outcome, Told
+from hubbub.model.outcome import JOURNALED, Entry, Journaled, Outcome, Told
 from hubbub.store.database import Connection, Database, Upkeep
 from hubbub.store.tx import Tx
 
@@ -52,6 +52,7 @@ class Work:
 Result = Outcome[Any] | HubbubError
 Carry = Callable[[Tx, list[tuple[Actor, Command]]], list[Result]]
 Answer = Callable[[Tx, Actor, Query], Reply]
+MayShare = Callable[[list[tuple[Actor, Command]]], bool]
 Clock = Callable[[], Millis]
 
 
@@ -96,10 +97,16 @@ class Ledger:
         *,
         clock: Clock = wall_clock,
         before_showing: Callable[[int], None] = lambda raised: None,
+        may_share: MayShare = lambda batch: False,
+        node: str = "",
+        journaled: Callable[[Entry], None] = lambda entry: None,
     ) -> None:
         """``show`` gets what each committed command means for the others, after its reply.
 
         ``before_showing`` is called on the writer thread with how many revs are about to be.
+        On a shared database what all nodes must hear is not shown but written to the journal in
+        ``node``'s name, and handed to ``journaled``; ``may_share`` says which batches may be
+        carried out beside another node's.
         """
         self._database = database
         self._carry = carry
@@ -107,6 +114,9 @@ class Ledger:
         self._show = show
         self._clock = clock
         self._before_showing = before_showing
+        self._may_share = may_share
+        self._node = node
+        self._journaled = journaled
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._writer: Connection
@@ -204,8 +214,8 @@ class Ledger:
             if batch:
                 if self._closing:
                     self._writer.hurry()
-                results = self._carry_out(batch)
-                self._loop.call_soon_threadsafe(self._deliver, batch, results)
+                results, entries = self._carry_out(batch)
+                self._loop.call_soon_threadsafe(self._deliver, batch, results, entries)
             self._upkeep.tidy(idle=not batch)
 
     def _take(self) -> list[Work] | None:
@@ -228,31 +238,41 @@ class Ledger:
             batch.append(work)
         return batch
 
-    def _carry_out(self, batch: list[Work]) -> list[Result]:
+    def _carry_out(self, batch: list[Work]) -> tuple[list[Result], list[Entry]]:
+        entries: list[Entry] = []
         try:
-            return self._transact(batch)
+            return self._transact(batch, entries), entries
         except self._database.failures as error:
-            return self._failed(batch, error)
+            return self._failed(batch, error), []
         except Exception:
             # A bug in one command: find it, and let the others be.
             log.exception("a batch failed; its commands run one by one", size=len(batch))
-            return [self._alone(work) for work in batch]
+            entries.clear()
+            return [self._alone(work, entries) for work in batch], entries
 
-    def _alone(self, work: Work) -> Result:
+    def _alone(self, work: Work, entries: list[Entry]) -> Result:
+        before = len(entries)
         try:
-            return self._transact([work])[0]
+            return self._transact([work], entries)[0]
         except self._database.failures as error:
+            del entries[before:]
             return self._failed([work], error)[0]
         except Exception:
+            del entries[before:]
             log.exception("a command failed", command=work.command.word())
             return HubbubError()
 
-    def _transact(self, batch: list[Work]) -> list[Result]:
+    def _transact(self, batch: list[Work], entries: list[Entry]) -> list[Result]:
+        """Carry out and commit; what stands in the journal is added to ``entries``."""
         db = self._writer
+        commands = [(work.actor, work.command) for work in batch]
+        is_shared = self._database.is_shared
         try:
-            db.begin()
+            db.begin(alone=not (is_shared and self._may_share(commands)))
             tx = Tx(db, self._clock())
-            results = self._carry(tx, [(work.actor, work.command) for work in batch])
+            results = self._carry(tx, commands)
+            if is_shared and (told := _for_all_nodes(results)):
+                entries.append(tx.append_to_journal(self._node, told))
             started = time.perf_counter()
             db.commit()
         except BaseException:
@@ -273,7 +293,7 @@ class Ledger:
         log.error("the database failed", error=str(error), commands=len(batch))
         return [self._database.unavailable(error)] * len(batch)
 
-    def _deliver(self, batch: list[Work], results: list[Result]) -> None:
+    def _deliver(self, batch: list[Work], results: list[Result], entries: list[Entry]) -> None:
         self.waiting -= len(batch)
         for work, result in zip(batch, results, strict=True):
             try:
@@ -285,3 +305,21 @@ class Ledger:
             except Exception:
                 # A bug in telling of one command: what others have committed is shown all the same.
                 log.exception("a result was not delivered", command=work.command.word())
+        for entry in entries:
+            self._journaled(entry)
+
+
+def _for_all_nodes(results: list[Result]) -> tuple[Journaled, ...]:
+    """What stands in the journal, taken out of what is shown."""
+    found: list[Journaled] = []
+    for result in results:
+        if isinstance(result, HubbubError) or not result.told:
+            continue
+        others: list[Told] = []
+        for told in result.told:
+            if isinstance(told, JOURNALED):
+                found.append(told)
+            else:
+                others.append(told)
+        result.told = others
+    return tuple(found)

@@ -2,7 +2,19 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, union_all, update
+from sqlalchemy import (
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 
 from hubbub.model.base import Millis
 from hubbub.store.accounts import Accounts, contains
@@ -27,13 +39,15 @@ _ROOM_COLUMNS = (
 _MEMBER_COLUMNS = (members.c.role, members.c.read_seq, members.c.notify, members.c.hidden)
 
 _ROOM = Sql(select(*_ROOM_COLUMNS).where(rooms.c.id == bindparam("id")))
-_ROOMS_BY_ID = Sized(
-    lambda size: (
-        select(*_ROOM_COLUMNS)
-        .where(rooms.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
-        .order_by(rooms.c.id)
-    )
-)
+
+
+def _rooms_by_id(size: int) -> Select[tuple[object, ...]]:
+    return select(*_ROOM_COLUMNS).where(rooms.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
+
+
+_ROOMS_BY_ID = Sized(_rooms_by_id)
+# In order, so that two who lock the same rooms cannot each wait for the other.
+_LOCK_ROOMS = Sized(lambda size: _rooms_by_id(size).order_by(rooms.c.id).with_for_update())
 _DIRECT = Sql(select(*_ROOM_COLUMNS).where(rooms.c.direct_key == bindparam("key")))
 _ADD_ROOM = Sql(
     insert(rooms)
@@ -272,6 +286,11 @@ class Rooms(Accounts):
         keys = [{"id": room_id} for room_id in sorted(ids)]
         return {row[1]: RoomRow(*row) for row in self.db.look_up(_ROOMS_BY_ID, keys)}
 
+    def lock_rooms(self, ids: set[str]) -> dict[str, RoomRow]:
+        """The same, and nobody else numbers anything there until this transaction ends."""
+        keys = [{"id": room_id} for room_id in sorted(ids)]
+        return {row[1]: RoomRow(*row) for row in self.db.look_up(_LOCK_ROOMS, keys)}
+
     def direct_room(self, key: str) -> RoomRow | None:
         row = self.db.row(_DIRECT, key=key)
         return RoomRow(*row) if row else None
@@ -369,6 +388,11 @@ class Rooms(Accounts):
 
     def set_read(self, room_pk: int, user_id: int, to: int) -> None:
         self.db.run(_SET_READ, room=room_pk, user=user_id, to=to)
+
+    def set_all_read(self, room_pk: int, to: dict[int, int]) -> None:
+        """The markers of these people (user id → seq)."""
+        rows = [{"room": room_pk, "user": user, "to": seq} for user, seq in to.items()]
+        self.db.run_many(_SET_READ, rows)
 
     def set_prefs(self, room_pk: int, user_id: int, notify: str, hidden: bool) -> None:
         self.db.run(_SET_PREFS, room=room_pk, user=user_id, to=notify, hide=int(hidden))

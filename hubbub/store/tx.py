@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from hubbub.model.base import Millis
 from hubbub.store.database import Connection
+from hubbub.store.journal import Journal
 from hubbub.store.messages import Messages
 from hubbub.store.rooms import Rooms
 
 
-class Tx(Rooms, Messages):
+class Tx(Rooms, Messages, Journal):
     """Everything that can be read and changed; on a reader's connection, only read.
 
     ``now`` is the time of the whole transaction, by the server's clock; ``random_id`` makes ids

@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.live.client import PING_EVERY_S, STALLED_AFTER_S
 from hubbub.model.accounts import MeChanged
-from hubbub.model.outcome import ToAll, ToPerson
+from hubbub.model.outcome import ToPerson
 from hubbub.model.reading import Notice
 from hubbub.model.rooms import Removed
 from tests.support.hall import (
@@ -88,7 +88,8 @@ async def test_a_connection_that_breaks_while_it_is_written_to_harms_nobody(hall
     hall.say(message(1))
     await sees(everyone[0], [1])
     await sees(everyone[2], [1])
-    hall.hub.tell([ToAll(Notice(text="hi")), ToPerson("bo", MeChanged(rev=1))])
+    hall.hub.send_to_all(Notice(text="hi"))
+    hall.hub.tell([ToPerson("bo", MeChanged(rev=1))])
     assert len(events(everyone[2], "notice")) == 1
 
 

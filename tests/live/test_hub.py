@@ -16,7 +16,6 @@ from hubbub.model.outcome import (
     MembershipChanged,
     RoomGone,
     SessionsEnded,
-    ToAll,
     ToPerson,
     ToRoom,
     ToRooms,
@@ -210,7 +209,8 @@ async def test_who_shares_several_rooms_is_told_once(hall: Hall) -> None:
     event = UserChanged(user="max", display_name="Max")
     hall.hub.tell([ToRooms(("lobby", "tea", "nowhere"), event)])
     assert [len(events(client, "user")) for client in (ana, bo, eva)] == [1, 1, 1]
-    hall.hub.tell([ToRooms(("tea",), event), ToAll(Notice(text="hi"))])
+    hall.hub.tell([ToRooms(("tea",), event)])
+    hall.hub.send_to_all(Notice(text="hi"))
     assert [len(events(client, "user")) for client in (ana, bo, eva)] == [2, 2, 1]
     assert [len(events(client, "notice")) for client in (ana, bo, eva)] == [1, 1, 1]
 
