@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hubbub.store.postgres import Database
+from tests.support.postgres import Postgres
 from tests.support.server import Server
 
 MakeServer = Callable[..., Server]
@@ -33,3 +35,27 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
 def server(make_server: MakeServer) -> Server:
     """A running server: open, guests let in, no limits of rate."""
     return make_server().start()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that runs, for all tests that do not stop it."""
+    server = Postgres()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> str:
+    """A database with the schema and nothing in it, from which others are made."""
+    name = postgres.database()
+    Database(postgres.url(name)).migrate()
+    return name
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres, migrated: str) -> Callable[[], str]:
+    """Makes the address of a new database with the schema."""
+    return lambda: postgres.url(postgres.database(migrated))

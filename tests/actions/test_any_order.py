@@ -12,6 +12,7 @@ from hubbub.model.messages import Changes, Delete, Edit, History, Message, Post,
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import MembershipChanged, Told, ToRoom
 from hubbub.model.rooms import CreateRoom, DeleteRoom, Invite, Join, Kick, Leave, UpdateRoom
+from tests.actions.conftest import fresh
 from tests.support.world import World, guest
 
 ROOM = "tea"
@@ -45,10 +46,10 @@ BATCHES = st.lists(st.lists(st.tuples(who, COMMANDS), min_size=1, max_size=6), m
 State = dict[int, object]
 
 
-@pytest.fixture(scope="module")
-def chat() -> Iterator[World]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def chat(request: pytest.FixtureRequest) -> Iterator[World]:
     """One world for all examples; each begins with the room made anew."""
-    world = World()
+    world = World(fresh(request))
     yield world
     world.close()
 

@@ -111,7 +111,7 @@ def test_too_many_changes_and_a_rev_from_another_time_start_over(world: World, a
 
 def test_below_the_floor_nothing_can_be_told_by_state(world: World, ana: Actor) -> None:
     fill(world, ana, 9)
-    world.driver.execute("UPDATE rooms SET floor = 5")
+    world.change("UPDATE rooms SET floor = 5")
     assert world.sync(ana, 4).reset
     assert not world.sync(ana, 5).reset
 

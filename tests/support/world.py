@@ -1,4 +1,4 @@
-"""A small chat in memory: actions on a real SQLite, one command at a time or in batches."""
+"""A small chat: actions on a real database, one command at a time or in batches."""
 
 import itertools
 import sqlite3
@@ -18,7 +18,10 @@ from hubbub.model.names import skeleton, user_name
 from hubbub.model.outcome import Outcome, Told
 from hubbub.model.policy import ServerRole
 from hubbub.model.rooms import MyRoom
-from hubbub.store.sqlite import Connection, Database
+from hubbub.store.database import Connection
+from hubbub.store.postgres import Database as PostgresDatabase
+from hubbub.store.sqlite import Connection as SqliteConnection
+from hubbub.store.sqlite import Database
 from hubbub.store.tx import Tx
 
 DAY_MS = 24 * 3600 * 1000
@@ -40,17 +43,22 @@ def schema() -> bytes:
             source.close()
 
 
+def _in_memory() -> Connection:
+    driver = sqlite3.connect(":memory:", isolation_level=None)
+    driver.deserialize(schema())
+    driver.execute("PRAGMA foreign_keys=ON")
+    return SqliteConnection(driver, sqlite_dialect.dialect(paramstyle="named"))
+
+
 class World:
     """Carries commands out as the ledger does, with a clock and ids that a test can foresee.
 
-    ``told`` is what the latest commands mean for the others.
+    In memory by SQLite, unless a migrated PostgreSQL is given. ``told`` is what the latest
+    commands mean for the others.
     """
 
-    def __init__(self, *, prepared: bool = True) -> None:
-        self.driver = sqlite3.connect(":memory:", isolation_level=None)
-        self.driver.deserialize(schema())
-        self.driver.execute("PRAGMA foreign_keys=ON")
-        self.db = Connection(self.driver, sqlite_dialect.dialect(paramstyle="named"))
+    def __init__(self, postgres: PostgresDatabase | None = None, *, prepared: bool = True) -> None:
+        self.db: Connection = postgres.writer() if postgres else _in_memory()
         self.now = START
         self.told: list[Told] = []
         self._ids = itertools.count(1)
@@ -62,7 +70,7 @@ class World:
 
     def batch(self, *works: tuple[Actor, Command]) -> list[Any]:
         """All in one transaction; the reply or the error of each."""
-        self.db.begin()
+        self.db.begin(alone=not actions.may_share(list(works)))
         try:
             results = actions.carry(self.tx(), list(works))
         except BaseException:
@@ -96,7 +104,11 @@ class World:
 
     def rows(self, sql: str) -> list[Any]:
         """What is really in the tables."""
-        return self.driver.execute(sql).fetchall()
+        return self.db.execute(sql).fetchall()
+
+    def change(self, sql: str) -> None:
+        """Do to the tables what no command does."""
+        self.db.execute(sql)
 
     def account(
         self, name: str, role: ServerRole = ServerRole.MEMBER, session: str | None = None
