@@ -5,6 +5,7 @@ import contextlib
 import errno
 import gc
 import resource
+import secrets
 import signal
 import socket
 import sys
@@ -21,14 +22,22 @@ from hubbub.gateway.desk import Desk
 from hubbub.gateway.identity import Identity
 from hubbub.gateway.web import application
 from hubbub.live.hub import Hub
-from hubbub.model.accounts import OPERATOR, InviteMade, OwnerInvite, Prepare, Prepared
+from hubbub.model.accounts import (
+    OPERATOR,
+    InviteMade,
+    KeepKey,
+    KeyKept,
+    OwnerInvite,
+    Prepare,
+    Prepared,
+)
 from hubbub.model.errors import HubbubError
-from hubbub.model.outcome import RoomState
+from hubbub.model.outcome import Entry, RoomState
 from hubbub.model.reading import Notice
 from hubbub.model.settings import Settings
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.ledger import Ledger
-from hubbub.store.sqlite import Database
+from hubbub.store.opening import database_of
 from hubbub.wire import text
 from hubbub.wire.frames import CLOSE_RESTART
 
@@ -60,6 +69,8 @@ class App:
         self.settings = settings
         self.folder = DataFolder(settings.data)
         self.owner_link: str | None = None
+        self.node = secrets.token_hex(8)
+        self._is_shared = False
         self._shown = 0
         self._epoch = ""
 
@@ -71,8 +82,9 @@ class App:
                 f"Another Hubbub server is using {self.settings.data}. "
                 "Stop it, or give another folder with --data."
             )
-        database = Database(self.folder.database)
+        database = database_of(self.settings.database, self.folder)
         database.migrate()
+        self._is_shared = database.is_shared
         self.hub = Hub(self._read_room, clock=time.monotonic)
         self.ledger = Ledger(
             database,
@@ -80,9 +92,12 @@ class App:
             actions.answer,
             self.hub.tell,
             before_showing=self._about_to_show,
+            may_share=actions.may_share,
+            node=self.node,
+            journaled=self._journaled,
         )
         self.ledger.start()
-        self.identity = Identity(self.ledger, self.folder.secret())
+        self.identity = Identity(self.ledger, await self._signing_key())
         self.hub.on_sessions_ended = self.identity.forget_sessions
         self.hub.on_account_changed = self.identity.forget_user
         self.desk = Desk(self.settings, self.ledger, self.hub, self.identity)
@@ -93,11 +108,21 @@ class App:
         await self._listen()
         self.desk.ready = True
 
+    async def _signing_key(self) -> bytes:
+        """The folder's; on a shared database, that of all its servers."""
+        if not self._is_shared:
+            return self.folder.secret()
+        offered = KeepKey(key=secrets.token_hex(32))
+        kept: KeyKept = await self.ledger.submit(OPERATOR, offered)
+        return bytes.fromhex(kept.key)
+
     async def _prepare(self) -> None:
         """The epoch and the lobby; and a link for the owner, if there is none yet."""
         known = await self.ledger.read(lambda tx: tx.server_values())
         shown = self.folder.shown(known.get("epoch", ""))
-        prepared: Prepared = await self.ledger.submit(OPERATOR, Prepare(shown=shown))
+        prepared: Prepared = await self.ledger.submit(
+            OPERATOR, Prepare(shown=shown, shared=self._is_shared)
+        )
         self._epoch, self._shown = prepared.values["epoch"], prepared.total
         self.folder.note_shown(self._epoch, self._shown)
         if known and known.get("epoch") != self._epoch:
@@ -111,6 +136,9 @@ class App:
         """On the writer thread, between a commit and its showing."""
         self._shown += revs
         self.folder.note_shown(self._epoch, self._shown)
+
+    def _journaled(self, entry: Entry) -> None:
+        self.hub.tell(entry.told)
 
     async def _read_room(self, room: str, after: int | None) -> RoomState:
         return await self.ledger.read(lambda tx: room_state(tx, room, after))

@@ -2,7 +2,7 @@
 
 from hubbub.actions.places import require_on_server
 from hubbub.actions.registry import handles
-from hubbub.model.accounts import Actor, Prepare, Prepared, UpdateServer
+from hubbub.model.accounts import Actor, KeepKey, KeyKept, Prepare, Prepared, UpdateServer
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import Outcome, SettingsChanged
 from hubbub.model.policy import Action, RoomKind
@@ -18,7 +18,7 @@ def prepare(tx: Tx, actor: Actor, command: Prepare) -> Outcome[Prepared]:
     """
     values = tx.server_values()
     total = tx.total_rev()
-    moved = command.shown is None and total > 0
+    moved = command.shown is None and total > 0 and not command.shared
     older = command.shown is not None and command.shown > total
     if "epoch" not in values or moved or older:
         values["epoch"] = tx.random_id()
@@ -31,6 +31,15 @@ def prepare(tx: Tx, actor: Actor, command: Prepare) -> Outcome[Prepared]:
             topic="Where everybody begins",
         )
     return Outcome(Prepared(values=values, total=total, needs_owner=tx.owners() == 0))
+
+
+@handles(KeepKey)
+def keep_key(tx: Tx, actor: Actor, command: KeepKey) -> Outcome[KeyKept]:
+    kept = tx.secret()
+    if kept is None:
+        kept = bytes.fromhex(command.key)
+        tx.set_secret(kept)
+    return Outcome(KeyKept(key=kept.hex()))
 
 
 @handles(UpdateServer)

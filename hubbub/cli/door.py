@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import pwd
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from hubbub.gateway.admin import Answer, OperatorCommand, address_of
-from hubbub.model.accounts import OPERATOR, Prepare
+from hubbub.model.accounts import OPERATOR, KeepKey, KeyKept, Prepare
 from hubbub.model.base import Query, Reply
 from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.settings import Settings
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.ledger import Ledger
-from hubbub.store.sqlite import Database
+from hubbub.store.opening import database_of
 
 # A server that is starting holds the folder before it listens; so does another command like this.
 PATIENCE_S = 5.0
@@ -34,7 +35,9 @@ class Door(Protocol):
     """Carries out the operator's commands. ``base_url`` is where people find the server."""
 
     base_url: str
-    folder: DataFolder
+
+    def signing_key(self) -> bytes:
+        """What sessions are signed with."""
 
     def ask(self, command: OperatorCommand, reply: type[R]) -> R:
         """The reply, which is of this type. Raises HubbubError."""
@@ -45,9 +48,14 @@ def door(settings: Settings, *, make: bool) -> Iterator[Door]:
     """The door of this data folder, whether its server runs or not.
 
     ``make`` says whether a folder that does not exist is made. Raises FolderError,
-    DatabaseError, Unavailable.
+    DatabaseError, Unavailable. A PostgreSQL is opened in any case: its servers read in the journal
+    what was done.
     """
     folder = DataFolder(settings.data)
+    if settings.database is not None:
+        with _opened(folder, settings) as own:
+            yield own
+        return
     if not make:
         require_chat(folder)
     deadline = time.monotonic() + PATIENCE_S
@@ -64,10 +72,16 @@ def door(settings: Settings, *, make: bool) -> Iterator[Door]:
             )
         time.sleep(TRY_EVERY_S)
     try:
-        with asyncio.Runner() as runner, contextlib.closing(_Ours(folder, settings, runner)) as own:
+        with _opened(folder, settings) as own:
             yield own
     finally:
         folder.release()
+
+
+@contextlib.contextmanager
+def _opened(folder: DataFolder, settings: Settings) -> "Iterator[_Ours]":
+    with asyncio.Runner() as runner, contextlib.closing(_Ours(folder, settings, runner)) as own:
+        yield own
 
 
 def require_chat(folder: DataFolder) -> None:
@@ -131,6 +145,9 @@ class _Theirs:
         self.folder = folder
         self.base_url = ""
 
+    def signing_key(self) -> bytes:
+        return self.folder.secret()
+
     def connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(ANSWER_WITHIN_S)
@@ -160,25 +177,33 @@ class _Theirs:
 
 
 class _Ours:
-    """The database, opened here under the server's lock."""
+    """The database, opened here: a file under the lock, a PostgreSQL beside its servers."""
 
     def __init__(self, folder: DataFolder, settings: Settings, runner: asyncio.Runner) -> None:
         from hubbub.actions import answer, carry
 
-        self.folder = folder
+        self._folder = folder
         self.base_url = settings.base_url
         self._runner = runner
-        database = Database(folder.database)
+        database = database_of(settings.database, folder)
         database.migrate()
-        # Nobody is connected, so nobody is to be told.
+        self._is_shared = database.is_shared
+        # Nobody is connected here, so nobody is to be told.
         self._ledger = Ledger(database, carry, answer, show=lambda told: None)
         runner.run(self._open())
 
     async def _open(self) -> None:
         self._ledger.start()
         values = await self._ledger.read(lambda tx: tx.server_values())
-        shown = self.folder.shown(values.get("epoch", ""))
-        await self._ledger.submit(OPERATOR, Prepare(shown=shown))
+        shown = self._folder.shown(values.get("epoch", ""))
+        await self._ledger.submit(OPERATOR, Prepare(shown=shown, shared=self._is_shared))
+
+    def signing_key(self) -> bytes:
+        if not self._is_shared:
+            return self._folder.secret()
+        offered = KeepKey(key=secrets.token_hex(32))
+        kept: KeyKept = self._runner.run(self._ledger.submit(OPERATOR, offered))
+        return bytes.fromhex(kept.key)
 
     def ask(self, command: OperatorCommand, reply: type[R]) -> R:
         answered = self._runner.run(self._carry_out(command))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hubbub.cli.address import for_people
-from hubbub.cli.options import Data, Host, Port, PublicUrl, settings_of, whole
+from hubbub.cli.options import Data, Host, Port, PublicUrl, Store, settings_of, whole
 from hubbub.model.accounts import (
     INVITE_DAYS_MAX,
     PASSWORD_MAX,
@@ -68,6 +68,7 @@ def add(
         bool, typer.Option("--bot", help="No password, but a token that lasts.")
     ] = False,
     data: Data = None,
+    database: Store = None,
 ) -> None:
     """Make an account."""
     if bot and password_stdin:
@@ -86,10 +87,10 @@ def add(
         label="Made on the command line" if bot else "",
         lasting=bot,
     )
-    with _door(settings_of(data=data), make=True) as door:
+    with _door(settings_of(data=data, database=database), make=True) as door:
         door.ask(command, AccountAdded)
         if session:
-            _tell_token(door.folder.secret(), session, name)
+            _tell_token(door.signing_key(), session, name)
             return
     _say(f"{name} has an account now, as {_a(role)}.")
 
@@ -107,10 +108,12 @@ def _tell_token(secret: bytes, session: str, name: str) -> None:
 
 
 @users.command("password")
-def password(name: Name, password_stdin: FromStdin = False, data: Data = None) -> None:
+def password(
+    name: Name, password_stdin: FromStdin = False, data: Data = None, database: Store = None
+) -> None:
     """Give somebody a new password, and end their sessions."""
     command = SetPassword(user=name, password_hash=_hashed_password(password_stdin))
-    with _door(settings_of(data=data)) as door:
+    with _door(settings_of(data=data, database=database)) as door:
         door.ask(command, Done)
     _say(f"{name} has a new password and is signed out everywhere.")
 
@@ -120,17 +123,18 @@ def disable(
     name: Name,
     enable: Annotated[bool, typer.Option("--enable", help="Let them in again.")] = False,
     data: Data = None,
+    database: Store = None,
 ) -> None:
     """Lock somebody out, at once and everywhere."""
-    with _door(settings_of(data=data)) as door:
+    with _door(settings_of(data=data, database=database)) as door:
         door.ask(DisableUser(user=name, disabled=not enable), Done)
     _say(f"{name} may come in again." if enable else f"{name} is locked out.")
 
 
 @users.command("list")
-def list_(data: Data = None) -> None:
+def list_(data: Data = None, database: Store = None) -> None:
     """List all accounts."""
-    with _door(settings_of(data=data)) as door:
+    with _door(settings_of(data=data, database=database)) as door:
         people = _everybody(door)
     if not people:
         _say("There are no accounts yet. Make one: hubbub user add NAME", err=True)
@@ -179,6 +183,7 @@ def invite(
         bool, typer.Option("--owner", help="For an owner of the server, once.")
     ] = False,
     data: Data = None,
+    database: Store = None,
     host: Host = None,
     port: Port = None,
     public_url: PublicUrl = None,
@@ -193,7 +198,9 @@ def invite(
             "it is good for one person and 7 days; leave --days and --uses out.",
             param_hint="--owner",
         )
-    settings = settings_of(data=data, host=host, port=port, public_url=public_url)
+    settings = settings_of(
+        data=data, database=database, host=host, port=port, public_url=public_url
+    )
     with _door(settings, make=True) as door:
         made = door.ask(OwnerInvite() if owner else CreateInvite(**given), InviteMade).invite
         url = for_people(door.base_url) + made.url

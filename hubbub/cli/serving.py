@@ -51,11 +51,20 @@ def greeting(settings: Settings, about: ServerInfo, owner_link: str | None) -> s
     lines = [
         *_addresses(settings, about),
         *_who(about, owner_link),
-        ("Data", str(settings.data.absolute())),
+        ("Data", _where(settings)),
         ("Stop", "Ctrl-C"),
     ]
     told = "\n".join(f"  {what:<{WIDTH}}{line}".rstrip() for what, line in lines)
     return f"\nHubbub {__version__} is running.\n\n{told}\n"
+
+
+def _where(settings: Settings) -> str:
+    """Where everything is kept."""
+    if settings.database is None:
+        return str(settings.data.absolute())
+    from hubbub.store.postgres import without_password
+
+    return without_password(settings.database)
 
 
 def _addresses(settings: Settings, about: ServerInfo) -> Iterator[Line]:

@@ -121,9 +121,12 @@ class Prepare(Command, frozen=True, kw_only=True, omit_defaults=True):
     """What each start needs: the epoch and the lobby. Not on the wire.
 
     ``shown`` is how many revs of the epoch this folder's server has shown, None if unknown.
+    ``shared`` is set where other servers use the same database: then a folder that knows nothing
+    is a new server's, not a database that came here without its folder.
     """
 
     shown: int | None = None
+    shared: bool = False
 
 
 class Prepared(Reply, frozen=True, kw_only=True):
@@ -132,6 +135,18 @@ class Prepared(Reply, frozen=True, kw_only=True):
     values: dict[str, str]
     total: int
     needs_owner: bool
+
+
+class KeepKey(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Sign sessions with this key (hexadecimal), unless there is one already. Not on the wire."""
+
+    key: str
+
+
+class KeyKept(Reply, frozen=True, kw_only=True):
+    """The key that all servers on this database sign with."""
+
+    key: str
 
 
 class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import Dialect
 
+from hubbub.model.base import Millis
 from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.store.migrations import HEAD
 from hubbub.store.sql import Row, Sized, Sql, Values
@@ -106,6 +107,10 @@ class Connection(ABC):
             self.execute("RELEASE SAVEPOINT one")
             raise
         self.execute("RELEASE SAVEPOINT one")
+
+    @abstractmethod
+    def clock(self) -> Millis:
+        """The time where the database is."""
 
     def hurry(self) -> None:  # noqa: B027 - most need not
         """The server stops: wait less for others from now on."""

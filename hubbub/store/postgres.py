@@ -49,6 +49,8 @@ _TURNS = {
     False: f"BEGIN; SELECT pg_advisory_xact_lock_shared({TURN})",
 }
 
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
 FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
 # As the server says them; what is not here is told in its own words.
@@ -113,6 +115,10 @@ class Connection(database.Connection):
             # It is not to be trusted any more: the next transaction opens another.
             driver.close()
             raise
+
+    def clock(self) -> Millis:
+        [(now,)] = self.execute(f"SELECT {_NOW}").fetchall()
+        return int(now)
 
     def close(self) -> None:
         if self._driver is not None:
@@ -190,6 +196,7 @@ class Database(database.Database):
         if code in _REFUSALS:
             parts = conninfo.conninfo_to_dict(self.url)
             return _REFUSALS[code].format(name=self.name, database=parts.get("dbname", "hubbub"))
+        message = message.partition(" Is the server running")[0]
         return f"{self.name} cannot be reached ({message}). Is it right, and does it run?"
 
     def _require_right(self, driver: "psycopg.Connection[Any]") -> None:
@@ -202,7 +209,7 @@ class Database(database.Database):
         row = driver.execute(
             "SELECT current_setting('server_encoding'), lower('Ü') = 'ü',"
             " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',"
-            " (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+            f" {_NOW}"
         ).fetchone()
         assert row
         encoding, knows_letters, is_standby, now = row

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
+from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
 from hubbub.store import database
 from hubbub.store.database import DatabaseError, needs_migration
@@ -65,6 +66,9 @@ class Connection(database.Connection):
     def rollback(self) -> None:
         if self._driver.in_transaction:
             self._cursor.execute("ROLLBACK")
+
+    def clock(self) -> Millis:
+        return time.time_ns() // 1_000_000
 
     def hurry(self) -> None:
         self.wait_for_lock(CLOSING_WAITS_MS)
