@@ -29,6 +29,7 @@ DONE_BY_THE_GATEWAY: set[type[Command]] = {
 # What the server's own parts ask for; they have no word on the wire.
 INWARD: set[type[Command]] = {
     AddAccount,
+    accounts.KeepKey,
     OpenSession,
     OwnerInvite,
     Prepare,

@@ -15,6 +15,7 @@ MODULES = (accounts, messages, reading, rooms)
 # Between the server's own parts; nobody can send them.
 INWARD = {
     accounts.AddAccount,
+    accounts.KeepKey,
     accounts.OpenSession,
     accounts.OwnerInvite,
     accounts.Prepare,
