@@ -222,12 +222,12 @@ class Database(database.Database):
             raise DatabaseError(
                 f"{self.name} can only be read: it is a standby. Give the address of its primary."
             )
-        require_same_time(now, self.name)
+        require_same_time(now, time.time_ns() // 1_000_000, self.name)
 
 
-def require_same_time(theirs: Millis, name: str) -> None:
+def require_same_time(theirs: Millis, ours: Millis, name: str) -> None:
     """Raises DatabaseError if this machine's clock is far from the database's."""
-    apart = time.time_ns() // 1_000_000 - theirs
+    apart = ours - theirs
     if abs(apart) > CLOCK_APART_MAX_MS:
         direction = "ahead of" if apart > 0 else "behind"
         raise DatabaseError(
