@@ -9,12 +9,18 @@ from tests.support.chat import House, Visitors
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory, store: tuple[str, ...]) -> Iterator[House]:
     """Ana owns the server; bo and cy have accounts. Whatever was done, the log says nothing."""
-    made = House.at(tmp_path_factory.mktemp("house") / "data", "ana", "bo", "cy")
+    made = House.at(tmp_path_factory.mktemp("house") / "data", "ana", "bo", "cy", options=store)
     yield made
     made.server.stop()
     assert_silent(made.server.log)
+
+
+@pytest.fixture(scope="module")
+def store() -> tuple[str, ...]:
+    """The options that say where the server keeps what it has."""
+    return ()
 
 
 def assert_silent(log: str) -> None:

@@ -1,6 +1,7 @@
-"""What every door promises, whatever it speaks: one suite for all of them."""
+"""What every door promises, whatever it speaks and wherever it is kept: one suite for all."""
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -9,6 +10,15 @@ from tests.doors.voices import DOORS, TextVoice, Voice
 from tests.support.chat import Visitors
 
 pytestmark = pytest.mark.xdist_group("doors-contract")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    if request.param == "sqlite":
+        return ()
+    make: Callable[[], str] = request.getfixturevalue("postgres_url")
+    return ("--database", make())
+
 
 PEOPLE = {"json": "ana", "text": "bo", "http": "cy"}
 
