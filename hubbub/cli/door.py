@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from hubbub.gateway.admin import Answer, OperatorCommand, address_of
+from hubbub.gateway.admin import Answer, OperatorCommand
+from hubbub.gateway.local import address_of
 from hubbub.model.accounts import OPERATOR, KeepKey, KeyKept, Prepare
 from hubbub.model.base import Query, Reply
 from hubbub.model.errors import HubbubError, Unavailable

@@ -15,7 +15,7 @@ from hubbub import __version__
 from hubbub.cli.address import EVERYWHERE
 from hubbub.cli.checkups.asking import UNHEARD, Heard, ask
 from hubbub.cli.checkups.finding import Finding, ok, problem, warning
-from hubbub.gateway.admin import address_of
+from hubbub.gateway.local import address_of
 from hubbub.model.accounts import ServerInfo
 from hubbub.model.settings import Settings
 from hubbub.store.folder import DataFolder
