@@ -15,13 +15,16 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from hubbub import actions
+from hubbub import __version__, actions
 from hubbub.actions.history import room_state
+from hubbub.actions.nodes import entries_after, heads
 from hubbub.gateway import admin
 from hubbub.gateway.desk import Desk
 from hubbub.gateway.identity import Identity
 from hubbub.gateway.web import application
+from hubbub.live.bus import Bus, NoBus
 from hubbub.live.hub import Hub
+from hubbub.live.nodes import Nodes, Reads
 from hubbub.model.accounts import (
     OPERATOR,
     InviteMade,
@@ -31,8 +34,8 @@ from hubbub.model.accounts import (
     Prepare,
     Prepared,
 )
-from hubbub.model.errors import HubbubError
-from hubbub.model.outcome import Entry, RoomState
+from hubbub.model.errors import HubbubError, Unavailable
+from hubbub.model.outcome import Entry, Heads, RoomState
 from hubbub.model.reading import Notice
 from hubbub.model.settings import Settings
 from hubbub.store.folder import DataFolder, FolderError
@@ -70,6 +73,9 @@ class App:
         self.folder = DataFolder(settings.data)
         self.owner_link: str | None = None
         self.node = secrets.token_hex(8)
+        # Set when it cannot go on; `failure` says why.
+        self.failed = asyncio.Event()
+        self.failure: HubbubError | None = None
         self._is_shared = False
         self._shown = 0
         self._epoch = ""
@@ -86,15 +92,16 @@ class App:
         database.migrate()
         self._is_shared = database.is_shared
         self.hub = Hub(self._read_room, clock=time.monotonic)
+        self.nodes = self._among_others() if database.is_shared else None
         self.ledger = Ledger(
             database,
             actions.carry,
             actions.answer,
-            self.hub.tell,
+            self.nodes.show if self.nodes else self.hub.tell,
             before_showing=self._about_to_show,
             may_share=actions.may_share,
             node=self.node,
-            journaled=self._journaled,
+            journaled=self.nodes.journaled if self.nodes else _unheard,
         )
         self.ledger.start()
         self.identity = Identity(self.ledger, await self._signing_key())
@@ -103,6 +110,9 @@ class App:
         self.desk = Desk(self.settings, self.ledger, self.hub, self.identity)
         await self._prepare()
         self.hub.start()
+        if self.nodes:
+            self.nodes.on_start_over = self.identity.forget_all
+            await self.nodes.start(self._epoch)
         self.identity.start()
         self._admin = await admin.listen(self.ledger, self.folder.socket, self.settings.base_url)
         await self._listen()
@@ -137,8 +147,35 @@ class App:
         self._shown += revs
         self.folder.note_shown(self._epoch, self._shown)
 
-    def _journaled(self, entry: Entry) -> None:
-        self.hub.tell(entry.told)
+    def _among_others(self) -> Nodes:
+        """This node's part in what several do on one database."""
+        bus: Bus = NoBus()
+        if self.settings.bus is not None:
+            from hubbub.live.nats import NatsBus
+
+            bus = NatsBus(self.settings.bus, f"hubbub {self.node}")
+        nodes = Nodes(
+            self.hub,
+            bus,
+            Reads(self._read_heads, self._read_entries),
+            node=self.node,
+            version=__version__,
+        )
+        nodes.on_other_database = self._other_database
+        return nodes
+
+    def _other_database(self) -> None:
+        if self.failure is None:
+            self.failure = Unavailable(
+                "The database was replaced while this server ran. Start it again."
+            )
+            self.failed.set()
+
+    async def _read_heads(self, rooms: list[str], people: list[str]) -> Heads:
+        return await self.ledger.read(lambda tx: heads(tx, rooms, people))
+
+    async def _read_entries(self, after: int) -> list[Entry]:
+        return await self.ledger.read(lambda tx: entries_after(tx, after))
 
     async def _read_room(self, room: str, after: int | None) -> RoomState:
         return await self.ledger.read(lambda tx: room_state(tx, room, after))
@@ -164,6 +201,8 @@ class App:
         await self.ledger.drain()
         await self._say_goodbye()
         await self._runner.cleanup()
+        if self.nodes:
+            await self.nodes.stop()
         await self.hub.stop()
         await self.identity.stop()
         await self.ledger.close()
@@ -184,6 +223,11 @@ class App:
                 await self.desk.all_gone()
         for each in list(self.desk.sockets):
             each.cut()
+
+
+def _unheard(entry: Entry) -> None:
+    """Only servers that share a database write a journal."""
+    raise AssertionError(entry)
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:
@@ -217,9 +261,14 @@ async def run(settings: Settings, announce: Callable[[App], None]) -> None:
     gc.collect()
     gc.freeze()
     announce(app)
-    await stopping.wait()
+    ends = [loop.create_task(event.wait()) for event in (stopping, app.failed)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
     log.info("stopping")
     await app.stop()
+    if app.failure is not None:
+        raise app.failure
 
 
 def _tune() -> None:

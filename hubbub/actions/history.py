@@ -94,15 +94,16 @@ def room_state(tx: Tx, room_id: str, after: int | None) -> RoomState:
     if room is None:
         raise no_room(room_id)
     floor = max(room.floor, room.rev - RING_CHANGES) if after is None else after
-    events: list[RoomEvent] = [
-        message_event(room.id, row) for row in tx.changes(room.pk, floor, CHANGES_MAX)
-    ]
-    if room.meta_rev > floor:
+    rows = tx.changes(room.pk, floor, CHANGES_MAX)
+    through = rows[-1].rev if len(rows) == CHANGES_MAX else room.rev
+    events: list[RoomEvent] = [message_event(room.id, row) for row in rows]
+    if floor < room.meta_rev <= through:
         events.append(room_event(room))
     events.sort(key=lambda event: event.rev)
     return RoomState(
         events=events,
         floor=floor,
+        through=through,
         seq=room.seq,
         rev=room.rev,
         mrev=room.mrev,

@@ -187,7 +187,8 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
                 reply_to=post.reply_to,
                 mentions=tuple(named),
             )
-            outcome = Outcome(Posted(seq=seq, rev=rev, at=tx.now), [ToRoom(room.id, event)])
+            told = ToRoom(room.id, event, room.mrev)
+            outcome = Outcome(Posted(seq=seq, rev=rev, at=tx.now), [told])
             done.append((index, outcome))
             firsts.setdefault(room_pk, outcome)
         _move_markers(batch, room, posts, last_seq)
@@ -281,7 +282,7 @@ def delete(tx: Tx, actor: Actor, command: Delete) -> Outcome[Changed]:
 def _changed(tx: Tx, room: RoomRow, message: MessageRow) -> Outcome[Changed]:
     tx.save_message(room.pk, message)
     event = message_event(room.id, message)
-    return Outcome(Changed(rev=message.rev), [ToRoom(room.id, event)])
+    return Outcome(Changed(rev=message.rev), [ToRoom(room.id, event, room.mrev)])
 
 
 def _message(tx: Tx, actor: Actor, room_id: str, seq: int) -> tuple[Place, MessageRow]:

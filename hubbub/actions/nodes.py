@@ -22,8 +22,3 @@ def heads(tx: Tx, rooms: list[str], people: list[str]) -> Heads:
 def entries_after(tx: Tx, number: int) -> list[Entry]:
     """The journal's next entries, in order; more may follow."""
     return tx.journal_after(number, ENTRIES_MAX)
-
-
-def present_members(tx: Tx, room: str, names: list[str]) -> set[str]:
-    """Which of these accounts are members of a room."""
-    return tx.members_among(room, names)

@@ -123,7 +123,7 @@ def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
     rev = tx.next_rev(room.pk)
     changed = changed._replace(rev=rev, meta_rev=rev)
     tx.save_room(changed)
-    return Outcome(Changed(rev=rev), [ToRoom(room.id, room_event(changed))])
+    return Outcome(Changed(rev=rev), [ToRoom(room.id, room_event(changed), room.mrev)])
 
 
 @handles(DeleteRoom)

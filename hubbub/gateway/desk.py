@@ -95,6 +95,8 @@ class Desk:
         self._markers = Markers(ledger.put)
         self._values: dict[str, str] = {}
         self._needs_owner = False
+        self.is_shared = settings.database is not None
+        """Whether other servers use the same database."""
         hub.on_settings_changed = self._settings_changed
 
     def prepared(self, prepared: Prepared) -> None:

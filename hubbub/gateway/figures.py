@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -171,3 +172,56 @@ def registry(desk: Desk, tally: Tally) -> CollectorRegistry:
     made.register(Figures(desk, tally))
     ProcessCollector(registry=made)
     return made
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+class Family(msgspec.Struct, frozen=True, array_like=True):
+    """One metric with its samples, on the way from one worker to another."""
+
+    name: str
+    kind: str
+    tells: str
+    samples: list[Sample]
+
+
+# Not JSON, in which a process without a limit of files could not say so.
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Family]).decode
+
+
+def packed(collector: Collector) -> bytes:
+    """All that one worker tells, for another."""
+    return _pack(
+        [
+            Family(
+                metric.name,
+                metric.type,
+                metric.documentation,
+                [Sample(each.name, each.labels, each.value) for each in metric.samples],
+            )
+            for metric in collector.collect()
+        ]
+    )
+
+
+class Together(Collector):
+    """What several workers tell, by their numbers: each sample with one more label, ``worker``."""
+
+    def __init__(self, told: Mapping[int, bytes]) -> None:
+        self._told = told
+
+    def collect(self) -> Iterable[Metric]:
+        metrics: dict[str, Metric] = {}
+        for worker, told in sorted(self._told.items()):
+            for family in _unpack(told):
+                if family.name not in metrics:
+                    metrics[family.name] = Metric(family.name, family.tells, family.kind)
+                for each in family.samples:
+                    labels = {**each.labels, "worker": str(worker)}
+                    metrics[family.name].add_sample(each.name, labels, each.value)
+        return metrics.values()

@@ -228,6 +228,7 @@ class JsonDoor(Connection):
             return
         for room in rooms.values():
             hub.attach(client, room)
+        hub.note_rev(client.key, mine.me.rev)
         known = command.rooms if command.epoch == self.desk.epoch else {}
         welcome = Welcome(
             epoch=self.desk.epoch,
@@ -246,6 +247,9 @@ class JsonDoor(Connection):
         for one in mine.rooms:
             with contextlib.suppress(NotFound):
                 rooms[one.room] = await self.desk.hub.room(one.room)
+                if self.desk.is_shared:
+                    # At another node we may have seen more than has come here by now.
+                    await self.desk.hub.reach(one.room, one.rev)
         return rooms
 
     async def _mine(self, client: Client, command: Hello) -> Mine:

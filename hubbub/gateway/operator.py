@@ -1,15 +1,20 @@
 """For those who run the server: is it alive, is it ready, how is it doing."""
 
 import ipaddress
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from hubbub.gateway.entrance import DESK, parsed_address
+from hubbub.gateway.workers import Workers
 from hubbub.model.errors import Forbidden
+from hubbub.model.settings import Worker
+from hubbub.store.folder import DataFolder
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.registry import Collector
 
 # A proxy adds one of these. Through it come strangers, though its own address is a near one.
 _BY_PROXY = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
@@ -28,6 +33,7 @@ class Tally:
 
 
 TALLY = web.AppKey("tally", Tally)
+WORKERS = web.AppKey("workers", Workers)
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -49,21 +55,53 @@ async def metrics(request: web.Request) -> web.Response:
     So only loopback and private addresses get them, and only directly: whatever came through a
     proxy (which would make every visitor seem near) is refused. To scrape from elsewhere, scrape
     through a tunnel or a collector on the same network.
+
+    Whichever worker is asked gives the figures of all of them.
     """
     if not _is_near(request):
         raise Forbidden("Metrics are for scrapers in the same network, not through a proxy.")
     from prometheus_client.exposition import choose_encoder
 
-    from hubbub.gateway.figures import registry
+    told: Collector = _own(request.app)
+    if workers := request.app.get(WORKERS):
+        from hubbub.gateway.figures import Together
 
-    tally = request.app[TALLY]
-    if tally.registry is None:
-        tally.registry = registry(request.app[DESK], tally)
+        told = Together(await workers.ask_all())
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return web.Response(
-        body=encode(tally.registry),
+        body=encode(told),
         headers={"Content-Type": content_type, "Cache-Control": "no-store"},
     )
+
+
+def _own(app: web.Application) -> "CollectorRegistry":
+    """The figures of this process."""
+    from hubbub.gateway.figures import registry
+
+    tally = app[TALLY]
+    if tally.registry is None:
+        tally.registry = registry(app[DESK], tally)
+    return tally.registry
+
+
+def tell_workers(app: web.Application, worker: Worker) -> None:
+    """From the application's start to its end, tell the other workers of this one's figures."""
+
+    def packed() -> bytes:
+        from hubbub.gateway.figures import packed
+
+        return packed(_own(app))
+
+    settings = app[DESK].settings
+    workers = Workers(DataFolder(settings.data), worker.number, settings.workers, packed)
+
+    async def listening(app: web.Application) -> AsyncIterator[None]:
+        await workers.start()
+        yield
+        await workers.close()
+
+    app[WORKERS] = workers
+    app.cleanup_ctx.append(listening)
 
 
 def _is_near(request: web.Request) -> bool:

@@ -16,6 +16,7 @@ from hubbub.gateway.problem import problem, problem_of
 from hubbub.gateway.websocket import echo, websocket
 from hubbub.model.errors import HubbubError
 from hubbub.model.messages import FRAME_MAX_BYTES
+from hubbub.model.settings import Worker
 
 log = structlog.get_logger()
 
@@ -25,10 +26,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 
 
-def application(desk: Desk, *, client: Path = pages.BUILT) -> web.Application:
+def application(
+    desk: Desk, *, client: Path = pages.BUILT, worker: Worker | None = None
+) -> web.Application:
     """Everything that this server answers over HTTP, sockets included.
 
-    ``client`` is the folder of the built web client.
+    ``client`` is the folder of the built web client. ``worker`` is given if this is one of several
+    processes.
     """
     app = web.Application(
         middlewares=[guard],
@@ -44,6 +48,8 @@ def application(desk: Desk, *, client: Path = pages.BUILT) -> web.Application:
     app[DESK] = desk
     app[ENTRANCE] = Entrance(desk.settings)
     app[operator.TALLY] = operator.Tally()
+    if worker:
+        operator.tell_workers(app, worker)
     app[pages.FOLDER] = client
     app.on_response_prepare.append(dresser(secure=desk.settings.secure))
     add = app.router.add_route

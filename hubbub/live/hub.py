@@ -1,7 +1,8 @@
 """The hub: manages rooms and broadcasting.
 
-Events are shown in order of rev. One that comes too early (a commit whose outcome was unknown,
-later another node's) is held for a moment, then the gap is read from the database.
+Events are shown in order of rev. One that comes too early (a commit whose outcome was unknown, or
+another node's that is still on the bus) is held for a moment, then the gap is read from the
+database.
 """
 
 import asyncio
@@ -59,6 +60,7 @@ class Figures:
     def __init__(self) -> None:
         self.events = 0
         self.deliveries = 0
+        self.healed = 0
 
 
 class Hub:
@@ -87,6 +89,13 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._greetings: dict[str, set[Greeting]] = {}
         self._bringing: set[asyncio.Task[None]] = set()
+        # Person → the rev of their own that was last told to those of their clients here.
+        self.people_revs: dict[str, int] = {}
+        # Where there are other nodes, a bus listens for the rooms and people that are here; and
+        # who may be told comes before what is told.
+        self.on_room: Callable[[str, bool], None] = lambda room, is_here: None
+        self.on_person: Callable[[str, bool], None] = lambda person, is_here: None
+        self.know_members: Callable[[], Awaitable[None]] | None = None
         # Whoever must hear that what is remembered of a person's account is no longer true.
         self.on_account_changed: Callable[[str], None] = lambda user: None
         self.on_settings_changed: Callable[[SettingsChanged], None] = lambda told: None
@@ -111,7 +120,10 @@ class Hub:
     def connect(self, client: Client) -> None:
         """A connection whose person is known."""
         self.clients.add(client)
-        self.people.setdefault(client.key, set()).add(client)
+        theirs = self.people.setdefault(client.key, set())
+        if not theirs:
+            self.on_person(client.key, True)
+        theirs.add(client)
         self.presence.connected(client)
 
     def disconnect(self, client: Client) -> None:
@@ -123,14 +135,16 @@ class Hub:
         self.pace.forget(client)
         theirs = self.people.get(client.key, set())
         theirs.discard(client)
-        if not theirs:
-            self.people.pop(client.key, None)
+        if not theirs and self.people.pop(client.key, None) is not None:
+            self.people_revs.pop(client.key, None)
+            self.on_person(client.key, False)
 
     async def room(self, room_id: str) -> Room:
         """The room with its ring filled. Raises NotFound if it is gone, or Unavailable."""
         room = self.rooms.get(room_id)
         if room is None:
             room = self.rooms[room_id] = Room(room_id)
+            self.on_room(room_id, True)
         self._empty.pop(room_id, None)
         while room.ring is None:
             if room.filling is None:
@@ -144,7 +158,7 @@ class Hub:
             state = await self._read(room.id, None)
         except HubbubError:
             if room.is_empty:
-                self.rooms.pop(room.id, None)
+                self._drop(room.id)
             raise
         finally:
             room.filling = None
@@ -174,10 +188,20 @@ class Hub:
     def _forget_one(self, room: Room) -> None:
         """Keep the rings of the rooms that were left last, and drop the oldest of those."""
         self._empty[room.id] = room
-        while len(self._empty) > EMPTY_ROOMS_MAX:
+        self.forget_empty(EMPTY_ROOMS_MAX)
+
+    def _drop(self, room_id: str) -> Room | None:
+        room = self.rooms.pop(room_id, None)
+        if room is not None:
+            self.on_room(room_id, False)
+        return room
+
+    def forget_empty(self, most: int) -> None:
+        """Drop the rooms in which nobody is any more, but for those left last."""
+        while len(self._empty) > most:
             oldest = self._empty.pop(next(iter(self._empty)))
             if oldest.is_empty and not oldest.filling:
-                self.rooms.pop(oldest.id, None)
+                self._drop(oldest.id)
 
     # Telling
 
@@ -233,23 +257,55 @@ class Hub:
     def _mind_the_gap(self, room: Room) -> None:
         room.gap_timer = None
         self._show_early(room)
-        if room.early and room.filling is None:
+        if room.early:
+            self._mend(room)
+
+    def catch_up(self, room_id: str, rev: int) -> None:
+        """The database has come so far in this room: so shall we, soon."""
+        room = self.rooms.get(room_id)
+        if room is not None and room.ring is not None and room.rev < rev:
+            self._mend(room)
+
+    async def reach(self, room_id: str, rev: int) -> None:
+        """Wait until this room has come so far, as the database has. Raises HubbubError."""
+        room = self.rooms.get(room_id)
+        if room is None or room.ring is None or room.rev >= rev:
+            return
+        await asyncio.sleep(GAP_WAIT_S)  # most often it is on its way
+        while room.rev < rev and room.id in self.rooms:
+            await asyncio.shield(self._mend(room))
+
+    def _mend(self, room: Room) -> "asyncio.Task[None]":
+        """Close the gap; one read at a time."""
+        if room.filling is None:
             room.filling = self._loop.create_task(self._close_gap(room))
+            room.filling.add_done_callback(lambda task: self._mended(room, task))
+        return room.filling
+
+    def _mended(self, room: Room, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            code = error.code if isinstance(error, HubbubError) else repr(error)
+            log.warning("a gap could not be read", room=room.id, error=code)
+            if room.early and room.gap_timer is None and room.id in self.rooms:
+                room.gap_timer = self._loop.call_later(1.0, self._mind_the_gap, room)
 
     async def _close_gap(self, room: Room) -> None:
-        """Read what is missing from the database, and show it."""
+        """Read what is missing from the database, and show it. Raises HubbubError."""
         try:
-            state = await self._read(room.id, room.rev)
-        except HubbubError as error:
-            log.warning("a gap could not be read", room=room.id, error=error.code)
-            room.gap_timer = self._loop.call_later(1.0, self._mind_the_gap, room)
-            return
+            is_whole = False
+            while not is_whole:
+                state = await self._read(room.id, room.rev)
+                if state.mrev > room.mrev and self.know_members is not None:
+                    await self.know_members()
+                for event in state.events:
+                    if event.rev > room.rev:
+                        self.figures.healed += 1
+                        self._show(room, event)
+                room.rev = max(room.rev, state.through)
+                is_whole = state.through >= state.rev
         finally:
             room.filling = None
-        for event in state.events:
-            if event.rev > room.rev:
-                self._show(room, event)
-        room.rev = max(room.rev, state.rev)
         self._show_early(room)
 
     def touch(self, room: Room) -> None:
@@ -292,6 +348,7 @@ class Hub:
             greeting.is_stale = True
         clients = self.people.get(key)
         if clients:
+            self.note_rev(key, event.rev)
             frame = text_frame(json.event(event))
             for client in clients:
                 if client.dialect != "json":
@@ -300,6 +357,27 @@ class Hub:
                     client.write(frame)
                 elif not self._offer(client, frame):
                     client.missed_rev = event.rev
+
+    def note_rev(self, key: str, rev: int | None) -> None:
+        """A person's clients here have been told of their own changes up to this rev."""
+        self.people_revs[key] = max(rev or 0, self.people_revs.get(key, 0))
+
+    def tell_rev(self, key: str, rev: int) -> None:
+        """Something of a person's own was missed: their clients here shall ask for it."""
+        self.note_rev(key, rev)
+        frame = text_frame(json.event(Behind(rooms={}, rev=rev)))
+        for client in self.people.get(key, ()):
+            if client.dialect == "json" and not self._offer(client, frame):
+                client.missed_rev = rev
+
+    def start_over(self, reason: str) -> None:
+        """Nothing that is known here is sure any more: everyone comes back."""
+        for client in list(self.clients):
+            client.door.close(CLOSE_TOO_SLOW, reason)
+        for room in list(self.rooms.values()):
+            if not room.filling:
+                self._drop(room.id)
+        self._empty.clear()
 
     def _offer(self, client: Client, frame: bytes) -> bool:
         """Write a live frame, unless the client is behind."""
@@ -381,7 +459,7 @@ class Hub:
                 client.send(json.event(self.heads([room_id])))
 
     def _room_gone(self, told: RoomGone) -> None:
-        room = self.rooms.pop(told.room, None)
+        room = self._drop(told.room)
         self._empty.pop(told.room, None)
         self._counts_due.pop(told.room, None)
         if room is None:

@@ -1,10 +1,15 @@
-"""Who is online, away or typing. Never stored; told in small rooms only, counted in large ones."""
+"""Who is online, away or typing. Never stored; told in small rooms only, counted in large ones.
+
+A person may be here and at other nodes at a time; what people see is all of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hubbub.live.elsewhere import Elsewhere, better
 from hubbub.model.messages import TypingEvent
 from hubbub.model.reading import Presence, PresenceState
 from hubbub.wire import json, text
@@ -22,6 +27,11 @@ class PresenceBook:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self.elsewhere = Elsewhere()
+        # Told what changes here, so that other nodes can be told: room, handle, their state.
+        self.on_person: Callable[[str, str, PresenceState], None] = lambda room, name, state: None
+        self.on_count: Callable[[str, int], None] = lambda room, online: None
+        self.on_typing: Callable[[str, str], None] = lambda room, name: None
         self._away: set[Client] = set()
         # Person → their last client's farewell, told unless they come back in time.
         self._leaving: dict[tuple[str, str], asyncio.TimerHandle] = {}
@@ -30,6 +40,10 @@ class PresenceBook:
         self._due: dict[str, tuple[PresenceState, set[Room]]] = {}
 
     def state(self, key: str) -> PresenceState:
+        """Of a person, at all their devices and nodes."""
+        return better(self._here(key), self.elsewhere.state(self._name(key)))
+
+    def _here(self, key: str) -> PresenceState:
         clients = self._hub.people.get(key)
         if not clients:
             return "offline"
@@ -43,9 +57,16 @@ class PresenceBook:
                 found.update(self.of_room(room))
         return found
 
-    def of_room(self, room: Room) -> dict[str, str]:
+    def of_room(self, room: Room) -> dict[str, PresenceState]:
         """Handle → state of everyone present in a room."""
-        return {self._name(key): self.state(key) for key in room.people}
+        found = self.elsewhere.states(room.id)
+        for name, state in self.here_in(room).items():
+            found[name] = better(state, found.get(name, "offline"))
+        return found
+
+    def here_in(self, room: Room) -> dict[str, PresenceState]:
+        """The same, of this node's own."""
+        return {self._name(key): self._here(key) for key in room.people}
 
     def _name(self, key: str) -> str:
         """A person's handle; for guests the key is not their name."""
@@ -77,6 +98,19 @@ class PresenceBook:
             # a presence is the person's in all rooms.
             self._tell(client, room, self.state(client.key), is_here=False)
 
+    def heard(
+        self, room: Room, before: dict[str, PresenceState], after: dict[str, PresenceState]
+    ) -> None:
+        """Other nodes have told who is in a room there; tell what that changes here."""
+        here = {self._name(key) for key in room.people}
+        for name in before.keys() | after.keys():
+            if before.get(name) == after.get(name):
+                continue
+            self._hub.send_to_rooms([room.id], Presence(user=name, state=self.state(name)))
+            # Text clients hear of coming and going only, which whoever is here as well does not.
+            if name not in here and (name in before) != (name in after):
+                self._tell_text(room, name, after.get(name, "offline"))
+
     def connected(self, client: Client) -> None:
         """One more device of a person, at which they are now."""
         if self._others_are_away(client):
@@ -93,35 +127,43 @@ class PresenceBook:
         return bool(others) and others <= self._away
 
     def set_active(self, client: Client, active: bool) -> None:
-        before = self.state(client.key)
+        before = self._here(client.key)
         if active:
             self._away.discard(client)
         else:
             self._away.add(client)
-        after = self.state(client.key)
+        after = self._here(client.key)
         if before != after:
             self._tell_state(client, after)
 
-    def _tell_state(self, client: Client, state: PresenceState) -> None:
+    def _tell_state(self, client: Client, here: PresenceState) -> None:
         """Everyone who shares a small room with any device of this person."""
+        name = client.actor.name
         devices = self._hub.people.get(client.key, set())
         rooms = {room for device in devices for room in device.rooms.values() if room.is_small}
-        event = Presence(user=client.actor.name, state=state)
+        event = Presence(user=name, state=better(here, self.elsewhere.state(name)))
         self._hub.send_to_rooms([room.id for room in rooms], event)
+        for room in rooms:
+            self.on_person(room.id, name, here)
 
     def _tell(self, client: Client, room: Room, state: PresenceState, *, is_here: bool) -> None:
         if not room.is_small:
             self._counts_due.add(room)
             return
-        shown: PresenceState = state if is_here else "offline"
-        if line := text.presence(Presence(user=client.actor.name, state=shown)):
-            room.tell_text(line)
-            self._hub.touch(room)
+        name = client.actor.name
+        self.on_person(room.id, name, self._here(client.key) if is_here else "offline")
+        if not self.elsewhere.in_room(room.id, name):
+            self._tell_text(room, name, state if is_here else "offline")
         if not self._due:
             asyncio.get_running_loop().call_soon(self._tell_due)
-        _, rooms = self._due.get(client.actor.name, (state, set()))
+        _, rooms = self._due.get(name, (state, set()))
         rooms.add(room)
-        self._due[client.actor.name] = (state, rooms)
+        self._due[name] = (state, rooms)
+
+    def _tell_text(self, room: Room, name: str, state: PresenceState) -> None:
+        if line := text.presence(Presence(user=name, state=state)):
+            room.tell_text(line)
+            self._hub.touch(room)
 
     def _tell_due(self) -> None:
         """Whoever shares several small rooms with somebody is told once."""
@@ -133,11 +175,21 @@ class PresenceBook:
         """Large rooms in which people came or went: how many are there now."""
         due, self._counts_due = self._counts_due, set()
         for room in due:
-            room.tell_json(json.event(Presence(room=room.id, online=len(room.people))))
+            self.on_count(room.id, len(room.people))
+            online = len(room.people) + self.elsewhere.count(room.id)
+            room.tell_json(json.event(Presence(room=room.id, online=online)))
             self._hub.touch(room)
 
+    def count_changed(self, room: Room) -> None:
+        """Another node has told how many are in a large room there."""
+        self._counts_due.add(room)
+
     def typing(self, client: Client, room: Room) -> None:
-        """Somebody writes: the others here are told, and nothing is kept."""
+        """Somebody writes: the others are told, and nothing is kept."""
+        self.tell_typing(room, client.actor.name)
+        self.on_typing(room.id, client.actor.name)
+
+    def tell_typing(self, room: Room, name: str) -> None:
         if room.json:
-            room.tell_json(json.event(TypingEvent(room=room.id, user=client.actor.name)))
+            room.tell_json(json.event(TypingEvent(room=room.id, user=name)))
             self._hub.touch(room)

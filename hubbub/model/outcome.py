@@ -16,11 +16,16 @@ from hubbub.model.rooms import MemberChanged
 R = TypeVar("R", bound=Reply)
 
 
-class ToRoom(msgspec.Struct, frozen=True, tag=True):
-    """Everyone present in the room is told, in order of rev."""
+class ToRoom(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Everyone present in the room is told, in order of rev.
+
+    ``mrev`` is that of the members who may be told: a node that knows of older ones only must
+    first hear who has gone.
+    """
 
     room: str
     event: RoomEvent
+    mrev: int = 0
 
 
 class ToPerson(msgspec.Struct, frozen=True, tag=True):
@@ -89,7 +94,7 @@ Journaled = SettingsChanged | MembershipChanged | RoomGone | SessionsEnded | Acc
 JOURNALED = (SettingsChanged, MembershipChanged, RoomGone, SessionsEnded, AccountChanged)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, tag=True):
     """What one batch of one node means for all nodes; numbers count commits, without a hole."""
 
     number: int
@@ -135,11 +140,13 @@ class Outcome(Generic[R]):
 class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     """A room as one snapshot of the database has it, for the hub.
 
-    ``events`` are its changes above ``floor``, in order of rev.
+    ``events`` are its changes above ``floor``, in order of rev, up to ``through``: the room's own
+    rev, unless there are too many for one answer.
     """
 
     events: list[RoomEvent]
     floor: int
+    through: int
     seq: int
     rev: int
     mrev: int

@@ -7,7 +7,7 @@ from hubbub.model.base import Millis
 from hubbub.model.outcome import Entry, Head, Journaled
 from hubbub.store.database import Connection
 from hubbub.store.sql import Sized, Sql
-from hubbub.store.tables import journal, members, rooms, users
+from hubbub.store.tables import journal, rooms, users
 
 # How long an entry is kept: a node that was away for longer starts over.
 KEPT_MS = 10 * 60_000
@@ -39,18 +39,6 @@ _PEOPLE_HEADS = Sized(
         users.c.name.in_([bindparam(f"name{i}") for i in range(size)]),
     )
 )
-_MEMBERS_AMONG = Sized(
-    lambda size: (
-        select(users.c.name)
-        .join_from(members, users)
-        .join(rooms, rooms.c.pk == members.c.room_pk)
-        .where(
-            rooms.c.id == bindparam("room"),
-            users.c.name.in_([bindparam(f"name{i}") for i in range(size)]),
-        )
-    )
-)
-
 _body = msgspec.json.Decoder(tuple[Journaled, ...])
 
 
@@ -89,8 +77,3 @@ class Journal:
     def people_heads(self, names: list[str]) -> dict[str, int]:
         """The revs of these accounts."""
         return dict(self.db.look_up(_PEOPLE_HEADS, [{"name": name} for name in names]))
-
-    def members_among(self, room: str, names: list[str]) -> set[str]:
-        """Which of these people are members of a room."""
-        keys = [{"name": name} for name in names]
-        return {row[0] for row in self.db.look_up(_MEMBERS_AMONG, keys, room=room)}

@@ -36,7 +36,7 @@ def test_a_post_is_numbered_dated_and_told(world: World) -> None:
     world.now += 5
     assert world.post(ana, "hi", nonce="n") == Posted(seq=1, rev=1, at=START + 5)
     event = Message(room="lobby", seq=1, rev=1, by="ana", at=START + 5, text="hi", nonce="n")
-    assert world.told == [ToRoom("lobby", event)]
+    assert world.told == [ToRoom("lobby", event, mrev=1)]
     assert messages(world) == [event]
 
 

@@ -94,6 +94,7 @@ class Hall:
             floor=after or 0,
             seq=max((getattr(event, "seq", 0) for event in events), default=0),
             rev=max((event.rev for event in events), default=0),
+            through=max((event.rev for event in events), default=0),
             mrev=0,
             members=self.members.get(room, 1),
             is_public=True,

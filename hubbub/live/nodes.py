@@ -1,0 +1,493 @@
+"""The other nodes on the same database: what they did is shown here, and what we did there.
+
+The bus carries it at once and promises nothing. What is lost, doubled or out of order is healed:
+room events by their rev, what stands in the journal by its number, a person's own events by that
+person's rev; and as the last of them may be lost, all three are compared with the database about
+once a second. Presence and typing are told only over the bus, and go with the node that told them.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, assert_never
+
+import msgspec
+import structlog
+
+from hubbub.live.bus import PAYLOAD_BYTES, Bus
+from hubbub.live.hub import Hub
+from hubbub.live.parcels import Alive, Here, Item, Parcel, Who, Writes, decode, encode
+from hubbub.live.room import Room
+from hubbub.model.errors import HubbubError
+from hubbub.model.outcome import Entry, Heads, RoomGone, Told, ToPerson, ToRoom, ToRooms
+from hubbub.model.reading import PresenceState
+
+COMPARE_EVERY_S = 1.0
+COMPARE_ALONE_EVERY_S = 0.25  # while there is no bus
+COMPARE_MAX = 1_000  # rooms, and people, in one comparison; the rest have their turn next
+ON_ITS_WAY_S = 0.1  # what is newer in the database than here gets so long to come by itself
+ALIVE_EVERY_S = 1.0
+GONE_AFTER_S = 4.0  # a node that was not heard of
+SNAPSHOT_EVERY_S = 10.0  # of who is here, since a change may have been lost
+HELD_MAX = 1_000  # events of a room that wait for news of its members
+EMPTY_ROOMS_MAX = 50  # rooms that are still listened to after the last one has left
+CLOCKS_APART_MAX_MS = 60_000
+OTHERS_MAX = 1_000  # nodes known, of ours and of other chats on the bus
+
+log = structlog.get_logger()
+
+
+class Reads(NamedTuple):
+    """What is read from the database; each raises HubbubError."""
+
+    heads: Callable[[list[str], list[str]], Awaitable[Heads]]
+    """Of these rooms and people."""
+    entries: Callable[[int], Awaitable[list[Entry]]]
+    """The journal's next entries after a number; none if there are none."""
+
+
+class Other:
+    """Another node, as it was last heard of."""
+
+    __slots__ = ("heard_at", "version")
+
+    def __init__(self, version: str, heard_at: float) -> None:
+        self.version = version
+        self.heard_at = heard_at
+
+
+class Nodes:
+    """This node among the others."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        bus: Bus,
+        reads: Reads,
+        *,
+        node: str,
+        version: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.node = node
+        self.others: dict[str, Other] = {}
+        self.strangers: set[str] = set()
+        """Epochs of other chats that use the same bus."""
+        self.bus = bus
+        self._hub = hub
+        self._reads = reads
+        self._version = version
+        self._clock = clock
+        self._epoch = ""
+        self._loop: asyncio.AbstractEventLoop
+        self._journal = 0  # the entry that was carried out last
+        self._catching_up: asyncio.Task[None] | None = None
+        self._held: dict[str, list[ToRoom]] = {}
+        self._outgoing: dict[str, list[Item]] = {}
+        self._people: set[str] = set()
+        self._turn = 0
+        self._compare_soon = asyncio.Event()
+        self._is_failing = False
+        self._warned: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        # The database is another one than before: whoever runs this node must start it anew.
+        self.on_other_database: Callable[[], None] = lambda: None
+        # So much was missed that nothing that is remembered of anyone is sure.
+        self.on_start_over: Callable[[], None] = lambda: None
+
+    async def start(self, epoch: str) -> None:
+        """Listen, and know where the journal is, before anybody is let in.
+
+        Raises BusError, Unavailable.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._epoch = epoch
+        self.bus.received = self._received
+        self.bus.connected = self._connected
+        hub, presence = self._hub, self._hub.presence
+        hub.on_room, hub.on_person = self._on_room, self._on_person
+        hub.know_members = self._catch_up
+        presence.on_person = self._on_presence
+        presence.on_count = self._on_count
+        presence.on_typing = self._on_typing
+        self.bus.watch(self._subject("journal"))
+        self.bus.watch("hubbub.*.nodes")
+        await self.bus.start()
+        self._journal = (await self._reads.heads([], [])).journal
+        self._tasks = [
+            self._loop.create_task(self._compare_for_ever()),
+            self._loop.create_task(self._live()),
+        ]
+
+    async def stop(self) -> None:
+        tasks = [*self._tasks, *([self._catching_up] if self._catching_up else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._publish("nodes", self._alive(leaves=True))
+        self._flush()
+        await self.bus.stop()
+
+    # What was done here
+
+    def show(self, told: list[Told]) -> None:
+        """What a command of ours means, but for the journal: for those here, and elsewhere."""
+        self._hub.tell(told)
+        for one in told:
+            match one:
+                case ToRoom():
+                    self._publish(f"room.{one.room}", one)
+                case ToPerson():
+                    self._publish(_person(one.user), one)
+                case ToRooms():
+                    for room in one.rooms:
+                        self._publish(f"room.{room}", ToRooms((room,), one.event))
+                case _:
+                    pass  # stands in the journal
+
+    def journaled(self, entry: Entry) -> None:
+        """What a batch of ours means for all nodes; carried out here in its turn, too."""
+        self._publish("journal", entry)
+        self._take_entry(entry)
+
+    # Over the bus
+
+    def _subject(self, words: str) -> str:
+        return f"hubbub.{self._epoch}.{words}"
+
+    def _publish(self, words: str, item: Item) -> None:
+        """At the end of the loop's turn, with what else there is for this subject."""
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.setdefault(words, []).append(item)
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, {}
+        if not self.bus.is_connected:
+            return
+        for words, items in outgoing.items():
+            for payload in self._payloads(items):
+                self.bus.publish(self._subject(words), payload)
+
+    def _payloads(self, items: list[Item]) -> Iterable[bytes]:
+        payload = encode(Parcel(self.node, items))
+        if len(payload) <= PAYLOAD_BYTES or len(items) == 1:
+            return [payload]
+        half = len(items) // 2
+        return [*self._payloads(items[:half]), *self._payloads(items[half:])]
+
+    def _received(self, subject: str, payload: bytes) -> None:
+        try:
+            parcel = decode(payload)
+        except msgspec.MsgspecError:
+            self._warn("what came over the bus is not a parcel: a newer version?", subject=subject)
+            return
+        if parcel.node == self.node:
+            return
+        for item in parcel.items:
+            self._receive(parcel.node, item)
+
+    def _receive(self, node: str, item: Item) -> None:
+        match item:
+            case ToRoom():
+                self._receive_event(item)
+            case ToPerson() | ToRooms():
+                self._hub.tell([item])
+            case Entry():
+                self._take_entry(item)
+            case Here():
+                self._receive_here(node, item)
+            case Who():
+                self._tell_who_is_here(item.room)
+            case Writes():
+                if room := self._hub.rooms.get(item.room):
+                    self._hub.presence.tell_typing(room, item.user)
+            case Alive():
+                self._receive_alive(node, item)
+            case _:
+                assert_never(item)
+
+    def _connected(self) -> None:
+        """Whatever was told meanwhile was lost: compare at once, and ask who is where."""
+        self._compare_soon.set()
+        for room in self._hub.rooms:
+            self._publish(f"room.{room}", Who(room))
+            self._tell_who_is_here(room)
+
+    # Room events
+
+    def _receive_event(self, told: ToRoom) -> None:
+        room = self._hub.rooms.get(told.room)
+        if room is None:
+            return
+        if room.ring is None or told.mrev <= room.mrev:
+            self._hub.publish(told.event)
+            return
+        # Somebody came or went, whom we have not heard of yet; who went must not be told this.
+        held = self._held.setdefault(told.room, [])
+        if len(held) < HELD_MAX:
+            held.append(told)
+        self._begin_to_catch_up()
+
+    def _on_room(self, room: str, is_here: bool) -> None:
+        words = f"room.{room}"
+        if is_here:
+            self.bus.watch(self._subject(words))
+            self._publish(words, Who(room))
+            # What was said between our reading the room and our hearing of it.
+            self._compare_soon.set()
+        else:
+            self.bus.unwatch(self._subject(words))
+            self._hub.presence.elsewhere.forget_room(room)
+            self._held.pop(room, None)
+
+    def _on_person(self, key: str, is_here: bool) -> None:
+        if key.startswith("~"):
+            return  # a guest has nothing of their own
+        if is_here:
+            self._people.add(key)
+            self.bus.watch(self._subject(_person(key)))
+        else:
+            self._people.discard(key)
+            self.bus.unwatch(self._subject(_person(key)))
+
+    # The journal
+
+    def _take_entry(self, entry: Entry) -> None:
+        if entry.number <= self._journal:
+            return
+        if entry.number == self._journal + 1:
+            self._carry_out(entry)
+        else:
+            self._begin_to_catch_up()
+
+    def _carry_out(self, entry: Entry) -> None:
+        self._journal = entry.number
+        try:
+            self._hub.tell(entry.told)
+        except Exception:
+            log.exception("a journal entry was not carried out", number=entry.number)
+
+    def _begin_to_catch_up(self) -> "asyncio.Task[None]":
+        if self._catching_up is None:
+            self._catching_up = self._loop.create_task(self._read_journal())
+            self._catching_up.add_done_callback(_noted)
+        return self._catching_up
+
+    async def _catch_up(self) -> None:
+        """Carry out all that stands in the journal by now. Raises HubbubError."""
+        if self._catching_up is not None:
+            await asyncio.shield(self._catching_up)  # may have begun too early
+        await asyncio.shield(self._begin_to_catch_up())
+
+    async def _read_journal(self) -> None:
+        try:
+            while entries := await self._reads.entries(self._journal):
+                for entry in entries:
+                    if entry.number == self._journal + 1:
+                        self._carry_out(entry)
+                    elif entry.number > self._journal:
+                        self._start_over(entry.number - 1)
+                        self._carry_out(entry)
+        finally:
+            self._catching_up = None
+        held, self._held = self._held, {}
+        for told in [one for events in held.values() for one in events]:
+            self._hub.publish(told.event)
+
+    def _start_over(self, number: int) -> None:
+        """The journal does not reach back to where we were: we slept for too long."""
+        log.warning("this node was away for too long: everyone here comes back")
+        self._journal = number
+        self.on_start_over()
+        self._hub.start_over("The server was away. Come back.")
+
+    # Comparing with the database
+
+    async def _compare_for_ever(self) -> None:
+        while True:
+            pause = COMPARE_EVERY_S if self.bus.is_connected else COMPARE_ALONE_EVERY_S
+            try:
+                await asyncio.wait_for(self._compare_soon.wait(), pause)
+                self._compare_soon.clear()
+                await asyncio.sleep(ON_ITS_WAY_S / 2)  # often several rooms at once
+            except TimeoutError:
+                pass
+            try:
+                await self.compare()
+                self._is_failing = False
+            except HubbubError as error:
+                if not self._is_failing:
+                    log.warning("nothing can be compared with the database", error=error.code)
+                self._is_failing = True
+
+    async def compare(self) -> None:
+        """Have what is older here than in the database brought up to it. Raises HubbubError."""
+        self._hub.forget_empty(EMPTY_ROOMS_MAX)
+        rooms = self._some([room for room in self._hub.rooms.values() if room.ring])
+        people = self._some(sorted(self._people))
+        self._turn += 1
+        names = [room.id for room in rooms]
+        heads = await self._reads.heads(names, people)
+        if heads.epoch != self._epoch:
+            self.on_other_database()
+            return
+        if heads.journal > self._journal:
+            self._loop.call_later(ON_ITS_WAY_S, self._expect_entry, heads.journal)
+        for room in rooms:
+            head = heads.rooms.get(room.id)
+            if head is None:
+                self._hub.tell([RoomGone(room.id)])
+            elif head.rev > room.rev:
+                self._loop.call_later(ON_ITS_WAY_S, self._expect_rev, room.id, head.rev)
+        for key, rev in heads.people.items():
+            if rev > self._hub.people_revs.get(key, rev):
+                self._loop.call_later(ON_ITS_WAY_S, self._expect_own, key, rev)
+
+    def _some(self, things: list) -> list:  # type: ignore[type-arg] # rooms or names
+        """As many as may be compared at once, others each time."""
+        if len(things) <= COMPARE_MAX:
+            return things
+        start = self._turn * COMPARE_MAX % len(things)
+        return (things + things)[start : start + COMPARE_MAX]
+
+    def _expect_entry(self, number: int) -> None:
+        if number > self._journal:
+            self._begin_to_catch_up()
+
+    def _expect_rev(self, room_id: str, rev: int) -> None:
+        self._hub.catch_up(room_id, rev)
+
+    def _expect_own(self, key: str, rev: int) -> None:
+        if rev > self._hub.people_revs.get(key, rev):
+            self._hub.tell_rev(key, rev)
+
+    # Who is where
+
+    def _on_presence(self, room: str, name: str, state: PresenceState) -> None:
+        self._publish(f"room.{room}", Here(room, {name: state}))
+
+    def _on_count(self, room: str, online: int) -> None:
+        self._publish(f"room.{room}", Here(room, online=online))
+
+    def _on_typing(self, room: str, name: str) -> None:
+        self._publish(f"room.{room}", Writes(room, name))
+
+    def _tell_who_is_here(self, room_id: str) -> None:
+        room = self._hub.rooms.get(room_id)
+        if room is None:
+            return
+        if room.is_small:
+            here = Here(room_id, self._hub.presence.here_in(room), whole=True)
+        else:
+            here = Here(room_id, online=len(room.people))
+        self._publish(f"room.{room_id}", here)
+
+    def _receive_here(self, node: str, here: Here) -> None:
+        room = self._hub.rooms.get(here.room)
+        if room is None:
+            return
+        presence = self._hub.presence
+        if here.online is not None:
+            if presence.elsewhere.count_told(node, room.id, here.online):
+                presence.count_changed(room)
+            return
+        before = presence.elsewhere.states(room.id)
+        presence.elsewhere.told(node, room.id, here.people, whole=here.whole)
+        self._tell_presence(room, before)
+
+    def _tell_presence(self, room: Room, before: dict[str, PresenceState]) -> None:
+        after = self._hub.presence.elsewhere.states(room.id)
+        if room.is_small:
+            self._hub.presence.heard(room, before, after)
+
+    # The nodes themselves
+
+    def _alive(self, *, leaves: bool = False) -> Alive:
+        now = time.time_ns() // 1_000_000
+        return Alive(self._epoch, self._version, now, leaves)
+
+    async def _live(self) -> None:
+        """Say that we are here; notice who is not any more."""
+        snapshot_at = self._clock()
+        heard_until = self._clock()
+        while True:
+            self._publish("nodes", self._alive())
+            await asyncio.sleep(ALIVE_EVERY_S)
+            now = self._clock()
+            if not self.bus.is_connected:
+                # Nobody can be heard of; what was known stays until the bus is back.
+                for other in self.others.values():
+                    other.heard_at += now - heard_until
+            heard_until = now
+            for node, other in list(self.others.items()):
+                if now - other.heard_at > GONE_AFTER_S:
+                    self._gone(node, "is not heard of any more")
+            if now - snapshot_at >= SNAPSHOT_EVERY_S and self.others:
+                snapshot_at = now
+                for room in list(self._hub.rooms):
+                    self._tell_who_is_here(room)
+
+    def _receive_alive(self, node: str, alive: Alive) -> None:
+        if alive.epoch != self._epoch:
+            self._meet_stranger(alive)
+            return
+        if alive.leaves:
+            self._gone(node, "says goodbye")
+            return
+        known = self.others.get(node)
+        if known is None and len(self.others) < OTHERS_MAX:
+            self.others[node] = Other(alive.version, self._clock())
+            log.info("a node is there", node=node, version=alive.version)
+        elif known is not None:
+            known.heard_at = self._clock()
+        apart = abs(alive.now - time.time_ns() // 1_000_000)
+        if apart > CLOCKS_APART_MAX_MS:
+            self._warn(
+                "another node's clock is far from this one's: set both by NTP",
+                node=node,
+                apart_s=apart // 1000,
+            )
+
+    def _meet_stranger(self, alive: Alive) -> None:
+        if alive.epoch in self.strangers or len(self.strangers) >= OTHERS_MAX:
+            return
+        self.strangers.add(alive.epoch)
+        log.warning(
+            "another chat uses this bus: they do not hear each other, but give each its own",
+            epoch=alive.epoch,
+            version=alive.version,
+        )
+
+    def _gone(self, node: str, why: str) -> None:
+        if self.others.pop(node, None) is None:
+            return
+        log.info("a node is gone", node=node, why=why)
+        elsewhere = self._hub.presence.elsewhere
+        was = {room: elsewhere.states(room) for room in elsewhere.rooms_of(node)}
+        counted = elsewhere.forget(node)
+        for room_id in {*was, *counted}:
+            room = self._hub.rooms.get(room_id)
+            if room is None:
+                continue
+            if room_id in was:
+                self._tell_presence(room, was[room_id])
+            else:
+                self._hub.presence.count_changed(room)
+
+    def _warn(self, what: str, **more: object) -> None:
+        """Once: it would come again with each message."""
+        if what not in self._warned:
+            self._warned.add(what)
+            log.warning(what, **more)
+
+
+def _person(key: str) -> str:
+    """A handle may hold what a subject may not."""
+    return f"user.{key.encode().hex()}"
+
+
+def _noted(task: "asyncio.Task[None]") -> None:
+    """Whoever waits for it gets the error as well; the next comparison tries again."""
+    if not task.cancelled() and (error := task.exception()):
+        log.warning("the journal could not be read", error=repr(error))
