@@ -21,6 +21,7 @@ from hubbub.actions.nodes import entries_after, heads
 from hubbub.gateway import admin
 from hubbub.gateway.desk import Desk
 from hubbub.gateway.identity import Identity
+from hubbub.gateway.local import LocalSocket
 from hubbub.gateway.web import application
 from hubbub.live.bus import Bus, NoBus
 from hubbub.live.hub import Hub
@@ -37,7 +38,7 @@ from hubbub.model.accounts import (
 from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.outcome import Entry, Heads, RoomState
 from hubbub.model.reading import Notice
-from hubbub.model.settings import Settings
+from hubbub.model.settings import Settings, Worker
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.ledger import Ledger
 from hubbub.store.opening import database_of
@@ -66,11 +67,13 @@ class AddressError(HubbubError):
 
 
 class App:
-    """One server."""
+    """One server, or one of its processes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, worker: Worker | None = None) -> None:
         self.settings = settings
-        self.folder = DataFolder(settings.data)
+        self.folder = DataFolder(settings.data, worker)
+        self._worker = worker
+        self._admin: LocalSocket | None = None
         self.owner_link: str | None = None
         self.node = secrets.token_hex(8)
         # Set when it cannot go on; `failure` says why.
@@ -114,7 +117,9 @@ class App:
             self.nodes.on_start_over = self.identity.forget_all
             await self.nodes.start(self._epoch)
         self.identity.start()
-        self._admin = await admin.listen(self.ledger, self.folder.socket, self.settings.base_url)
+        if self._worker is None or self._worker.number == 1:
+            where = self.folder.socket
+            self._admin = await admin.listen(self.ledger, where, self.settings.base_url)
         await self._listen()
         self.desk.ready = True
 
@@ -138,7 +143,9 @@ class App:
         if known and known.get("epoch") != self._epoch:
             log.warning("the database is another than before: clients start over")
         self.desk.prepared(prepared)
-        if prepared.needs_owner and not self.settings.first_owns:
+        # Each link voids the one before, so it is for one to make it, and not again later.
+        greets = self._worker is None or self._worker.greets
+        if greets and prepared.needs_owner and not self.settings.first_owns:
             made: InviteMade = await self.ledger.submit(OPERATOR, OwnerInvite())
             self.owner_link = self.settings.base_url + made.invite.url
 
@@ -182,12 +189,19 @@ class App:
 
     async def _listen(self) -> None:
         self._runner = web.AppRunner(
-            application(self.desk), shutdown_timeout=REQUESTS_WITHIN_S, access_log=None
+            application(self.desk, worker=self._worker),
+            shutdown_timeout=REQUESTS_WITHIN_S,
+            access_log=None,
         )
         await self._runner.setup()
-        host, port = self.settings.host, self.settings.port
-        self._site = web.TCPSite(self._runner, host, port, backlog=BACKLOG)
+        host, port, worker = self.settings.host, self.settings.port, self._worker
+        # The kernel spreads connections over all sockets of one user that ask for it.
+        self._site = web.TCPSite(
+            self._runner, host, port, backlog=BACKLOG, reuse_port=worker is not None
+        )
         try:
+            if worker and worker.greets:
+                _require_free(host, port)
             await self._site.start()
         except OSError as error:
             raise AddressError(_why_not(host, port, error)) from error
@@ -196,7 +210,8 @@ class App:
         """No new connections; what waits is committed and answered; goodbye to everyone."""
         self.desk.ready = False
         await self._site.stop()
-        await self._admin.close()
+        if self._admin:
+            await self._admin.close()
         self.desk.flush()
         await self.ledger.drain()
         await self._say_goodbye()
@@ -230,6 +245,18 @@ def _unheard(entry: Entry) -> None:
     raise AssertionError(entry)
 
 
+def _require_free(host: str, port: int) -> None:
+    """Raises OSError if somebody listens there; as workers do, two servers could unnoticed."""
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+
+
 def _why_not(host: str, port: int, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
@@ -245,17 +272,20 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     return why
 
 
-async def run(settings: Settings, announce: Callable[[App], None]) -> None:
+async def run(
+    settings: Settings, announce: Callable[[App], None], worker: Worker | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then stop cleanly; a second signal changes nothing.
 
-    ``announce`` is called once the server answers. Raises HubbubError if it cannot start.
+    ``announce`` is called once the server answers. ``worker`` is given if this is one of several
+    processes. Raises HubbubError if it cannot start.
     """
     _tune()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_, stopping.set)
-    app = App(settings)
+    app = App(settings, worker)
     await app.start()
     # What has been made by now stays; the collector need not look at it again.
     gc.collect()

@@ -63,3 +63,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secure(self) -> bool:
         """Whether people come over TLS, so that cookies may be marked so."""
         return self.base_url.startswith("https://")
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """What one of several processes of a server is told beside the settings.
+
+    ``number`` counts from 1. ``lock`` is the open file by which they all hold the data folder.
+    ``greets`` says whether it makes the owner's link: one of them does, when the server starts.
+    """
+
+    number: int
+    lock: int
+    greets: bool

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 from hubbub.model.errors import HubbubError
+from hubbub.model.settings import Worker
 
 _SHOWN = struct.Struct("<32sQ")  # epoch, how many revs have been shown
 
@@ -20,10 +21,15 @@ class FolderError(HubbubError):
 
 
 class DataFolder:
-    """Paths and small files of one server's data. Only its user may look inside."""
+    """Paths and small files of one server's data. Only its user may look inside.
 
-    def __init__(self, path: Path) -> None:
+    A server of several processes has one folder. Each notes for itself what it has shown, the first
+    one where a server of one process would.
+    """
+
+    def __init__(self, path: Path, worker: Worker | None = None) -> None:
         self.path = path
+        self._worker = worker
         self.database = path / "hubbub.db"
         self.socket = path / "hubbub.sock"
         self.key = path / "secret.key"
@@ -46,7 +52,14 @@ class DataFolder:
             ) from error
 
     def lock(self) -> bool:
-        """Take the folder for this process; False if another server has it."""
+        """Take the folder for this process; False if another server has it.
+
+        For a worker it has been taken: it holds on to the file that is locked, so that the folder
+        is free only when all of them have ended.
+        """
+        if self._worker:
+            self._lock = self._worker.lock
+            return True
         descriptor = os.open(self.path / "hubbub.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,6 +68,21 @@ class DataFolder:
             return False
         self._lock = descriptor
         return True
+
+    @property
+    def locked(self) -> int:
+        """The open file by which the folder is held."""
+        assert self._lock is not None
+        return self._lock
+
+    def figures_socket(self, worker: int) -> Path:
+        """Where the worker of this number tells the others how it is doing."""
+        return self.path / f"worker-{worker}.sock"
+
+    @property
+    def _shown_path(self) -> Path:
+        number = self._worker.number if self._worker else 1
+        return self.path / ("shown" if number == 1 else f"shown-{number}")
 
     def release(self) -> None:
         for descriptor in (self._lock, self._shown):
@@ -90,7 +118,7 @@ class DataFolder:
     def shown(self, epoch: str) -> int | None:
         """How many revs of this epoch a server in this folder has shown; None if unknown."""
         try:
-            known, total = _SHOWN.unpack((self.path / "shown").read_bytes())
+            known, total = _SHOWN.unpack(self._shown_path.read_bytes())
         except (OSError, struct.error):
             return None
         return int(total) if known.rstrip(b"\0") == epoch.encode() else None
@@ -102,7 +130,7 @@ class DataFolder:
         count that is too low is harmless.
         """
         if self._shown is None:
-            self._shown = os.open(self.path / "shown", os.O_WRONLY | os.O_CREAT, 0o600)
+            self._shown = os.open(self._shown_path, os.O_WRONLY | os.O_CREAT, 0o600)
         # A full disk must not stop what has been committed from being shown.
         with contextlib.suppress(OSError):
             os.pwrite(self._shown, _SHOWN.pack(epoch.encode(), total), 0)
