@@ -249,7 +249,7 @@ class JsonDoor(Connection):
                 rooms[one.room] = await self.desk.hub.room(one.room)
                 if self.desk.is_shared:
                     # At another node we may have seen more than has come here by now.
-                    await self.desk.hub.reach(one.room, one.rev)
+                    await self.desk.hub.order.reach(one.room, one.rev)
         return rooms
 
     async def _mine(self, client: Client, command: Hello) -> Mine:

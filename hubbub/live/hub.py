@@ -1,8 +1,7 @@
 """The hub: manages rooms and broadcasting.
 
-Events are shown in order of rev. One that comes too early (a commit whose outcome was unknown, or
-another node's that is still on the bus) is held for a moment, then the gap is read from the
-database.
+Who is where, who is told what, and one write for each client at the end of the loop's turn. In
+which order a room's events are shown is `order`'s.
 """
 
 import asyncio
@@ -13,13 +12,13 @@ from typing import assert_never
 import structlog
 
 from hubbub.live.client import Client
+from hubbub.live.order import Order
 from hubbub.live.pace import Pace
 from hubbub.live.presence import PresenceBook
-from hubbub.live.ring import Ring
 from hubbub.live.room import Room
 from hubbub.model.base import Event
 from hubbub.model.errors import HubbubError
-from hubbub.model.events import PersonEvent, RoomEvent
+from hubbub.model.events import PersonEvent
 from hubbub.model.outcome import (
     AccountChanged,
     MembershipChanged,
@@ -37,7 +36,6 @@ from hubbub.model.rooms import MemberChanged, Removed
 from hubbub.wire import json, text
 from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, CLOSE_TOO_SLOW, text_frame
 
-GAP_WAIT_S = 0.03
 COUNTS_EVERY_S = 1.0  # large rooms' members and presence
 EMPTY_ROOMS_MAX = 500  # rings kept of rooms in which nobody is any more
 
@@ -72,7 +70,6 @@ class Hub:
         *,
         clock: Callable[[], float],
     ) -> None:
-        self._read = read
         self.clock = clock
         self._loop: asyncio.AbstractEventLoop
         self.rooms: dict[str, Room] = {}
@@ -81,6 +78,7 @@ class Hub:
         self.people: dict[str, set[Client]] = {}
         self.presence = PresenceBook(self)
         self.pace = Pace(self)
+        self.order = Order(self, read)
         self.figures = Figures()
         self._dirty: set[Room] = set()
         self._flush_due = False
@@ -91,11 +89,9 @@ class Hub:
         self._bringing: set[asyncio.Task[None]] = set()
         # Person → the rev of their own that was last told to those of their clients here.
         self.people_revs: dict[str, int] = {}
-        # Where there are other nodes, a bus listens for the rooms and people that are here; and
-        # who may be told comes before what is told.
+        # Where there are other nodes, a bus listens for the rooms and people that are here.
         self.on_room: Callable[[str, bool], None] = lambda room, is_here: None
         self.on_person: Callable[[str, bool], None] = lambda person, is_here: None
-        self.know_members: Callable[[], Awaitable[None]] | None = None
         # Whoever must hear that what is remembered of a person's account is no longer true.
         self.on_account_changed: Callable[[str], None] = lambda user: None
         self.on_settings_changed: Callable[[SettingsChanged], None] = lambda told: None
@@ -147,31 +143,8 @@ class Hub:
             self.on_room(room_id, True)
         self._empty.pop(room_id, None)
         while room.ring is None:
-            if room.filling is None:
-                room.filling = self._loop.create_task(self._fill(room))
-            await asyncio.shield(room.filling)  # raises what the read raised
+            await self.order.filled(room)
         return room
-
-    async def _fill(self, room: Room) -> None:
-        """Read the room once, however many wait for it."""
-        try:
-            state = await self._read(room.id, None)
-        except HubbubError:
-            if room.is_empty:
-                self._drop(room.id)
-            raise
-        finally:
-            room.filling = None
-        ring = Ring(state.floor)
-        for event in state.events:
-            ring.add(event)
-        room.ring = ring
-        room.seq, room.rev = state.seq, state.rev
-        room.flushed_seq = state.seq
-        room.is_public = state.is_public
-        if state.mrev >= room.mrev:
-            room.mrev, room.members = state.mrev, state.members
-        self._show_early(room)
 
     def attach(self, client: Client, room: Room) -> None:
         """From now on the client gets what happens in this room."""
@@ -190,7 +163,8 @@ class Hub:
         self._empty[room.id] = room
         self.forget_empty(EMPTY_ROOMS_MAX)
 
-    def _drop(self, room_id: str) -> Room | None:
+    def drop(self, room_id: str) -> Room | None:
+        """From now on nothing is known here of this room."""
         room = self.rooms.pop(room_id, None)
         if room is not None:
             self.on_room(room_id, False)
@@ -201,7 +175,7 @@ class Hub:
         while len(self._empty) > most:
             oldest = self._empty.pop(next(iter(self._empty)))
             if oldest.is_empty and not oldest.filling:
-                self._drop(oldest.id)
+                self.drop(oldest.id)
 
     # Telling
 
@@ -210,7 +184,7 @@ class Hub:
         for one in told:
             match one:
                 case ToRoom():
-                    self.publish(one.event)
+                    self.order.publish(one.event)
                 case ToPerson():
                     self.send_to_person(one.user, one.event)
                 case ToRooms():
@@ -227,86 +201,6 @@ class Hub:
                     self._account_changed(one)
                 case _:
                     assert_never(one)
-
-    def publish(self, event: RoomEvent) -> None:
-        """A change of a room, shown in order of rev."""
-        room = self.rooms.get(event.room)
-        if room is None:
-            return
-        if room.ring is not None and event.rev == room.rev + 1:
-            self._show(room, event)
-            if room.early:
-                self._show_early(room)
-        elif room.ring is None or event.rev > room.rev:
-            room.early[event.rev] = event
-            if room.ring is not None and room.gap_timer is None:
-                room.gap_timer = self._loop.call_later(GAP_WAIT_S, self._mind_the_gap, room)
-
-    def _show(self, room: Room, event: RoomEvent) -> None:
-        self.figures.events += 1
-        room.show(event)
-        self.touch(room)
-
-    def _show_early(self, room: Room) -> None:
-        """Show those whose turn it is, and drop those that have been shown."""
-        while (event := room.early.pop(room.rev + 1, None)) is not None:
-            self._show(room, event)
-        for rev in [rev for rev in room.early if rev <= room.rev]:
-            del room.early[rev]
-
-    def _mind_the_gap(self, room: Room) -> None:
-        room.gap_timer = None
-        self._show_early(room)
-        if room.early:
-            self._mend(room)
-
-    def catch_up(self, room_id: str, rev: int) -> None:
-        """The database has come so far in this room: so shall we, soon."""
-        room = self.rooms.get(room_id)
-        if room is not None and room.ring is not None and room.rev < rev:
-            self._mend(room)
-
-    async def reach(self, room_id: str, rev: int) -> None:
-        """Wait until this room has come so far, as the database has. Raises HubbubError."""
-        room = self.rooms.get(room_id)
-        if room is None or room.ring is None or room.rev >= rev:
-            return
-        await asyncio.sleep(GAP_WAIT_S)  # most often it is on its way
-        while room.rev < rev and room.id in self.rooms:
-            await asyncio.shield(self._mend(room))
-
-    def _mend(self, room: Room) -> "asyncio.Task[None]":
-        """Close the gap; one read at a time."""
-        if room.filling is None:
-            room.filling = self._loop.create_task(self._close_gap(room))
-            room.filling.add_done_callback(lambda task: self._mended(room, task))
-        return room.filling
-
-    def _mended(self, room: Room, task: "asyncio.Task[None]") -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            code = error.code if isinstance(error, HubbubError) else repr(error)
-            log.warning("a gap could not be read", room=room.id, error=code)
-            if room.early and room.gap_timer is None and room.id in self.rooms:
-                room.gap_timer = self._loop.call_later(1.0, self._mind_the_gap, room)
-
-    async def _close_gap(self, room: Room) -> None:
-        """Read what is missing from the database, and show it. Raises HubbubError."""
-        try:
-            is_whole = False
-            while not is_whole:
-                state = await self._read(room.id, room.rev)
-                if state.mrev > room.mrev and self.know_members is not None:
-                    await self.know_members()
-                for event in state.events:
-                    if event.rev > room.rev:
-                        self.figures.healed += 1
-                        self._show(room, event)
-                room.rev = max(room.rev, state.through)
-                is_whole = state.through >= state.rev
-        finally:
-            room.filling = None
-        self._show_early(room)
 
     def touch(self, room: Room) -> None:
         """Something waits in this room; it is written at the end of the loop's turn."""
@@ -376,7 +270,7 @@ class Hub:
             client.door.close(CLOSE_TOO_SLOW, reason)
         for room in list(self.rooms.values()):
             if not room.filling:
-                self._drop(room.id)
+                self.drop(room.id)
         self._empty.clear()
 
     def _offer(self, client: Client, frame: bytes) -> bool:
@@ -459,7 +353,7 @@ class Hub:
                 client.send(json.event(self.heads([room_id])))
 
     def _room_gone(self, told: RoomGone) -> None:
-        room = self._drop(told.room)
+        room = self.drop(told.room)
         self._empty.pop(told.room, None)
         self._counts_due.pop(told.room, None)
         if room is None:

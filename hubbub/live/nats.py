@@ -159,7 +159,7 @@ class NatsBus:
             log.warning("the bus is lost: events of other nodes come late", bus=self._where)
             self._client = None
             self._abandon(client)
-            while self._client is None:
+            while not self.is_connected:
                 await asyncio.sleep(random.uniform(*RECONNECT_AFTER_S))
                 with contextlib.suppress(*FAILURES):
                     self._use(await self._connect())

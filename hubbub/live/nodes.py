@@ -8,31 +8,25 @@ once a second. Presence and typing are told only over the bus, and go with the n
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, assert_never
 
 import msgspec
 import structlog
 
-from hubbub.live.bus import PAYLOAD_BYTES, Bus
+from hubbub.live.bus import Bus
+from hubbub.live.company import Company
 from hubbub.live.hub import Hub
-from hubbub.live.parcels import Alive, Here, Item, Parcel, Who, Writes, decode, encode
-from hubbub.live.room import Room
+from hubbub.live.parcels import Alive, Here, Item, Mail, Who, Writes, decode
 from hubbub.model.errors import HubbubError
 from hubbub.model.outcome import Entry, Heads, RoomGone, Told, ToPerson, ToRoom, ToRooms
-from hubbub.model.reading import PresenceState
 
 COMPARE_EVERY_S = 1.0
 COMPARE_ALONE_EVERY_S = 0.25  # while there is no bus
 COMPARE_MAX = 1_000  # rooms, and people, in one comparison; the rest have their turn next
 ON_ITS_WAY_S = 0.1  # what is newer in the database than here gets so long to come by itself
-ALIVE_EVERY_S = 1.0
-GONE_AFTER_S = 4.0  # a node that was not heard of
-SNAPSHOT_EVERY_S = 10.0  # of who is here, since a change may have been lost
 HELD_MAX = 1_000  # events of a room that wait for news of its members
 EMPTY_ROOMS_MAX = 50  # rooms that are still listened to after the last one has left
-CLOCKS_APART_MAX_MS = 60_000
-OTHERS_MAX = 1_000  # nodes known, of ours and of other chats on the bus
 
 log = structlog.get_logger()
 
@@ -44,16 +38,6 @@ class Reads(NamedTuple):
     """Of these rooms and people."""
     entries: Callable[[int], Awaitable[list[Entry]]]
     """The journal's next entries after a number; none if there are none."""
-
-
-class Other:
-    """Another node, as it was last heard of."""
-
-    __slots__ = ("heard_at", "version")
-
-    def __init__(self, version: str, heard_at: float) -> None:
-        self.version = version
-        self.heard_at = heard_at
 
 
 class Nodes:
@@ -69,21 +53,15 @@ class Nodes:
         version: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.node = node
-        self.others: dict[str, Other] = {}
-        self.strangers: set[str] = set()
-        """Epochs of other chats that use the same bus."""
         self.bus = bus
+        self._mail = Mail(bus, node)
+        self.company = Company(hub, self._mail, version, clock)
         self._hub = hub
         self._reads = reads
-        self._version = version
-        self._clock = clock
-        self._epoch = ""
         self._loop: asyncio.AbstractEventLoop
         self._journal = 0  # the entry that was carried out last
         self._catching_up: asyncio.Task[None] | None = None
         self._held: dict[str, list[ToRoom]] = {}
-        self._outgoing: dict[str, list[Item]] = {}
         self._people: set[str] = set()
         self._turn = 0
         self._compare_soon = asyncio.Event()
@@ -101,22 +79,19 @@ class Nodes:
         Raises BusError, Unavailable.
         """
         self._loop = asyncio.get_running_loop()
-        self._epoch = epoch
+        self._mail.epoch = epoch
         self.bus.received = self._received
         self.bus.connected = self._connected
-        hub, presence = self._hub, self._hub.presence
-        hub.on_room, hub.on_person = self._on_room, self._on_person
-        hub.know_members = self._catch_up
-        presence.on_person = self._on_presence
-        presence.on_count = self._on_count
-        presence.on_typing = self._on_typing
-        self.bus.watch(self._subject("journal"))
+        self._hub.on_room, self._hub.on_person = self._on_room, self._on_person
+        self._hub.order.know_members = self._catch_up
+        self.company.start()
+        self.bus.watch(self._mail.subject("journal"))
         self.bus.watch("hubbub.*.nodes")
         await self.bus.start()
         self._journal = (await self._reads.heads([], [])).journal
         self._tasks = [
             self._loop.create_task(self._compare_for_ever()),
-            self._loop.create_task(self._live()),
+            self._loop.create_task(self.company.live()),
         ]
 
     async def stop(self) -> None:
@@ -124,8 +99,8 @@ class Nodes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._publish("nodes", self._alive(leaves=True))
-        self._flush()
+        self.company.say_goodbye()
+        self._mail.flush()
         await self.bus.stop()
 
     # What was done here
@@ -136,45 +111,21 @@ class Nodes:
         for one in told:
             match one:
                 case ToRoom():
-                    self._publish(f"room.{one.room}", one)
+                    self._mail.publish(f"room.{one.room}", one)
                 case ToPerson():
-                    self._publish(_person(one.user), one)
+                    self._mail.publish(_person(one.user), one)
                 case ToRooms():
                     for room in one.rooms:
-                        self._publish(f"room.{room}", ToRooms((room,), one.event))
+                        self._mail.publish(f"room.{room}", ToRooms((room,), one.event))
                 case _:
                     pass  # stands in the journal
 
     def journaled(self, entry: Entry) -> None:
         """What a batch of ours means for all nodes; carried out here in its turn, too."""
-        self._publish("journal", entry)
+        self._mail.publish("journal", entry)
         self._take_entry(entry)
 
     # Over the bus
-
-    def _subject(self, words: str) -> str:
-        return f"hubbub.{self._epoch}.{words}"
-
-    def _publish(self, words: str, item: Item) -> None:
-        """At the end of the loop's turn, with what else there is for this subject."""
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.setdefault(words, []).append(item)
-
-    def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, {}
-        if not self.bus.is_connected:
-            return
-        for words, items in outgoing.items():
-            for payload in self._payloads(items):
-                self.bus.publish(self._subject(words), payload)
-
-    def _payloads(self, items: list[Item]) -> Iterable[bytes]:
-        payload = encode(Parcel(self.node, items))
-        if len(payload) <= PAYLOAD_BYTES or len(items) == 1:
-            return [payload]
-        half = len(items) // 2
-        return [*self._payloads(items[:half]), *self._payloads(items[half:])]
 
     def _received(self, subject: str, payload: bytes) -> None:
         try:
@@ -182,7 +133,7 @@ class Nodes:
         except msgspec.MsgspecError:
             self._warn("what came over the bus is not a parcel: a newer version?", subject=subject)
             return
-        if parcel.node == self.node:
+        if parcel.node == self._mail.node:
             return
         for item in parcel.items:
             self._receive(parcel.node, item)
@@ -196,23 +147,20 @@ class Nodes:
             case Entry():
                 self._take_entry(item)
             case Here():
-                self._receive_here(node, item)
+                self.company.receive_here(node, item)
             case Who():
-                self._tell_who_is_here(item.room)
+                self.company.tell_who_is_here(item.room)
             case Writes():
-                if room := self._hub.rooms.get(item.room):
-                    self._hub.presence.tell_typing(room, item.user)
+                self.company.receive_typing(item)
             case Alive():
-                self._receive_alive(node, item)
+                self.company.receive_alive(node, item)
             case _:
                 assert_never(item)
 
     def _connected(self) -> None:
         """Whatever was told meanwhile was lost: compare at once, and ask who is where."""
         self._compare_soon.set()
-        for room in self._hub.rooms:
-            self._publish(f"room.{room}", Who(room))
-            self._tell_who_is_here(room)
+        self.company.introduce()
 
     # Room events
 
@@ -221,7 +169,7 @@ class Nodes:
         if room is None:
             return
         if room.ring is None or told.mrev <= room.mrev:
-            self._hub.publish(told.event)
+            self._hub.order.publish(told.event)
             return
         # Somebody came or went, whom we have not heard of yet; who went must not be told this.
         held = self._held.setdefault(told.room, [])
@@ -232,12 +180,12 @@ class Nodes:
     def _on_room(self, room: str, is_here: bool) -> None:
         words = f"room.{room}"
         if is_here:
-            self.bus.watch(self._subject(words))
-            self._publish(words, Who(room))
+            self.bus.watch(self._mail.subject(words))
+            self.company.ask(room)
             # What was said between our reading the room and our hearing of it.
             self._compare_soon.set()
         else:
-            self.bus.unwatch(self._subject(words))
+            self.bus.unwatch(self._mail.subject(words))
             self._hub.presence.elsewhere.forget_room(room)
             self._held.pop(room, None)
 
@@ -246,10 +194,10 @@ class Nodes:
             return  # a guest has nothing of their own
         if is_here:
             self._people.add(key)
-            self.bus.watch(self._subject(_person(key)))
+            self.bus.watch(self._mail.subject(_person(key)))
         else:
             self._people.discard(key)
-            self.bus.unwatch(self._subject(_person(key)))
+            self.bus.unwatch(self._mail.subject(_person(key)))
 
     # The journal
 
@@ -293,7 +241,7 @@ class Nodes:
             self._catching_up = None
         held, self._held = self._held, {}
         for told in [one for events in held.values() for one in events]:
-            self._hub.publish(told.event)
+            self._hub.order.publish(told.event)
 
     def _start_over(self, number: int) -> None:
         """The journal does not reach back to where we were: we slept for too long."""
@@ -329,7 +277,7 @@ class Nodes:
         self._turn += 1
         names = [room.id for room in rooms]
         heads = await self._reads.heads(names, people)
-        if heads.epoch != self._epoch:
+        if heads.epoch != self._mail.epoch:
             self.on_other_database()
             return
         if heads.journal > self._journal:
@@ -356,124 +304,11 @@ class Nodes:
             self._begin_to_catch_up()
 
     def _expect_rev(self, room_id: str, rev: int) -> None:
-        self._hub.catch_up(room_id, rev)
+        self._hub.order.catch_up(room_id, rev)
 
     def _expect_own(self, key: str, rev: int) -> None:
         if rev > self._hub.people_revs.get(key, rev):
             self._hub.tell_rev(key, rev)
-
-    # Who is where
-
-    def _on_presence(self, room: str, name: str, state: PresenceState) -> None:
-        self._publish(f"room.{room}", Here(room, {name: state}))
-
-    def _on_count(self, room: str, online: int) -> None:
-        self._publish(f"room.{room}", Here(room, online=online))
-
-    def _on_typing(self, room: str, name: str) -> None:
-        self._publish(f"room.{room}", Writes(room, name))
-
-    def _tell_who_is_here(self, room_id: str) -> None:
-        room = self._hub.rooms.get(room_id)
-        if room is None:
-            return
-        if room.is_small:
-            here = Here(room_id, self._hub.presence.here_in(room), whole=True)
-        else:
-            here = Here(room_id, online=len(room.people))
-        self._publish(f"room.{room_id}", here)
-
-    def _receive_here(self, node: str, here: Here) -> None:
-        room = self._hub.rooms.get(here.room)
-        if room is None:
-            return
-        presence = self._hub.presence
-        if here.online is not None:
-            if presence.elsewhere.count_told(node, room.id, here.online):
-                presence.count_changed(room)
-            return
-        before = presence.elsewhere.states(room.id)
-        presence.elsewhere.told(node, room.id, here.people, whole=here.whole)
-        self._tell_presence(room, before)
-
-    def _tell_presence(self, room: Room, before: dict[str, PresenceState]) -> None:
-        after = self._hub.presence.elsewhere.states(room.id)
-        if room.is_small:
-            self._hub.presence.heard(room, before, after)
-
-    # The nodes themselves
-
-    def _alive(self, *, leaves: bool = False) -> Alive:
-        now = time.time_ns() // 1_000_000
-        return Alive(self._epoch, self._version, now, leaves)
-
-    async def _live(self) -> None:
-        """Say that we are here; notice who is not any more."""
-        snapshot_at = self._clock()
-        heard_until = self._clock()
-        while True:
-            self._publish("nodes", self._alive())
-            await asyncio.sleep(ALIVE_EVERY_S)
-            now = self._clock()
-            if not self.bus.is_connected:
-                # Nobody can be heard of; what was known stays until the bus is back.
-                for other in self.others.values():
-                    other.heard_at += now - heard_until
-            heard_until = now
-            for node, other in list(self.others.items()):
-                if now - other.heard_at > GONE_AFTER_S:
-                    self._gone(node, "is not heard of any more")
-            if now - snapshot_at >= SNAPSHOT_EVERY_S and self.others:
-                snapshot_at = now
-                for room in list(self._hub.rooms):
-                    self._tell_who_is_here(room)
-
-    def _receive_alive(self, node: str, alive: Alive) -> None:
-        if alive.epoch != self._epoch:
-            self._meet_stranger(alive)
-            return
-        if alive.leaves:
-            self._gone(node, "says goodbye")
-            return
-        known = self.others.get(node)
-        if known is None and len(self.others) < OTHERS_MAX:
-            self.others[node] = Other(alive.version, self._clock())
-            log.info("a node is there", node=node, version=alive.version)
-        elif known is not None:
-            known.heard_at = self._clock()
-        apart = abs(alive.now - time.time_ns() // 1_000_000)
-        if apart > CLOCKS_APART_MAX_MS:
-            self._warn(
-                "another node's clock is far from this one's: set both by NTP",
-                node=node,
-                apart_s=apart // 1000,
-            )
-
-    def _meet_stranger(self, alive: Alive) -> None:
-        if alive.epoch in self.strangers or len(self.strangers) >= OTHERS_MAX:
-            return
-        self.strangers.add(alive.epoch)
-        log.warning(
-            "another chat uses this bus: they do not hear each other, but give each its own",
-            epoch=alive.epoch,
-            version=alive.version,
-        )
-
-    def _gone(self, node: str, why: str) -> None:
-        if self.others.pop(node, None) is None:
-            return
-        log.info("a node is gone", node=node, why=why)
-        elsewhere = self._hub.presence.elsewhere
-        was = {room: elsewhere.states(room) for room in elsewhere.rooms_of(node)}
-        counted = elsewhere.forget(node)
-        for room_id in {*was, *counted}:
-            room = self._hub.rooms.get(room_id)
-            if room is None:
-                continue
-            if room_id in was:
-                self._tell_presence(room, was[room_id])
-            else:
-                self._hub.presence.count_changed(room)
 
     def _warn(self, what: str, **more: object) -> None:
         """Once: it would come again with each message."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.live import hub
+from hubbub.live import order as ordering
 from hubbub.model.accounts import MeChanged, UserChanged
 from hubbub.model.errors import NotFound
 from hubbub.model.outcome import (
@@ -87,11 +88,11 @@ async def test_an_event_too_early_is_held_until_its_turn(hall: Hall) -> None:
     ana = await hall.come("ana")
     first, second, third = message(1), message(2), message(3)
     hall.store(first, second, third)
-    hall.hub.publish(third)
-    hall.hub.publish(second)
+    hall.hub.order.publish(third)
+    hall.hub.order.publish(second)
     await turn()
     assert events(ana, "message") == []
-    hall.hub.publish(first)
+    hall.hub.order.publish(first)
     await turn()
     await sees(ana, [1, 2, 3])
     await until(lambda: hall.room().gap_timer is None)
@@ -101,7 +102,7 @@ async def test_an_event_too_early_is_held_until_its_turn(hall: Hall) -> None:
 async def test_a_gap_that_stays_is_read_from_the_database(hall: Hall) -> None:
     ana = await hall.come("ana")
     hall.store(message(1), message(2), message(1, 3, "edited"), message(3, 4))
-    hall.hub.publish(message(3, 4))
+    hall.hub.order.publish(message(3, 4))
     await sees(ana, [2, 3, 4])  # rev 1 is no state of anything any more
     assert hall.reads[1:] == [("lobby", 0)]
     hall.say(message(4, 5))
@@ -111,8 +112,8 @@ async def test_a_gap_that_stays_is_read_from_the_database(hall: Hall) -> None:
 async def test_an_event_that_comes_twice_or_late_is_shown_once(hall: Hall) -> None:
     ana = await hall.come("ana")
     hall.say(message(1), message(2))
-    hall.hub.publish(message(1))
-    hall.hub.publish(message(2))
+    hall.hub.order.publish(message(1))
+    hall.hub.order.publish(message(2))
     hall.say(message(3))
     await sees(ana, [1, 2, 3])
 
@@ -128,11 +129,11 @@ async def test_what_happens_while_a_room_is_being_read_is_shown_once_after_it(
     if read_has_it:
         hall.say(message(2))
     else:
-        hall.hub.publish(message(2))
+        hall.hub.order.publish(message(2))
     hall.may_read.set()
     ana, bo = await asyncio.gather(*coming)
     assert (hall.room().rev, hall.room().seq) == (2, 2)
-    hall.hub.publish(message(3))
+    hall.hub.order.publish(message(3))
     await sees(ana, [3])
     await sees(bo, [3])
     assert hall.reads == [("lobby", None)], "one read, however many wait for it"
@@ -145,7 +146,7 @@ async def test_a_room_that_is_gone_is_not_found_and_not_kept(hall: Hall) -> None
     with pytest.raises(NotFound):
         await hall.hub.room("nowhere")
     assert "nowhere" not in hall.hub.rooms
-    hall.hub.publish(message(1, room="nowhere"))
+    hall.hub.order.publish(message(1, room="nowhere"))
 
 
 async def test_coming_back_to_a_room_costs_no_read_until_too_many_are_kept(
@@ -178,14 +179,14 @@ def test_in_whatever_order_events_come_everyone_sees_them_in_order_of_rev(
         ana, bo = await hall.come("ana"), await hall.come("bo")
         hall.store(*(message(seq) for seq in range(1, 9)))
         for seq in [*(seq for seq in order if seq not in lost), *again]:
-            hall.hub.publish(message(seq))
+            hall.hub.order.publish(message(seq))
             if random_.random() < 0.3:
                 await asyncio.sleep(0)
         await sees(ana, list(range(1, 9)))
         await sees(bo, list(range(1, 9)))
         await hall.hub.stop()
 
-    with patch.object(hub, "GAP_WAIT_S", 0.001):
+    with patch.object(ordering, "GAP_WAIT_S", 0.001):
         asyncio.run(play())
 
 

@@ -108,7 +108,7 @@ class Hall:
         """Committed, and told at once."""
         for event in events:
             self.store(event)
-            self.hub.publish(event)
+            self.hub.order.publish(event)
 
     def client(self, name: str, dialect: str = "json", session: str = "s") -> Client:
         role = ServerRole.GUEST if name.startswith("~") else ServerRole.MEMBER
