@@ -39,7 +39,7 @@ from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.outcome import Entry, Heads, RoomState
 from hubbub.model.reading import Notice
 from hubbub.model.settings import Settings, Worker
-from hubbub.store.folder import DataFolder, FolderError
+from hubbub.store.folder import DataFolder
 from hubbub.store.ledger import Ledger
 from hubbub.store.opening import database_of
 from hubbub.wire import text
@@ -86,11 +86,7 @@ class App:
     async def start(self) -> None:
         """Open the data, then the doors. Raises FolderError, DatabaseError, AddressError …"""
         self.folder.prepare()
-        if not self.folder.lock():
-            raise FolderError(
-                f"Another Hubbub server is using {self.settings.data}. "
-                "Stop it, or give another folder with --data."
-            )
+        self.folder.hold()
         database = database_of(self.settings.database, self.folder)
         database.migrate()
         self._is_shared = database.is_shared

@@ -69,6 +69,14 @@ class DataFolder:
         self._lock = descriptor
         return True
 
+    def hold(self) -> None:
+        """Take the folder for a server. Raises FolderError if another has it."""
+        if not self.lock():
+            raise FolderError(
+                f"Another Hubbub server is using {self.path}. "
+                "Stop it, or give another folder with --data."
+            )
+
     @property
     def locked(self) -> int:
         """The open file by which the folder is held."""
