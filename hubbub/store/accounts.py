@@ -11,10 +11,10 @@ from hubbub.store.sql import Sized, Sql
 from hubbub.store.tables import invites, server, sessions, users
 
 # Of no concern to anyone outside the store.
-_SIGNING_KEY = "signing_key"
+SIGNING_KEY = "signing_key"
 _SERVER = Sql(
     select(server.c.key, server.c.value).where(
-        server.c.key != _SIGNING_KEY, server.c.key != WORKS_WITH
+        server.c.key != SIGNING_KEY, server.c.key != WORKS_WITH
     )
 )
 _SERVER_VALUE = Sql(select(server.c.value).where(server.c.key == bindparam("key")))
@@ -207,11 +207,11 @@ class Accounts:
 
     def secret(self) -> bytes | None:
         """The key that signs sessions, if the database has it: the data folder's goes before."""
-        row = self.db.row(_SERVER_VALUE, key=_SIGNING_KEY)
+        row = self.db.row(_SERVER_VALUE, key=SIGNING_KEY)
         return bytes.fromhex(row[0]) if row else None
 
     def set_secret(self, key: bytes) -> None:
-        self.set_server_value(_SIGNING_KEY, key.hex())
+        self.set_server_value(SIGNING_KEY, key.hex())
 
     def user(self, name: str) -> UserRow | None:
         """The account of this handle."""

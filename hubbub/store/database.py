@@ -36,7 +36,7 @@ class Connection(ABC):
     """One connection, used by one thread at a time."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
 
     @abstractmethod
     def execute(self, text: str, values: Values | None = None) -> Cursor:
@@ -60,7 +60,7 @@ class Connection(ABC):
 
     def run_many(self, statement: Sql, rows: Sequence[Values]) -> None:
         """Change something for each of the rows."""
-        text, literals = statement.compiled(self._dialect)
+        text, literals = statement.compiled(self.dialect)
         self.execute_many(text, [{**literals, **row} for row in rows] if literals else rows)
 
     def look_up(self, statement: Sized, keys: Sequence[Values], **values: Any) -> list[Row]:
@@ -75,8 +75,23 @@ class Connection(ABC):
             self._run(part, numbered)
 
     def _run(self, statement: Sql, values: Values) -> Cursor:
-        text, literals = statement.compiled(self._dialect)
+        text, literals = statement.compiled(self.dialect)
         return self.execute(text, {**literals, **values} if literals else values)
+
+    @abstractmethod
+    def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:
+        """The rows, so many at a time and never all in memory; inside a transaction."""
+
+    @abstractmethod
+    def pour(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert many rows in the engine's fastest way."""
+
+    def number_on(self, table: str, column: str) -> None:  # noqa: B027 - SQLite does by itself
+        """Have the numbers that the engine gives to new rows go on above those that were poured."""
+
+    @abstractmethod
+    def tables(self) -> set[str]:
+        """The names of all tables that there are."""
 
     @abstractmethod
     def begin(self, *, alone: bool = True) -> None:
@@ -147,6 +162,8 @@ class Database(ABC):
     """Whether several servers may use it at a time."""
     failures: ClassVar[tuple[type[Exception], ...]]
     """What its driver raises when disk, lock or connection fail; anything else is a bug."""
+    errors: ClassVar[tuple[type[Exception], ...]]
+    """All that its driver raises."""
     name: str
     """How it is called in what people read; without a password."""
 
@@ -161,6 +178,10 @@ class Database(ABC):
     @abstractmethod
     def reader(self) -> Connection:
         """Raises DatabaseError."""
+
+    def copier(self) -> Connection:
+        """For reading and writing much, which takes its time. Raises DatabaseError."""
+        return self.writer()
 
     def upkeep(self, writer: Connection) -> Upkeep:
         return Upkeep()

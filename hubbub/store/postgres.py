@@ -20,9 +20,11 @@ from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
 from hubbub.store import database
 from hubbub.store.database import DatabaseError, needs_migration
+from hubbub.store.marks import MOVED, require_served
 from hubbub.store.migrations import OLDEST, WORKS_WITH
-from hubbub.store.sql import Values
+from hubbub.store.sql import Row, Sql, Values
 
+NAME = "hubbub"  # as the server lists its connections
 OLDEST_SERVER = 130_000  # 13, as PostgreSQL counts
 CONNECT_WITHIN_S = 5
 CLOCK_APART_MAX_MS = 60_000
@@ -34,6 +36,7 @@ PREPARED_MAX = 500  # statements that the server keeps planned, for each connect
 LOCK_WAITS_MS = 10_000
 STATEMENT_MS = 30_000
 IDLE_IN_TRANSACTION_MS = 5_000
+COPIER_IDLE_MS = 60_000  # one that copies waits for another disk, too
 # A host that is gone is noticed after so long without a word from it.
 KEEPALIVE = {
     "keepalives_idle": "5",
@@ -94,6 +97,48 @@ class Connection(database.Connection):
         with self._driver.cursor() as cursor:
             cursor.executemany(text.encode(), rows)
 
+    def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:
+        text, literals = statement.compiled(self.dialect)
+        with self.open().cursor(name="stream", binary=True) as cursor:
+            cursor.execute(text.encode(), {**literals, **values} or None)
+            while rows := cursor.fetchmany(size):
+                yield rows
+
+    def pour(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        names = '", "'.join(columns)
+        into = f'COPY {table} ("{names}") FROM STDIN'
+        with self.open().cursor() as cursor, cursor.copy(into.encode()) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def number_on(self, table: str, column: str) -> None:
+        highest = f"SELECT max({column}) FROM {table}"  # noqa: S608 - our own names
+        self.execute(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), ({highest}))")
+
+    def tables(self) -> set[str]:
+        found = self.open().execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+        )
+        return {name for (name,) in found}
+
+    def take_turn(self) -> bool:
+        """Keep every other connection from writing until this one closes; False if one writes."""
+        [(is_ours,)] = self.open().execute(f"SELECT pg_try_advisory_lock({TURN})").fetchall()
+        return bool(is_ours)
+
+    def others(self) -> int:
+        """How many other connections of Hubbub's this database has."""
+        [(count,)] = (
+            self.open()
+            .execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = %s AND pid <> pg_backend_pid()",
+                [NAME],
+            )
+            .fetchall()
+        )
+        return int(count)
+
     def begin(self, *, alone: bool = True) -> None:
         self.open().execute(_TURNS[alone].encode())
 
@@ -130,6 +175,7 @@ class Database(database.Database):
 
     is_shared = True
     failures = FAILURES
+    errors = (psycopg.Error,)
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -149,21 +195,27 @@ class Database(database.Database):
             upgrade_postgres(engine, version)
 
     def writer(self) -> Connection:
+        return self._opened(STATEMENT_MS, IDLE_IN_TRANSACTION_MS)
+
+    def copier(self) -> Connection:
+        return self._opened(0, COPIER_IDLE_MS)
+
+    def _opened(self, statement_ms: int, idle_ms: int) -> Connection:
         # synchronous_commit: a commit is on disk before it is acknowledged, whatever the role
         # has been given as its default.
-        writer = Connection(
+        opened = Connection(
             self.url,
             self.dialect,
             {
                 "synchronous_commit": "on",
                 "lock_timeout": str(LOCK_WAITS_MS),
-                "statement_timeout": str(STATEMENT_MS),
-                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+                "statement_timeout": str(statement_ms),
+                "idle_in_transaction_session_timeout": str(idle_ms),
             },
         )
         with self._telling():
-            writer.open()
-        return writer
+            opened.open()
+        return opened
 
     def reader(self) -> Connection:
         return Connection(
@@ -242,7 +294,7 @@ def connect(url: str) -> "psycopg.Connection[Any]":
     defaults = {
         **KEEPALIVE,
         "connect_timeout": str(CONNECT_WITHIN_S),
-        "application_name": "hubbub",
+        "application_name": NAME,
         "client_encoding": "UTF8",
     }
     return psycopg.connect(url, autocommit=True, **{**defaults, **given})  # type: ignore[arg-type]
@@ -283,7 +335,10 @@ def _code_in(message: str) -> str:
 
 
 def _version(driver: "psycopg.Connection[Any]", name: str) -> tuple[str | None, str]:
-    """The schema's version, None for an empty database, and the oldest that it works with."""
+    """The schema's version, None for an empty database, and the oldest that it works with.
+
+    Raises DatabaseError, MovedError.
+    """
     found = driver.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
     ).fetchall()
@@ -294,5 +349,6 @@ def _version(driver: "psycopg.Connection[Any]", name: str) -> tuple[str | None, 
         raise DatabaseError(f"{name} holds something that is not Hubbub's. Give another database.")
     row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
     version = str(row[0]) if row else ""
-    told = driver.execute("SELECT value FROM server WHERE key = %s", (WORKS_WITH,)).fetchone()
-    return version, str(told[0]) if told else version
+    values = dict(driver.execute("SELECT key, value FROM server").fetchall())
+    require_served(name, tables, values.get(MOVED))
+    return version, values.get(WORKS_WITH, version)

@@ -16,8 +16,9 @@ from hubbub.model.errors import Unavailable
 from hubbub.store import database
 from hubbub.store.database import DatabaseError, needs_migration
 from hubbub.store.erasure import overwrite_unused, read_log
+from hubbub.store.marks import MOVED, require_served
 from hubbub.store.migrations import OLDEST, WORKS_WITH
-from hubbub.store.sql import Values
+from hubbub.store.sql import Row, Sql, Values
 
 BUSY_TIMEOUT_MS = 5_000
 WRITER_WAITS_MS = 2_000  # for the lock: less, as a stop has 5 s for all that it does
@@ -33,6 +34,9 @@ CHECKPOINT_EVERY = (250, 1_000)  # batches: at least, at most
 IDLE_S = 1.0  # without work for so long, the log is moved into the database
 SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
 SCRUB_IDLE_S = 0.05  # and after this, if nothing else is to be done
+
+DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="named")
+BESIDE = ("-wal", "-shm", "-journal")  # what SQLite makes beside a database
 
 FAILURES = (sqlite3.OperationalError,)
 
@@ -52,6 +56,21 @@ class Connection(database.Connection):
 
     def execute_many(self, text: str, rows: Sequence[Values]) -> None:
         self._cursor.executemany(text, rows)
+
+    def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:
+        text, literals = statement.compiled(self.dialect)
+        with contextlib.closing(self._driver.cursor()) as cursor:
+            cursor.execute(text, {**literals, **values})
+            while rows := cursor.fetchmany(size):
+                yield rows
+
+    def pour(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        names, places = '", "'.join(columns), ", ".join("?" for _ in columns)
+        into = f'INSERT INTO {table} ("{names}") VALUES ({places})'  # noqa: S608 - our own names
+        self._cursor.executemany(into, rows)
+
+    def tables(self) -> set[str]:
+        return {name for (name,) in self.execute("SELECT name FROM sqlite_master")}
 
     def begin(self, *, alone: bool = True) -> None:
         """Takes the lock now, so that no read in it can go stale; here one always is alone."""
@@ -114,11 +133,12 @@ class Database(database.Database):
 
     is_shared = False
     failures = FAILURES
+    errors = (sqlite3.Error,)
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = str(path)
-        self.dialect: Dialect = sqlite_dialect.dialect(paramstyle="named")
+        self.dialect = DIALECT
         self._log = path.with_name(path.name + "-wal")
         self._file: int | None = None
         self._unused_in: set[int] = set()  # pages whose unused middle is still to be overwritten
@@ -237,7 +257,7 @@ def _why_not(path: Path, error: sqlite3.Error) -> str:
 def _version(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]:
     """The schema's version, None for a new database, and the oldest that it works with.
 
-    Raises DatabaseError.
+    Raises DatabaseError, MovedError.
     """
     try:
         tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
@@ -249,10 +269,11 @@ def _version(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]:
             )
         row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
         version = str(row[0]) if row else ""
-        told = driver.execute("SELECT value FROM server WHERE key = ?", (WORKS_WITH,)).fetchone()
+        values = dict(driver.execute("SELECT key, value FROM server"))
     except sqlite3.Error as error:
         raise DatabaseError(_why_not(path, error)) from error
-    return version, str(told[0]) if told else version
+    require_served(str(path), tables, values.get(MOVED))
+    return version, values.get(WORKS_WITH, version)
 
 
 class Upkeep(database.Upkeep):
