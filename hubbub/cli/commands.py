@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hubbub import __version__
-from hubbub.cli import backup, doctor, people
+from hubbub.cli import backup, doctor, move, people
 from hubbub.cli.options import with_settings
 from hubbub.model.settings import Settings
 
@@ -57,6 +57,7 @@ def serve(settings: Settings) -> None:
 
 app.command("backup", rich_help_panel=backup.PANEL)(backup.backup)
 app.command("restore", rich_help_panel=backup.PANEL)(backup.restore)
+app.command("move", rich_help_panel=backup.PANEL)(move.move)
 app.command("doctor", cls=doctor.Forgiving, rich_help_panel=RUN, epilog=EPILOG)(doctor.doctor)
 app.command("invite", rich_help_panel=people.PANEL)(people.invite)
 app.add_typer(people.users, name="user", rich_help_panel=people.PANEL)

@@ -1,8 +1,8 @@
 """A backup: one file with all that a data folder needs, made beside the server; and its way back.
 
-It is an SQLite database: the folder's own as it was at one moment, and a table with the key that
-signs sessions. It has no epoch: put back in whichever way, it is another database to every
-client, since what came after it never happened.
+It is an SQLite database: the folder's own as it was at one moment, or a PostgreSQL's in the same
+form, and a table with the key that signs sessions. It has no epoch: put back in whichever way, it
+is another database to every client, since what came after it never happened.
 """
 
 import contextlib
@@ -14,41 +14,46 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from hubbub.model.errors import HubbubError
+from hubbub.store import sqlite
+from hubbub.store.backup_file import (
+    TABLES_MIN,
+    BackupError,
+    Part,
+    add_key,
+    check,
+    connection_of,
+    key_in,
+    opened,
+    part_of,
+    require_free,
+    told,
+)
+from hubbub.store.copying import (
+    EPOCH,
+    TABLES,
+    Contents,
+    Tell,
+    add_values,
+    contents_of,
+    copy_rows,
+    count_of,
+    digests_of,
+    is_empty,
+    number_on,
+    schema_of,
+    values_of,
+)
+from hubbub.store.database import Connection, Database
 from hubbub.store.erasure import overwrite_unused
 from hubbub.store.folder import DataFolder, FolderError
+from hubbub.store.marks import MOVED, arriving
 from hubbub.store.migrations import HEAD
+from hubbub.store.sqlite import BESIDE
+from hubbub.store.tx import Tx
 
 # Copied at a time; after each, the disk has as long a rest as it took, for those who write.
 PAGES_AT_ONCE = 1_024
 RESTS_AT_MOST_S = 0.25
-
-_TABLES = frozenset({"alembic_version", "server", "users", "rooms", "members", "messages"})
-_COUNTS = (
-    "SELECT count(*) FROM users WHERE skeleton IS NOT NULL",
-    "SELECT count(*) FROM rooms",
-    "SELECT count(*) FROM messages WHERE deleted = 0",
-)
-_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite makes beside a database
-
-Tell = Callable[[str, int, int], None]
-"""What is being done, how much of it, and how much it is in all: 0 if that is not known."""
-
-
-class BackupError(HubbubError):
-    """No backup can be made there, or not from that file; the message says why."""
-
-    code = "backup"
-    title = "The backup cannot be used."
-
-
-class Contents(NamedTuple):
-    """What a database holds: its schema's version, and how many there are of each."""
-
-    schema: str
-    people: int
-    rooms: int
-    messages: int
 
 
 class Restored(NamedTuple):
@@ -58,46 +63,24 @@ class Restored(NamedTuple):
     are_signed_in: bool
 
 
-class _Part:
-    """A file that has not got its name yet, readable by its owner only."""
-
-    def __init__(self, final: Path) -> None:
-        self._final = final
-        self.descriptor, name = tempfile.mkstemp(".part", f".{final.name}.", final.parent)
-        self.path = Path(name)
-
-    def sync(self) -> None:
-        os.fsync(self.descriptor)
-
-    def take_name(self) -> None:
-        """From here on it is there, whole, whatever happens to the power."""
-        self.sync()
-        self.path.replace(self._final)
-        _sync_folder(self._final.parent)
-
-    def remove(self) -> None:
-        os.close(self.descriptor)
-        for end in ("", *_BESIDE):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-
-
 def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) -> Contents:
     """Copy the data folder into ``file``, whether its server runs or not; what is in it.
 
     All that was committed before the call is. ``force`` replaces a file that is there.
     Raises BackupError; then ``file`` is as it was.
     """
-    _require_free(file, folder, force=force)
-    with _part_of(file) as part:
-        with _told(folder.database, part.path), _opened(folder.database) as source:
+    require_free(file, folder, force=force)
+    with part_of(file) as part:
+        with told(folder.database, part.path), opened(folder.database) as source:
             source.execute("BEGIN")
             _copy(source, part, tell)
-        with _told(part.path, part.path), _opened(part.path, write=True) as copy:
-            _add_key(copy, folder)
+        with told(part.path, part.path), opened(part.path, write=True) as copy:
+            # A chat that has never been served has none.
+            add_key(copy, folder.key.read_bytes() if folder.key.exists() else None)
         _overwrite_unused(part)
-        with _told(part.path, part.path), _opened(part.path) as copy:
+        with told(part.path, part.path), opened(part.path) as copy:
             contents = check(copy, folder.database, tell)
-        _require_free(file, folder, force=force)  # somebody else may have been faster
+        require_free(file, folder, force=force)  # somebody else may have been faster
         part.take_name()
     return contents
 
@@ -107,14 +90,14 @@ def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
 
     The backup is checked before the folder is touched. Raises BackupError, FolderError.
     """
-    with _told(file, folder.database), _opened(file) as source:
+    with told(file, folder.database), opened(file) as source:
         source.execute("BEGIN")  # what is checked is what is copied
         _require_none(folder)  # before the long part
         contents = check(source, file, tell)
-        key = _key_in(source)
-        with _taken(folder), _part_of(folder.database) as part:
+        key = key_in(source)
+        with _taken(folder), part_of(folder.database) as part:
             _copy(source, part, tell)
-            with _opened(part.path, write=True) as copy:
+            with opened(part.path, write=True) as copy:
                 copy.execute("DROP TABLE IF EXISTS backup")
                 if check(copy, part.path, tell) != contents:
                     raise BackupError(f"{folder.path} did not take what was written. Try again.")
@@ -123,96 +106,133 @@ def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
     return Restored(contents, is_the_backups)
 
 
-def check(driver: sqlite3.Connection, path: Path, tell: Tell) -> Contents:
-    """What a whole database of Hubbub's holds; ``path`` is how it is called in errors.
+def back_up_database(
+    database: Database, file: Path, tell: Tell, *, force: bool = False
+) -> Contents:
+    """Copy a shared database into ``file``, while its servers go on; what is in it.
 
-    Raises BackupError if it is damaged, not Hubbub's, or newer than this program.
+    The same form as `back_up` gives, so that it can be restored into either. Raises BackupError,
+    DatabaseError; then ``file`` is as it was.
     """
-    tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
-    if not tables >= _TABLES:
-        raise BackupError(f"{path} is not Hubbub's: it has no rooms and no messages.")
-    row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
-    schema = str(row[0]) if row else ""
-    if schema > HEAD:
+    require_free(file, None, force=force)
+    with part_of(file) as part, told(part.path, part.path), _failing(database):
+        sqlite.Database(part.path).migrate()
+        with (
+            opened(part.path, write=True) as driver,
+            contextlib.closing(database.copier()) as source,
+        ):
+            _require_this_schema(source, database)
+            source.begin_snapshot()
+            driver.execute("BEGIN")
+            _copy_rows(source, connection_of(driver), tell)
+            _add_values(connection_of(driver), values_of(source))
+            add_key(driver, Tx(source, 0).secret())
+            driver.execute("COMMIT")
+        with opened(part.path) as driver:
+            contents = check(driver, file, tell)
+        require_free(file, None, force=force)
+        part.take_name()
+    return contents
+
+
+def restore_database(file: Path, database: Database, tell: Tell) -> Restored:
+    """Put a backup into a shared database that has nothing, in one transaction.
+
+    The backup is checked before the database is touched. Raises BackupError, DatabaseError.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(told(file, file))
+        driver = stack.enter_context(opened(file))
+        driver.execute("BEGIN")
+        key = key_in(driver)
+        if check(driver, file, tell).schema < HEAD:
+            driver = stack.enter_context(_of_this_schema(driver, tell))
+        stack.enter_context(_failing(database))
+        target = stack.enter_context(contextlib.closing(database.copier()))
+        _require_nothing(target, database)
+        database.migrate()
+        target.begin()
+        _require_nothing(target, database)  # somebody else may have been faster
+        _copy_rows(connection_of(driver), target, tell)
+        _add_values(target, values_of(connection_of(driver)))
+        if key is not None:
+            Tx(target, 0).set_secret(key)
+        number_on(target)
+        contents = contents_of(target)
+        target.commit()
+        target.execute("ANALYZE")  # it knows nothing yet of how much it has of what
+    return Restored(contents, key is not None)
+
+
+def _add_values(copy: Connection, values: dict[str, str]) -> None:
+    """It is another database to every client."""
+    add_values(copy, {key: value for key, value in values.items() if key != EPOCH})
+
+
+def _copy_rows(source: Connection, target: Connection, tell: Tell) -> None:
+    """All rows, compared afterwards."""
+    total, done = count_of(source), 0
+
+    def read(rows: int) -> None:
+        nonlocal done
+        done += rows
+        tell("Comparing", done, 2 * total)
+
+    for table in TABLES:
+        for rows in copy_rows(source, target, table):
+            done += rows
+            tell("Copying", done, total)
+    done = 0
+    if digests_of(source, read) != digests_of(target, read):
+        raise BackupError("What was copied is not what was read. Try again.")
+
+
+@contextlib.contextmanager
+def _of_this_schema(driver: sqlite3.Connection, tell: Tell) -> Iterator[sqlite3.Connection]:
+    """A backup from an older version, brought to the newest schema in a copy."""
+    with tempfile.TemporaryDirectory(prefix="hubbub-") as folder:
+        path = Path(folder) / "hubbub.db"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            driver.backup(copy, pages=PAGES_AT_ONCE, progress=_pages_told(tell))
+        sqlite.Database(path).migrate()
+        with opened(path) as newer:
+            newer.execute("BEGIN")
+            yield newer
+
+
+def _pages_told(tell: Tell) -> Callable[[int, int, int], None]:
+    return lambda _, remaining, total: tell("Renewing", total - remaining, total)
+
+
+def _require_this_schema(source: Connection, database: Database) -> None:
+    tables = source.tables()
+    if not tables >= TABLES_MIN:
+        raise BackupError(f"{database.name} is not Hubbub's: it has no rooms and no messages.")
+    if arriving.name in tables:
+        raise BackupError(f"{database.name} has a part of a chat that is being moved there.")
+    if (schema := schema_of(source)) != HEAD:
         raise BackupError(
-            f"{path} was written by a newer Hubbub (schema {schema}; this one knows {HEAD}). "
-            "Install that version or a later one."
+            f"{database.name} has schema {schema}, and this Hubbub knows {HEAD}. Back it up with "
+            "the Hubbub that serves it."
         )
-    tell("Checking", 0, 0)
-    [(found,)] = driver.execute("PRAGMA integrity_check(1)").fetchall()
-    if found != "ok":
-        raise BackupError(f"{path} is damaged ({' '.join(found.split())}).")
-    people, rooms, messages = (driver.execute(count).fetchone()[0] for count in _COUNTS)
-    return Contents(schema, people, rooms, messages)
 
 
-def _require_free(file: Path, folder: DataFolder, *, force: bool) -> None:
-    try:
-        if file.is_dir():
-            raise BackupError(f"{file} is a folder. Give the name of a file in it.")
-        if not file.absolute().parent.is_dir():
-            raise BackupError(f"There is no folder {file.absolute().parent}. Make it first.")
-        if file.absolute().parent.samefile(folder.path):
-            raise BackupError(
-                f"{file} is in the data folder, and would be lost with it. Give another place."
-            )
-        if file.exists() and not (force and file.is_file()):
-            hint = "Give another name, or --force." if file.is_file() else "Give another name."
-            raise BackupError(f"{file} is there already. {hint}")
-    except OSError as error:
-        raise BackupError(f"{file} cannot be used ({error.strerror}).") from error
+def _require_nothing(target: Connection, database: Database) -> None:
+    if arriving.name in target.tables() or not is_empty(target):
+        raise BackupError(f"{database.name} has a chat already. Give an empty database.")
 
 
 @contextlib.contextmanager
-def _part_of(final: Path) -> Iterator[_Part]:
-    """What becomes of ``final`` when it is whole; gone if it does not come to that."""
-    try:
-        part = _Part(final)
-    except OSError as error:
-        raise BackupError(f"{final.parent} cannot be written ({error.strerror}).") from error
-    try:
-        yield part
-    except OSError as error:
-        raise BackupError(f"{final} cannot be written ({error.strerror}).") from error
-    finally:
-        part.remove()
-
-
-@contextlib.contextmanager
-def _opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection that changes nothing, not even by tidying up when it closes, or ``write``.
-
-    What is written needs no journal: a part that has not become whole is thrown away.
-    """
-    if not path.is_file():
-        raise BackupError(f"There is no file {path}.")
-    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as driver:
-        if write:
-            for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=OFF", "secure_delete=ON"):
-                driver.execute(f"PRAGMA {pragma}").fetchone()
-        yield driver
-
-
-@contextlib.contextmanager
-def _told(source: Path, target: Path) -> Iterator[None]:
-    """The driver's errors in our words."""
+def _failing(database: Database) -> Iterator[None]:
+    """What the shared database's driver raises, in our words."""
     try:
         yield
-    except sqlite3.Error as error:
-        match getattr(error, "sqlite_errorname", ""):
-            case "SQLITE_FULL":
-                why = f"There is no room left in {target.absolute().parent}."
-            case "SQLITE_NOTADB":
-                why = f"{source} is not a database."
-            case name if name.startswith("SQLITE_CORRUPT"):
-                why = f"{source} is damaged."
-            case _:
-                why = f"{source} could not be copied ({error})."
-        raise BackupError(why) from error
+    except database.errors as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise BackupError(f"{database.name} failed ({why}). Try again.") from error
 
 
-def _copy(source: sqlite3.Connection, part: _Part, tell: Tell) -> None:
+def _copy(source: sqlite3.Connection, part: Part, tell: Tell) -> None:
     """All pages as they are now, a few at a time.
 
     One snapshot is read throughout: a copy would begin anew with every commit otherwise, and
@@ -234,29 +254,13 @@ def _copy(source: sqlite3.Connection, part: _Part, tell: Tell) -> None:
         for pragma in ("journal_mode=OFF", "synchronous=OFF"):
             copy.execute(f"PRAGMA {pragma}").fetchone()
         source.backup(copy, pages=PAGES_AT_ONCE, progress=copied)
-    with _opened(part.path, write=True) as copy:
+    with opened(part.path, write=True) as copy:
         # By now it has no log either, and can be read from anywhere.
         if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'server'").fetchone():
-            copy.execute("DELETE FROM server WHERE key = 'epoch'")
+            copy.execute("DELETE FROM server WHERE key IN (?, ?)", (EPOCH, MOVED))
 
 
-def _add_key(copy: sqlite3.Connection, folder: DataFolder) -> None:
-    copy.execute("CREATE TABLE backup (key TEXT PRIMARY KEY, value BLOB NOT NULL)")
-    # A chat that has never been served has none.
-    with contextlib.suppress(FileNotFoundError):
-        copy.execute("INSERT INTO backup VALUES ('secret', ?)", (folder.key.read_bytes(),))
-
-
-def _key_in(source: sqlite3.Connection) -> bytes | None:
-    """The key in a backup; none in a copy that was made by other means."""
-    try:
-        row = source.execute("SELECT value FROM backup WHERE key = 'secret'").fetchone()
-    except sqlite3.OperationalError:
-        return None
-    return bytes(row[0]) if row else None
-
-
-def _overwrite_unused(part: _Part) -> None:
+def _overwrite_unused(part: Part) -> None:
     """What is left of deleted texts in pages that the server has not overwritten yet."""
     header = os.pread(part.descriptor, 100, 0)
     page_bytes = int.from_bytes(header[16:18], "big")
@@ -280,7 +284,7 @@ def _taken(folder: DataFolder) -> Iterator[None]:
 
 def _require_none(folder: DataFolder) -> None:
     """A log without its database counts: it would be taken for the log of the one put there."""
-    for end in ("", *_BESIDE):
+    for end in ("", *BESIDE):
         found = folder.database.with_name(folder.database.name + end)
         try:
             is_there = found.exists()
@@ -291,12 +295,3 @@ def _require_none(folder: DataFolder) -> None:
                 f"{found} is there already. Stop its server and move away all that is called "
                 f"{folder.database.name}…, or give another folder with --data."
             )
-
-
-def _sync_folder(path: Path) -> None:
-    """A name is on disk when its folder is."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

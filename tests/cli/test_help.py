@@ -16,6 +16,7 @@ COMMANDS = (
     "try",
     "serve",
     "doctor",
+    "move",
     "invite",
     "user",
     "user add",
