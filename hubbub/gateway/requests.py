@@ -11,6 +11,7 @@ from aiohttp import web
 from hubbub.gateway.routes import WITH_BODY, Route
 from hubbub.model.base import Command
 from hubbub.model.errors import HubbubError, Invalid, Malformed
+from hubbub.wire.json import NO_NUL, require_no_nul
 
 BODY_TIMEOUT_S = 30.0  # for the whole body to arrive
 
@@ -76,7 +77,7 @@ class Form:
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:
-    """The JSON object in the body; empty if there is none. Raises Malformed."""
+    """The JSON object in the body; empty if there is none. Raises Malformed, Invalid."""
     body = await _arrived(request)
     if not body:
         return {}
@@ -84,7 +85,9 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise Malformed("Send JSON, and say so: Content-Type: application/json.")
     try:
-        return _decode(body)
+        fields = _decode(body)
+        require_no_nul(body)
+        return fields
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refusal(error) from None
     except RecursionError:
@@ -111,7 +114,7 @@ def refusal(error: Exception) -> HubbubError:
 
 
 def segment(text: str) -> str:
-    """One part of a path, decoded. Raises Malformed."""
+    """One part of a path, decoded. Raises Malformed, Invalid."""
     if "%" in text:
         try:
             text = unquote(text, errors="strict")
@@ -121,7 +124,12 @@ def segment(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that UTF-8 can hold: raw bytes in a request line come as lone surrogates."""
+    """Text that UTF-8 can hold: raw bytes in a request line come as lone surrogates.
+
+    Raises Malformed, Invalid.
+    """
+    if "\0" in text:
+        raise Invalid(NO_NUL)
     if not text.isascii():
         try:
             text.encode()

@@ -1,12 +1,13 @@
 """The JSON dialect: one object in a frame. Decoding is validation."""
 
+import re
 from typing import NamedTuple
 
 import msgspec
 
 from hubbub.model.base import Command, Event, Reply, Value
 from hubbub.model.commands import COMMANDS, AnyCommand
-from hubbub.model.errors import HubbubError, Malformed, UnknownCommand
+from hubbub.model.errors import HubbubError, Invalid, Malformed, UnknownCommand
 from hubbub.model.messages import Changes
 
 
@@ -30,6 +31,11 @@ class _Error(msgspec.Struct):
     retry_after: float | None
 
 
+NO_NUL = "No text may have the character U+0000."
+
+# As it is written in JSON: with a backslash that does not belong to the one before it.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
 _decoder = msgspec.json.Decoder(AnyCommand)
 _envelope = msgspec.json.Decoder(_Envelope)
 _encoder = msgspec.json.Encoder()
@@ -39,10 +45,24 @@ def decode(data: str | bytes) -> Asked:
     """One frame as a command. Never raises: what is wrong is answered to the command's number."""
     try:
         command: Command = _decoder.decode(data)
+        require_no_nul(data)
     # A rule's own error passes through msgspec as it is, unless it is a ValueError.
     except (HubbubError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         return _refused(data, error)
     return Asked(command.id, command)
+
+
+def require_no_nul(data: str | bytes) -> None:
+    """Raises Invalid if a text in this JSON has U+0000, which PostgreSQL cannot keep.
+
+    Once for all texts, as names that are only looked for reach the database too.
+    """
+    if isinstance(data, bytes):
+        if rb"\u0000" not in data:
+            return
+        data = data.decode()
+    if r"\u0000" in data and _NUL.search(data):
+        raise Invalid(NO_NUL)
 
 
 def _refused(data: str | bytes, error: Exception) -> Asked:

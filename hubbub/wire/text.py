@@ -7,11 +7,12 @@ colon, and further lines of the same message are indented.
 import re
 from typing import NamedTuple
 
-from hubbub.model.errors import HubbubError, UnknownCommand
+from hubbub.model.errors import HubbubError, Invalid, UnknownCommand
 from hubbub.model.messages import Message
 from hubbub.model.reading import Presence
 from hubbub.model.rooms import MyRoom, RoomChanged
 from hubbub.wire.frames import text_frame
+from hubbub.wire.json import NO_NUL
 
 HELP: dict[str, tuple[str, str]] = {
     "help": ("", "what can be said here"),
@@ -57,7 +58,9 @@ def lines(data: str) -> list[str]:
 
 
 def parse(line: str) -> Said | Asked:
-    """Raises UnknownCommand."""
+    """Raises UnknownCommand, Invalid."""
+    if "\0" in line:
+        raise Invalid(NO_NUL)
     if line.startswith("//"):
         return Said(line[1:])
     if not line.startswith("/"):
