@@ -53,6 +53,7 @@ class Nodes:
         version: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.name = node
         self.bus = bus
         self._mail = Mail(bus, node)
         self.company = Company(hub, self._mail, version, clock)
@@ -107,18 +108,21 @@ class Nodes:
 
     def show(self, told: list[Told]) -> None:
         """What a command of ours means, but for the journal: for those here, and elsewhere."""
-        self._hub.tell(told)
         for one in told:
             match one:
                 case ToRoom():
+                    # Another node may have put somebody out just before, whom we still have here.
+                    self._show_event(one)
                     self._mail.publish(f"room.{one.room}", one)
                 case ToPerson():
+                    self._hub.tell([one])
                     self._mail.publish(_person(one.user), one)
                 case ToRooms():
+                    self._hub.tell([one])
                     for room in one.rooms:
                         self._mail.publish(f"room.{room}", ToRooms((room,), one.event))
                 case _:
-                    pass  # stands in the journal
+                    raise AssertionError(one)  # stands in the journal
 
     def journaled(self, entry: Entry) -> None:
         """What a batch of ours means for all nodes; carried out here in its turn, too."""
@@ -141,7 +145,7 @@ class Nodes:
     def _receive(self, node: str, item: Item) -> None:
         match item:
             case ToRoom():
-                self._receive_event(item)
+                self._show_event(item)
             case ToPerson() | ToRooms():
                 self._hub.tell([item])
             case Entry():
@@ -164,7 +168,7 @@ class Nodes:
 
     # Room events
 
-    def _receive_event(self, told: ToRoom) -> None:
+    def _show_event(self, told: ToRoom) -> None:
         room = self._hub.rooms.get(told.room)
         if room is None:
             return

@@ -78,6 +78,7 @@ class Hall:
         self.stored: dict[str, list[RoomEvent]] = {"lobby": []}
         self.members: dict[str, int] = {}
         self.reads: list[tuple[str, int | None]] = []
+        self.changes_max = 1_000  # in one answer
         self.may_read = asyncio.Event()
         self.may_read.set()
         self.hub = Hub(self._read, clock=lambda: self.now)
@@ -89,12 +90,14 @@ class Hall:
             raise NotFound()
         latest = {getattr(event, "seq", 0): event for event in self.stored[room]}
         events = sorted(latest.values(), key=lambda event: event.rev)
+        head = max((event.rev for event in events), default=0)
+        told = [event for event in events if event.rev > (after or 0)][: self.changes_max]
         return RoomState(
-            events=[event for event in events if event.rev > (after or 0)],
+            events=told,
             floor=after or 0,
             seq=max((getattr(event, "seq", 0) for event in events), default=0),
-            rev=max((event.rev for event in events), default=0),
-            through=max((event.rev for event in events), default=0),
+            rev=head,
+            through=told[-1].rev if len(told) == self.changes_max else head,
             mrev=0,
             members=self.members.get(room, 1),
             is_public=True,

@@ -1,0 +1,312 @@
+"""Nodes on one database, joined by a bus that loses, doubles, delays and turns around."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from random import Random
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubbub.live import company, nodes, order
+from hubbub.model.outcome import AccountChanged, RoomGone, SessionsEnded
+from tests.support.hall import door, events, forget, lines, turn
+from tests.support.nodes import Node, Table, Wire, fates, kept, known, own_rev
+from tests.support.waiting import until
+
+
+@pytest.fixture(autouse=True)
+def quick() -> Iterator[None]:
+    """Timers that a test does not wait for."""
+    with (
+        patch.object(nodes, "COMPARE_EVERY_S", 0.02),
+        patch.object(nodes, "COMPARE_ALONE_EVERY_S", 0.01),
+        patch.object(nodes, "ON_ITS_WAY_S", 0.002),
+        patch.object(order, "GAP_WAIT_S", 0.002),
+        patch.object(company, "ALIVE_EVERY_S", 0.02),
+        patch.object(company, "GONE_AFTER_S", 0.3),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def cluster(table: Table, wire: Wire, size: int = 3) -> AsyncIterator[list[Node]]:
+    made = [await Node(table, wire).start() for _ in range(size)]
+    try:
+        yield made
+    finally:
+        for node in made:
+            await node.stop()
+
+
+# What happens at one node, and where
+
+DEEDS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["post", "post", "post", "edit", "rename", "join", "kick", "late", "turn"]),
+    ),
+    max_size=60,
+)
+ODDS = st.floats(0, 0.4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(deeds=DEEDS, lost=ODDS, twice=ODDS, late=ODDS, seed=st.integers())
+async def test_whatever_the_bus_does_every_client_ends_with_what_the_database_has(
+    deeds: list[tuple[int, str]], lost: float, twice: float, late: float, seed: int
+) -> None:
+    chance = Random(seed)
+    table, wire = Table("ana", "bo", "cy"), Wire(fates(chance, lost=lost, twice=twice, late=late))
+    async with cluster(table, wire) as three:
+        clients = [await node.come(name) for node, name in zip(three, table_names, strict=True)]
+        dee = await three[2].come("dee")
+        three[1].hub.note_rev("bo", 0)  # as the welcome says
+        put_out_at: int | None = None
+        three[0].member("dee", joins=True)
+        for which, deed in deeds:
+            node = three[which]
+            match deed:
+                case "post":
+                    node.post(f"message {len(table.changes)}")
+                case "edit" if table.changes:
+                    node.edit(chance.randint(1, len(kept(table))), f"edited {len(table.changes)}")
+                case "rename":
+                    node.renamed("bo")
+                case "kick" if put_out_at is None:
+                    node.member("dee", joins=False)
+                    put_out_at = len(table.changes)
+                case "late":
+                    wire.deliver_late(chance)
+                case _:
+                    await asyncio.sleep(0.001)
+        wire.deliver_late(chance)
+        for client in clients:
+            await until(lambda: known(client) == kept(table))  # noqa: B023 - awaited here
+        await until(lambda: own_rev(clients[1]) == table.revs.get("bo", 0))
+        if put_out_at is not None:
+            await until(lambda: door(dee).left == ["lobby"])
+            # Nobody is told what was said after they were put out, whatever was lost.
+            assert all(event["rev"] <= put_out_at for event in events(dee, "message"))
+
+
+table_names = ("ana", "bo", "cy")
+
+
+async def test_a_lost_last_event_comes_from_the_database(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo = await two.come("bo")
+        wire.fate = lambda: 0
+        one.post("lost")
+        await until(lambda: known(bo) == {1: "lost"})
+
+
+async def test_after_the_bus_was_away_all_is_made_up_for(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo = await two.come("bo")
+        two.hub.note_rev("bo", 0)
+        wire.cut()
+        one.post("while it was away")
+        one.renamed("bo")
+        await until(lambda: known(bo) == kept(table) and own_rev(bo) == 1)
+        wire.mend()
+        one.post("and after")
+        await until(lambda: known(bo) == kept(table))
+
+
+async def test_more_than_one_answer_holds_is_made_up_for_without_a_hole(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo = await two.come("bo")
+        two.changes_max = 7
+        wire.cut()
+        for number in range(50):
+            one.post(f"message {number}")
+        await until(lambda: known(bo) == kept(table))
+        assert [event["seq"] for event in events(bo, "message")] == list(range(1, 51))
+
+
+async def test_while_the_database_is_away_nothing_breaks_and_then_all_comes(
+    wire: Wire,
+) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo = await two.come("bo")
+        wire.cut()
+        table.is_down = True
+        await asyncio.sleep(0.05)
+        table.is_down = False
+        one.post("after all")
+        await until(lambda: known(bo) == kept(table))
+
+
+async def test_only_rooms_and_people_who_are_here_are_listened_to(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    with patch.object(nodes, "EMPTY_ROOMS_MAX", 0):
+        async with cluster(table, wire, 1) as (one,):
+            everywhere = {"hubbub.epoch.journal", "hubbub.*.nodes"}
+            assert one.end.watched == everywhere
+            ana = await one.come("ana")
+            assert one.end.watched == {
+                *everywhere,
+                "hubbub.epoch.room.lobby",
+                f"hubbub.epoch.user.{b'ana'.hex()}",
+            }
+            one.hub.disconnect(ana)
+            await until(lambda: one.end.watched == everywhere)
+
+
+async def test_ended_sessions_and_changed_accounts_close_sockets_at_all_nodes(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo, cy = await two.come("bo", session="of bo"), await two.come("cy")
+        wire.fate = lambda: 0  # even if the bus says nothing of it
+        one.write(SessionsEnded("bo", ("of bo",)))
+        one.write(AccountChanged("cy"))
+        await until(lambda: bool(door(bo).closed and door(cy).closed))
+
+
+async def test_a_deleted_room_is_gone_at_all_nodes(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo = await two.come("bo")
+        one.write(RoomGone("lobby"))
+        await until(lambda: door(bo).left == ["lobby"])
+
+
+async def test_a_node_that_slept_for_too_long_has_everyone_come_back(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo = await two.come("bo")
+        started_over: list[bool] = []
+        two.nodes.on_start_over = lambda: started_over.append(True)
+        wire.cut()
+        table.is_down = True
+        for _ in range(5):
+            one.write(AccountChanged("somebody"))
+        table.floor = 4  # what was before is not there any more
+        table.is_down = False
+        await until(lambda: bool(door(bo).closed))
+        assert started_over == [True]
+
+
+async def test_another_database_under_the_same_address_is_noticed(wire: Wire) -> None:
+    table = Table("ana")
+    async with cluster(table, wire, 1) as (one,):
+        noticed = asyncio.Event()
+        one.nodes.on_other_database = noticed.set
+        table.epoch = "of another time"
+        async with asyncio.timeout(20):
+            await noticed.wait()
+
+
+# Who is where
+
+
+async def test_who_is_present_at_one_node_is_seen_at_all(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        ana = await one.come("ana")
+        tess = await one.come("tess", dialect="text")
+        await two.come("bo")
+        await until(lambda: one.hub.presence.state("bo") == "online")
+        await until(lambda: "* bo is here" in lines(tess))
+        await until(lambda: any(event.get("user") == "bo" for event in events(ana, "presence")))
+        assert one.hub.presence.of_room(one.room())["bo"] == "online"
+        assert two.hub.presence.of_room(two.room())["ana"] == "online"
+
+
+async def test_one_person_at_two_nodes_is_one_and_online_at_either_is_online(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 3) as (one, two, three):
+        ana = await one.come("ana")
+        at_two, at_three = await two.come("bo"), await three.come("bo")
+        await until(lambda: one.hub.presence.state("bo") == "online")
+        forget(ana)
+        two.hub.presence.set_active(at_two, False)
+        three.hub.presence.set_active(at_three, False)
+        await until(lambda: one.hub.presence.state("bo") == "away")
+        two.hub.presence.set_active(at_two, True)
+        await until(lambda: one.hub.presence.state("bo") == "online")
+
+
+async def test_presence_goes_with_a_node_that_is_killed(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 1) as (one,):
+        tess = await one.come("tess", dialect="text")
+        other = await Node(table, wire).start()
+        await other.come("bo")
+        await until(lambda: "* bo is here" in lines(tess))
+        wire.ends.remove(other.end)  # killed: it says nothing any more, not even goodbye
+        await until(lambda: "* bo left" in lines(tess))
+        assert one.hub.presence.state("bo") == "offline"
+        wire.ends.append(other.end)
+        await other.stop()
+
+
+async def test_a_node_that_says_goodbye_is_gone_at_once(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    with patch.object(company, "GONE_AFTER_S", 1000):
+        async with cluster(table, wire, 1) as (one,):
+            await one.come("ana")
+            other = await Node(table, wire).start()
+            await other.come("bo")
+            await until(lambda: one.hub.presence.state("bo") == "online")
+            await other.stop()
+            await until(lambda: one.hub.presence.state("bo") == "offline")
+
+
+async def test_a_snapshot_makes_up_for_a_lost_word(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    with patch.object(company, "SNAPSHOT_EVERY_S", 0.05):
+        async with cluster(table, wire, 2) as (one, two):
+            await one.come("ana")
+            await until(lambda: bool(two.nodes.company.others))
+            wire.fate = lambda: 0
+            await two.come("bo")
+            await turn()
+            assert one.hub.presence.state("bo") == "offline"
+            wire.fate = lambda: 1
+            await until(lambda: one.hub.presence.state("bo") == "online")
+
+
+async def test_who_writes_is_told_at_other_nodes(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        ana, bo = await one.come("ana"), await two.come("bo")
+        two.hub.presence.typing(bo, two.room())
+        await until(lambda: bool(events(ana, "typing")))
+        assert events(ana, "typing")[0]["user"] == "bo"
+
+
+async def test_large_rooms_are_counted_over_all_nodes(wire: Wire) -> None:
+    table = Table(*(f"person-{number}" for number in range(500)))
+    with patch("hubbub.live.hub.COUNTS_EVERY_S", 0.01):
+        async with cluster(table, wire, 2) as (one, two):
+            ana = await one.come("ana")
+            for number in range(3):
+                await two.come(f"person-{number}")
+            await until(lambda: any(event.get("online") == 4 for event in events(ana, "presence")))
+            assert not any(event.get("user") for event in events(ana, "presence"))
+
+
+async def test_another_chat_on_the_bus_is_noticed_and_not_listened_to(wire: Wire) -> None:
+    mine, theirs = Table("ana"), Table("ana")
+    theirs.epoch = "theirs"
+    async with cluster(mine, wire, 1) as (one,), cluster(theirs, wire, 1) as (other,):
+        ana = await one.come("ana")
+        await other.come("ana")
+        await until(lambda: one.nodes.company.strangers == {"theirs"})
+        other.post("not for you")
+        await turn()
+        assert known(ana) == {}
+        assert not one.nodes.company.others
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
