@@ -176,7 +176,9 @@ class NatsBus:
                 return
             self.figures.lag_s = time.perf_counter() - started
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), BEATS_EVERY_S)
+                # Not `wait_for`, which until Python 3.12 may forget that it was cancelled.
+                async with asyncio.timeout(BEATS_EVERY_S):
+                    await self._lost.wait()
             if self._lost.is_set():
                 return
 

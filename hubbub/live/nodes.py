@@ -260,7 +260,10 @@ class Nodes:
         while True:
             pause = COMPARE_EVERY_S if self.bus.is_connected else COMPARE_ALONE_EVERY_S
             try:
-                await asyncio.wait_for(self._compare_soon.wait(), pause)
+                # Not `wait_for`: until Python 3.12 it forgets that it was cancelled if what it
+                # waits for has just come.
+                async with asyncio.timeout(pause):
+                    await self._compare_soon.wait()
                 self._compare_soon.clear()
                 await asyncio.sleep(ON_ITS_WAY_S / 2)  # often several rooms at once
             except TimeoutError:
