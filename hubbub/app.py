@@ -107,6 +107,7 @@ class App:
         self.hub.on_sessions_ended = self.identity.forget_sessions
         self.hub.on_account_changed = self.identity.forget_user
         self.desk = Desk(self.settings, self.ledger, self.hub, self.identity)
+        self.desk.nodes = self.nodes
         await self._prepare()
         self.hub.start()
         if self.nodes:

@@ -14,6 +14,7 @@ from hubbub.gateway.limits import Buckets, Places
 from hubbub.gateway.markers import Markers
 from hubbub.gateway.socket import Socket
 from hubbub.live.hub import Hub
+from hubbub.live.nodes import Nodes
 from hubbub.model import names, policy
 from hubbub.model.accounts import (
     OPERATOR,
@@ -97,6 +98,8 @@ class Desk:
         self._needs_owner = False
         self.is_shared = settings.database is not None
         """Whether other servers use the same database."""
+        self.nodes: Nodes | None = None
+        """Those servers, as this one knows of them."""
         hub.on_settings_changed = self._settings_changed
 
     def prepared(self, prepared: Prepared) -> None:

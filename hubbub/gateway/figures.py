@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from hubbub import __version__
 from hubbub.gateway.desk import Desk
 from hubbub.gateway.operator import Tally
+from hubbub.live import bus
 
 Reading = float | Mapping[str, float]
 
@@ -25,6 +26,13 @@ class Figure(NamedTuple):
     tells: str
     read: Callable[[Desk, Tally], Reading]
     label: str | None = None
+
+
+_NO_BUS = bus.Figures()
+
+
+def _bus(desk: Desk) -> bus.Figures:
+    return desk.nodes.bus.figures if desk.nodes else _NO_BUS
 
 
 FIGURES: tuple[Figure, ...] = (
@@ -129,6 +137,53 @@ FIGURES: tuple[Figure, ...] = (
         GaugeMetricFamily,
         "Commands that wait for the writer.",
         lambda desk, tally: desk.ledger.waiting,
+    ),
+    Figure(
+        "hubbub_nodes",
+        GaugeMetricFamily,
+        "Servers on this database that hear of each other over the bus, this one included.",
+        lambda desk, tally: 1 + (len(desk.nodes.company.others) if desk.nodes else 0),
+    ),
+    Figure(
+        "hubbub_bus_strangers",
+        GaugeMetricFamily,
+        "Other chats that use the same bus by mistake.",
+        lambda desk, tally: len(desk.nodes.company.strangers) if desk.nodes else 0,
+    ),
+    Figure(
+        "hubbub_bus_connected",
+        GaugeMetricFamily,
+        "1 while the bus carries; 0 if it is away, or if there is none.",
+        lambda desk, tally: int(desk.nodes.bus.is_connected) if desk.nodes else 0,
+    ),
+    Figure(
+        "hubbub_bus_lag_seconds",
+        GaugeMetricFamily,
+        "How long the bus took to answer, the last time that it was asked.",
+        lambda desk, tally: _bus(desk).lag_s,
+    ),
+    Figure(
+        "hubbub_bus_messages",
+        CounterMetricFamily,
+        "What went over the bus; or did not, which the database then heals.",
+        lambda desk, tally: {
+            "published": _bus(desk).published,
+            "received": _bus(desk).received,
+            "dropped": _bus(desk).dropped,
+        },
+        label="what",
+    ),
+    Figure(
+        "hubbub_bus_published_bytes",
+        CounterMetricFamily,
+        "Bytes given to the bus.",
+        lambda desk, tally: _bus(desk).published_bytes,
+    ),
+    Figure(
+        "hubbub_events_healed",
+        CounterMetricFamily,
+        "Events that were read from the database, as the bus or a commit's answer was lost.",
+        lambda desk, tally: desk.hub.figures.healed,
     ),
     Figure(
         "hubbub_disk_free_bytes",
