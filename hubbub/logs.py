@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from types import ModuleType
 from typing import Any, Literal
 
@@ -30,8 +30,11 @@ def _load() -> ModuleType:
 structlog = _load()
 
 
-def setup(log_format: str) -> None:
-    """Send what is logged, by us and by libraries, to stderr in this `LogFormat`."""
+def setup(log_format: str, worker: int | None = None) -> None:
+    """Send what is logged, by us and by libraries, to stderr in this `LogFormat`.
+
+    ``worker`` is the number of this process, if there are several, and stands in each line.
+    """
     as_json = log_format == "json"
     stamp = structlog.processors.TimeStamper(
         fmt="iso" if as_json else "%Y-%m-%d %H:%M:%S", utc=as_json, key="at"
@@ -40,6 +43,7 @@ def setup(log_format: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             stamp,
+            *([_from_worker(worker)] if worker else []),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer() if as_json else text_line,
         ],
@@ -49,6 +53,13 @@ def setup(log_format: str) -> None:
     )
     logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
+
+
+def _from_worker(number: int) -> Callable[..., Mapping[str, Any]]:
+    def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        return {**event, "worker": number}
+
+    return add
 
 
 class _Stderr:

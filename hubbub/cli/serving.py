@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +12,7 @@ import typer
 from hubbub import __version__, logs
 from hubbub.cli.address import EVERYWHERE, for_people, in_network, on_this_machine
 from hubbub.model.accounts import ServerInfo
-from hubbub.model.settings import Settings
+from hubbub.model.settings import Settings, Worker
 
 if TYPE_CHECKING:
     from hubbub.app import App
@@ -31,13 +32,25 @@ def trying(settings: Settings) -> Settings:
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises HubbubError if the server cannot start."""
-    logs.setup(settings.log_format)
+    if settings.workers > 1:
+        from hubbub.cli import workers
+
+        workers.run(settings)
+    else:
+        serve(settings, announce)
+
+
+def serve(
+    settings: Settings, announce: Callable[["App"], None], worker: Worker | None = None
+) -> None:
+    """Serve in this process, which may be one ``worker`` of several. Raises HubbubError."""
+    logs.setup(settings.log_format, worker.number if worker else None)
     import uvloop
 
     from hubbub import app
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(app.run(settings, announce))
+        runner.run(app.run(settings, announce, worker))
 
 
 def announce(app: "App") -> None:
@@ -52,6 +65,7 @@ def greeting(settings: Settings, about: ServerInfo, owner_link: str | None) -> s
         *_addresses(settings, about),
         *_who(about, owner_link),
         ("Data", _where(settings)),
+        *_processes(settings),
         ("Stop", "Ctrl-C"),
     ]
     told = "\n".join(f"  {what:<{WIDTH}}{line}".rstrip() for what, line in lines)
@@ -65,6 +79,13 @@ def _where(settings: Settings) -> str:
     from hubbub.store.postgres import without_password
 
     return without_password(settings.database)
+
+
+def _processes(settings: Settings) -> Iterator[Line]:
+    """Said by a worker, whose parent is the one to speak to."""
+    if settings.workers > 1:
+        told = f"{settings.workers}; new ones, one after another, with: kill -HUP {os.getppid()}"
+        yield "Processes", told
 
 
 def _addresses(settings: Settings, about: ServerInfo) -> Iterator[Line]:

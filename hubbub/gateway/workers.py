@@ -53,5 +53,6 @@ class Workers:
                 finally:
                     writer.close()
         except OSError as error:  # TimeoutError is one
-            log.warning("a worker does not tell its figures", worker=worker, error=str(error))
+            why = str(error) or "no answer"
+            log.warning("a worker does not tell its figures", other=worker, error=why)
             return b""
