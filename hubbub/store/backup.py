@@ -39,8 +39,8 @@ from hubbub.store.copying import (
     count_of,
     digests_of,
     is_empty,
-    number_on,
     schema_of,
+    settle,
     values_of,
 )
 from hubbub.store.database import Connection, Database
@@ -157,10 +157,9 @@ def restore_database(file: Path, database: Database, tell: Tell) -> Restored:
         _add_values(target, values_of(connection_of(driver)))
         if key is not None:
             Tx(target, 0).set_secret(key)
-        number_on(target)
+        settle(target)
         contents = contents_of(target)
         target.commit()
-        target.execute("ANALYZE")  # it knows nothing yet of how much it has of what
     return Restored(contents, key is not None)
 
 

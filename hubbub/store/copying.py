@@ -117,12 +117,10 @@ def digests_of(db: Connection, tell: Callable[[int], None]) -> dict[str, Digest]
     return {table.name: digest_of(db, table, tell) for table in TABLES}
 
 
-def number_on(db: Connection) -> None:
-    """Numbers for new rows go on above those that were copied."""
-    for table in TABLES:
-        column = table.autoincrement_column
-        if column is not None:
-            db.number_on(table.name, column.name)
+def settle(db: Connection) -> None:
+    """New rows are numbered above those that were copied."""
+    columns = ((table.name, table.autoincrement_column) for table in TABLES)
+    db.settle({table: column.name for table, column in columns if column is not None})
 
 
 def values_of(db: Connection) -> dict[str, str]:

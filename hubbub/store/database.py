@@ -5,7 +5,7 @@ Two engines give it: `sqlite`, the embedded one, and `postgres`. Statements are 
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import Dialect
@@ -86,8 +86,11 @@ class Connection(ABC):
     def pour(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert many rows in the engine's fastest way."""
 
-    def number_on(self, table: str, column: str) -> None:  # noqa: B027 - SQLite does by itself
-        """Have the numbers that the engine gives to new rows go on above those that were poured."""
+    def settle(self, numbered: Mapping[str, str]) -> None:  # noqa: B027 - SQLite needs nothing
+        """After many rows were poured: numbers for new ones go on above them.
+
+        ``numbered`` has the tables whose rows the engine numbers, and in which column.
+        """
 
     @abstractmethod
     def tables(self) -> set[str]:

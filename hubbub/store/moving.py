@@ -29,8 +29,8 @@ from hubbub.store.copying import (
     count_of,
     digests_of,
     is_empty,
-    number_on,
     schema_of,
+    settle,
     values_of,
 )
 from hubbub.store.database import Connection, Database
@@ -326,7 +326,7 @@ def _finish(target: Place, there: Connection, values: dict[str, str], key: bytes
     there.begin()
     add_values(there, values)
     are_signed_in = key is None or target.adopt(there, key)
-    number_on(there)
+    settle(there)
     there.execute(_HAS_ARRIVED)
     if EPOCH in values:
         target.note_shown(values[EPOCH], Tx(there, 0).total_rev())
@@ -334,7 +334,6 @@ def _finish(target: Place, there: Connection, values: dict[str, str], key: bytes
         raise MoveError(f"{target.name} did not take the server's settings. Run it again.")
     contents = contents_of(there)
     there.commit()
-    there.execute("ANALYZE")  # it knows nothing yet of how much it has of what
     return Moved(contents, are_signed_in)
 
 

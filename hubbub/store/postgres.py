@@ -111,9 +111,12 @@ class Connection(database.Connection):
             for row in rows:
                 copy.write_row(row)
 
-    def number_on(self, table: str, column: str) -> None:
-        highest = f"SELECT max({column}) FROM {table}"  # noqa: S608 - our own names
-        self.execute(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), ({highest}))")
+    def settle(self, numbered: Mapping[str, str]) -> None:
+        for table, column in numbered.items():
+            highest = f"SELECT max({column}) FROM {table}"  # noqa: S608 - our own names
+            sequence = f"pg_get_serial_sequence('{table}', '{column}')"
+            self.execute(f"SELECT setval({sequence}, ({highest}))")
+        self.execute("ANALYZE")  # it knows nothing yet of how much it has of what
 
     def tables(self) -> set[str]:
         found = self.open().execute(

@@ -177,6 +177,12 @@ class Database(database.Database):
         writer.wait_for_lock(WRITER_WAITS_MS)
         return writer
 
+    def copier(self) -> Connection:
+        """By itself, so that SQLite may move the log whenever it has 1,000 pages."""
+        copier = self.writer()
+        copier.execute("PRAGMA wal_autocheckpoint=1000")
+        return copier
+
     def reader(self) -> Connection:
         driver = self._open()
         for pragma in ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-1024"):

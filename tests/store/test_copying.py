@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from hubbub.store import copying
-from hubbub.store.copying import TABLES, Digest, copy_rows, digests_of, is_empty, number_on
+from hubbub.store.copying import TABLES, Digest, copy_rows, digests_of, is_empty, settle
 from hubbub.store.database import Connection
 from hubbub.store.postgres import Database as Postgres
 from hubbub.store.sql import Row
@@ -188,14 +188,14 @@ def test_a_nul_which_postgresql_cannot_keep_becomes_a_replacement_character(two:
 
 def test_new_rows_are_numbered_above_those_that_were_copied(two: Two) -> None:
     two.postgres.begin()
-    number_on(two.postgres)  # of an empty database
+    settle(two.postgres)  # of an empty database
     two.postgres.commit()
     fill(two.first, ["one"])
     copy(two.first, two.postgres)
     copy(two.first, two.second)
     for db in (two.postgres, two.second):
         db.begin()
-        number_on(db)
+        settle(db)
         db.execute(
             "INSERT INTO users (name, display_name, role, created_at) VALUES ('x', 'x', 'x', 1)"
         )
