@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Self
 
 from tests.support.server import HOST
@@ -16,11 +17,15 @@ class Proxy:
     """Between one client and a server; for ``async with``.
 
     `cut` aborts all connections, with whatever is on its way in either direction. While `frozen`
-    nothing of the server's comes through, and soon nothing of it is read.
+    nothing of the server's comes through, and soon nothing of it is read. With ``delay_s`` all
+    that the server says comes so much later; while ``is_closed`` nobody is let in.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = HOST) -> None:
         self._to = port
+        self._host = host
+        self.delay_s = 0.0
+        self.is_closed = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._thawed = asyncio.Event()
         self._thawed.set()
@@ -28,18 +33,24 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._server.sockets[0].getsockname()[1]}"
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return int(self._server.sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accepted, HOST, 0)
+        self._server = await asyncio.start_server(self._accepted, self._host, 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # They end by themselves, now that nothing is left to carry; one that is cancelled would be
+        # told of in the log.
+        self._thawed.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def cut(self) -> None:
         for writer in self._writers:
@@ -53,7 +64,15 @@ class Proxy:
         finally:
             self._thawed.set()
 
+    async def _held_back(self) -> None:
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        await self._thawed.wait()
+
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_closed:
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
@@ -69,6 +88,10 @@ class Proxy:
             writer.transport.abort()
             self._tasks.discard(task)
 
+    def target(self) -> int:
+        """The port that the next connection goes to."""
+        return self._to
+
     @contextlib.asynccontextmanager
     async def _upstream(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         loop = asyncio.get_running_loop()
@@ -76,7 +99,7 @@ class Proxy:
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         try:
-            await loop.sock_connect(connection, (HOST, self._to))
+            await loop.sock_connect(connection, (HOST, self.target()))
         except OSError:
             connection.close()
             raise
@@ -95,8 +118,8 @@ class Proxy:
     ) -> None:
         """Until one side ends; then both have ended."""
         ways = {
-            asyncio.create_task(_pump(from_client, to_server, None)),
-            asyncio.create_task(_pump(from_server, to_client, self._thawed)),
+            asyncio.create_task(_pump(from_client, to_server)),
+            asyncio.create_task(_pump(from_server, to_client, self._held_back)),
         }
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -107,7 +130,9 @@ class Proxy:
 
 
 async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event | None
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    wait: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     with contextlib.suppress(OSError):
         while True:
@@ -115,7 +140,19 @@ async def _pump(
             if not data:
                 return
             # After the read, which may have begun before the gate was closed.
-            if gate is not None:
-                await gate.wait()
+            if wait is not None:
+                await wait()
             writer.write(data)
             await writer.drain()
+
+
+class Balancer(Proxy):
+    """In front of several servers: each connection goes to the next one, with no memory of whose
+    it is. Whoever meets one that is down comes again."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        super().__init__(ports[0])
+        self._next = itertools.cycle(ports)
+
+    def target(self) -> int:
+        return next(self._next)

@@ -1,0 +1,36 @@
+"""Three nodes through bad days: nothing lost, nothing doubled, everyone ends with the same.
+
+The same faults, for longer and several times each, make the table in docs/reliability.md:
+``python -m tests.cluster.table``.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import faults
+from tests.support.cluster import cluster, talk_through
+
+SHORT_S = 3.0
+
+FAULTS: dict[str, faults.Fault] = {
+    "a node is killed": faults.node_killed,
+    "the bus is away": faults.nats_away(SHORT_S),
+    "the bus is frozen": faults.nats_frozen(SHORT_S + 1),
+    "the bus is restarted": faults.nats_restarted,
+    "the bus is cut off": faults.nats_cut_off(SHORT_S),
+    "the bus is late": faults.nats_delayed(0.3, 60),
+    "the database is restarted": faults.postgres_restarted(fast=True),
+    "the database is killed": faults.postgres_restarted(fast=False),
+    "a node is frozen in a transaction": faults.node_frozen_in_a_transaction,
+    "nodes are restarted one by one": faults.nodes_restarted_one_by_one,
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+async def test_nothing_is_lost_or_doubled_while(what: str, tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        figures = await talk_through(made, FAULTS[what])
+        assert (figures.lost, figures.doubled) == (0, 0), made.logs
+        assert figures.acknowledged > 0
+        assert "Traceback" not in made.logs, made.logs
