@@ -44,7 +44,7 @@ from hubbub.store.tables import server
 from hubbub.store.tx import Tx
 
 # For what is just ending: a command, the connection of one, a server that was told to stop.
-PATIENCE_S = 3.0
+PATIENCE_S = 5.0
 TRY_EVERY_S = 0.05
 
 _FORGET = Sql(delete(server).where(server.c.key == bindparam("key")))
