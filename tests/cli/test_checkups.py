@@ -148,6 +148,18 @@ def test_too_few_open_files_are_told(most: float, state: str) -> None:
     assert machine.open_files(Settings(), most).state == state
 
 
+def test_of_several_workers_the_one_with_the_fewest_files_left_is_told_of() -> None:
+    one = "process_open_fds 12.0\nprocess_max_fds 1.048576e+06\n"
+    assert server_.files_in(one) == server_.Files(12, 1_048_576)
+    several = "".join(
+        f'process_{name}_fds{{worker="{worker}"}} {value}\n'
+        for name, values in (("open", (10, 90, 20)), ("max", (100, 100, 100)))
+        for worker, value in enumerate(values, 1)
+    )
+    assert server_.files_in(several) == server_.Files(90, 100)
+    assert server_.files_in("hubbub_connections 1\n") is None
+
+
 def test_files_that_run_out_are_told() -> None:
     assert server_.files_left(server_.Files(900, 1024)).state == "warning"
     assert server_.files_left(server_.Files(90, 1024)).state == "ok"

@@ -1,10 +1,12 @@
 """The data folder: one server at a time, its secret, and what it last showed."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from hubbub.model.settings import Worker
 from hubbub.store.folder import DataFolder, FolderError
 
 
@@ -70,6 +72,33 @@ def test_it_remembers_how_much_was_shown_of_an_epoch(folder: DataFolder) -> None
     folder.note_shown(other, 1)
     assert (folder.shown(epoch), folder.shown(other)) == (None, 1)
     folder.release()
+
+
+def test_each_worker_remembers_for_itself_and_the_first_as_a_server_of_one(
+    folder: DataFolder,
+) -> None:
+    epoch = "0123456789abcdef0123"
+    folder.hold()
+    workers = [DataFolder(folder.path, Worker(n, os.dup(folder.locked), False)) for n in (1, 2)]
+    for total, worker in enumerate(workers, 7):
+        worker.hold()
+        worker.note_shown(epoch, total)
+    assert [each.shown(epoch) for each in (folder, *workers)] == [7, 7, 8]
+    for each in (folder, *workers):
+        each.release()
+
+
+def test_a_folder_is_free_when_the_last_worker_lets_it_go(folder: DataFolder) -> None:
+    other = DataFolder(folder.path)
+    folder.hold()
+    worker = DataFolder(folder.path, Worker(2, os.dup(folder.locked), False))
+    worker.hold()
+    folder.release()
+    with pytest.raises(FolderError, match="Another"):
+        other.hold()
+    worker.release()
+    other.hold()
+    other.release()
 
 
 def test_a_damaged_note_is_as_none(folder: DataFolder) -> None:

@@ -172,13 +172,17 @@ def files_of(settings: Settings) -> Files | None:
         text = ask(nearby(settings), "/metrics").body.decode(errors="replace")
     except UNHEARD:
         return None
-    values = [
-        re.search(rf"^process_{name}_fds (\S+)$", text, re.MULTILINE) for name in ("open", "max")
-    ]
-    if not all(values):
-        return None
-    used, most = (float(found[1]) for found in values if found)
-    return Files(used, most)
+    return files_in(text)
+
+
+def files_in(metrics: str) -> Files | None:
+    """Of the figures; with several workers those of the one that has least left."""
+    used, most = (
+        re.findall(rf"^process_{name}_fds(?:{{.*}})? (\S+)$", metrics, re.MULTILINE)
+        for name in ("open", "max")
+    )
+    workers = [Files(float(one), float(other)) for one, other in zip(used, most, strict=True)]
+    return min(workers, key=lambda files: files.most - files.used, default=None)
 
 
 def files_left(files: Files) -> Finding:
