@@ -30,7 +30,11 @@ FAILED = 1
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """What a worker is to do. Over the socket, as arguments can be read by everybody."""
+    """What a worker is to do. Over the socket, as arguments can be read by everybody.
+
+    The worker may be of another version than its parent, which has been there for longer: what is
+    new has a default, and what is gone is left aside.
+    """
 
     settings: Settings
     worker: Worker
@@ -61,13 +65,13 @@ def _path(kind: type, given: Any) -> Path:
 
 
 report_of = msgspec.json.Decoder[Report](Report).decode
-_charge_of = msgspec.json.Decoder(Charge, dec_hook=_path).decode
+charge_of = msgspec.json.Decoder(Charge, dec_hook=_path).decode
 
 
 def main() -> None:
     """Serve as the parent says, until it says stop or is gone."""
     parent = _take_stdin()
-    charge = _charge_of(_line(parent))
+    charge = charge_of(_line(parent))
     threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
     from hubbub.cli import serving
 

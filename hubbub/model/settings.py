@@ -74,4 +74,4 @@ class Worker(msgspec.Struct, frozen=True):
 
     number: int
     lock: int
-    greets: bool
+    greets: bool = False

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from hubbub.cli import run
+from hubbub.cli import run, worker
+from hubbub.model.settings import Settings
 from hubbub.store.folder import DataFolder
 from tests.conftest import MakeServer
 from tests.support.chat import House, JsonClient, Visitors
@@ -287,6 +289,35 @@ async def test_a_stop_while_it_starts_leaves_nothing(
     folder = DataFolder(server.data)
     assert folder.lock(), "the last of them has ended before its parent"
     folder.release()
+
+
+async def test_in_a_terminal_sighup_means_new_workers_until_the_terminal_is_closed(
+    make_server: MakeServer, postgres_url: MakeUrl
+) -> None:
+    # What is written to the terminal comes to where `said` is read from.
+    terminal = (sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])")
+    server = make_server(
+        *OPTIONS, environment={"HUBBUB_DATABASE": postgres_url()}, wrapper=terminal
+    )
+    server.start()
+    await until(lambda: "all processes serve" in server.said)
+    bus_port = Crew(server, COUNT).bus_port()
+    [pid] = re.findall(r"kill -HUP (\d+)", server.said)
+    os.kill(int(pid), signal.SIGHUP)
+    await until(lambda: "all workers are new" in server.said)
+    server.kill()
+
+    await nothing_left(server, bus_port)
+    assert not (server.data / "nats.conf").exists(), "a clean stop clears it away"
+
+
+def test_a_worker_of_another_version_understands_what_it_is_to_do() -> None:
+    line = (
+        b'{"settings": {"port": 81, "data": "d", "later": 1}, "worker": {"number": 2, "lock": 9}}\n'
+    )
+    charge = worker.charge_of(line)
+    assert (charge.settings, charge.worker.number) == (Settings(port=81, data=Path("d")), 2)
+    assert worker.charge_of(worker.line_of(charge)) == charge
 
 
 # What hinders it
