@@ -5,6 +5,7 @@ transaction; what was under way fails, and is answered `unavailable`.
 """
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -55,6 +56,9 @@ _TURNS = {
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+
+# An @ or space too many, a stroke or the like before the @, or a % that begins no byte.
+_NOT_ENCODED = re.compile(r"@.*@|\s|^\w+://[^@]*[/?#][^@]*@|%(?![0-9A-Fa-f]{2})")
 
 # As the server says them; what is not here is told in its own words.
 _REFUSALS = {
@@ -165,8 +169,8 @@ class Connection(database.Connection):
             raise
 
     def clock(self) -> Millis:
-        [(now,)] = self.execute(f"SELECT {_NOW}").fetchall()
-        return int(now)
+        assert self._driver is not None, "a transaction was begun"
+        return clock_of(self._driver)
 
     def close(self) -> None:
         if self._driver is not None:
@@ -187,8 +191,9 @@ class Database(database.Database):
 
     def migrate(self) -> None:
         with self._telling(), contextlib.closing(connect(self.url)) as driver:
-            self._require_right(driver)
-            version, works_with = _version(driver, self.name)
+            require_right(driver, self.name)
+            require_same_time(clock_of(driver), time.time_ns() // 1_000_000, self.name)
+            version, works_with = version_of(driver, self.name)
         if needs_migration(version, works_with, self.name):
             from hubbub.store.migrations.run import upgrade_postgres
 
@@ -254,30 +259,35 @@ class Database(database.Database):
         message = message.partition(" Is the server running")[0]
         return f"{self.name} cannot be reached ({message}). Is it right, and does it run?"
 
-    def _require_right(self, driver: "psycopg.Connection[Any]") -> None:
-        """Raises DatabaseError if this PostgreSQL cannot hold a chat."""
-        version = driver.info.server_version
-        if version < OLDEST_SERVER:
-            raise DatabaseError(
-                f"{self.name} is PostgreSQL {version // 10_000}; Hubbub needs 13 or newer."
-            )
-        row = driver.execute(
-            "SELECT current_setting('server_encoding'), lower('Ü') = 'ü',"
-            " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',"
-            f" {_NOW}"
-        ).fetchone()
-        assert row
-        encoding, knows_letters, is_standby, now = row
-        if encoding != "UTF8" or not knows_letters:
-            raise DatabaseError(
-                f"{self.name} does not know all letters. Make the database anew with: "
-                "createdb --template template0 --encoding UTF8 --lc-ctype C.UTF-8"
-            )
-        if is_standby:
-            raise DatabaseError(
-                f"{self.name} can only be read: it is a standby. Give the address of its primary."
-            )
-        require_same_time(now, time.time_ns() // 1_000_000, self.name)
+
+def require_right(driver: "psycopg.Connection[Any]", name: str) -> None:
+    """Raises DatabaseError if this PostgreSQL cannot hold a chat."""
+    version = driver.info.server_version
+    if version < OLDEST_SERVER:
+        raise DatabaseError(
+            f"{name} is PostgreSQL {version // 10_000}. Hubbub needs 13 or newer: give another."
+        )
+    row = driver.execute(
+        "SELECT current_setting('server_encoding'), lower('Ü') = 'ü',"
+        " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+    ).fetchone()
+    assert row
+    encoding, knows_letters, is_standby = row
+    if encoding != "UTF8" or not knows_letters:
+        raise DatabaseError(
+            f"{name} does not know all letters. Make the database anew with: "
+            "createdb --template template0 --encoding UTF8 --lc-ctype C.UTF-8"
+        )
+    if is_standby:
+        raise DatabaseError(
+            f"{name} can only be read: it is a standby. Give the address of its primary."
+        )
+
+
+def clock_of(driver: "psycopg.Connection[Any]") -> Millis:
+    """The time where the database is."""
+    [(now,)] = driver.execute(f"SELECT {_NOW}").fetchall()
+    return int(now)
 
 
 def require_same_time(theirs: Millis, ours: Millis, name: str) -> None:
@@ -311,7 +321,13 @@ def _manual(url: str) -> "psycopg.Connection[Any]":
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown: server, port and database."""
+    """The address as it may be shown: server, port and database. Raises DatabaseError."""
+    # Part of a password would be taken for the host, and told in errors.
+    if _NOT_ENCODED.search(url):
+        raise DatabaseError(
+            "--database (or HUBBUB_DATABASE) has a character in its password that must be encoded. "
+            "Write @ as %40, / as %2F, ? as %3F, # as %23, % as %25, and a space as %20."
+        )
     try:
         parts = conninfo.conninfo_to_dict(url)
     except psycopg.Error as error:
@@ -337,7 +353,7 @@ def _code_in(message: str) -> str:
     return next((code for sign, code in signs.items() if sign in message), "")
 
 
-def _version(driver: "psycopg.Connection[Any]", name: str) -> tuple[str | None, str]:
+def version_of(driver: "psycopg.Connection[Any]", name: str) -> tuple[str | None, str]:
     """The schema's version, None for an empty database, and the oldest that it works with.
 
     Raises DatabaseError, MovedError.

@@ -147,7 +147,7 @@ class Database(database.Database):
         """Alembic is loaded only when there is something to do: it doubles the time of a start."""
         # Looked at before it is changed in any way: it may be another program's.
         with contextlib.closing(self._connect()) as driver:
-            version, works_with = _version(driver, self.path)
+            version, works_with = version_of(driver, self.path)
         if needs_migration(version, works_with, self.name):
             from hubbub.store.migrations.run import upgrade_sqlite
 
@@ -260,7 +260,7 @@ def _why_not(path: Path, error: sqlite3.Error) -> str:
     return f"{path} cannot be opened ({error})."
 
 
-def _version(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]:
+def version_of(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]:
     """The schema's version, None for a new database, and the oldest that it works with.
 
     Raises DatabaseError, MovedError.

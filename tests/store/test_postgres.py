@@ -86,6 +86,13 @@ def test_a_wrong_password_is_named(postgres: Postgres) -> None:
     assert "refuses the password" in refusal(wrong)
 
 
+@pytest.mark.parametrize("password", ["se@cret", "12/secret", "se?cret", "#secret", "%secret"])
+def test_no_part_of_a_password_is_told_when_it_is_not_encoded(password: str) -> None:
+    with pytest.raises(DatabaseError, match="must be encoded") as caught:
+        Database(f"postgresql://hubbub:{password}@127.0.0.1:1/chat")
+    assert "cret" not in caught.value.message
+
+
 def test_a_database_that_is_not_there_is_named_with_how_to_make_it(postgres: Postgres) -> None:
     assert "createdb nowhere" in refusal(postgres.url("nowhere"))
 
