@@ -67,7 +67,7 @@ class Company:
 
     # Who is where
 
-    def _on_presence(self, room: str, name: str, state: PresenceState) -> None:
+    def _on_presence(self, room: str, name: str, state: PresenceState | None) -> None:
         self._mail.publish(f"room.{room}", Here(room, {name: state}))
 
     def _on_count(self, room: str, online: int) -> None:
@@ -81,7 +81,7 @@ class Company:
         if room is None:
             return
         if room.is_small:
-            here = Here(room_id, self._hub.presence.here_in(room), whole=True)
+            here = Here(room_id, {**self._hub.presence.here_in(room)}, whole=True)
         else:
             here = Here(room_id, online=len(room.people))
         self._mail.publish(f"room.{room_id}", here)
@@ -99,9 +99,22 @@ class Company:
             if presence.elsewhere.count_told(node, room.id, here.online):
                 presence.count_changed(room)
             return
-        before = presence.elsewhere.states(room.id)
-        presence.elsewhere.told(node, room.id, here.people, whole=here.whole)
-        self._tell_presence(room, before)
+        elsewhere = presence.elsewhere
+        # Who is gone is so in all rooms at once: one who shares only this one must not be told
+        # that they are still in another.
+        gone = {name for name, state in here.people.items() if state == "offline"}
+        rooms = {room.id, *(each for name in gone for each in elsewhere.rooms_with(node, name))}
+        before = {each: elsewhere.states(each) for each in rooms}
+        people = {name: state or "offline" for name, state in here.people.items()}
+        elsewhere.told(node, room.id, people, whole=here.whole)
+        for each in rooms:
+            elsewhere.told(node, each, dict.fromkeys(gone, "offline"), whole=False)
+        self._tell_all(before)
+
+    def _tell_all(self, before: dict[str, dict[str, PresenceState]]) -> None:
+        for room_id, states in before.items():
+            if room := self._hub.rooms.get(room_id):
+                self._tell_presence(room, states)
 
     def _tell_presence(self, room: Room, before: dict[str, PresenceState]) -> None:
         after = self._hub.presence.elsewhere.states(room.id)
@@ -178,11 +191,7 @@ class Company:
         elsewhere = self._hub.presence.elsewhere
         was = {room: elsewhere.states(room) for room in elsewhere.rooms_of(node)}
         counted = elsewhere.forget(node)
-        for room_id in {*was, *counted}:
-            room = self._hub.rooms.get(room_id)
-            if room is None:
-                continue
-            if room_id in was:
-                self._tell_presence(room, was[room_id])
-            else:
+        self._tell_all(was)
+        for room_id in counted - was.keys():
+            if room := self._hub.rooms.get(room_id):
                 self._hub.presence.count_changed(room)

@@ -28,8 +28,8 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
-        # Handle → node → how many rooms it has told them to be in, and their state there.
-        self._people: dict[str, dict[str, tuple[int, State]]] = {}
+        # Handle → node → the rooms it has told them to be in, and their state there.
+        self._people: dict[str, dict[str, tuple[tuple[str, ...], State]]] = {}
 
     def states(self, room: str) -> dict[str, State]:
         """Handle → state of everyone who is in a room at some other node."""
@@ -67,25 +67,34 @@ class Elsewhere:
         if whole:
             changed |= known.keys() - people.keys()
         for name in changed:
-            self._place(node, known, name, people.get(name, "offline"))
+            self._place(node, room, known, name, people.get(name, "offline"))
         if not known:
             del self._nodes[node].rooms[room]
         return changed
 
-    def _place(self, node: str, known: dict[str, State], name: str, state: State) -> None:
+    def _place(
+        self, node: str, room: str, known: dict[str, State], name: str, state: State
+    ) -> None:
         by_node = self._people.setdefault(name, {})
-        rooms, _ = by_node.get(node, (0, state))
-        rooms += (state != "offline") - (name in known)
+        rooms, before = by_node.get(node, ((), state))
         if state == "offline":
             known.pop(name, None)
+            rooms = tuple(other for other in rooms if other != room)
         else:
+            if name not in known:
+                rooms = (*rooms, room)
             known[name] = state
-        if rooms > 0:
-            by_node[node] = (rooms, state if state != "offline" else by_node[node][1])
+        if rooms:
+            by_node[node] = (rooms, state if state != "offline" else before)
         else:
             by_node.pop(node, None)
             if not by_node:
                 del self._people[name]
+
+    def rooms_with(self, node: str, name: str) -> tuple[str, ...]:
+        """The rooms that a node has told somebody to be in."""
+        rooms, _ = self._people.get(name, {}).get(node, ((), "offline"))
+        return rooms
 
     def nodes(self) -> Iterable[str]:
         return list(self._nodes)

@@ -13,11 +13,12 @@ from hubbub.model.reading import PresenceState
 class Here(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """Who is in a room at this node: what changed, or (``whole``) all of them.
 
+    Offline: gone from this node, and so from all its rooms; None: from this room only.
     ``online`` instead, how many, where a room is large.
     """
 
     room: str
-    people: dict[str, PresenceState] = {}
+    people: dict[str, PresenceState | None] = {}
     whole: bool = False
     online: int | None = None
 

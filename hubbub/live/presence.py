@@ -28,8 +28,11 @@ class PresenceBook:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.elsewhere = Elsewhere()
-        # Told what changes here, so that other nodes can be told: room, handle, their state.
-        self.on_person: Callable[[str, str, PresenceState], None] = lambda room, name, state: None
+        # Told what changes here, so that other nodes can be told: room, handle, their state; or
+        # None for who has left that room and is still here.
+        self.on_person: Callable[[str, str, PresenceState | None], None] = (
+            lambda room, name, state: None
+        )
         self.on_count: Callable[[str, int], None] = lambda room, online: None
         self.on_typing: Callable[[str, str], None] = lambda room, name: None
         self._away: set[Client] = set()
@@ -151,7 +154,8 @@ class PresenceBook:
             self._counts_due.add(room)
             return
         name = client.actor.name
-        self.on_person(room.id, name, self._here(client.key) if is_here else "offline")
+        here = self._here(client.key)
+        self.on_person(room.id, name, here if is_here or here == "offline" else None)
         if not self.elsewhere.in_room(room.id, name):
             self._tell_text(room, name, state if is_here else "offline")
         if not self._due:
