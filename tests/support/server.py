@@ -41,7 +41,7 @@ class Server:
         self.port = free_port()
         self._command = command
         self._options = (*options, *(() if limits else ("--no-limits",)))
-        self._environment = environment or {}
+        self.environment = environment or {}
         self._wrapper = wrapper
         self._process: subprocess.Popen[bytes] | None = None
         self._log = data.with_name(f"{data.name}.log")
@@ -84,7 +84,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=log,
-                env={**clean, **self._environment},
+                env={**clean, **self.environment},
             )
         return self._process
 

@@ -1,0 +1,45 @@
+"""Releases to come: this package with another schema, to be run beside the present one."""
+
+import os
+import shutil
+from pathlib import Path
+
+import hubbub
+from hubbub.store.migrations import HEAD
+
+_MIGRATION = '''"""A column that this release writes and the one before knows nothing of."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+works_with = "{works_with}"
+
+
+def upgrade() -> None:
+    op.add_column("messages", sa.Column("mood", sa.Text(), nullable=True))
+'''
+
+NEXT = f"{int(HEAD) + 1:04}"
+VERSION = "99.0"
+
+
+def release(folder: Path, *, works_with: str) -> dict[str, str]:
+    """Make one whose schema is `NEXT`; the environment in which ``python -m hubbub`` is it."""
+    package = folder / "hubbub"
+    here = Path(hubbub.__file__).parent
+    shutil.copytree(here, package, ignore=shutil.ignore_patterns("__pycache__"))
+    _replace(package / "__init__.py", f'"{hubbub.__version__}"', f'"{VERSION}"')
+    migrations = package / "store" / "migrations"
+    _replace(migrations / "__init__.py", f'HEAD = "{HEAD}"', f'HEAD = "{NEXT}"')
+    migration = _MIGRATION.format(revision=NEXT, before=HEAD, works_with=works_with)
+    (migrations / "versions" / f"v{NEXT}_mood.py").write_text(migration)
+    # The folder of the tests must not go before it.
+    return {"PYTHONPATH": os.fspath(folder), "PYTHONSAFEPATH": "1"}
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, file
+    file.write_text(text.replace(old, new))
