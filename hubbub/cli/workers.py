@@ -54,6 +54,8 @@ class Child:
     @classmethod
     async def start(cls, charge: Charge) -> "Child":
         ours, theirs = socket.socketpair()
+        # First, so that there is no moment in which the process is there and nobody's.
+        reader, writer = await asyncio.open_connection(sock=ours)
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *_command(charge.worker.number),
@@ -62,7 +64,6 @@ class Child:
                 # Ctrl-C in a terminal is for the parent, which then stops all of them.
                 start_new_session=True,
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
         writer.write(line_of(charge))
         return cls(process, reader, writer)
 
@@ -231,14 +232,16 @@ class Crew:
                     group.create_task(slot.keep())
                 group.create_task(self._renew())
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
+            raise _first_of(errors) from errors
 
     async def _start(self, settings: Settings) -> None:
         """The first worker alone: what hinders it would hinder all, and is to be said once."""
         lock = self._folder.locked
         self._slots = [Slot(n + 1, settings, lock) for n in range(settings.workers)]
         greeting = await self._slots[0].start(greets=True)
-        await asyncio.gather(*(slot.start() for slot in self._slots[1:]))
+        async with asyncio.TaskGroup() as group:
+            for slot in self._slots[1:]:
+                group.create_task(slot.start())
         self._renewal.clear()
         with contextlib.suppress(OSError):  # whoever reads it may have gone
             typer.echo(greeting)
@@ -276,6 +279,11 @@ class Crew:
         for number in range(1, self._settings.workers + 1):
             self._folder.figures_socket(number).unlink(missing_ok=True)
         self._folder.release()
+
+
+def _first_of(errors: ExceptionGroup[Exception]) -> Exception:
+    first = errors.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _has_terminal() -> bool:
