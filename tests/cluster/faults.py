@@ -102,6 +102,19 @@ async def node_frozen_in_a_transaction(crowd: Crowd) -> None:
     node.signal(signal.SIGCONT)
 
 
+def node_cut_off(for_s: float) -> Fault:
+    """The far one: nothing comes through, and nobody is told."""
+
+    async def fault(crowd: Crowd) -> None:
+        network = crowd.cluster.network
+        await _moment()
+        await asyncio.to_thread(network.cut)
+        await asyncio.sleep(for_s)
+        await asyncio.to_thread(network.mend)
+
+    return fault
+
+
 def _is_in_a_transaction(crowd: Crowd) -> bool:
     """Whether a writer sits in a transaction and holds its turn, for longer than it would."""
     rows = crowd.cluster.postgres.execute(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import faults
-from tests.support.cluster import cluster, talk_through
+from tests.support.cluster import cluster, far_cluster, talk_through
+from tests.support.network import NotPermittedError
 
 SHORT_S = 3.0
 
@@ -34,3 +35,16 @@ async def test_nothing_is_lost_or_doubled_while(what: str, tmp_path: Path) -> No
         assert (figures.lost, figures.doubled) == (0, 0), made.logs
         assert figures.acknowledged > 0
         assert "Traceback" not in made.logs, made.logs
+
+
+async def test_nothing_is_lost_or_doubled_while_a_node_is_cut_off_from_everything(
+    tmp_path: Path,
+) -> None:
+    try:
+        async with far_cluster(tmp_path) as made:
+            figures = await talk_through(made, faults.node_cut_off(SHORT_S * 2))
+            assert figures.silence_s > SHORT_S, "it was not cut off"
+            assert (figures.lost, figures.doubled) == (0, 0), made.logs
+            assert "Traceback" not in made.logs, made.logs
+    except NotPermittedError as error:
+        pytest.skip(f"a network of its own cannot be made for a node: {error}")

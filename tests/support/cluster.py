@@ -15,10 +15,11 @@ from hubbub import client
 from hubbub.client import Client, Messages
 from hubbub.model.errors import HubbubError
 from tests.support.nats import Nats
+from tests.support.network import Network
 from tests.support.people import QUICK, accounts, equals, history
 from tests.support.postgres import Postgres
 from tests.support.proxy import Balancer, Proxy
-from tests.support.server import Server
+from tests.support.server import HOST, Server
 from tests.support.waiting import until
 
 NODES = 3
@@ -26,6 +27,7 @@ NAMES = ("ana", "bo", "cy", "dee", "eva", "flo")
 BACK_ROOM = "back-room"  # where what was said is edited and deleted
 PAUSE_S = 0.02  # between two posts of a person
 WAIT_S = 60
+NO_LIMIT = "1000000:1000000"
 
 
 class Cluster:
@@ -38,14 +40,30 @@ class Cluster:
         self.folder = folder
         self.nodes: list[Server] = []
         self.bus_proxy: Proxy
+        self.network: Network
+        """Of the last node, if it is a far one."""
 
-    def node(self, number: int, **more: object) -> Server:
+    def node(self, number: int) -> Server:
         """A node that is not yet started; its bus goes through the proxy."""
         return Server(
             self.folder / f"node-{number}",
             *("--database", self.postgres.url(self.database)),
             *("--bus", self.nats.url(port=self.bus_proxy.port)),
-            **more,  # type: ignore[arg-type]  # passed on as given
+        )
+
+    def far_node(self, database: Proxy, bus: Proxy) -> Server:
+        """The same on a machine of its own, to which these proxies reach."""
+        here = f"@{self.network.here}:"
+        urls = self.postgres.url(self.database, port=database.port), self.nats.url(port=bus.port)
+        there = [url.replace(f"@{HOST}:", here) for url in urls]
+        return Server(
+            self.folder / "node-far",
+            *("--database", there[0], "--bus", there[1]),
+            *("--commands-per-user", NO_LIMIT, "--commands-per-address", NO_LIMIT),
+            command="serve",
+            limits=True,  # which may be off on loopback only
+            wrapper=self.network.wrapper,
+            host=self.network.there,
         )
 
     @property
@@ -72,6 +90,24 @@ async def cluster(folder: Path, size: int = NODES) -> AsyncIterator[Cluster]:
             await asyncio.to_thread(made.close)
     finally:
         made.close()
+
+
+@asynccontextmanager
+async def far_cluster(folder: Path) -> AsyncIterator[Cluster]:
+    """The last of the nodes has a network of its own. Raises NotPermittedError."""
+    network = await asyncio.to_thread(Network)
+    try:
+        async with AsyncExitStack() as stack:
+            made = await stack.enter_async_context(cluster(folder, NODES - 1))
+            made.network = network
+            database = await stack.enter_async_context(Proxy(made.postgres.port, network.here))
+            bus = await stack.enter_async_context(Proxy(made.nats.port, network.here))
+            made.nodes.append(made.far_node(database, bus))
+            await asyncio.to_thread(made.nodes[-1].start)
+            yield made
+            made.nodes[-1].kill()
+    finally:
+        await asyncio.to_thread(network.close)
 
 
 class Figures(NamedTuple):
@@ -206,7 +242,8 @@ async def talk_through(
     tokens = await accounts(made.nodes[0], *NAMES, "script")
     crowd = Crowd(made, tokens)
     async with AsyncExitStack() as stack:
-        balancer = await stack.enter_async_context(Balancer([node.port for node in made.nodes]))
+        near = [node.port for node in made.nodes if node.host == HOST]
+        balancer = await stack.enter_async_context(Balancer(near))
         for number, name in enumerate(NAMES):
             # Half of them keep to a node, the others come in wherever they are sent.
             url = made.nodes[number % len(made.nodes)].url if number % 2 else balancer.url

@@ -36,8 +36,10 @@ class Server:
         limits: bool = False,
         environment: Mapping[str, str] | None = None,
         wrapper: tuple[str, ...] = (),
+        host: str = HOST,
     ) -> None:
         self.data = data
+        self.host = host
         self.port = free_port()
         self._command = command
         self._options = (*options, *(() if limits else ("--no-limits",)))
@@ -49,11 +51,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def socket_url(self) -> str:
-        return f"ws://{HOST}:{self.port}/ws"
+        return f"ws://{self.host}:{self.port}/ws"
 
     @property
     def pid(self) -> int:
@@ -73,7 +75,7 @@ class Server:
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process without waiting for it to answer."""
         assert self._process is None, "it runs already"
-        where = ("--host", HOST, "--port", str(self.port), "--data", str(self.data))
+        where = ("--host", self.host, "--port", str(self.port), "--data", str(self.data))
         clean = {key: value for key, value in os.environ.items() if not key.startswith("HUBBUB_")}
         with self._log.open("ab") as log, self._said.open("wb") as said:
             self._process = subprocess.Popen(
@@ -99,7 +101,7 @@ class Server:
         return self
 
     def is_ready(self) -> bool:
-        connection = HTTPConnection(HOST, self.port, timeout=2)
+        connection = HTTPConnection(self.host, self.port, timeout=2)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
