@@ -17,8 +17,8 @@ from hubbub.gateway.identity import session_token
 from hubbub.model.accounts import OPERATOR, AddAccount, Prepare
 from hubbub.model.names import skeleton
 from hubbub.model.policy import ServerRole
-from hubbub.store.sqlite import Database
 from hubbub.store.folder import DataFolder
+from hubbub.store.sqlite import Database
 from hubbub.store.tx import Tx
 
 

@@ -12,6 +12,7 @@ MB = 1024 * 1024
 
 #: How a number of each unit is written.
 UNITS: dict[str, Callable[[float], str]] = {
+    "": lambda value: f"{value:,.0f}",
     "/s": lambda value: f"{value:,.0f}/s",
     "ms": lambda value: f"{value:,.2f} ms",
     "µs": lambda value: f"{value:,.2f} µs",

@@ -44,6 +44,17 @@ class Server:
     def memory_bytes(self) -> int:
         return machine.memory_bytes(self.process.pid)
 
+    def figures(self) -> dict[str, float]:
+        """What `/metrics` tells, by name with its labels."""
+        connection = HTTPConnection(HOST, self.port, timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        told = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in told}
+
     def wait_until_idle(self) -> None:
         """Memory and pace mean something only when earlier work is done."""
         end = time.monotonic() + IDLE_TIMEOUT_S

@@ -9,6 +9,7 @@ import msgspec
 
 from hubbub import __version__
 from hubbub.actions import accounts as account_actions
+from hubbub.gateway.admission import Gate
 from hubbub.gateway.identity import Identity
 from hubbub.gateway.limits import Buckets, Places
 from hubbub.gateway.markers import Markers
@@ -90,6 +91,10 @@ class Desk:
         self._guests_from = Buckets(GUESTS_PER_ADDRESS, clock)
         self._user_places = Places(settings.connections_per_user, "of yours")
         self._address_places = Places(settings.connections_per_address, "from your address")
+        self.arrivals = Gate()
+        """Connections whose token is being looked up."""
+        self.greetings = Gate()
+        """Connections that are being told where they are."""
         self.sockets: set[Socket] = set()
         self._connections = 0
         self._someone_left = asyncio.Event()
@@ -160,6 +165,11 @@ class Desk:
     async def identify(self, token: str | None) -> Actor:
         """Whose token this is. Raises SignInRequired or Forbidden."""
         return await self.identity.identify(token)
+
+    async def identify_arrival(self, token: str) -> Actor:
+        """The same, for a connection that is to stay. Raises Busy as well."""
+        async with self.arrivals.turn():
+            return await self.identity.identify(token)
 
     def limit(self, actor: Actor, address: str) -> None:
         """One command more of this person, from this address. Raises RateLimited."""

@@ -28,6 +28,8 @@ class Figure(NamedTuple):
     label: str | None = None
 
 
+# Told from the beginning, so that a dashboard does not miss their first time.
+_QUERIES = ("me", "sync", "history")
 _NO_BUS = bus.Figures()
 
 
@@ -137,6 +139,31 @@ FIGURES: tuple[Figure, ...] = (
         GaugeMetricFamily,
         "Commands that wait for the writer.",
         lambda desk, tally: desk.ledger.waiting,
+    ),
+    Figure(
+        "hubbub_ledger_queries",
+        CounterMetricFamily,
+        "Questions answered from the database, by their word.",
+        lambda desk, tally: dict.fromkeys(_QUERIES, 0) | desk.ledger.figures.queries,
+        label="query",
+    ),
+    Figure(
+        "hubbub_room_reads",
+        CounterMetricFamily,
+        "Rooms read from the database, so that those who come are served from memory.",
+        lambda desk, tally: desk.hub.order.reads,
+    ),
+    Figure(
+        "hubbub_admissions_waiting",
+        GaugeMetricFamily,
+        "Connections that wait in line to be let in.",
+        lambda desk, tally: desk.arrivals.waiting + desk.greetings.waiting,
+    ),
+    Figure(
+        "hubbub_admissions",
+        CounterMetricFamily,
+        "Connections that were told where they are: each time that somebody came or came back.",
+        lambda desk, tally: desk.greetings.admitted,
     ),
     Figure(
         "hubbub_nodes",

@@ -55,7 +55,7 @@ class JsonDoor(Connection):
     ) -> Self:
         door = cls(desk, address)
         if token:
-            door._actor = await desk.identify(token)
+            door._actor = await desk.identify_arrival(token)
         return door
 
     async def begin(self) -> None:
@@ -148,7 +148,7 @@ class JsonDoor(Connection):
     async def _auth(self, command: Auth) -> Reply | None:
         if self.client is not None:
             raise UnknownCommand("You are signed in already.")
-        self._enter(await self.desk.identify(command.token))
+        self._enter(await self.desk.identify_arrival(command.token))
         return Done()
 
     async def _ask(self, client: Client, query: Query) -> Reply:
@@ -214,6 +214,10 @@ class JsonDoor(Connection):
         the rings, what comes after finds us in the rooms.
         """
         self.desk.limit(client.actor, self.address)
+        async with self.desk.greetings.turn():
+            await self._greet(client, command)
+
+    async def _greet(self, client: Client, command: Hello) -> None:
         hub = self.desk.hub
         for _ in range(LOOKS_MAX):
             with hub.greeting(client.key) as greeting:

@@ -71,7 +71,8 @@ class TextDoor(Connection):
     async def begin(self) -> None:
         client = self.admit(self._actor)
         try:
-            await self._enter(client, self._room, self._after)
+            async with self.desk.greetings.turn():
+                await self._enter(client, self._room, self._after)
         except HubbubError as error:
             if self._room == names.LOBBY:
                 raise
@@ -327,7 +328,7 @@ _WORDS: dict[str, Word] = {
 async def _who(desk: Desk, name: str | None, address: str, token: str | None) -> Actor:
     """Oneself with a token, else a guest. Raises SignInRequired where no guests are let in."""
     if token:
-        return await desk.identify(token)
+        return await desk.identify_arrival(token)
     try:
         wanted = names.user_name(name.removeprefix("~")) if name else None
         return desk.new_guest(wanted, address)[0]

@@ -34,6 +34,8 @@ class Order:
     def __init__(self, hub: Hub, read: Callable[[str, int | None], Awaitable[RoomState]]) -> None:
         self._hub = hub
         self._read = read
+        self.reads = 0
+        """Of rooms, from the database; for `/metrics`."""
         # Where there are other nodes: have heard of all who came and went, before going on.
         self.know_members: Callable[[], Awaitable[None]] | None = None
 
@@ -46,6 +48,7 @@ class Order:
     async def _fill(self, room: Room) -> None:
         """Read the room once, however many wait for it."""
         try:
+            self.reads += 1
             state = await self._read(room.id, None)
         except HubbubError:
             if room.is_empty:
@@ -140,6 +143,7 @@ class Order:
         try:
             is_whole = False
             while not is_whole:
+                self.reads += 1
                 state = await self._read(room.id, room.rev)
                 if state.mrev > room.mrev and self.know_members is not None:
                     await self.know_members()

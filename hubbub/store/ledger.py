@@ -11,6 +11,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -83,6 +84,7 @@ class Figures:
         self.commands = 0
         self.commit_s = 0.0
         self.failures = 0
+        self.queries: Counter[str] = Counter()
 
 
 class Ledger:
@@ -181,6 +183,7 @@ class Ledger:
 
     async def ask(self, actor: Actor, query: Query) -> Reply:
         """Answer a query from one snapshot. Raises HubbubError."""
+        self.figures.queries[query.word()] += 1
         return await self.read(lambda tx: self._answer(tx, actor, query))
 
     async def read(self, function: Callable[[Tx], T]) -> T:

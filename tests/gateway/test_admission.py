@@ -1,0 +1,110 @@
+"""Everybody comes back at once: let in in order, served from memory, and nobody else disturbed."""
+
+import asyncio
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from bench import people, storm
+from hubbub import client
+from hubbub.gateway.admission import Gate
+from hubbub.model.errors import Busy
+from tests.support.server import Server
+from tests.support.waiting import until
+
+CROWD = 300
+MISSED = 20
+POSTED = 60
+
+
+async def test_so_many_are_inside_and_the_others_come_in_the_order_in_which_they_came() -> None:
+    gate, inside, most = Gate(at_once=3), 0, 0
+    order: list[int] = []
+
+    async def come(number: int) -> None:
+        nonlocal inside, most
+        async with gate.turn():
+            order.append(number)
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(come(number) for number in range(50)))
+    assert order == list(range(50))
+    assert most == 3
+    assert (gate.waiting, gate.admitted) == (0, 50)
+
+
+async def test_a_line_that_is_too_long_is_refused_with_when_to_come_back() -> None:
+    gate, go = Gate(at_once=1, waiting_max=2), asyncio.Event()
+
+    async def stay() -> None:
+        async with gate.turn():
+            await go.wait()
+
+    staying = [asyncio.ensure_future(stay()) for _ in range(3)]
+    await until(lambda: gate.waiting == 2)
+    with pytest.raises(Busy) as refused:
+        async with gate.turn():
+            pass
+    assert refused.value.retry_after
+    go.set()
+    await asyncio.gather(*staying)
+    async with gate.turn():
+        assert gate.waiting == 0
+
+
+async def test_who_gives_up_waiting_leaves_the_line() -> None:
+    gate = Gate(at_once=1)
+    async with gate.turn():
+        waiting = asyncio.ensure_future(gate.turn().__aenter__())
+        await until(lambda: gate.waiting == 1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert gate.waiting == 0
+    async with gate.turn():
+        pass
+
+
+def test_after_a_kill_all_are_up_to_date_from_one_read_of_the_room(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    tokens = people.settle(data, CROWD)
+    server = Server(data, command="serve")
+    try:
+        server.start()
+        post(server, tokens[0])
+        have, head, epoch = storm.welcome(server.port, tokens[0])
+        server.kill()
+        server.start()
+        before = figures(server)
+        seen = storm.come_back(server.port, tokens, epoch, have - MISSED, head)
+        after = figures(server)
+        assert len(seen.back_s) == CROWD
+        assert after["hubbub_room_reads_total"] == 1
+        for query in ("sync", "history"):
+            name = f'hubbub_ledger_queries_total{{query="{query}"}}'
+            assert after[name] == before[name] == 0
+        assert after["hubbub_admissions_total"] == CROWD
+        assert after["hubbub_admissions_waiting"] == 0
+        assert "Traceback" not in server.log
+    finally:
+        server.kill()
+
+
+def post(server: Server, token: str) -> None:
+    """Some messages, so that there is something to have missed."""
+
+    async def run() -> None:
+        async with client.connect(server.url, token) as one:
+            await asyncio.gather(*(one.post("lobby", f"message {n}") for n in range(POSTED)))
+
+    asyncio.run(run())
+
+
+def figures(server: Server) -> dict[str, float]:
+    with urlopen(f"{server.url}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    told = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+    return {name: float(value) for name, value in told}
