@@ -28,9 +28,13 @@ POLL_S = 0.02
 
 
 class Postgres:
-    """One PostgreSQL server; ``url`` names a database in it."""
+    """One PostgreSQL server; ``url`` names a database in it.
 
-    def __init__(self) -> None:
+    Not ``durable`` unless asked for: what that guards against, a loss of power, no test brings.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="hubbub-postgres-"))
         self._data = self.folder / "data"
@@ -71,12 +75,11 @@ class Postgres:
 
     def start(self) -> "Postgres":
         assert self._process is None, "it runs already"
-        # What fsync guards against, a loss of power, is not what these tests are about.
         options = {
             "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": "on" if self._durable else "off",
             "max_connections": "200",
             "shared_buffers": "32MB",
         }
@@ -121,6 +124,11 @@ class Postgres:
 
     def drop(self, database: str) -> None:
         self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process
