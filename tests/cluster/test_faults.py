@@ -13,6 +13,7 @@ from tests.support.cluster import cluster, far_cluster, talk_through
 from tests.support.network import NotPermittedError
 
 SHORT_S = 3.0
+ALL_LOST = "1,0,0"
 
 FAULTS: dict[str, faults.Fault] = {
     "a node is killed": faults.node_killed,
@@ -48,3 +49,17 @@ async def test_nothing_is_lost_or_doubled_while_a_node_is_cut_off_from_everythin
             assert "Traceback" not in made.logs, made.logs
     except NotPermittedError as error:
         pytest.skip(f"a network of its own cannot be made for a node: {error}")
+
+
+@pytest.mark.parametrize(
+    "bad_bus", ["0.2,0.2,0.3", ALL_LOST], ids=["some of it", "all of it is lost"]
+)
+async def test_nothing_is_lost_or_doubled_while_the_bus_loses_doubles_and_delays(
+    bad_bus: str, tmp_path: Path
+) -> None:
+    async with cluster(tmp_path, bad_bus=bad_bus) as made:
+        figures = await talk_through(made, faults.nothing)
+        assert (figures.lost, figures.doubled) == (0, 0), made.logs
+        assert "Traceback" not in made.logs, made.logs
+        # Nodes hear of each other by the bus alone: so much of it was lost, or was not.
+        assert ("a node is there" in made.logs) == (bad_bus != ALL_LOST), made.logs

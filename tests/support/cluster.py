@@ -33,7 +33,9 @@ NO_LIMIT = "1000000:1000000"
 class Cluster:
     """The servers of one chat. Each part may be stopped, frozen and started by itself."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bad_bus: str | None = None) -> None:
+        """``bad_bus`` says what becomes of what comes over it; see `tests.support.unreliable`."""
+        self._module = ("tests.support.unreliable", bad_bus) if bad_bus else ("hubbub",)
         self.postgres = Postgres().start()
         self.nats = Nats().start()
         self.database = self.postgres.database()
@@ -49,6 +51,7 @@ class Cluster:
             self.folder / f"node-{number}",
             *("--database", self.postgres.url(self.database)),
             *("--bus", self.nats.url(port=self.bus_proxy.port)),
+            module=self._module,
         )
 
     def far_node(self, database: Proxy, bus: Proxy) -> Server:
@@ -78,8 +81,10 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(folder: Path, size: int = NODES) -> AsyncIterator[Cluster]:
-    made = await asyncio.to_thread(Cluster, folder)
+async def cluster(
+    folder: Path, size: int = NODES, bad_bus: str | None = None
+) -> AsyncIterator[Cluster]:
+    made = await asyncio.to_thread(Cluster, folder, bad_bus)
     try:
         async with Proxy(made.nats.port) as made.bus_proxy:
             made.nodes = [made.node(number) for number in range(size)]

@@ -37,6 +37,7 @@ class Server:
         environment: Mapping[str, str] | None = None,
         wrapper: tuple[str, ...] = (),
         host: str = HOST,
+        module: tuple[str, ...] = ("hubbub",),
     ) -> None:
         self.data = data
         self.host = host
@@ -45,6 +46,7 @@ class Server:
         self._options = (*options, *(() if limits else ("--no-limits",)))
         self.environment = environment or {}
         self._wrapper = wrapper
+        self._module = module
         self._process: subprocess.Popen[bytes] | None = None
         self._log = data.with_name(f"{data.name}.log")
         self._said = data.with_name(f"{data.name}.said")
@@ -81,7 +83,7 @@ class Server:
             self._process = subprocess.Popen(
                 [
                     *self._wrapper,
-                    *(sys.executable, "-m", "hubbub", self._command, *where, *self._options),
+                    *(sys.executable, "-m", *self._module, self._command, *where, *self._options),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
