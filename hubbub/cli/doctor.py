@@ -88,10 +88,14 @@ def valid_of(
 
     told = [wrong_value(error) for error in wrong.values()]
     kept = {name: value for name, value in given.items() if name not in wrong}
-    try:
-        return settings_of(**kept), told
-    except typer.BadParameter as error:  # one that does not go with another
-        return settings_of(**{**kept, "no_limits": False}), [*told, wrong_value(error)]
+    if "database" in wrong:  # then it is no mistake that these are given
+        kept |= {"bus": None, "workers": None}
+    while True:
+        try:
+            return settings_of(**kept), told
+        except typer.BadParameter as error:  # one that does not go with another
+            told.append(wrong_value(error))
+            del kept[str(error.param_hint).removeprefix("--").replace("-", "_")]
 
 
 def tell(findings: Iterable["Finding"]) -> Counter[str]:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hubbub.cli.checkups import machine, outside, place
+from hubbub.cli.checkups import data, machine, outside, place
 from hubbub.cli.checkups import server as server_
 from hubbub.cli.checkups.asking import Heard
+from hubbub.model.accounts import Limits, ServerInfo
 from hubbub.model.settings import Settings
 from tests.support.server import HOST
 
@@ -169,3 +170,36 @@ def test_a_client_that_is_not_built_is_told(tmp_path: Path) -> None:
     assert machine.client_built(tmp_path).state == "problem"
     (tmp_path / "index.html").touch()
     assert machine.client_built(tmp_path).state == "ok"
+
+
+# A server, and its database
+
+
+def test_a_long_log_is_told() -> None:
+    assert data.log(10 * MB, runs=True).state == "ok"
+    assert "something keeps the server" in data.log(200 * MB, runs=True).sentence
+    assert "Leave it there" in data.log(200 * MB, runs=False).do
+
+
+def test_a_server_that_stops_is_not_ready() -> None:
+    assert server_.ready(Heard(503, {}, b"not ready\n")).state == "problem"
+
+
+def test_a_server_of_another_version_or_with_another_clock_is_told() -> None:
+    said = ServerInfo(
+        name="",
+        version="0.0.1",
+        registration="open",
+        guests=False,
+        needs_owner=False,
+        limits=Limits(text=1, frame_bytes=1, page=1),
+    )
+    assert "0.0.1" in server_.version(said).sentence
+    assert server_.version(None).state == "problem"
+
+    heard = Heard(200, {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}, b"")
+    now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC).timestamp()
+    assert server_.server_clock(heard, now + 2).state == "ok"
+    assert "90 s behind" in server_.server_clock(heard, now + 90).sentence
+    assert "90 s ahead of" in server_.server_clock(heard, now - 90).sentence
+    assert server_.server_clock(Heard(200, {}, b""), now).state == "warning"

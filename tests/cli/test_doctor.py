@@ -1,7 +1,5 @@
 """`hubbub doctor` names what is wrong, says what to do, and changes nothing."""
 
-import datetime
-import json
 import os
 import re
 import shutil
@@ -18,36 +16,14 @@ import pytest
 
 from hubbub import __version__
 from hubbub.cli.checkups import data, outside
-from hubbub.cli.checkups import server as server_
-from hubbub.cli.checkups.asking import Heard
-from hubbub.model.accounts import Limits, ServerInfo
 from tests.conftest import MakeServer
 from tests.support.chat import House
 from tests.support.command import hubbub
+from tests.support.doctor import doctor, examined, problems
 from tests.support.server import HOST, Server, free_port
 
-Findings = dict[str, dict[str, str]]
 GB, MB = 10**9, 10**6
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
-
-
-def examined(*arguments: str, environment: dict[str, str] | None = None) -> list[dict[str, str]]:
-    """What it says as JSON, having ended with the code that belongs to it."""
-    said = hubbub("doctor", "--json", *arguments, environment=environment)
-    assert said.err == ""
-    found: list[dict[str, str]] = json.loads(said.out)
-    assert said.code == int(any(one["state"] == "problem" for one in found))
-    # A checkout may not have built it yet, which is no other test's business.
-    return [one for one in found if one["name"] != "web client"]
-
-
-def doctor(folder: Path, *arguments: str, port: int | None = None) -> Findings:
-    where = ("--data", str(folder), "--port", str(port or free_port()))
-    return {one["name"]: one for one in examined(*where, *arguments)}
-
-
-def problems(found: Findings) -> list[str]:
-    return [name for name, one in found.items() if one["state"] == "problem"]
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +63,8 @@ def test_a_healthy_folder_has_no_problem_and_is_left_as_it_was(chat: Path) -> No
     assert problems(found) == []
     for name in (
         *("settings", "program", "uvloop", "clock", "data folder", "permissions", "key"),
-        *("database", "integrity", "references", "log", "shown", "newest message", "port"),
-        *("joining", "trusted proxies"),
+        *("database", "integrity", "references", "counters", "log", "shown", "newest message"),
+        *("port", "joining", "trusted proxies"),
     ):
         assert found[name]["state"] == "ok", found[name]
     assert "quick_check" in found["integrity"]["sentence"]
@@ -143,6 +119,17 @@ def test_every_wrong_setting_is_named_and_all_else_is_looked_at(chat: Path) -> N
 def test_settings_that_do_not_go_together_are_named(tmp_path: Path) -> None:
     found = doctor(tmp_path, "--no-limits", "--host", EVERYWHERE)
     assert found["settings"]["sentence"].startswith("--no-limits: ")
+
+
+def test_what_needs_a_postgresql_is_named_without_one(chat: Path) -> None:
+    found = examined("--data", str(chat), "--workers", "2", "--bus", "nats://127.0.0.1:1")
+    wrong = [one["sentence"] for one in found if one["name"] == "settings"]
+    assert [sentence.partition(":")[0] for sentence in wrong] == ["--workers", "--bus"]
+    assert "integrity" in {one["name"] for one in found}
+
+    found = examined("--database", "mysql://h/x", "--workers", "2", "--bus", "nats://127.0.0.1:1")
+    wrong = [one["sentence"] for one in found if one["name"] == "settings"]
+    assert [sentence.partition(":")[0] for sentence in wrong] == ["--database"]
 
 
 def test_an_option_that_it_does_not_have_is_refused() -> None:
@@ -225,16 +212,45 @@ def test_a_file_that_is_no_database_and_one_of_another_program_are_problems(chat
     assert "not Hubbub's" in doctor(chat)["database"]["sentence"]
 
 
-def test_a_newer_schema_is_a_problem_and_an_older_one_a_warning(chat: Path) -> None:
+def test_a_newer_schema_is_a_problem_unless_it_goes_on_beside_ours(chat: Path) -> None:
     change(chat, "UPDATE alembic_version SET version_num = '9999'")
+    found = doctor(chat)
+    assert problems(found) == []
+    assert "newer Hubbub's schema (9999)" in found["database"]["sentence"]
+    assert "newest message" in found
+
+    change(chat, "UPDATE server SET value = '9999' WHERE key = 'works_with'")
     found = doctor(chat)
     assert problems(found) == ["database"]
     assert "newer Hubbub (schema 9999" in found["database"]["sentence"]
+    assert found["database"]["do"] == "Install that version or a later one."
+
+
+def test_an_older_schema_is_a_warning(chat: Path) -> None:
 
     change(chat, "UPDATE alembic_version SET version_num = '0000'")
     found = doctor(chat)
     assert found["database"]["state"] == "warning"
     assert "older schema 0000" in found["database"]["sentence"]
+
+
+def test_a_chat_that_was_moved_away_is_a_problem(chat: Path) -> None:
+    mark = '{"move": "1", "to": "postgresql://db.example.org/hubbub", "done": true}'
+    change(chat, "INSERT INTO server VALUES ('moved', ?)", mark)
+    found = doctor(chat)
+    assert problems(found) == ["database"]
+    assert "was moved to postgresql://db.example.org/hubbub." in found["database"]["sentence"]
+    assert "hubbub move --undo" in found["database"]["do"]
+
+
+@pytest.mark.parametrize(
+    "changed", ["seq = seq - 1", "rev = rev - 1", "members = members + 1", "members = 0"]
+)
+def test_a_room_that_counts_what_it_does_not_have_is_a_problem(chat: Path, changed: str) -> None:
+    change(chat, f"UPDATE rooms SET {changed} WHERE seq > 0")  # noqa: S608 - our own words
+    found = doctor(chat)
+    assert problems(found) == ["counters"]
+    assert "1 rooms count other messages" in found["counters"]["sentence"]
 
 
 def test_a_row_that_names_one_that_is_gone_is_a_problem(chat: Path) -> None:
@@ -276,12 +292,6 @@ def test_a_quick_look_that_takes_too_long_is_ended(
     with closing(sqlite3.connect(chat / "hubbub.db")) as driver:
         assert data.integrity(driver, full=False, limit_s=-1).state == "warning"
         assert data.integrity(driver, full=True, limit_s=-1).state == "ok"
-
-
-def test_a_long_log_is_told() -> None:
-    assert data.log(10 * MB, runs=True).state == "ok"
-    assert "something keeps the server" in data.log(200 * MB, runs=True).sentence
-    assert "Leave it there" in data.log(200 * MB, runs=False).do
 
 
 # The port, and a server that runs
@@ -328,30 +338,6 @@ def test_a_server_with_other_settings_than_the_doctors_is_told(
     found = doctor(tmp_path / "other", port=server.port)
     assert problems(found) == ["port"]
     assert "Another Hubbub" in found["port"]["sentence"]
-
-
-def test_a_server_that_stops_is_not_ready() -> None:
-    assert server_.ready(Heard(503, {}, b"not ready\n")).state == "problem"
-
-
-def test_a_server_of_another_version_or_with_another_clock_is_told() -> None:
-    said = ServerInfo(
-        name="",
-        version="0.0.1",
-        registration="open",
-        guests=False,
-        needs_owner=False,
-        limits=Limits(text=1, frame_bytes=1, page=1),
-    )
-    assert "0.0.1" in server_.version(said).sentence
-    assert server_.version(None).state == "problem"
-
-    heard = Heard(200, {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}, b"")
-    now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC).timestamp()
-    assert server_.server_clock(heard, now + 2).state == "ok"
-    assert "90 s behind" in server_.server_clock(heard, now + 90).sentence
-    assert "90 s ahead of" in server_.server_clock(heard, now - 90).sentence
-    assert server_.server_clock(Heard(200, {}, b""), now).state == "warning"
 
 
 # The public address

@@ -20,7 +20,7 @@ POLL_S = 0.01
 class Nats:
     """It may be started again and again, always on the same port and with the same password."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = "") -> None:
         self.port = free_port()
         self.password = secrets.token_hex(8)
         self._folder = Path(tempfile.mkdtemp(prefix="hubbub-nats-"))
@@ -28,6 +28,7 @@ class Nats:
         self._config.write_text(
             f'listen: "{HOST}:{self.port}"\n'
             f'authorization {{ user: hubbub, password: "{self.password}" }}\n'
+            f"{settings}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 

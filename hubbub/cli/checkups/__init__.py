@@ -26,7 +26,10 @@ def examine(settings: Settings, wrong: Sequence[str], *, full: bool) -> Iterator
     yield machine.uvloop()
     yield machine.client_built(BUILT)
     yield machine.clock(datetime.datetime.now(datetime.UTC))
-    values = yield from _place(folder, full=full, runs=runs)
+    if settings.database:
+        values = yield from _shared(settings, settings.database, folder, full=full, runs=runs)
+    else:
+        values = yield from _place(folder, full=full, runs=runs)
     heard = server.listener(settings)
     yield server.port(settings, heard, runs=runs)
     said = None
@@ -49,7 +52,7 @@ def valid(wrong: Sequence[str]) -> Iterator[Finding]:
 def _place(
     folder: DataFolder, *, full: bool, runs: bool
 ) -> Generator[Finding, None, dict[str, str]]:
-    usable = place.folder_is_usable(folder)
+    usable = place.folder_is_usable(folder, is_shared=False)
     yield usable
     if usable.state == "problem":
         return {}
@@ -62,6 +65,29 @@ def _place(
         return {}
     yield place.key(folder)
     return (yield from data.data(folder, int(time.time() * 1000), full=full, runs=runs))
+
+
+def _shared(
+    settings: Settings, url: str, folder: DataFolder, *, full: bool, runs: bool
+) -> Generator[Finding, None, dict[str, str]]:
+    """Of a server whose chat is in a PostgreSQL; the folder has little more than locks then."""
+    # Loaded by those who use them.
+    from hubbub.cli.checkups import bus, postgres
+
+    usable = place.folder_is_usable(folder, is_shared=True)
+    yield usable
+    if usable.state != "problem" and folder.path.exists():
+        yield place.permissions(folder)
+    now_ms = int(time.time() * 1000)
+    known = yield from postgres.data(url, folder, now_ms, full=full, runs=runs)
+    if known.connections:
+        serving = max(known.connections.serving, settings.workers)
+        yield postgres.room_for(known.connections, serving)
+    if settings.bus:
+        yield from bus.bus(settings, known.values.get("epoch"), runs=runs)
+    else:
+        yield bus.none(settings, known.connections)
+    return known.values
 
 
 def _server(settings: Settings, heard: Heard) -> Generator[Finding, None, ServerInfo | None]:

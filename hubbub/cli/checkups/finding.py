@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from hubbub.model.errors import HubbubError
+
 State = Literal["ok", "warning", "problem"]
 
 
@@ -28,3 +30,12 @@ def warning(name: str, sentence: str, do: str) -> Finding:
 def problem(name: str, sentence: str, do: str) -> Finding:
     """Does not work, or endangers what people wrote."""
     return Finding(name, "problem", sentence, do)
+
+
+def refused(name: str, error: HubbubError) -> Finding:
+    """What a start would end with: its message says why, and then what to do."""
+    for mark in (". ", ": "):
+        why, found, do = error.message.rpartition(mark)
+        if found:
+            return problem(name, f"{why}.", do[:1].upper() + do[1:])
+    return problem(name, error.message, "Look into the log of the server.")

@@ -18,7 +18,7 @@ KEY_BYTES = 32
 OTHERS = 0o077  # the group's and everybody's bits of a mode
 
 # What whoever can read it can do more with than look.
-SECRETS = ("hubbub.db", "hubbub.db-wal", "hubbub.db-shm", "secret.key")
+SECRETS = ("hubbub.db", "hubbub.db-wal", "hubbub.db-shm", "secret.key", "nats.conf")
 FILES = (*SECRETS, "shown", "hubbub.lock", "hubbub.sock")
 
 # SQLite's log is shared memory, and its locks are the kernel's: over a network neither holds.
@@ -26,14 +26,15 @@ FAR = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "vboxsf"}
 FLEETING = {"tmpfs": "in memory", "ramfs": "in memory", "overlay": "in a container's own layer"}
 
 
-def folder_is_usable(folder: DataFolder) -> Finding:
+def folder_is_usable(folder: DataFolder, *, is_shared: bool) -> Finding:
+    """``is_shared``: the chat itself is in a PostgreSQL."""
     name, path = "data folder", folder.path
     try:
         if not path.exists():
-            return _to_be_made(path)
+            return _to_be_made(path, is_shared=is_shared)
         if not path.is_dir():
             return problem(name, f"{path} is not a folder.", "Give another with --data.")
-        there = folder.database.exists()
+        there = is_shared or folder.database.exists()
         owner = path.stat().st_uid
     except OSError as error:
         return problem(
@@ -60,7 +61,7 @@ def folder_is_usable(folder: DataFolder) -> Finding:
     return ok(name, f"{path.absolute()} is there and can be written.")
 
 
-def _to_be_made(path: Path) -> Finding:
+def _to_be_made(path: Path, *, is_shared: bool) -> Finding:
     above = nearest(path)
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
         return problem(
@@ -68,6 +69,8 @@ def _to_be_made(path: Path) -> Finding:
             f"There is no folder {path}, and it cannot be made in {above}.",
             "Make it for the server's user, or give another with --data.",
         )
+    if is_shared:
+        return ok("data folder", f"There is no folder {path} yet; the first start makes it.")
     return warning(
         "data folder",
         f"There is no folder {path} yet; the first start makes it.",
