@@ -60,6 +60,7 @@ FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalEr
 # An @ or space too many, a stroke or the like before the @, or a % that begins no byte.
 _NOT_ENCODED = re.compile(r"@.*@|\s|^\w+://[^@]*[/?#][^@]*@|%(?![0-9A-Fa-f]{2})")
 
+MAY_NOT = "42501"
 # As the server says them; what is not here is told in its own words.
 _REFUSALS = {
     "28P01": "{name} refuses the password. Look at --database (or HUBBUB_DATABASE).",
@@ -200,7 +201,15 @@ class Database(database.Database):
             engine = create_engine(
                 "postgresql+psycopg://", creator=lambda: _manual(self.url), poolclass=NullPool
             )
-            upgrade_postgres(engine, version)
+            try:
+                upgrade_postgres(engine, version)
+            except Unavailable as error:
+                if getattr(error.__cause__, "sqlstate", None) == MAY_NOT:
+                    raise DatabaseError(
+                        f"{self.name}: this user may not make tables there. "
+                        "Make it the database's owner."
+                    ) from error
+                raise
 
     def writer(self) -> Connection:
         return self._opened(STATEMENT_MS, IDLE_IN_TRANSACTION_MS)

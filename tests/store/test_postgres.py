@@ -111,6 +111,14 @@ def test_a_database_that_can_only_be_read_is_refused(postgres: Postgres) -> None
     assert "can only be read" in refusal(postgres.url(name))
 
 
+def test_a_user_who_may_not_make_tables_is_told_so(postgres: Postgres) -> None:
+    name = postgres.database()
+    postgres.execute("CREATE ROLE weak LOGIN PASSWORD 'weak'")
+    assert "may not make tables" in refusal(
+        f"postgresql://weak:weak@127.0.0.1:{postgres.port}/{name}"
+    )
+
+
 def test_another_programs_database_is_refused_and_left_as_it_is(postgres: Postgres) -> None:
     name = postgres.database()
     postgres.execute("CREATE TABLE recipes (name text)", name)

@@ -54,9 +54,10 @@ def _upgrade(engine: Engine, version: str | None) -> None:
             _note_what_works(connection, config)
     except SQLAlchemyError as error:
         was = f"from schema {version} " if version else ""
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise Unavailable(
-            f"The database could not be brought {was}to the newest schema: {error}"
-        ) from error
+            f"The database could not be brought {was}to the newest schema: {cause}."
+        ) from (getattr(error, "orig", None) or error)
     finally:
         engine.dispose()
 
