@@ -4,11 +4,15 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-from tests.support.cluster import Crowd
+import aiohttp
 
-Fault = Callable[[Crowd], Awaitable[None]]
+from hubbub import __version__
+from hubbub.store.migrations import HEAD
+from tests.support.crowd import Crowd, Fault
+from tests.support.release import NEXT, VERSION, release
+from tests.support.server import Server
 
 FREEZES_S = 7.0  # a node; longer than PostgreSQL lets a transaction idle
 
@@ -125,25 +129,65 @@ def _is_in_a_transaction(crowd: Crowd) -> bool:
     return bool(rows)
 
 
+async def _version(node: Server) -> str:
+    async with aiohttp.ClientSession() as http, http.get(f"{node.url}/api/about") as answer:
+        return str((await answer.json())["version"])
+
+
+async def _restart(node: Server) -> None:
+    assert await asyncio.to_thread(node.stop) == 0
+    await asyncio.to_thread(node.start)
+
+
 async def nodes_restarted_one_by_one(crowd: Crowd) -> None:
     for node in crowd.cluster.nodes:
         await _moment()
-        assert await asyncio.to_thread(node.stop) == 0
-        await asyncio.to_thread(node.start)
+        await _restart(node)
         await crowd.new_acks(10)
 
 
+async def next_release_comes(crowd: Crowd) -> None:
+    """To one node after another; it widens the schema."""
+    first, *others = crowd.cluster.nodes
+    first.environment = coming = release(crowd.cluster.folder / "next", works_with=HEAD)
+    await _restart(first)
+    assert (await _version(first), crowd.cluster.schema()) == (VERSION, NEXT)
+    await crowd.new_acks(20)
+    # The others go on beside it, and come back if they have to.
+    for node in others:
+        await _restart(node)
+        assert await _version(node) == __version__
+        await crowd.new_acks(20)
+    for node in others:
+        node.environment = coming
+        await _restart(node)
+        await crowd.new_acks(10)
+    assert crowd.cluster.schema() == NEXT
+
+
+class Scene(NamedTuple):
+    """A fault, and the cluster that it needs."""
+
+    fault: Fault
+    far: bool = False
+    bad_bus: str | None = None
+
+
 # As long as the table has them; tests are shorter.
-ALL: dict[str, Fault] = {
-    "none": nothing,
-    "a node is killed (`kill -9`) and started again": node_killed,
-    "NATS is stopped for 10 s": nats_away(10),
-    "NATS is frozen (`SIGSTOP`) for 10 s": nats_frozen(10),
-    "NATS is restarted": nats_restarted,
-    "NATS is cut off for 10 s": nats_cut_off(10),
-    "NATS is 300 ms late": nats_delayed(0.3, 200),
-    "PostgreSQL is restarted (fast)": postgres_restarted(fast=True),
-    "PostgreSQL is killed (immediate) and started again": postgres_restarted(fast=False),
-    "a node is frozen in a transaction for 7 s": node_frozen_in_a_transaction,
-    "all nodes are restarted, one after another": nodes_restarted_one_by_one,
+ALL: dict[str, Scene] = {
+    "none": Scene(nothing),
+    "a node is killed (`kill -9`) and started again": Scene(node_killed),
+    "a node is frozen (`SIGSTOP`) for 7 s in a transaction": Scene(node_frozen_in_a_transaction),
+    "a node is cut off from all for 20 s": Scene(node_cut_off(20), far=True),
+    "NATS is stopped for 10 s": Scene(nats_away(10)),
+    "NATS is frozen (`SIGSTOP`) for 10 s": Scene(nats_frozen(10)),
+    "NATS is restarted": Scene(nats_restarted),
+    "NATS is cut off for 10 s": Scene(nats_cut_off(10)),
+    "NATS is 300 ms late": Scene(nats_delayed(0.3, 200)),
+    "20 % lost on the bus, 20 % twice, 30 % out of order": Scene(nothing, bad_bus="0.2,0.2,0.3"),
+    "everything lost on the bus": Scene(nothing, bad_bus="1,0,0"),
+    "PostgreSQL is restarted (fast)": Scene(postgres_restarted(fast=True)),
+    "PostgreSQL is restarted (immediate)": Scene(postgres_restarted(fast=False)),
+    "all nodes are restarted, one after another": Scene(nodes_restarted_one_by_one),
+    "a release with another schema, one node after another": Scene(next_release_comes),
 }

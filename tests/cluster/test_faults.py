@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import faults
-from tests.support.cluster import cluster, far_cluster, talk_through
+from tests.support.cluster import cluster, far_cluster
+from tests.support.crowd import Fault, talk_through
 from tests.support.network import NotPermittedError
 
 SHORT_S = 3.0
 ALL_LOST = "1,0,0"
 
-FAULTS: dict[str, faults.Fault] = {
+FAULTS: dict[str, Fault] = {
     "a node is killed": faults.node_killed,
     "the bus is away": faults.nats_away(SHORT_S),
     "the bus is frozen": faults.nats_frozen(SHORT_S + 1),

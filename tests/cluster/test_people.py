@@ -9,6 +9,8 @@ from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN
 from tests.support.chat import TIMEOUT_S, House, JsonClient, Visitors
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.xdist_group("cluster-people")  # they share two nodes
+
 Houses = tuple[House, House]
 Both = tuple[Visitors, Visitors]
 
@@ -90,7 +92,7 @@ async def test_a_new_member_hears_at_once_what_is_said_at_the_other_node(
     near, far = houses
     guest = await visitors[1].json(somebody)
     room = near.room(somebody, kind="private", by="ana")
-    await guest.event("me")
+    await guest.event("behind")  # from now on it is told of what is said there
     near.post(room, "welcome", by="ana")
     await guest.event("message", room=room, text="welcome")
     far.post(room, "thanks", by=somebody)
