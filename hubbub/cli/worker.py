@@ -5,6 +5,7 @@ it is ready, or why it cannot go on. When the socket ends, the parent is gone, w
 it, and the worker stops.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -23,6 +24,7 @@ from hubbub.model.settings import Settings, Worker
 if TYPE_CHECKING:
     from hubbub.app import App
 
+BEATS_EVERY_S = 2.0
 STOP_WITHIN_S = 8.0
 """A clean stop takes 5 s at most. What lasts longer hangs, and is ended."""
 
@@ -52,7 +54,11 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     sentence: str
 
 
-Report = Ready | Failed
+class Alive(msgspec.Struct, frozen=True, tag=True):
+    """Its event loop turns: said every `BEATS_EVERY_S`, as one that hangs says nothing."""
+
+
+Report = Ready | Failed | Alive
 
 
 def line_of(said: Charge | Report) -> bytes:
@@ -78,7 +84,9 @@ def main() -> None:
     def announce(app: "App") -> None:
         said = serving.greeting(app.settings, app.desk.about(), app.owner_link)
         _say(parent, Ready(said))
+        beating.append(asyncio.get_running_loop().create_task(_beat(parent)))
 
+    beating: list[asyncio.Task[None]] = []  # the loop itself holds it only weakly
     try:
         serving.serve(charge.settings, announce, charge.worker)
     except HubbubError as error:
@@ -106,6 +114,14 @@ def _line(parent: socket.socket) -> bytes:
 def _say(parent: socket.socket, said: Report) -> None:
     with contextlib.suppress(OSError):  # it will be noticed soon enough
         parent.sendall(line_of(said))
+
+
+async def _beat(parent: socket.socket) -> None:
+    """Never waits: a parent that does not listen any more must not hold the worker up."""
+    while True:
+        with contextlib.suppress(OSError):
+            parent.send(line_of(Alive()), socket.MSG_DONTWAIT)
+        await asyncio.sleep(BEATS_EVERY_S)
 
 
 def _stop_with(parent: socket.socket) -> None:

@@ -16,10 +16,21 @@ import hubbub
 from hubbub import logs
 from hubbub.cli.natsd import Natsd
 from hubbub.cli.pauses import Pauses
-from hubbub.cli.worker import STOP_WITHIN_S, Charge, Failed, Report, line_of, report_of
+from hubbub.cli.worker import (
+    STOP_WITHIN_S,
+    Alive,
+    Charge,
+    Failed,
+    Ready,
+    Report,
+    line_of,
+    report_of,
+)
 from hubbub.model.errors import HubbubError
 from hubbub.model.settings import Settings, Worker
 from hubbub.store.folder import DataFolder
+
+HANGS_AFTER_S = 30.0  # without a word; a worker says every two seconds that it is there
 
 log = structlog.get_logger()
 
@@ -74,19 +85,34 @@ class Child:
     async def ready(self) -> str:
         """Wait until it serves; its greeting. Raises WorkerError if it does not come to that."""
         said = await self._said()
-        if said is None or isinstance(said, Failed):
-            await self.stop()
-            code = self._process.returncode
-            why = f"A worker ended at its start, with exit code {code}; its log tells why."
-            raise WorkerError(said.sentence if said else why)
-        return said.greeting
+        if isinstance(said, Ready):
+            return said.greeting
+        await self.stop()
+        if isinstance(said, Failed):
+            raise WorkerError(said.sentence)
+        code = self._process.returncode
+        raise WorkerError(f"A worker ended at its start, with exit code {code}; its log tells why.")
 
     async def ended(self) -> str:
-        """Wait for its end; why it ended."""
+        """Wait for its end, which comes to one that hangs as well; why it ended."""
+        try:
+            said = await self._last_word()
+        except TimeoutError:
+            log.error("a worker hangs and is killed", pid=self.pid)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            said = None
         code = await self._process.wait()
-        said = await self._said()
         self._writer.close()
         return said.sentence if isinstance(said, Failed) else f"exit code {code}"
+
+    async def _last_word(self) -> Report | None:
+        """Listen until it ends. Raises TimeoutError if it says nothing for too long."""
+        while True:
+            async with asyncio.timeout(HANGS_AFTER_S):
+                said = await self._said()
+            if not isinstance(said, Alive):
+                return said
 
     async def _said(self) -> Report | None:
         try:

@@ -311,7 +311,10 @@ class Desk:
         wanted = name or f"guest-{secrets.token_hex(2)}"
         taken = {client.actor.name for client in self.hub.clients if client.actor.is_guest}
         found, number = wanted, 1
-        while names.GUEST_PREFIX + found in taken:
+        elsewhere = self.hub.presence.elsewhere
+        while (handle := names.GUEST_PREFIX + found) in taken or (
+            elsewhere.state(handle) != "offline"
+        ):
             number += 1
             found = f"{wanted[:28]}-{number}"
         return self.identity.new_guest(found)

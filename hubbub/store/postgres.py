@@ -148,10 +148,21 @@ class Connection(database.Connection):
         return int(count)
 
     def begin(self, *, alone: bool = True) -> None:
-        self.open().execute(_TURNS[alone].encode())
+        self._begin(_TURNS[alone].encode())
 
     def begin_snapshot(self) -> None:
-        self.open().execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    def _begin(self, text: bytes) -> None:
+        """With a connection that broke since the last time, which is found out only now, nothing
+        has been done yet: another one may begin in its place."""
+        was_open = self._driver is not None and not self._driver.closed
+        try:
+            self.open().execute(text)
+        except FAILURES:
+            if not was_open or self._driver is None or not self._driver.closed:
+                raise
+            self.open().execute(text)
 
     def commit(self) -> None:
         self.execute("COMMIT")

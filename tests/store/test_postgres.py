@@ -297,6 +297,23 @@ async def settled(node: Node, actor: Actor, nonce: str) -> Posted:
             await asyncio.sleep(0.05)
 
 
+async def test_what_begins_after_a_restart_meets_no_broken_connection(
+    own_postgres: Postgres,
+) -> None:
+    url = own_postgres.url(own_postgres.database())
+    Database(url).migrate()
+    node = Node(url, "one")
+    await node.ledger.submit(OPERATOR, Prepare(shared=True))
+    ana = await node.account("ana")
+    await node.ledger.read(lambda tx: tx.total_rev())
+    await asyncio.to_thread(own_postgres.stop)
+    await asyncio.to_thread(own_postgres.start)
+    # Nothing has been sent over the old connections, so it is sure that nothing was done.
+    assert (await node.post(ana, "hi")).seq == 1
+    assert await node.ledger.read(lambda tx: tx.total_rev()) == 1
+    await node.ledger.close()
+
+
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_after_a_restart_of_postgresql_all_goes_on_and_nothing_is_said_twice(
     own_postgres: Postgres, how: str

@@ -1,0 +1,55 @@
+"""A worker that hangs, without dying, is ended as well, so that another can take its place."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from hubbub.cli import workers
+from hubbub.cli.worker import Charge
+from hubbub.cli.workers import Child
+from hubbub.model.settings import Settings, Worker
+
+WORKER = """
+import socket, sys, time
+parent = socket.socket(fileno=0)
+parent.recv(65536)
+parent.sendall(b'{"type":"Ready","greeting":"hi"}\\n')
+for _ in range(%d):
+    time.sleep(0.05)
+    parent.sendall(b'{"type":"Alive"}\\n')
+%s
+"""
+
+
+@pytest.fixture
+def lock() -> Iterator[int]:
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+async def child(monkeypatch: pytest.MonkeyPatch, lock: int, beats: int, then: str) -> Child:
+    monkeypatch.setattr(
+        workers, "_command", lambda _: [sys.executable, "-c", WORKER % (beats, then)]
+    )
+    made = await Child.start(Charge(Settings(), Worker(1, lock, False)))
+    assert await made.ready() == "hi"
+    return made
+
+
+async def test_one_that_says_nothing_any_more_is_killed(
+    monkeypatch: pytest.MonkeyPatch, lock: int
+) -> None:
+    monkeypatch.setattr(workers, "HANGS_AFTER_S", 0.5)
+    hanging = await child(monkeypatch, lock, 2, "time.sleep(1000)")
+    assert await hanging.ended() == "exit code -9"
+
+
+async def test_one_that_goes_on_saying_so_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, lock: int
+) -> None:
+    monkeypatch.setattr(workers, "HANGS_AFTER_S", 20)
+    alive = await child(monkeypatch, lock, 20, "sys.exit(3)")
+    assert await alive.ended() == "exit code 3"
