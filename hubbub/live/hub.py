@@ -117,7 +117,7 @@ class Hub:
         """A connection whose person is known."""
         self.clients.add(client)
         theirs = self.people.setdefault(client.key, set())
-        if not theirs:
+        if not theirs and not client.actor.is_guest:  # who has nothing of their own
             self.on_person(client.key, True)
         theirs.add(client)
         self.presence.connected(client)
@@ -128,12 +128,14 @@ class Hub:
         for room in list(client.rooms.values()):
             self.detach(client, room)
         self.clients.discard(client)
+        self.presence.disconnected(client)
         self.pace.forget(client)
         theirs = self.people.get(client.key, set())
         theirs.discard(client)
         if not theirs and self.people.pop(client.key, None) is not None:
             self.people_revs.pop(client.key, None)
-            self.on_person(client.key, False)
+            if not client.actor.is_guest:
+                self.on_person(client.key, False)
 
     async def room(self, room_id: str) -> Room:
         """The room with its ring filled. Raises NotFound if it is gone, or Unavailable."""

@@ -63,7 +63,7 @@ class Nodes:
         self._journal = 0  # the entry that was carried out last
         self._catching_up: asyncio.Task[None] | None = None
         self._held: dict[str, list[ToRoom]] = {}
-        self._people: set[str] = set()
+        self._people: dict[str, None] = {}  # in order, as they are compared by turns
         self._turn = 0
         self._compare_soon = asyncio.Event()
         self._is_failing = False
@@ -194,13 +194,11 @@ class Nodes:
             self._held.pop(room, None)
 
     def _on_person(self, key: str, is_here: bool) -> None:
-        if key.startswith("~"):
-            return  # a guest has nothing of their own
         if is_here:
-            self._people.add(key)
+            self._people[key] = None
             self.bus.watch(self._mail.subject(_person(key)))
         else:
-            self._people.discard(key)
+            self._people.pop(key, None)
             self.bus.unwatch(self._mail.subject(_person(key)))
 
     # The journal
@@ -280,7 +278,7 @@ class Nodes:
         """Have what is older here than in the database brought up to it. Raises HubbubError."""
         self._hub.forget_empty(EMPTY_ROOMS_MAX)
         rooms = self._some([room for room in self._hub.rooms.values() if room.ring])
-        people = self._some(sorted(self._people))
+        people = self._some(list(self._people))
         self._turn += 1
         names = [room.id for room in rooms]
         heads = await self._reads.heads(names, people)
