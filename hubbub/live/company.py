@@ -81,7 +81,7 @@ class Company:
         if room is None:
             return
         if room.is_small:
-            here = Here(room_id, {**self._hub.presence.here_in(room)}, whole=True)
+            here = Here(room_id, self._hub.presence.told_of(room), whole=True)
         else:
             here = Here(room_id, online=len(room.people))
         self._mail.publish(f"room.{room_id}", here)
@@ -101,8 +101,11 @@ class Company:
             return
         elsewhere = presence.elsewhere
         # Who is gone is so in all rooms at once: one who shares only this one must not be told
-        # that they are still in another.
+        # that they are still in another. Who is missing from a snapshot is taken for gone, as the
+        # word was lost; those of the other rooms, sent with it, say where they still are.
         gone = {name for name, state in here.people.items() if state == "offline"}
+        if here.whole:
+            gone |= elsewhere.people_of(node, room.id) - here.people.keys()
         rooms = {room.id, *(each for name in gone for each in elsewhere.rooms_with(node, name))}
         before = {each: elsewhere.states(each) for each in rooms}
         people = {name: state or "offline" for name, state in here.people.items()}

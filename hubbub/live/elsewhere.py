@@ -96,6 +96,11 @@ class Elsewhere:
         rooms, _ = self._people.get(name, {}).get(node, ((), "offline"))
         return rooms
 
+    def people_of(self, node: str, room: str) -> set[str]:
+        """Who is in a room at a node."""
+        known = self._nodes.get(node)
+        return set(known.rooms.get(room, ())) if known else set()
+
     def nodes(self) -> Iterable[str]:
         return list(self._nodes)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hubbub.live.elsewhere import Elsewhere, better
 from hubbub.model.messages import TypingEvent
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from hubbub.live.room import Room
 
 GRACE_S = 3.0  # a reload of the page is no leaving
+
+
+class _Farewell(NamedTuple):
+    timer: asyncio.TimerHandle
+    name: str
+    state: PresenceState  # at the time, as everybody still believes
 
 
 class PresenceBook:
@@ -36,8 +42,8 @@ class PresenceBook:
         self.on_count: Callable[[str, int], None] = lambda room, online: None
         self.on_typing: Callable[[str, str], None] = lambda room, name: None
         self._away: set[Client] = set()
-        # Person → their last client's farewell, told unless they come back in time.
-        self._leaving: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        # Room → person → their last client's farewell, told unless they come back in time.
+        self._leaving: dict[str, dict[str, _Farewell]] = {}
         self._counts_due: set[Room] = set()
         # Handle → their state and the small rooms to tell, once at the end of the loop's turn.
         self._due: dict[str, tuple[PresenceState, set[Room]]] = {}
@@ -71,6 +77,14 @@ class PresenceBook:
         """The same, of this node's own."""
         return {self._name(key): self._here(key) for key in room.people}
 
+    def told_of(self, room: Room) -> dict[str, PresenceState | None]:
+        """The same as others know it: nobody has been told yet of who left a moment ago."""
+        told: dict[str, PresenceState | None] = {}
+        for key, farewell in self._leaving.get(room.id, {}).items():
+            here = self._here(key)  # with another device, in other rooms
+            told[farewell.name] = here if here != "offline" else farewell.state
+        return {**told, **self.here_in(room)}
+
     def _name(self, key: str) -> str:
         """A person's handle; for guests the key is not their name."""
         for client in self._hub.people.get(key, ()):
@@ -79,23 +93,31 @@ class PresenceBook:
 
     def arrived(self, client: Client, room: Room) -> None:
         """A person is present in a room who was not before."""
-        timer = self._leaving.pop((client.key, room.id), None)
-        if timer is not None:
-            timer.cancel()
+        farewell = self._no_longer_leaving(client.key, room.id)
+        if farewell is not None:
+            farewell.timer.cancel()
             return
         self._tell(client, room, self.state(client.key), is_here=True)
 
     def left(self, client: Client, room: Room) -> None:
         """A person is no longer present in a room; told unless they are back in a moment."""
-        key = (client.key, room.id)
         if not room.is_small:
             self._counts_due.add(room)
-        elif key not in self._leaving:
-            loop = asyncio.get_running_loop()
-            self._leaving[key] = loop.call_later(GRACE_S, self._gone, client, room)
+            return
+        leaving = self._leaving.setdefault(room.id, {})
+        if client.key not in leaving:
+            timer = asyncio.get_running_loop().call_later(GRACE_S, self._gone, client, room)
+            leaving[client.key] = _Farewell(timer, client.actor.name, self._here(client.key))
+
+    def _no_longer_leaving(self, key: str, room_id: str) -> _Farewell | None:
+        leaving = self._leaving.get(room_id, {})
+        farewell = leaving.pop(key, None)
+        if not leaving:
+            self._leaving.pop(room_id, None)
+        return farewell
 
     def _gone(self, client: Client, room: Room) -> None:
-        self._leaving.pop((client.key, room.id), None)
+        self._no_longer_leaving(client.key, room.id)
         if client.key not in room.people:
             # Whoever is still connected has left the room only, which text clients read as such;
             # a presence is the person's in all rooms.
@@ -123,6 +145,9 @@ class PresenceBook:
         """One device less; those that are left may all be away."""
         if client not in self._away and self._others_are_away(client):
             self._tell_state(client, "away")
+
+    def disconnected(self, client: Client) -> None:
+        """It has left all its rooms."""
         self._away.discard(client)
 
     def _others_are_away(self, client: Client) -> bool:

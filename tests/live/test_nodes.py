@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.live import company, nodes, order
+from hubbub.live import company, nodes, order, presence
+from hubbub.live.client import Client
 from hubbub.model.outcome import AccountChanged, RoomGone, SessionsEnded
 from tests.support.hall import door, events, forget, lines, turn
 from tests.support.nodes import Node, Table, Wire, fates, kept, known, own_rev
@@ -150,13 +151,14 @@ async def test_only_rooms_and_people_who_are_here_are_listened_to(wire: Wire) ->
         async with cluster(table, wire, 1) as (one,):
             everywhere = {"hubbub.epoch.journal", "hubbub.*.nodes"}
             assert one.end.watched == everywhere
-            ana = await one.come("ana")
+            ana, guest = await one.come("ana"), await one.come("~gus")
             assert one.end.watched == {
                 *everywhere,
                 "hubbub.epoch.room.lobby",
                 f"hubbub.epoch.user.{b'ana'.hex()}",
             }
             one.hub.disconnect(ana)
+            one.hub.disconnect(guest)
             await until(lambda: one.end.watched == everywhere)
 
 
@@ -205,6 +207,11 @@ async def test_another_database_under_the_same_address_is_noticed(wire: Wire) ->
 
 
 # Who is where
+
+
+def told_of(name: str, client: Client) -> list[str]:
+    """The states of somebody that a client was told, in order."""
+    return [event["state"] for event in events(client, "presence") if event.get("user") == name]
 
 
 async def test_who_is_present_at_one_node_is_seen_at_all(wire: Wire) -> None:
@@ -272,6 +279,72 @@ async def test_a_snapshot_makes_up_for_a_lost_word(wire: Wire) -> None:
             assert one.hub.presence.state("bo") == "offline"
             wire.fate = lambda: 1
             await until(lambda: one.hub.presence.state("bo") == "online")
+
+
+async def test_who_has_gone_is_gone_for_everybody_whenever_a_snapshot_is_taken(
+    wire: Wire,
+) -> None:
+    table = Table("ana", "bo", "cy")
+    table.rooms.add("den")
+    with (
+        patch.object(company, "SNAPSHOT_EVERY_S", 0.02),
+        patch.object(presence, "GRACE_S", 0.3),  # time for several
+    ):
+        async with cluster(table, wire, 2) as (one, two):
+            watchers = [await one.come("ana", "lobby", "den"), await one.come("cy", "lobby")]
+            bo = await two.come("bo", "lobby", "den")
+            elsewhere = one.hub.presence.elsewhere
+            await until(lambda: all(elsewhere.in_room(room, "bo") for room in table.rooms))
+            forget(*watchers)
+            two.hub.disconnect(bo)
+            await until(lambda: all("offline" in told_of("bo", each) for each in watchers))
+            before = two.end.sent
+            await until(lambda: two.end.sent > before + 10)  # more snapshots
+            await turn()
+            assert [told_of("bo", each)[-1] for each in watchers] == ["offline"] * 2
+            assert one.hub.presence.state("bo") == "offline"
+
+
+async def test_who_went_unheard_is_gone_in_all_rooms_by_the_next_snapshot(wire: Wire) -> None:
+    table = Table("ana", "bo", "cy")
+    table.rooms.add("den")
+    with (
+        patch.object(company, "SNAPSHOT_EVERY_S", 0.02),
+        patch.object(presence, "GRACE_S", 0.01),
+    ):
+        async with cluster(table, wire, 2) as (one, two):
+            watchers = [await one.come("ana", "lobby", "den"), await one.come("cy", "lobby")]
+            bo = await two.come("bo", "lobby", "den")
+            elsewhere = one.hub.presence.elsewhere
+            await until(lambda: all(elsewhere.in_room(room, "bo") for room in table.rooms))
+            wire.fate = lambda: 0
+            two.hub.disconnect(bo)
+            await until(lambda: two.hub.presence.of_room(two.room("den")).get("bo") is None)
+            await until(lambda: not two.hub.presence._leaving)
+            await turn()
+            wire.fate = lambda: 1
+            await until(lambda: all(told_of("bo", each)[-1] == "offline" for each in watchers))
+
+
+async def test_who_is_away_and_gone_for_a_moment_is_still_away_in_a_snapshot(wire: Wire) -> None:
+    table = Table("ana", "bo")
+    with (
+        patch.object(company, "SNAPSHOT_EVERY_S", 0.02),
+        patch.object(presence, "GRACE_S", 60),
+    ):
+        async with cluster(table, wire, 2) as (one, two):
+            ana = await one.come("ana")
+            bo = await two.come("bo")
+            two.hub.presence.set_active(bo, False)
+            await until(lambda: told_of("bo", ana)[-1:] == ["away"])
+            forget(ana)
+            two.hub.disconnect(bo)
+            before = two.end.sent
+            await until(lambda: two.end.sent > before + 10)
+            await turn()
+            assert told_of("bo", ana) == []
+            await two.come("bo")
+            await until(lambda: told_of("bo", ana)[-1:] == ["online"])
 
 
 async def test_who_writes_is_told_at_other_nodes(wire: Wire) -> None:

@@ -80,6 +80,7 @@ class End:
         self.received: Received = lambda subject, payload: None
         self.connected: Callable[[], None] = lambda: None
         self.watched: set[str] = set()
+        self.sent = 0
         self._wire = wire
         wire.ends.append(self)
 
@@ -104,6 +105,7 @@ class End:
         return subject in self.watched or f"hubbub.*.{words[-1]}" in self.watched
 
     def publish(self, subject: str, payload: bytes) -> None:
+        self.sent += 1
         if self._wire.is_up:
             self._wire.carry(self, subject, payload)
 
@@ -120,6 +122,7 @@ class Table:
         self.revs: dict[str, int] = {}
         self.is_down = False
         self.epoch = "epoch"
+        self.rooms = {"lobby"}
 
     def heads(self, rooms: list[str], people: list[str]) -> Heads:
         if self.is_down:
@@ -131,7 +134,7 @@ class Table:
             members=len(self.members),
         )
         return Heads(
-            rooms={room: head for room in rooms if room == "lobby"},
+            rooms={room: head for room in rooms if room in self.rooms},
             people={name: self.revs.get(name, 0) for name in people},
             journal=len(self.journal),
             journal_floor=self.floor,
