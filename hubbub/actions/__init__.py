@@ -11,6 +11,6 @@ from hubbub.actions import (  # noqa: F401 - importing them registers what they 
     rooms,
     server,
 )
-from hubbub.actions.registry import ANSWERS, HANDLERS, answer, carry, may_share
+from hubbub.actions.registry import ANSWERS, HANDLERS, RUNS, answer, carry, may_share
 
-__all__ = ["ANSWERS", "HANDLERS", "answer", "carry", "may_share"]
+__all__ = ["ANSWERS", "HANDLERS", "RUNS", "answer", "carry", "may_share"]

@@ -3,14 +3,14 @@
 from typing import NamedTuple
 
 from hubbub.actions.places import Place, message_event, my_room_now, no_room, place, require
-from hubbub.actions.registry import handles, handles_posts
+from hubbub.actions.registry import handles, handles_runs
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import Conflict, Forbidden, HubbubError, Invalid, NotFound
 from hubbub.model.messages import Changed, Delete, Edit, Message, Post, Posted, mentioned_names
 from hubbub.model.outcome import Outcome, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind
 from hubbub.store.messages import MessageRow, NonceRow
-from hubbub.store.rooms import PosterRow, RoomRow
+from hubbub.store.rooms import MembershipRow, RoomRow
 from hubbub.store.sql import Values
 from hubbub.store.tx import Tx
 
@@ -44,7 +44,7 @@ class Batch:
                 pairs.add((room.pk, author_id))
             if post.nonce:
                 nonces.add((room.pk, author_id, post.nonce))
-        self.posters = tx.posters(pairs) if pairs else {}
+        self.posters = tx.memberships(pairs) if pairs else {}
         self.posted = tx.posted(nonces) if nonces else {}
         # Retries within this very batch: the nonce's first post, whose ack is not known yet.
         self.twice: dict[tuple[int, int, str], Accepted] = {}
@@ -75,7 +75,7 @@ class Batch:
         return made
 
 
-@handles_posts
+@handles_runs(Post)
 def post_all(tx: Tx, posts: list[tuple[Actor, Post]]) -> list[PostResult]:
     """A run of posts, set-wise: each is checked, then all of a room are written together."""
     batch = Batch(tx, posts)
@@ -232,11 +232,11 @@ def _move_markers(batch: Batch, room: RoomRow, posts: list[Accepted], last_seq: 
     read: dict[int, int] = {}
     first_seq = last_seq - len(posts) + 1
     for seq, one in enumerate(posts, start=first_seq):
-        poster: PosterRow | None = batch.posters.get((room.pk, one.author_id))
+        poster: MembershipRow | None = batch.posters.get((room.pk, one.author_id))
         if poster and read.get(one.author_id, poster.read_seq) == seq - 1:
             read[one.author_id] = seq
     if read:
-        batch.tx.set_all_read(room.pk, read)
+        batch.tx.set_all_read({(room.pk, user_id): seq for user_id, seq in read.items()})
 
 
 @handles(Edit)

@@ -175,7 +175,8 @@ def my_room_now(tx: Tx, room_id: str, user_id: int) -> MyRoom:
     if room.kind == RoomKind.DIRECT:
         people = direct_people(tx, user_id).get(room.pk, ())
     member = tx.member(room.pk, user_id)
-    return my_room(room, member, tx.unread_mentions(room.pk, user_id), people)
+    pair = (room.pk, user_id)
+    return my_room(room, member, tx.unread_mentions({pair}).get(pair, 0), people)
 
 
 def direct_people(tx: Tx, user_id: int) -> dict[int, tuple[Person, ...]]:

@@ -1,33 +1,108 @@
 """What a person has read, and what they want to be told."""
 
-from hubbub.actions.places import my_room_now, myself, place
-from hubbub.actions.registry import handles
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hubbub.actions.places import my_room_now, myself, no_room, place, require
+from hubbub.actions.registry import Result, handles, handles_runs
 from hubbub.model.accounts import Actor, MeChanged
-from hubbub.model.errors import Invalid
+from hubbub.model.errors import HubbubError, Invalid
 from hubbub.model.messages import Changed
-from hubbub.model.outcome import Outcome, ToPerson
+from hubbub.model.outcome import Outcome, Told, ToPerson
 from hubbub.model.policy import Action
 from hubbub.model.reading import Read, ReadChanged, ReadMarker
 from hubbub.model.rooms import Prefs
+from hubbub.store.rooms import MembershipRow, RoomRow
 from hubbub.store.tx import Tx
 
 
-@handles(Read)
-def read(tx: Tx, actor: Actor, command: Read) -> Outcome[ReadMarker]:
-    room, member = place(tx, actor, command.room, Action.MARK_READ)
-    assert member  # the policy asks for it
+class Step(NamedTuple):
+    """A marker that was asked for; ``nth`` is its place in the run."""
+
+    nth: int
+    actor: Actor
+    room: RoomRow
+    to: int
+    moves: bool
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        return self.room.pk, self.actor.user_id
+
+
+@handles_runs(Read)
+def read_all(tx: Tx, reads: list[tuple[Actor, Read]]) -> list[Result]:
+    """Markers, set-wise: all are checked, then written and counted together."""
+    results: list[Result | None] = [None] * len(reads)
+    rooms = tx.rooms_by_id({command.room for _, command in reads})
+    members = tx.memberships(
+        {
+            (rooms[command.room].pk, actor.user_id)
+            for actor, command in reads
+            if command.room in rooms and not actor.is_guest
+        }
+    )
+    now = {pair: member.read_seq for pair, member in members.items()}
+    steps: list[Step] = []
+    for nth, (actor, command) in enumerate(reads):
+        try:
+            room = _readable(rooms.get(command.room), members, actor, command)
+        except HubbubError as error:
+            results[nth] = error
+            continue
+        pair = (room.pk, actor.user_id)
+        to = command.seq if command.back else max(now[pair], command.seq)
+        steps.append(Step(nth, actor, room, to, to != now[pair]))
+        now[pair] = to
+    for step, outcome in _moved(tx, steps, now):
+        results[step.nth] = outcome
+    return [result or HubbubError() for result in results]
+
+
+def _readable(
+    room: RoomRow | None,
+    members: dict[tuple[int, int], MembershipRow],
+    actor: Actor,
+    command: Read,
+) -> RoomRow:
+    if room is None:
+        raise no_room(command.room)
+    member = members.get((room.pk, actor.user_id))
+    require(actor, room, member.role if member else None, Action.MARK_READ)
     if command.seq > room.seq:
         raise Invalid(f"#{room.id} has only {room.seq} messages.")
-    to = command.seq if command.back else max(member.read_seq, command.seq)
-    if to != member.read_seq:
-        tx.set_read(room.pk, actor.user_id, to)
-    mentions = tx.unread_mentions(room.pk, actor.user_id)
-    reply = ReadMarker(read_seq=to, mentions=mentions)
-    if to == member.read_seq:
-        return Outcome(reply)
-    rev = tx.next_user_rev(actor.user_id)
-    event = ReadChanged(room=room.id, read_seq=to, mentions=mentions, rev=rev)
-    return Outcome(reply, [ToPerson(actor.name, event)])
+    return room
+
+
+def _moved(
+    tx: Tx, steps: list[Step], now: dict[tuple[int, int], int]
+) -> Iterator[tuple[Step, Outcome[ReadMarker]]]:
+    """Write the markers; what each step comes to."""
+    moving = [step for step in steps if step.moves]
+    if moving:
+        tx.set_all_read({step.pair: now[step.pair] for step in moving})
+    mentions = tx.unread_mentions({step.pair for step in steps}) if steps else {}
+    revs = _revs(tx, [step.actor.user_id for step in moving])
+    for step in steps:
+        unread = mentions.get(step.pair, 0)
+        told: list[Told] = []
+        if step.moves:
+            rev = next(revs[step.actor.user_id])
+            event = ReadChanged(room=step.room.id, read_seq=step.to, mentions=unread, rev=rev)
+            told = [ToPerson(step.actor.name, event)]
+        yield step, Outcome(ReadMarker(read_seq=step.to, mentions=unread), told)
+
+
+def _revs(tx: Tx, user_ids: list[int]) -> dict[int, Iterator[int]]:
+    """A rev for each time that a person is named, in order."""
+    found: dict[int, list[int]] = {}
+    left = Counter(user_ids)
+    while left:
+        for user_id, rev in tx.next_user_revs(set(left)).items():
+            found.setdefault(user_id, []).append(rev)
+        left -= Counter(set(left))
+    return {user_id: iter(revs) for user_id, revs in found.items()}
 
 
 @handles(Prefs)

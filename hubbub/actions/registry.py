@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Query, Reply
 from hubbub.model.errors import HubbubError, UnknownCommand
-from hubbub.model.messages import Post, Posted
+from hubbub.model.messages import Post
 from hubbub.model.outcome import Outcome
 from hubbub.store.tx import Tx
 
@@ -18,9 +18,10 @@ Q = TypeVar("Q", bound=Query)
 HANDLERS: dict[type[Command], Callable[[Tx, Actor, Any], Outcome[Any]]] = {}
 ANSWERS: dict[type[Query], Callable[[Tx, Actor, Any], Reply]] = {}
 
-# Posts are most of what happens, so runs of them are carried out together.
-PostAll = Callable[[Tx, list[tuple[Actor, Post]]], list[Outcome[Posted] | HubbubError]]
-_post_all: list[PostAll] = []
+# What comes in crowds is carried out a run at a time: one result each, and no refusal may leave
+# anything behind.
+Run = Callable[[Tx, list[tuple[Actor, Any]]], list[Result]]
+RUNS: dict[type[Command], Run] = {}
 
 
 def handles(
@@ -49,10 +50,14 @@ def answers(
     return register
 
 
-def handles_posts(function: PostAll) -> PostAll:
-    """This function carries out runs of posts."""
-    _post_all.append(function)
-    return function
+def handles_runs(command: type[Command]) -> Callable[[Run], Run]:
+    """This function carries out runs of this command, set-wise."""
+
+    def register(function: Run) -> Run:
+        RUNS[command] = function
+        return function
+
+    return register
 
 
 def may_share(batch: list[tuple[Actor, Command]]) -> bool:
@@ -68,9 +73,9 @@ def may_share(batch: list[tuple[Actor, Command]]) -> bool:
 def carry(tx: Tx, batch: list[tuple[Actor, Command]]) -> list[Result]:
     """Carry out a batch in order; one result each. Raises only for bugs and failures of disk."""
     results: list[Result] = []
-    for is_posts, run in groupby(batch, key=lambda work: type(work[1]) is Post):
-        if is_posts:
-            results.extend(_post_all[0](tx, list(run)))  # type: ignore[arg-type]
+    for kind, run in groupby(batch, key=lambda work: type(work[1])):
+        if carry_run := RUNS.get(kind):
+            results.extend(carry_run(tx, list(run)))
         else:
             results.extend(_one(tx, actor, command) for actor, command in run)
     return results

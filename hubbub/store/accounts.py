@@ -81,6 +81,14 @@ _NEXT_REV = Sql(
     .values(rev=users.c.rev + 1)
     .returning(users.c.rev)
 )
+_NEXT_REVS = Sized(
+    lambda size: (
+        update(users)
+        .where(users.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
+        .values(rev=users.c.rev + 1)
+        .returning(users.c.id, users.c.rev)
+    )
+)
 _SET_DISPLAY_NAME = Sql(
     update(users).where(users.c.id == bindparam("id_")).values(display_name=bindparam("to"))
 )
@@ -270,6 +278,10 @@ class Accounts:
         row = self.db.row(_NEXT_REV, id=user_id)
         assert row
         return int(row[0])
+
+    def next_user_revs(self, user_ids: set[int]) -> dict[int, int]:
+        """Count a change for each of these; user id → their new rev."""
+        return dict(self.db.look_up(_NEXT_REVS, [{"id": user_id} for user_id in user_ids]))
 
     def set_display_name(self, user_id: int, to: str) -> None:
         self.db.run(_SET_DISPLAY_NAME, id_=user_id, to=to)

@@ -100,7 +100,7 @@ _MEMBER = Sql(
     )
 )
 # A select for each pair, as a list of row values would be looked up by reading the whole table.
-_POSTERS = Sized(
+_MEMBERSHIPS = Sized(
     lambda size: union_all(
         *(
             select(
@@ -188,10 +188,16 @@ _MY_ROOMS = Sql(
     .where(members.c.user_id == bindparam("user_id"))
     .order_by(rooms.c.pk)
 )
-_UNREAD_MENTIONS = Sql(
-    select(_unread_mentions)
-    .select_from(members)
-    .where(members.c.room_pk == bindparam("room"), members.c.user_id == bindparam("user"))
+_UNREAD_MENTIONS = Sized(
+    lambda size: union_all(
+        *(
+            select(members.c.room_pk, members.c.user_id, _unread_mentions).where(
+                members.c.room_pk == bindparam(f"room_pk{i}"),
+                members.c.user_id == bindparam(f"user_id{i}"),
+            )
+            for i in range(size)
+        )
+    )
 )
 _other = members.alias("other")
 _DIRECT_PEOPLE = Sql(
@@ -257,8 +263,8 @@ class MemberRow(NamedTuple):
     hidden: int
 
 
-class PosterRow(NamedTuple):
-    """A membership as a post needs it."""
+class MembershipRow(NamedTuple):
+    """A membership, as those who post or read need it."""
 
     role: str
     read_seq: int
@@ -353,10 +359,12 @@ class Rooms(Accounts):
         row = self.db.row(_MEMBER, room_pk=room_pk, user_id=user_id)
         return MemberRow(*row) if row else None
 
-    def posters(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], PosterRow]:
+    def memberships(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], MembershipRow]:
         """The memberships of these (room pk, user id)."""
         keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
-        return {(row[0], row[1]): PosterRow(*row[2:]) for row in self.db.look_up(_POSTERS, keys)}
+        return {
+            (row[0], row[1]): MembershipRow(*row[2:]) for row in self.db.look_up(_MEMBERSHIPS, keys)
+        }
 
     def add_member(
         self, room: RoomRow, user_id: int, role: str, *, hidden: bool = False
@@ -386,12 +394,9 @@ class Rooms(Accounts):
         assert row
         return int(row[0]), int(row[1])
 
-    def set_read(self, room_pk: int, user_id: int, to: int) -> None:
-        self.db.run(_SET_READ, room=room_pk, user=user_id, to=to)
-
-    def set_all_read(self, room_pk: int, to: dict[int, int]) -> None:
-        """The markers of these people (user id → seq)."""
-        rows = [{"room": room_pk, "user": user, "to": seq} for user, seq in to.items()]
+    def set_all_read(self, to: dict[tuple[int, int], int]) -> None:
+        """The markers of these (room pk, user id)."""
+        rows = [{"room": room, "user": user, "to": seq} for (room, user), seq in to.items()]
         self.db.run_many(_SET_READ, rows)
 
     def set_prefs(self, room_pk: int, user_id: int, notify: str, hidden: bool) -> None:
@@ -428,9 +433,10 @@ class Rooms(Accounts):
             for row in self.db.rows(_MY_ROOMS, user_id=user_id)
         ]
 
-    def unread_mentions(self, room_pk: int, user_id: int) -> int:
-        row = self.db.row(_UNREAD_MENTIONS, room=room_pk, user=user_id)
-        return int(row[0]) if row else 0
+    def unread_mentions(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """How many there are for each of these (room pk, user id)."""
+        keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
+        return {(row[0], row[1]): int(row[2]) for row in self.db.look_up(_UNREAD_MENTIONS, keys)}
 
     def direct_people(self, user_id: int) -> list[Row]:
         """Room pk, name, display name, role, disabled of the others in my direct rooms."""

@@ -3,7 +3,7 @@
 import pytest
 
 from hubbub.model.accounts import Actor, MyProfile
-from hubbub.model.errors import Invalid, NotMember
+from hubbub.model.errors import Invalid, NotFound, NotMember
 from hubbub.model.messages import Post
 from hubbub.model.outcome import ToPerson
 from hubbub.model.reading import Read, ReadChanged, ReadMarker
@@ -118,3 +118,30 @@ def test_what_changes_for_me_counts_up_by_one_and_is_told_with_its_rev(
         told = [one.event for one in world.told if isinstance(one, ToPerson)]
         assert [one.rev for one in told] == [have]
     assert world.ask(ana, MyProfile()).me.rev == have
+
+
+def test_markers_that_come_together_are_each_answered_as_if_they_came_alone(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    for number in range(5):
+        world.post(ana, f"@bo {number}")
+    world.do(ana, CreateRoom(title="Tea", kind="private"))
+    results = world.batch(
+        (bo, Read(room="lobby", seq=2)),
+        (bo, Read(room="nowhere", seq=1)),
+        (bo, Read(room="lobby", seq=9)),
+        (guest(), Read(room="lobby", seq=1)),
+        (bo, Read(room="lobby", seq=4)),
+        (bo, Read(room="lobby", seq=3)),
+        (ana, Read(room="lobby", seq=5)),
+        (bo, Read(room="lobby", seq=1, back=True)),
+    )
+    marks = [one.read_seq if isinstance(one, ReadMarker) else type(one) for one in results]
+    assert marks == [2, NotFound, Invalid, NotMember, 4, 4, 5, 1]
+    # What moved is told, each with a rev of its own; what did not is only answered.
+    told = [one.event for one in world.told if isinstance(one, ToPerson) and one.user == "bo"]
+    assert [one.read_seq for one in told if isinstance(one, ReadChanged)] == [2, 4, 1]
+    revs = [one.rev or 0 for one in told]
+    assert revs == [*range(revs[0], revs[0] + 3)]
+    assert len(world.told) == 3, "ana had read what she wrote"
+    assert world.mine(bo)["lobby"].read_seq == 1
+    assert world.mine(bo)["lobby"].mentions == 4
