@@ -247,7 +247,7 @@ def test_title_topic_and_archive_are_changes_of_the_room(world: World) -> None:
     assert world.do(ana, UpdateRoom(room="tea", title="Coffee")).rev == 1
     assert world.do(ana, UpdateRoom(room="tea", topic="Beans")).rev == 2
     event = RoomChanged(room="tea", rev=2, title="Coffee", topic="Beans")
-    assert world.told == [ToRoom("tea", event)]
+    assert world.told == [ToRoom("tea", event, mrev=1)]
     assert world.do(ana, UpdateRoom(room="tea", title="Coffee")).rev == 2
     assert world.told == []
     assert world.sync(ana, 1, "tea").events == [event]
