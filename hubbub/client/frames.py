@@ -65,7 +65,10 @@ _event = msgspec.json.Decoder(AnyEvent)
 _problem = msgspec.json.Decoder(_Problem)
 _encode = msgspec.json.Encoder().encode
 
-ERRORS: dict[str, type[HubbubError]] = {error.code: error for error in every_error()}
+# `Refused` has no code of its own, but whatever the server says.
+ERRORS: dict[str, type[HubbubError]] = {
+    error.code: error for error in every_error() if error is not Refused
+}
 
 
 def encode(command: Command, number: int | None) -> str:

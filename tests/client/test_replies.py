@@ -1,6 +1,8 @@
 """The client's tables are complete, and agree with what the server answers."""
 
-from hubbub.client import REPLIES, Left, SyncReply
+import pytest
+
+from hubbub.client import REPLIES, Left, SyncReply, frames
 from hubbub.client.replies import OVER_HTTP, REPEATABLE, TOLD, reply_of
 from hubbub.gateway.routes import ROUTES
 from hubbub.model.accounts import UpdateServer
@@ -42,3 +44,9 @@ def test_what_goes_over_http_goes_where_the_server_has_it() -> None:
 def test_only_commands_that_change_something_are_marked_as_repeatable() -> None:
     assert not any(issubclass(command, Query) for command in REPEATABLE)
     assert set(COMMANDS.values()) >= REPEATABLE
+
+
+@pytest.mark.parametrize("code", [*frames.ERRORS, "of a newer server"])
+def test_every_error_is_raised_with_its_code_and_sentence(code: str) -> None:
+    error = frames.error_of(code, "a sentence", 2.0)
+    assert (error.code, error.message, error.retry_after) == (code, "a sentence", 2.0)
