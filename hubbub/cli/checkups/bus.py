@@ -147,7 +147,7 @@ def none(settings: Settings, found: Connections | None) -> Finding:
     if settings.workers > 1:
         try:
             natsd.program()
-        except natsd.BusError as error:
+        except BusError as error:
             return refused("bus", error)
         return ok("bus", "The workers' bus is started with them.")
     return ok("bus", "None is needed for one server.")
