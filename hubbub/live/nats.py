@@ -10,7 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import nats.errors
 import structlog
@@ -123,10 +123,14 @@ class NatsBus:
             if isinstance(error, nats.errors.SlowConsumerError):
                 self.figures.dropped += 1
 
+        user, password, token = _identity(self._url)
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 await client.connect(
                     self._url,
+                    user=user,
+                    password=password,
+                    token=token,
                     name=self._name,
                     no_echo=True,
                     allow_reconnect=False,
@@ -232,6 +236,15 @@ class NatsBus:
     async def _receive(self, message: Msg) -> None:
         self.figures.received += 1
         self.received(message.subject, message.data)
+
+
+def _identity(url: str) -> tuple[str | None, str | None, str | None]:
+    """User, password and token of an address, decoded, which the library does not do."""
+    parts = urlsplit(url)
+    name = unquote(parts.username) if parts.username else None
+    if parts.password is None:
+        return None, None, name
+    return name, unquote(parts.password), None
 
 
 def without_password(url: str) -> str:
