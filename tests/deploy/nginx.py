@@ -74,9 +74,9 @@ def new_address() -> str:
 
 
 class Nginx:
-    """Starts before ``hubbub_port``; people reach it by the name that the configuration has."""
+    """Starts before these servers; people reach it by the name that the configuration has."""
 
-    def __init__(self, folder: Path, hubbub_port: int) -> None:
+    def __init__(self, folder: Path, *hubbub_ports: int) -> None:
         self._folder = folder
         self.port, self.plain_port = free_port(), free_port()
         self.certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
@@ -84,7 +84,9 @@ class Nginx:
         (folder / "hubbub.conf").write_text(
             adapted(
                 {
-                    "127.0.0.1:8080": f"{HOST}:{hubbub_port}",
+                    _server("127.0.0.1:8080"): "\n".join(
+                        _server(f"{HOST}:{port}") for port in hubbub_ports
+                    ),
                     "listen 80;": f"listen {HOST}:{self.plain_port};",
                     "listen 443 ssl": f"listen {HOST}:{self.port} ssl",
                     f"/etc/letsencrypt/live/{NAME}": str(folder),
@@ -200,6 +202,10 @@ def adapted(changes: dict[str, str]) -> str:
         assert shipped in text, f"deploy/nginx.conf no longer has {shipped}"
         text = text.replace(shipped, ours)
     return text
+
+
+def _server(address: str) -> str:
+    return f"server {address} fail_timeout=5s;"
 
 
 def make_certificate(certificate: Path, key: Path) -> None:

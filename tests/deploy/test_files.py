@@ -23,7 +23,6 @@ from tests.support.site import Site
 ROOT = pages.ROOT
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
-COMPOSE = (DEPLOY / "compose.yaml").read_text()
 UNIT = (DEPLOY / "hubbub.service").read_text()
 README = (DEPLOY / "README.md").read_text()
 FILES = {path.name: path.read_text() for path in sorted(DEPLOY.iterdir()) if path.name[0] != "."}
@@ -152,54 +151,13 @@ def test_the_health_check_tells_whether_the_server_is_ready(tmp_path: Path, read
         site.stop()
 
 
-# Compose
+# nginx
 
 
-def test_what_compose_mounts_and_builds_is_there() -> None:
-    [context] = re.findall(r"context: (\S+)", COMPOSE)
-    [dockerfile] = re.findall(r"dockerfile: (\S+)", COMPOSE)
-    assert (DEPLOY / context).resolve() == ROOT
-    assert (ROOT / dockerfile).is_file()
-    for mounted in re.findall(r"- (\./[^:]+):", COMPOSE):
-        assert (DEPLOY / mounted).is_file()
-
-
-def test_every_volume_and_network_of_compose_is_declared() -> None:
-    declared = set(re.findall(r"^  (\w+):$", COMPOSE[COMPOSE.index("\nvolumes:") :], re.MULTILINE))
-    assert set(re.findall(r"- (\w+):/", COMPOSE)) == declared
-    for service in services().values():
-        assert re.search(r"networks:\n +(- )?chat", service)
-
-
-def test_both_containers_have_no_rights_that_they_do_not_need() -> None:
-    for name, service in services().items():
-        for line in (
-            "restart: unless-stopped",
-            "read_only: true",
-            "tmpfs:\n      - /tmp",
-            "cap_drop:\n      - ALL",
-            "security_opt:\n      - no-new-privileges:true",
-        ):
-            assert f"    {line}\n" in service, f"{name} has no {line}"
-
-
-def services() -> dict[str, str]:
-    body = COMPOSE[COMPOSE.index("\nservices:") : COMPOSE.index("\nnetworks:")]
-    parts = re.split(r"^  (\w+):$", body, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-def test_hubbub_believes_the_address_that_compose_gives_to_caddy_and_no_other() -> None:
-    [believed] = re.findall(r"HUBBUB_TRUSTED_PROXIES: (\S+)", services()["hubbub"])
-    [given] = re.findall(r"ipv4_address: (\S+)", services()["caddy"])
-    assert believed == given
-    # Nor can anybody reach it but through Caddy.
-    assert "ports:" not in services()["hubbub"]
-
-
-def test_compose_gives_caddy_what_its_configuration_asks_for() -> None:
-    asked = set(re.findall(r"\{\$(\w+):", FILES["Caddyfile"]))
-    assert asked == set(re.findall(r"^      (\w+): ", services()["caddy"], re.MULTILINE))
+def test_the_examples_of_further_servers_have_the_form_that_was_tried() -> None:
+    further = re.findall(r"(?m)^ +# (server 10\..*)$", FILES["nginx.conf"])
+    assert len(further) == 2
+    assert all(re.fullmatch(r"server [\d.]+:8080 fail_timeout=5s;", one) for one in further)
 
 
 # systemd
