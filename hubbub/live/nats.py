@@ -9,7 +9,7 @@ import contextlib
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from urllib.parse import unquote, urlsplit
 
 import nats.errors
@@ -54,7 +54,7 @@ class NatsBus:
         self._awake = asyncio.Event()
         self._lost = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._closing: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def is_connected(self) -> bool:
@@ -64,7 +64,7 @@ class NatsBus:
         try:
             client = await self._connect()
         except FAILURES as error:
-            await asyncio.gather(*self._closing, return_exceptions=True)
+            await asyncio.gather(*self._ending, return_exceptions=True)
             raise BusError(why_not(self._where, error)) from error
         if client.max_payload < PAYLOAD_BYTES * 2:
             await client.close()
@@ -88,7 +88,7 @@ class NatsBus:
                     await self._write_all(client)
                     await client.flush()
             self._abandon(client)
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     def watch(self, subject: str) -> None:
         self._watched.add(subject)
@@ -174,8 +174,9 @@ class NatsBus:
         while True:
             started = time.perf_counter()
             try:
-                async with asyncio.timeout(ANSWERS_WITHIN_S):
-                    await client.flush(timeout=int(ANSWERS_WITHIN_S))
+                # Ends by itself even if we are told to stop: the library cannot take an answer
+                # for which nobody waits any more, and would read nothing after it.
+                await asyncio.shield(self._owned(_beat(client)))
             except FAILURES:
                 return
             self.figures.lag_s = time.perf_counter() - started
@@ -194,9 +195,14 @@ class NatsBus:
                 async with asyncio.timeout(CLOSES_WITHIN_S):
                     await client.close()
 
-        task = asyncio.get_running_loop().create_task(close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._owned(close())
+
+    def _owned(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Something that ends soon, and that a stop waits for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     # What goes over it
 
@@ -245,6 +251,11 @@ def _identity(url: str) -> tuple[str | None, str | None, str | None]:
     if parts.password is None:
         return None, None, name
     return name, unquote(parts.password), None
+
+
+async def _beat(client: Client) -> None:
+    async with asyncio.timeout(ANSWERS_WITHIN_S):
+        await client.flush(timeout=int(ANSWERS_WITHIN_S))
 
 
 def without_password(url: str) -> str:
