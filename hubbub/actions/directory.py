@@ -6,7 +6,7 @@ from hubbub.model.accounts import Actor, Users, UsersPage
 from hubbub.model.errors import Invalid
 from hubbub.model.policy import Action, RoomRole
 from hubbub.model.rooms import Members, Membership, MembersPage, Rooms, RoomsPage
-from hubbub.store.rooms import MemberRow
+from hubbub.store.members import MemberRow
 from hubbub.store.tx import Tx
 
 _CURSOR = "\x1f"  # between title and id: no title has it

@@ -9,8 +9,9 @@ from hubbub.model.errors import Conflict, Forbidden, HubbubError, Invalid, NotFo
 from hubbub.model.messages import Changed, Delete, Edit, Message, Post, Posted, mentioned_names
 from hubbub.model.outcome import Outcome, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind
+from hubbub.store.members import MembershipRow
 from hubbub.store.messages import MessageRow, NonceRow
-from hubbub.store.rooms import MembershipRow, RoomRow
+from hubbub.store.rooms import RoomRow
 from hubbub.store.sql import Values
 from hubbub.store.tx import Tx
 

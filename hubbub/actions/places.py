@@ -9,8 +9,9 @@ from hubbub.model.messages import Message, Person
 from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
 from hubbub.model.rooms import MyRoom, Room, RoomChanged
 from hubbub.store.accounts import UserRow
+from hubbub.store.members import MemberRow
 from hubbub.store.messages import MessageRow
-from hubbub.store.rooms import MemberRow, RoomRow
+from hubbub.store.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 

@@ -13,7 +13,8 @@ from hubbub.model.outcome import Outcome, Told, ToPerson
 from hubbub.model.policy import Action
 from hubbub.model.reading import Read, ReadChanged, ReadMarker
 from hubbub.model.rooms import Prefs
-from hubbub.store.rooms import MembershipRow, RoomRow
+from hubbub.store.members import MembershipRow
+from hubbub.store.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 

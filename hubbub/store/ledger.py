@@ -186,6 +186,17 @@ class Ledger:
         self.figures.queries[query.word()] += 1
         return await self.read(lambda tx: self._answer(tx, actor, query))
 
+    async def ask_each(self, asked: list[tuple[Actor, Query]]) -> list[Reply | HubbubError]:
+        """Answer several queries from one snapshot; a refusal is the answer to its own only."""
+        self.figures.queries.update(query.word() for _, query in asked)
+        return await self.read(lambda tx: [self._answered(tx, *each) for each in asked])
+
+    def _answered(self, tx: Tx, actor: Actor, query: Query) -> Reply | HubbubError:
+        try:
+            return self._answer(tx, actor, query)
+        except HubbubError as error:
+            return error
+
     async def read(self, function: Callable[[Tx], T]) -> T:
         """Run something on a reader's snapshot. Raises HubbubError; Busy if too many wait."""
         if self._reading >= READING_MAX:

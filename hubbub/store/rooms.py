@@ -1,4 +1,4 @@
-"""Statements about rooms and their members."""
+"""Statements about rooms."""
 
 from typing import NamedTuple
 
@@ -12,12 +12,12 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
-    union_all,
     update,
 )
 
 from hubbub.model.base import Millis
-from hubbub.store.accounts import Accounts, contains
+from hubbub.store.accounts import contains
+from hubbub.store.members import MEMBER_COLUMNS, MemberRow, Members, unread_mentions_of_member
 from hubbub.store.sql import Row, Sized, Sql
 from hubbub.store.tables import members, mentions, messages, rooms, users
 
@@ -36,8 +36,6 @@ _ROOM_COLUMNS = (
     rooms.c.members,
     rooms.c.created_at,
 )
-_MEMBER_COLUMNS = (members.c.role, members.c.read_seq, members.c.notify, members.c.hidden)
-
 _ROOM = Sql(select(*_ROOM_COLUMNS).where(rooms.c.id == bindparam("id")))
 
 
@@ -86,118 +84,16 @@ _RAISE_COUNTERS = Sql(
     .values(seq=rooms.c.seq + bindparam("by"), rev=rooms.c.rev + bindparam("by"))
     .returning(rooms.c.seq, rooms.c.rev)
 )
-_COUNT_MEMBERS = Sql(
-    update(rooms)
-    .where(rooms.c.pk == bindparam("pk_"))
-    .values(mrev=rooms.c.mrev + 1, members=rooms.c.members + bindparam("by"))
-    .returning(rooms.c.mrev, rooms.c.members)
-)
 _TOTAL_REV = Sql(select(func.coalesce(func.sum(rooms.c.rev), 0)))
 
-_MEMBER = Sql(
-    select(*_MEMBER_COLUMNS).where(
-        members.c.room_pk == bindparam("room_pk"), members.c.user_id == bindparam("user_id")
-    )
-)
-# A select for each pair, as a list of row values would be looked up by reading the whole table.
-_MEMBERSHIPS = Sized(
-    lambda size: union_all(
-        *(
-            select(
-                members.c.room_pk,
-                members.c.user_id,
-                members.c.role,
-                members.c.read_seq,
-                users.c.disabled,
-            )
-            .join_from(members, users)
-            .where(
-                members.c.room_pk == bindparam(f"room_pk{i}"),
-                members.c.user_id == bindparam(f"user_id{i}"),
-            )
-            for i in range(size)
-        )
-    )
-)
-_ADD_MEMBER = Sql(
-    insert(members).values(
-        {
-            column: bindparam(column)
-            for column in ("room_pk", "user_id", "role", "read_seq", "hidden", "joined_at")
-        }
-    )
-)
-_of_member = and_(members.c.room_pk == bindparam("room"), members.c.user_id == bindparam("user"))
-_REMOVE_MEMBER = Sql(delete(members).where(_of_member))
-_SET_ROLE = Sql(update(members).where(_of_member).values(role=bindparam("to")))
-_SET_READ = Sql(update(members).where(_of_member).values(read_seq=bindparam("to")))
-_SET_PREFS = Sql(
-    update(members).where(_of_member).values(notify=bindparam("to"), hidden=bindparam("hide"))
-)
-_UNHIDE = Sql(
-    update(members)
-    .where(members.c.room_pk == bindparam("room"), members.c.hidden == 1)
-    .values(hidden=0)
-    .returning(members.c.user_id)
-)
-_ROOM_OWNERS = Sql(
-    select(members.c.user_id)
-    .where(members.c.room_pk == bindparam("room_pk"), members.c.role == "owner")
-    .limit(2)
-)
-_MEMBERS_PAGE = Sql(
-    select(users.c.name, users.c.display_name, members.c.role)
-    .join_from(members, users)
-    .where(members.c.room_pk == bindparam("room_pk"), users.c.name > bindparam("after"))
-    .order_by(users.c.name)
-    .limit(bindparam("limit"))
-)
-_RAISE_MEMBERS_REVS = Sql(
-    update(users)
-    .where(users.c.id.in_(select(members.c.user_id).where(members.c.room_pk == bindparam("room"))))
-    .values(rev=users.c.rev + 1)
-    .returning(users.c.name, users.c.rev)
-)
 _ROOM_IDS_OF = Sql(
     select(rooms.c.id).join_from(members, rooms).where(members.c.user_id == bindparam("user_id"))
 )
-_MEMBERS_NAMED = Sized(
-    lambda size: (
-        select(users.c.name, users.c.id)
-        .join_from(members, users)
-        .where(
-            members.c.room_pk == bindparam("room"),
-            users.c.name.in_([bindparam(f"name{i}") for i in range(size)]),
-        )
-    )
-)
-
-_unread_mentions = (
-    select(func.count())
-    .select_from(mentions)
-    .where(
-        mentions.c.user_id == members.c.user_id,
-        mentions.c.room_pk == members.c.room_pk,
-        mentions.c.seq > members.c.read_seq,
-    )
-    .scalar_subquery()
-)
 _MY_ROOMS = Sql(
-    select(*_ROOM_COLUMNS, *_MEMBER_COLUMNS, _unread_mentions)
+    select(*_ROOM_COLUMNS, *MEMBER_COLUMNS, unread_mentions_of_member)
     .join_from(members, rooms)
     .where(members.c.user_id == bindparam("user_id"))
     .order_by(rooms.c.pk)
-)
-_UNREAD_MENTIONS = Sized(
-    lambda size: union_all(
-        *(
-            select(members.c.room_pk, members.c.user_id, _unread_mentions).where(
-                members.c.room_pk == bindparam(f"room_pk{i}"),
-                members.c.user_id == bindparam(f"user_id{i}"),
-            )
-            for i in range(size)
-        )
-    )
 )
 _other = members.alias("other")
 _DIRECT_PEOPLE = Sql(
@@ -256,29 +152,14 @@ class RoomRow(NamedTuple):
     created_at: Millis
 
 
-class MemberRow(NamedTuple):
-    role: str
-    read_seq: int
-    notify: str
-    hidden: int
-
-
-class MembershipRow(NamedTuple):
-    """A membership, as those who post or read need it."""
-
-    role: str
-    read_seq: int
-    disabled: int
-
-
 class MyRoomRow(NamedTuple):
     room: RoomRow
     member: MemberRow
     mentions: int
 
 
-class Rooms(Accounts):
-    """Reads and changes of rooms and their members."""
+class Rooms(Members):
+    """Reads and changes of rooms."""
 
     erased: bool
     raised: int
@@ -355,74 +236,6 @@ class Rooms(Accounts):
         row = self.db.row(_TOTAL_REV)
         return (int(row[0]) if row else 0) + int(self.server_values().get(_GONE_REVS, "0"))
 
-    def member(self, room_pk: int, user_id: int) -> MemberRow | None:
-        row = self.db.row(_MEMBER, room_pk=room_pk, user_id=user_id)
-        return MemberRow(*row) if row else None
-
-    def memberships(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], MembershipRow]:
-        """The memberships of these (room pk, user id)."""
-        keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
-        return {
-            (row[0], row[1]): MembershipRow(*row[2:]) for row in self.db.look_up(_MEMBERSHIPS, keys)
-        }
-
-    def add_member(
-        self, room: RoomRow, user_id: int, role: str, *, hidden: bool = False
-    ) -> tuple[int, int]:
-        """Make somebody a member who has read everything so far; the room's mrev and count."""
-        self.db.run(
-            _ADD_MEMBER,
-            room_pk=room.pk,
-            user_id=user_id,
-            role=role,
-            read_seq=room.seq,
-            hidden=int(hidden),
-            joined_at=self.now,
-        )
-        return self._count_members(room.pk, 1)
-
-    def remove_member(self, room_pk: int, user_id: int) -> tuple[int, int]:
-        self.db.run(_REMOVE_MEMBER, room=room_pk, user=user_id)
-        return self._count_members(room_pk, -1)
-
-    def set_room_role(self, room_pk: int, user_id: int, to: str) -> tuple[int, int]:
-        self.db.run(_SET_ROLE, room=room_pk, user=user_id, to=to)
-        return self._count_members(room_pk, 0)
-
-    def _count_members(self, room_pk: int, by: int) -> tuple[int, int]:
-        row = self.db.row(_COUNT_MEMBERS, pk_=room_pk, by=by)
-        assert row
-        return int(row[0]), int(row[1])
-
-    def set_all_read(self, to: dict[tuple[int, int], int]) -> None:
-        """The markers of these (room pk, user id)."""
-        rows = [{"room": room, "user": user, "to": seq} for (room, user), seq in to.items()]
-        self.db.run_many(_SET_READ, rows)
-
-    def set_prefs(self, room_pk: int, user_id: int, notify: str, hidden: bool) -> None:
-        self.db.run(_SET_PREFS, room=room_pk, user=user_id, to=notify, hide=int(hidden))
-
-    def unhide(self, room_pk: int) -> list[int]:
-        """Show a direct room again to those who hid it; their ids."""
-        return [row[0] for row in self.db.rows(_UNHIDE, room=room_pk)]
-
-    def room_owners(self, room_pk: int) -> list[int]:
-        """Up to two of its owners."""
-        return [row[0] for row in self.db.rows(_ROOM_OWNERS, room_pk=room_pk)]
-
-    def members_page(self, room_pk: int, after: str, limit: int) -> list[tuple[str, str, str]]:
-        """Name, display name and role, by name."""
-        return self.db.rows(_MEMBERS_PAGE, room_pk=room_pk, after=after, limit=limit)
-
-    def raise_members_revs(self, room_pk: int) -> dict[str, int]:
-        """Count a change for each member; name → their new rev."""
-        return dict(self.db.rows(_RAISE_MEMBERS_REVS, room=room_pk))
-
-    def members_named(self, room_pk: int, names: list[str]) -> dict[str, int]:
-        """Those of the names who are members, with their ids."""
-        keys = [{"name": name} for name in names]
-        return dict(self.db.look_up(_MEMBERS_NAMED, keys, room=room_pk))
-
     def room_ids_of(self, user_id: int) -> list[str]:
         return [row[0] for row in self.db.rows(_ROOM_IDS_OF, user_id=user_id)]
 
@@ -432,11 +245,6 @@ class Rooms(Accounts):
             MyRoomRow(RoomRow(*row[:width]), MemberRow(*row[width:-1]), row[-1])
             for row in self.db.rows(_MY_ROOMS, user_id=user_id)
         ]
-
-    def unread_mentions(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
-        """How many there are for each of these (room pk, user id)."""
-        keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
-        return {(row[0], row[1]): int(row[2]) for row in self.db.look_up(_UNREAD_MENTIONS, keys)}
 
     def direct_people(self, user_id: int) -> list[Row]:
         """Room pk, name, display name, role, disabled of the others in my direct rooms."""
