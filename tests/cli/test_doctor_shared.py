@@ -75,7 +75,7 @@ def test_a_healthy_database_has_no_problem(postgres: Postgres, chat: str, tmp_pa
 
     assert problems(found) == ALWAYS
     for name in (
-        *("settings", "data folder", "database server", "database clock", "database"),
+        *("settings", "data folder", "database server", "rights", "database clock", "database"),
         *("references", "rows", "counters", "shown", "newest message", "connections", "bus"),
     ):
         assert found[name]["state"] == "ok", found[name]
@@ -110,6 +110,19 @@ def test_what_no_server_could_start_on_is_told_with_what_to_do(
         assert says in found["database"]["sentence"]
         assert do in found["database"]["do"]
         assert "counters" not in found
+
+
+def test_a_user_who_may_not_make_tables_is_told(
+    postgres: Postgres, chat: str, tmp_path: Path
+) -> None:
+    role = f"visitor_of_{chat}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD 's3cret'")
+    for name in (chat, postgres.database()):
+        url = f"postgresql://{role}:s3cret@{HOST}:{postgres.port}/{name}"
+        found = doctor(tmp_path / "data", "--database", url)
+        assert problems(found) == ["rights", *ALWAYS]
+        assert "owner" in found["rights"]["do"]
+        assert found["connections"]["state"] == "ok"
 
 
 def test_a_schema_is_judged_by_the_rule_of_a_start(

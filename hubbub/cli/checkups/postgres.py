@@ -47,6 +47,12 @@ _CONNECTIONS = """
         FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()
     ) AS connections
 """
+_RIGHTS = """
+    SELECT has_schema_privilege(current_schema(), 'CREATE') AND NOT EXISTS (
+        SELECT 1 FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+            AND relkind = 'r' AND NOT pg_has_role(relowner, 'USAGE')
+    )
+"""
 _REFERENCES = """
     SELECT here.relname, there.relname FROM pg_constraint
     JOIN pg_class AS here ON here.oid = conrelid JOIN pg_class AS there ON there.oid = confrelid
@@ -89,6 +95,7 @@ def data(
         with contextlib.closing(connect(url)) as driver:
             require_right(driver, database.name)
             yield server(driver.info.server_version, database.name)
+            yield rights(driver, database.name)
             yield _clock(driver, database.name)
             # Before there are more of our own.
             known = Known({}, connections_of(driver))
@@ -101,6 +108,8 @@ def data(
                 known = known._replace(values=values)
     except HubbubError as error:
         yield refused("database", error)
+    except psycopg.errors.InsufficientPrivilege:
+        return known  # as `rights` has told
     except psycopg.Error as error:
         yield refused("database", DatabaseError(database.why_not(error)))
     return known
@@ -123,6 +132,18 @@ def server(version: int, name: str) -> Finding:
         "database server",
         f"{name} is PostgreSQL {version // 10_000}.{version % 10_000}, and can be written.",
     )
+
+
+def rights(driver: "psycopg.Connection[Any]", name: str) -> Finding:
+    """Whether the user may do what a start does: make tables, and widen those that there are."""
+    [(may,)] = driver.execute(_RIGHTS).fetchall()
+    if not may:
+        return problem(
+            "rights",
+            f"{name}: this user may not make tables there, or does not own those that there are.",
+            "Make it the owner of the database and of its tables.",
+        )
+    return ok("rights", "The database's user may make and change its tables.")
 
 
 def _clock(driver: "psycopg.Connection[Any]", name: str) -> Finding:
