@@ -251,7 +251,7 @@ class Hub:
                     continue
                 if isinstance(event, Removed):
                     client.write(frame)
-                elif not self._offer(client, frame):
+                elif not self.offer(client, frame):
                     client.missed_rev = event.rev
 
     def note_rev(self, key: str, rev: int | None) -> None:
@@ -263,7 +263,7 @@ class Hub:
         self.note_rev(key, rev)
         frame = text_frame(json.event(Behind(rooms={}, rev=rev)))
         for client in self.people.get(key, ()):
-            if client.dialect == "json" and not self._offer(client, frame):
+            if client.dialect == "json" and not self.offer(client, frame):
                 client.missed_rev = rev
 
     def start_over(self, reason: str) -> None:
@@ -275,7 +275,7 @@ class Hub:
                 self.drop(room.id)
         self._empty.clear()
 
-    def _offer(self, client: Client, frame: bytes) -> bool:
+    def offer(self, client: Client, frame: bytes) -> bool:
         """Write a live frame, unless the client is behind."""
         if client.behind:
             return False
@@ -292,7 +292,7 @@ class Hub:
         }
         frame = text_frame(json.event(event))
         for client in clients:
-            self._offer(client, frame)
+            self.offer(client, frame)
 
     def say_goodbye(self, notice: Notice, line: str) -> None:
         """The last word to everyone, each in their dialect."""
@@ -306,7 +306,7 @@ class Hub:
         frame = text_frame(json.event(event))
         for client in self.clients:
             if client.dialect == "json":
-                self._offer(client, frame)
+                self.offer(client, frame)
 
     def _membership(self, told: MembershipChanged) -> None:
         """A person's devices come into the room or go out of it, and the room is told."""

@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.live import presence
 from hubbub.live.client import Client
-from tests.support.hall import Hall, events, forget, lines, turn
+from tests.support.hall import Hall, events, forget, lines, transport, turn
 from tests.support.waiting import until
 
 
@@ -87,6 +87,50 @@ async def test_whoever_shares_several_rooms_is_told_once(hall: Hall) -> None:
     await hall.come("bo", "lobby", "tea")
     await turn()
     assert states(ana) == [("bo", "online")]
+
+
+async def test_a_crowd_is_told_of_in_lumps(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "TELLING_PER_S", 100)
+    many = presence.FEW + 50
+    ana = await hall.come("ana")
+    for number in range(many):
+        await hall.come(f"user{number}")
+        await turn()
+    await until(lambda: {f"user{number}" for number in range(many)} <= dict(states(ana)).keys())
+    # The first of them one by one; then nothing for a second and more at a time.
+    assert len(transport(ana).writes) < presence.FEW + 25
+
+
+async def test_who_is_told_of_late_is_what_they_are_by_then(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "FEW", 0)
+    monkeypatch.setattr(presence, "TELLING_PER_S", 10)
+    ana, _ = await hall.come("ana"), await hall.come("eva")
+    await turn()
+    forget(ana)
+    bo = await hall.come("bo")
+    hall.hub.presence.set_active(bo, False)
+    await hall.come("gus")
+    await until(lambda: ("gus", "online") in states(ana))
+    assert states(ana)[-2:] in (
+        [("bo", "away"), ("gus", "online")],
+        [("gus", "online"), ("bo", "away")],
+    )
+
+
+async def test_a_large_room_is_counted_the_less_often_the_more_there_are(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "COUNTING_PER_S", 0.001)
+    hall.members["lobby"] = 201
+    ana = await hall.come("ana")
+    await until(lambda: bool(events(ana, "presence")))
+    await hall.come("bo")
+    for _ in range(10):
+        hall.hub.presence.tell_counts()
+    await turn()
+    assert len(events(ana, "presence")) == 1
 
 
 async def test_in_a_large_room_people_are_counted(hall: Hall) -> None:
