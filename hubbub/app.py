@@ -216,6 +216,7 @@ class App:
         if self.nodes:
             await self.nodes.stop()
         await self.hub.stop()
+        await self.desk.stop()
         await self.identity.stop()
         await self.ledger.close()
         self.folder.release()

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from hubbub.model.errors import Busy
 
-AT_ONCE = 8  # enough to keep the readers busy, few enough to leave the loop to the others
+AT_ONCE = 64  # who share a read; greeting them takes the loop some 20 ms, then others have it
 WAITING_MAX = 20_000
 COME_BACK_AFTER_S = (2.0, 5.0)  # at random between them, so that they do not come together again
 

@@ -12,6 +12,7 @@ from hubbub.actions import accounts as account_actions
 from hubbub.gateway.admission import Gate
 from hubbub.gateway.identity import Identity
 from hubbub.gateway.limits import Buckets, Places
+from hubbub.gateway.loader import Loader
 from hubbub.gateway.markers import Markers
 from hubbub.gateway.socket import Socket
 from hubbub.live.hub import Hub
@@ -95,6 +96,7 @@ class Desk:
         """Connections whose token is being looked up."""
         self.greetings = Gate()
         """Connections that are being told where they are."""
+        self._answers = Loader(ledger.ask_each)
         self.sockets: set[Socket] = set()
         self._connections = 0
         self._someone_left = asyncio.Event()
@@ -251,6 +253,10 @@ class Desk:
             for client in [client for client in self.hub.clients if client.actor.is_guest]:
                 client.door.close(CLOSE_POLICY, "This server lets no guests in any more.")
 
+    async def ask_with_others(self, actor: Actor, query: Query) -> Reply:
+        """Answer what a crowd asks for at a time, for all of it together. Raises HubbubError."""
+        return await self._answers.load((actor, query))
+
     async def rooms_to_visit(self, ids: set[str]) -> list[MyRoom]:
         """The rooms of these that a guest may look into."""
         return await self.ledger.read(lambda tx: account_actions.visited(tx, ids))
@@ -258,6 +264,10 @@ class Desk:
     def flush(self) -> None:
         """Send on what waits here: the server is stopping."""
         self._markers.flush()
+
+    async def stop(self) -> None:
+        """Nothing is read any more."""
+        await self._answers.stop()
 
     # Signing in
 

@@ -10,6 +10,7 @@ import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from hubbub.gateway.loader import Loader
 from hubbub.model.accounts import OPERATOR, Actor, SeeSessions
 from hubbub.model.errors import Busy, Forbidden, HubbubError, SignInRequired
 from hubbub.model.names import GUEST_PREFIX
@@ -55,6 +56,11 @@ def session_token(secret: bytes, session: str) -> str:
     return jwt.encode({"sid": session}, secret, ALGORITHM)
 
 
+def guest_token(secret: bytes, key: str, handle: str) -> str:
+    """A token that says all there is of a guest until they post."""
+    return jwt.encode({"guest": key, "name": handle}, secret, ALGORITHM)
+
+
 class Identity:
     """Knows whose a token is, and has passwords hashed off the loop."""
 
@@ -67,6 +73,7 @@ class Identity:
         self._endings = 0  # of sessions, and changes of accounts
         self._seen: set[str] = set()
         self._task: asyncio.Task[None] | None = None
+        self._sessions = Loader(self._read_sessions)
         self.guests_allowed = False
 
     def start(self) -> None:
@@ -76,25 +83,31 @@ class Identity:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._sessions.stop()
         self._hashing.shutdown(wait=False, cancel_futures=True)
 
     async def identify(self, token: str | None) -> Actor:
         """Whose token this is. Raises SignInRequired, or Forbidden for guests no longer let in."""
         if not token:
             raise SignInRequired()
-        actor = self._remembered.get(token) or self._guest(token)
-        while actor is None:
-            endings = self._endings
-            found = await self._ledger.read(lambda tx: self._from_session(tx, token))
-            # What ended while we were reading must not be remembered as good.
-            if endings == self._endings:
-                actor = found
-                self._remember(token, actor)
+        actor = self._remembered.get(token) or await self._look_up(token)
         if actor.is_guest and not self.guests_allowed:
             raise Forbidden("This server lets no guests in any more. Sign up, or ask its owner.")
         if actor.session:
             self._seen.add(actor.session)
         return actor
+
+    async def _look_up(self, token: str) -> Actor:
+        claims = self._claims(token)
+        if guest := _guest(claims):
+            return guest
+        while True:
+            endings = self._endings
+            actor = await self._sessions.load(str(claims.get("sid")))
+            # What ended while we were reading must not be remembered as good.
+            if endings == self._endings:
+                self._remember(token, actor)
+                return actor
 
     def _claims(self, token: str) -> dict[str, Any]:
         try:
@@ -102,25 +115,8 @@ class Identity:
         except jwt.InvalidTokenError as error:
             raise SignInRequired("This token is not good. Sign in again.") from error
 
-    def _guest(self, token: str) -> Actor | None:
-        claims = self._claims(token)
-        key, name = claims.get("guest"), claims.get("name")
-        if not isinstance(key, str) or not isinstance(name, str):
-            return None
-        return Actor(user_id=0, name=name, role=ServerRole.GUEST, guest_key=key)
-
-    def _from_session(self, tx: Tx, token: str) -> Actor:
-        session = tx.session(str(self._claims(token).get("sid")))
-        if session is None:
-            raise SignInRequired("This session has ended. Sign in again.")
-        if session.disabled:
-            raise Forbidden("Your account is locked. Ask an admin of this server.")
-        return Actor(
-            user_id=session.user_id,
-            name=session.name,
-            role=ServerRole(session.role),
-            session=session.id,
-        )
+    async def _read_sessions(self, ids: list[str]) -> list[Actor | HubbubError]:
+        return await self._ledger.read(lambda tx: [_of_session(tx, each) for each in ids])
 
     def _remember(self, token: str, actor: Actor) -> None:
         self._remembered[token] = actor
@@ -147,11 +143,11 @@ class Identity:
         return session_token(self._secret, session)
 
     def new_guest(self, name: str) -> tuple[Actor, str]:
-        """A guest and their token, which holds all there is of them until they post."""
+        """A guest who was not here before, and their token."""
         handle = GUEST_PREFIX + name
         key = secrets.token_hex(16)
-        token = jwt.encode({"guest": key, "name": handle}, self._secret, ALGORITHM)
-        return Actor(user_id=0, name=handle, role=ServerRole.GUEST, guest_key=key), token
+        actor = Actor(user_id=0, name=handle, role=ServerRole.GUEST, guest_key=key)
+        return actor, guest_token(self._secret, key, handle)
 
     async def hash(self, password: str) -> str:
         """Raises Busy if too many wait."""
@@ -180,3 +176,25 @@ class Identity:
                 await self._ledger.submit(OPERATOR, SeeSessions(sessions=tuple(seen)))
             except HubbubError:
                 self._seen |= seen  # the disk is full, or so: next time
+
+
+def _guest(claims: dict[str, Any]) -> Actor | None:
+    key, name = claims.get("guest"), claims.get("name")
+    if not isinstance(key, str) or not isinstance(name, str):
+        return None
+    return Actor(user_id=0, name=name, role=ServerRole.GUEST, guest_key=key)
+
+
+def _of_session(tx: Tx, session_id: str) -> Actor | HubbubError:
+    """Whose session this is, or why it is nobody's any more."""
+    session = tx.session(session_id)
+    if session is None:
+        return SignInRequired("This session has ended. Sign in again.")
+    if session.disabled:
+        return Forbidden("Your account is locked. Ask an admin of this server.")
+    return Actor(
+        user_id=session.user_id,
+        name=session.name,
+        role=ServerRole(session.role),
+        session=session.id,
+    )

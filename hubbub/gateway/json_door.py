@@ -259,7 +259,7 @@ class JsonDoor(Connection):
     async def _mine(self, client: Client, command: Hello) -> Mine:
         actor = client.actor
         if not actor.is_guest:
-            mine = await self.desk.ledger.ask(actor, MyProfile())
+            mine = await self.desk.ask_with_others(actor, MyProfile())
             assert isinstance(mine, Mine)
             return mine
         visited = await self.desk.rooms_to_visit({*list(command.rooms)[:50], LOBBY})

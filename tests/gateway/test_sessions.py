@@ -198,8 +198,9 @@ def test_a_session_that_ends_while_it_is_looked_up_lets_nobody_in(make_site: Mak
     async def read_then_end(function: Callable[[Tx], Any]) -> Any:
         found = await read(function)
         if not ended:
-            ended.append(found.session)
-            await site.app.ledger.submit(found, SignOut())
+            (actor,) = found
+            ended.append(actor.session)
+            await site.app.ledger.submit(actor, SignOut())
         return found
 
     site.app.ledger.read = read_then_end  # type: ignore[method-assign]
