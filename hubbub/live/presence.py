@@ -25,7 +25,15 @@ GRACE_S = 3.0  # a reload of the page is no leaving
 # takes some 5 µs, so these are a tenth and a hundredth of the loop's time.
 TELLING_PER_S = 20_000
 COUNTING_PER_S = 2_000
+LUMP = 500  # who are told before others have the loop
 FEW = 100  # who are told at once, however often
+
+
+class _News(NamedTuple):
+    """What a person was when there was something to tell of them."""
+
+    key: str
+    state: PresenceState
 
 
 class _Farewell(NamedTuple):
@@ -53,9 +61,13 @@ class PresenceBook:
         self._counts_due: set[Room] = set()
         # Large rooms that were told their count lately, and until when that is enough.
         self._counted: dict[Room, float] = {}
-        # Handle → whose it is and the small rooms to tell, at the end of the loop's turn; or
-        # later, if much has just been told.
-        self._due: dict[str, tuple[str, set[Room]]] = {}
+        # Small room → what is to be told there, at the end of the loop's turn, or later if many
+        # have just been told something.
+        self._due: dict[Room, dict[str, _News]] = {}
+        # The same, of which these are still to be told.
+        self._news: dict[Room, dict[str, _News]] = {}
+        self._listeners: list[Client] = []
+        self._is_telling = False
         self._tell_at = 0.0
 
     def state(self, key: str) -> PresenceState:
@@ -193,13 +205,12 @@ class PresenceBook:
         self.on_person(room.id, name, here if is_here or here == "offline" else None)
         if not self.elsewhere.in_room(room.id, name):
             self._tell_text(room, name, state if is_here else "offline")
-        if not self._due:
+        self._due.setdefault(room, {})[name] = _News(client.key, state)
+        if not self._is_telling:
             self._tell_soon()
-        _, rooms = self._due.get(name, (client.key, set()))
-        rooms.add(room)
-        self._due[name] = (client.key, rooms)
 
     def _tell_soon(self) -> None:
+        self._is_telling = True
         loop = asyncio.get_running_loop()
         if self._tell_at <= loop.time():
             loop.call_soon(self._tell_due)
@@ -212,21 +223,35 @@ class PresenceBook:
             self._hub.touch(room)
 
     def _tell_due(self) -> None:
-        """What people are by now. Each client gets one write, of all that is new to it.
+        """Each client gets one write, of all that is new to it.
 
         Whoever shares several small rooms with somebody is told once.
         """
-        due, self._due = self._due, {}
-        frames: dict[Client, list[bytes]] = {}
-        for name, (key, rooms) in due.items():
-            state = better(self._here(key), self.elsewhere.state(name))
-            frame = text_frame(json.event(Presence(user=name, state=state)))
-            for client in {client for room in rooms for client in room.json}:
-                frames.setdefault(client, []).append(frame)
-        for client, theirs in frames.items():
-            self._hub.offer(client, b"".join(theirs))
-        if len(frames) > FEW:
-            self._tell_at = asyncio.get_running_loop().time() + len(frames) / TELLING_PER_S
+        if not self._listeners:
+            self._news, self._due = self._due, {}
+            self._listeners = list({client for room in self._news for client in room.json})
+        lump, self._listeners = self._listeners[:LUMP], self._listeners[LUMP:]
+        frames: dict[str, bytes] = {}
+        for client in lump:
+            news: dict[str, _News] = {}
+            for room in client.rooms.values():
+                news.update(self._news.get(room, ()))
+            for name in news.keys() - frames.keys():
+                frames[name] = self._frame(name, news[name])
+            if news:  # else they have left the room meanwhile
+                self._hub.offer(client, b"".join([frames[name] for name in news]))
+        if len(lump) > FEW:
+            self._tell_at = asyncio.get_running_loop().time() + len(lump) / TELLING_PER_S
+        self._is_telling = False
+        if self._listeners or self._due:
+            self._tell_soon()
+
+    def _frame(self, name: str, news: _News) -> bytes:
+        """What somebody is by now; who has just come and gone may be back in a moment."""
+        state = better(self._here(news.key), self.elsewhere.state(name))
+        if state == "offline":
+            state = news.state
+        return text_frame(json.event(Presence(user=name, state=state)))
 
     def tell_counts(self) -> None:
         """Large rooms in which people came or went: how many are there now."""

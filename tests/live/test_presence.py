@@ -119,6 +119,21 @@ async def test_who_is_told_of_late_is_what_they_are_by_then(
     )
 
 
+async def test_who_comes_and_goes_and_comes_before_they_are_told_of_is_here(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "GRACE_S", 60)
+    monkeypatch.setattr(presence, "FEW", 0)
+    monkeypatch.setattr(presence, "TELLING_PER_S", 10)
+    ana, _ = await hall.come("ana"), await hall.come("eva")
+    await turn()
+    hall.hub.disconnect(await hall.come("bo"))
+    await until(lambda: "bo" in dict(states(ana)))
+    await hall.come("bo")
+    await turn()
+    assert dict(states(ana))["bo"] == "online"
+
+
 async def test_a_large_room_is_counted_the_less_often_the_more_there_are(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
