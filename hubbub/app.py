@@ -45,7 +45,9 @@ from hubbub.store.opening import database_of
 from hubbub.wire import text
 from hubbub.wire.frames import CLOSE_RESTART
 
-BACKLOG = 4096  # connections not yet accepted: everyone comes back at once after a restart
+# Connections not yet accepted: everyone comes back at once after a restart. Linux takes
+# net.core.somaxconn (4,096) if that is less; whoever finds it full tries again after 1, 2, 4 s …
+BACKLOG = 16_384
 COME_BACK_AFTER_S = 2.0
 COME_BACK = f"Restart: come back in {COME_BACK_AFTER_S:.0f} s."
 GOODBYES_WITHIN_S = 2.0
