@@ -13,7 +13,7 @@ from statistics import median
 
 from bench.errors import BenchError
 
-#: 5,000 connections, each with an end in the server and one in the load, and room beside them.
+#: 10,000 connections, with an end in the server and one in the load, and room beside them.
 OPEN_FILES = 16_384
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 

@@ -7,16 +7,19 @@ same action makes them.
 
 import secrets
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
+from hubbub.actions import carry
 from hubbub.actions.accounts import add_account
 from hubbub.actions.server import prepare
-from hubbub.gateway.identity import session_token
-from hubbub.model.accounts import OPERATOR, AddAccount, Prepare
-from hubbub.model.names import skeleton
-from hubbub.model.policy import ServerRole
+from hubbub.gateway.identity import guest_token, session_token
+from hubbub.model.accounts import OPERATOR, Actor, AddAccount, Prepare
+from hubbub.model.messages import Post
+from hubbub.model.names import LOBBY, skeleton
+from hubbub.model.policy import RoomRole, ServerRole
 from hubbub.store.folder import DataFolder
 from hubbub.store.sqlite import Database
 from hubbub.store.tx import Tx
@@ -27,35 +30,76 @@ def settle(data: Path, count: int) -> list[str]:
 
     Raises BenchError when a server runs on this folder.
     """
+    with _held(data) as folder:
+        secret = folder.secret()
+        sessions = [secrets.token_hex(16) for _ in range(count)]
+        with _writing(folder) as tx:
+            prepare(tx, OPERATOR, Prepare(shown=None))
+            for number, session in enumerate(sessions):
+                add_account(tx, OPERATOR, _newcomer(number, session))
+        return [session_token(secret, session) for session in sessions]
+
+
+def gather(data: Path, count: int, rooms: int, each: int, messages: int) -> list[str]:
+    """Has the `count` people of `settle` meet in public rooms; the rooms' ids.
+
+    Everybody is in `each` of them, evenly. In each of them and in the lobby so many messages
+    have been said.
+    """
+    ids = [f"room-{number:03}" for number in range(rooms)]
+    with _held(data) as folder, _writing(folder) as tx:
+        actors = []
+        places = [tx.add_room(room_id=room, kind="public", title=room) for room in ids]
+        for number in range(count):
+            user = tx.user(_name(number))
+            assert user
+            actors.append(Actor(user_id=user.id, name=user.name, role=ServerRole(user.role)))
+            for turn in range(each):
+                room = places[(number + turn * (rooms // each)) % rooms]
+                tx.add_member(room, user.id, RoomRole.MEMBER)
+        for number, room_id in enumerate([*ids, LOBBY]):
+            said = [Post(room=room_id, text=f"{room_id} {turn}") for turn in range(messages)]
+            carry(tx, [(actors[number % rooms], post) for post in said])
+    return ids
+
+
+def guests(data: Path, count: int) -> list[str]:
+    """Tokens of guests, who have no accounts."""
+    with _held(data) as folder:
+        secret = folder.secret()
+        return [guest_token(secret, secrets.token_hex(16), f"~guest-{n}") for n in range(count)]
+
+
+@contextmanager
+def _held(data: Path) -> Iterator[DataFolder]:
+    """Raises BenchError when a server runs on this folder."""
     folder = DataFolder(data)
     folder.prepare()
     if not folder.lock():
         raise BenchError(f"A server is running on {data}.")
     try:
-        secret = folder.secret()
-        return [session_token(secret, session) for session in _accounts(folder, count)]
+        yield folder
     finally:
         folder.release()
 
 
-def _accounts(folder: DataFolder, count: int) -> list[str]:
-    """The new accounts' sessions, one each."""
+@contextmanager
+def _writing(folder: DataFolder) -> Iterator[Tx]:
     database = Database(folder.database)
     database.migrate()
-    sessions = [secrets.token_hex(16) for _ in range(count)]
     with closing(database.writer()) as db:
         db.begin()
-        tx = Tx(db, int(time.time() * 1000))
-        prepare(tx, OPERATOR, Prepare(shown=None))
-        for number, session in enumerate(sessions):
-            add_account(tx, OPERATOR, _newcomer(number, session))
+        yield Tx(db, int(time.time() * 1000))
         db.commit()
         db.checkpoint("TRUNCATE")
-    return sessions
+
+
+def _name(number: int) -> str:
+    return f"person-{number:05}"
 
 
 def _newcomer(number: int, session: str) -> AddAccount:
-    name = f"person-{number:05}"
+    name = _name(number)
     return AddAccount(
         name=name,
         skeleton=skeleton(name),

@@ -23,9 +23,6 @@ MEMBERS = 5_000
 HISTORY = 100
 #: Connections on their way at once: a crowd that comes back after a restart.
 CROWD = 100
-#: Everybody, after a restart, and how many of the room's messages they have not seen.
-RETURNING = 10_000
-MISSED = 20
 #: What a database holds when a server is started on it: people, and seconds of posting.
 STORED_PEOPLE = 1_000
 STORED_SECONDS = 2.0
@@ -207,46 +204,6 @@ def crowd(stage: Stage) -> list[Row]:
     return [Row(what, "s", result.connect_s, (Bound("at most", 10),), faults=faults)]
 
 
-def all_come_back(stage: Stage) -> list[Row]:
-    """A restart: everybody comes back at once, with what they had before the last messages."""
-    with stage.data(RETURNING) as (data, tokens):
-        assert tokens
-        with stage.hubbub.serving(data) as server:
-            Load(server, HTTP_DOOR, tokens).post(
-                connections=1, seconds=60, size=TEXT_BYTES, most=HISTORY
-            )
-            have, head, epoch = storm.welcome(server.port, tokens.read_text().split()[0])
-        with stage.hubbub.serving(data) as server:
-            before = server.figures()
-            seen = storm.come_back(
-                server.port, tokens.read_text().split(), epoch, have - MISSED, head
-            )
-            after = server.figures()
-    back = len(seen.back_s)
-    asked = {query: _told(after, query) - _told(before, query) for query in ("sync", "history")}
-    rooms = after["hubbub_room_reads_total"] - before["hubbub_room_reads_total"]
-    stage.say(
-        f"  {back:,} back after {seen.all_back_s:.2f} s, {seen.retries} came again, "
-        f"{seen.bytes_in / RETURNING / KB:.1f} KB for each; {len(seen.posts_ms)} posts meanwhile"
-    )
-    faults = (f"{RETURNING - back} are not back",) if back < RETURNING else ()
-    who = f"{RETURNING:,} come back at once"
-    return [
-        Row(f"{who}: all up to date", "s", seen.all_back_s, (Bound("at most", 15),), faults=faults),
-        Row(f"{who}: p99 of posts meanwhile", "ms", seen.posts_p99_ms, (Bound("at most", 250),)),
-        Row(
-            f"{who}: reads of history",
-            "",
-            rooms + sum(asked.values()),
-            (Bound("at most", 10),),
-        ),
-    ]
-
-
-def _told(figures: dict[str, float], query: str) -> float:
-    return figures[f'hubbub_ledger_queries_total{{query="{query}"}}']
-
-
 def start(stage: Stage) -> list[Row]:
     taken, held = [], []
     with stage.data(STORED_PEOPLE) as (data, tokens):
@@ -273,6 +230,6 @@ SCENARIOS: dict[str, Callable[[Stage], list[Row]]] = {
     "post": http_posts,
     "memory": idle_memory,
     "connect": crowd,
-    "storm": all_come_back,
+    "storm": storm.measure,
     "start": start,
 }

@@ -55,6 +55,11 @@ class Server:
         told = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in told}
 
+    def pull(self, how: signal.Signals) -> None:
+        """End it in the middle of everything; returns when it has ended."""
+        self.process.send_signal(how)
+        self.process.wait(timeout=STOP_TIMEOUT_S)
+
     def wait_until_idle(self) -> None:
         """Memory and pace mean something only when earlier work is done."""
         end = time.monotonic() + IDLE_TIMEOUT_S
@@ -78,8 +83,8 @@ class Hubbub:
     name: str = "hubbub"
 
     @contextmanager
-    def serving(self, data: Path) -> Iterator[Server]:
-        port = free_port()
+    def serving(self, data: Path, port: int | None = None) -> Iterator[Server]:
+        port = port or free_port()
         where = ["--host", HOST, "--port", str(port), "--data", str(data)]
         who = ["--registration", "open", "--guests", "--no-limits"]
         with _running([*self.command, "serve", *where, *who], port, data, _says_ready) as server:
@@ -150,7 +155,8 @@ def _running(
     try:
         ready_s = _wait_until_ready(process, port, log, began, is_ready)
         yield Server(process, port, log, ready_s)
-        _stop(process, log)
+        if process.returncode is None:  # else it was pulled
+            _stop(process, log)
     finally:
         _kill(process)
 

@@ -1,223 +1,220 @@
-"""A storm: everybody comes back at once after the server was pulled out from under them.
+"""A storm: ten thousand people are here when the server is pulled out from under them.
 
-The load speaks just enough of the protocol: upgrade, hello with what it has, and it is up to date
-when the room's head has come. A few of those who are back go on to post.
+They come back as clients do, each to the lobby and to a few smaller rooms, with what they had
+before the last messages; the first of them go on talking. It is measured once with `kill -9` and
+once with SIGTERM, from the signal until the last of them is up to date.
 """
 
 import asyncio
-import base64
-import contextlib
-import json
-import os
+import itertools
+import math
 import random
-import struct
+import signal
 import time
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import uvloop
 
-from bench.server import HOST
-from hubbub import client
+from bench import people
+from bench.report import KB, Bound, Row
+from bench.returning import Crowd, Person, PostFailed, Seen
+from bench.server import Hubbub, free_port
+from bench.stage import Stage
+from hubbub.model.names import LOBBY
 
-POSTERS = 10
-POSTS_EVERY_S = 1.0
-GIVES_UP_AFTER_S = 120
-#: As the web client does after a connection that failed: at random between these.
-AGAIN_AFTER_S = (0.5, 1.5)
-#: What the kernel may hold of connections that nobody has accepted yet.
-CONNECTS_AT_ONCE = 4_000
-
-
-@dataclass
-class Storm:
-    """What was seen of it, in seconds from its beginning."""
-
-    back_s: list[float] = field(default_factory=list)
-    posts_ms: list[float] = field(default_factory=list)
-    retries: int = 0
-    bytes_in: int = 0
-
-    @property
-    def all_back_s(self) -> float:
-        return max(self.back_s, default=float("inf"))
-
-    @property
-    def posts_p99_ms(self) -> float:
-        found = sorted(self.posts_ms)
-        return found[int(len(found) * 0.99)] if found else float("inf")
+MEMBERS = 9_500
+GUESTS = 500
+ROOMS = 300
+ROOMS_EACH = 3
+#: Said in each room before, and what everybody misses of it.
+SAID = 60
+MISSED_IN_LOBBY = 20
+MISSED_IN_ROOM = 5
+#: Those who are back talk: so many a second, of which one in ten is for the lobby, where each
+#: goes out to everybody.
+POSTS_PER_S = 20
+POSTERS = 20
+LOBBY_EVERY = 10
+ALL_HERE_WITHIN_S = 180.0
+AWAY = "while you were away"
+PULLS = {"kill -9": signal.SIGKILL, "SIGTERM": signal.SIGTERM}
 
 
-def frame(payload: bytes) -> bytes:
-    """A text frame of a client, whose mask is nothing: the server unmasks it all the same."""
-    size = len(payload)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + struct.pack(">H", size)
-    return head + b"\0\0\0\0" + payload
+class Storm(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of one."""
+
+    clients: int
+    missing: int
+    #: From the signal: until a new server answered, and until all were up to date.
+    ready_s: float
+    all_back_s: float
+    half_back_s: float
+    posts: int
+    posts_failed: int
+    posts_p50_ms: float
+    posts_p99_ms: float
+    posts_max_ms: float
+    connects: int
+    syncs: int
+    bytes_in: int
+    #: Reads of the new server's database.
+    room_reads: int
+    history_queries: int
+    profile_queries: int
+    server_cpu_s: float
 
 
-class Returning(asyncio.Protocol):
-    """One client on its way back."""
+@dataclass(frozen=True)
+class Town:
+    """A data folder with everybody in it."""
 
-    def __init__(self, crowd: "Crowd", token: str) -> None:
-        self._crowd = crowd
-        self._token = token
-        self._buffer = bytearray()
-        self._is_upgraded = False
-        self.is_back = False
-        self.transport: asyncio.Transport
-        self.waiting: dict[int, float] = {}
+    data: Path
+    tokens: list[str]
+    rooms: list[str]
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.transport.write(
-            f"GET /ws HTTP/1.1\r\nHost: {HOST}:{self._crowd.port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: hubbub.v1\r\n"
-            f"Authorization: Bearer {self._token}\r\n\r\n".encode()
+    @classmethod
+    def built(
+        cls, data: Path, members: int = MEMBERS, guests: int = GUESTS, rooms: int = ROOMS
+    ) -> "Town":
+        tokens = people.settle(data, members)
+        ids = people.gather(data, members, rooms, min(ROOMS_EACH, rooms), SAID)
+        return cls(data, [*tokens, *people.guests(data, guests)], ids)
+
+
+def measure(stage: Stage) -> list[Row]:
+    stage.say(f"  making {MEMBERS:,} accounts in {ROOMS} rooms, and {GUESTS} guests")
+    town = Town.built(stage.folder / "storm")
+    rows: list[Row] = []
+    for name, how in PULLS.items():
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            storm = runner.run(_storm(stage.hubbub, town, how))
+        stage.keep(f"storm, {name}", stage.hubbub, storm)
+        stage.say(_words(name, storm))
+        rows += _rows(name, storm)
+    return rows
+
+
+async def _storm(hubbub: Hubbub, town: Town, how: signal.Signals) -> Storm:
+    port = free_port()
+    crowd = Crowd(port, town.tokens)
+    with ExitStack() as stack:
+        before = await asyncio.to_thread(stack.enter_context, hubbub.serving(town.data, port))
+        crowd.come()
+        await crowd.all_here(ALL_HERE_WITHIN_S)
+        await miss(crowd, town.rooms)
+        seen = crowd.begin()
+        await asyncio.to_thread(before.pull, how)
+        server = await asyncio.to_thread(stack.enter_context, hubbub.serving(town.data, port))
+        ready_s = seen.now_s
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(talk(crowd))
+            await crowd.all_here(ALL_HERE_WITHIN_S)
+            missing = crowd.missing
+            crowd.stop_talking()
+        figures = await asyncio.to_thread(server.figures)
+        cpu_s = server.cpu_s()
+        await crowd.leave()
+        return _storm_of(seen, missing, ready_s, figures, cpu_s)
+
+
+async def miss(crowd: Crowd, rooms: Sequence[str]) -> None:
+    """Something is said of which nobody takes note: it was on its way when the server went."""
+    someone = {room: person for person in crowd.members() for room in person.have}
+    for room in (LOBBY, *rooms):
+        for _ in range(MISSED_IN_LOBBY if room == LOBBY else MISSED_IN_ROOM):
+            await crowd.post_for_all(someone[room], room, AWAY)
+    crowd.posters.clear()
+
+
+async def talk(crowd: Crowd) -> None:
+    """The first who are back go on talking, in the lobby and in a room of theirs."""
+    async with asyncio.TaskGroup() as posts:
+        for number in itertools.count():
+            await asyncio.sleep(1 / POSTS_PER_S)
+            if crowd.has_stopped_talking:
+                return
+            if first := list(itertools.islice(crowd.members(), POSTERS)):
+                person = first[number % len(first)]
+                smaller = [room for room in person.have if room != LOBBY]
+                room = LOBBY if number % LOBBY_EVERY == 0 else random.choice(smaller)
+                posts.create_task(_say(crowd, person, room))
+
+
+async def _say(crowd: Crowd, person: Person, room: str) -> None:
+    began = time.perf_counter()
+    try:
+        await crowd.post(person, room, "I am back")
+    except PostFailed:
+        crowd.seen.failed_posts += 1
+    else:
+        crowd.seen.posts_ms.append((time.perf_counter() - began) * 1000)
+
+
+def _storm_of(
+    seen: Seen, missing: int, ready_s: float, figures: dict[str, float], cpu_s: float
+) -> Storm:
+    def asked(query: str) -> int:
+        return int(figures[f'hubbub_ledger_queries_total{{query="{query}"}}'])
+
+    return Storm(
+        clients=len(seen.back_s) + missing,
+        missing=missing,
+        ready_s=ready_s,
+        half_back_s=part(seen.back_s, 0.5),
+        all_back_s=part(seen.back_s, 1),
+        posts=len(seen.posts_ms),
+        posts_failed=seen.failed_posts,
+        posts_p50_ms=part(seen.posts_ms, 0.5),
+        posts_p99_ms=part(seen.posts_ms, 0.99),
+        posts_max_ms=part(seen.posts_ms, 1),
+        connects=seen.connects,
+        syncs=seen.syncs,
+        bytes_in=seen.bytes_in,
+        room_reads=int(figures["hubbub_room_reads_total"]),
+        history_queries=asked("sync") + asked("history"),
+        profile_queries=asked("me"),
+        server_cpu_s=cpu_s,
+    )
+
+
+def part(values: Sequence[float], share: float) -> float:
+    """The value below which this share of them lies; infinite if there are none."""
+    found = sorted(values)
+    return found[min(int(len(found) * share), len(found) - 1)] if found else math.inf
+
+
+def _words(name: str, storm: Storm) -> str:
+    return (
+        f"  {name}: ready after {storm.ready_s:.2f} s, half are back after "
+        f"{storm.half_back_s:.2f}, all after {storm.all_back_s:.2f}; "
+        f"server {storm.server_cpu_s:.1f} s of CPU\n"
+        f"    {storm.connects:,} connects, {storm.syncs:,} syncs, "
+        f"{storm.bytes_in / storm.clients / KB:.1f} KB for each\n"
+        f"    {storm.posts} posts meanwhile, {storm.posts_failed} failed: "
+        f"p50 {storm.posts_p50_ms:.1f}, p99 {storm.posts_p99_ms:.1f}, "
+        f"max {storm.posts_max_ms:.1f} ms\n"
+        f"    reads: {storm.room_reads} rooms, {storm.history_queries} histories, "
+        f"{storm.profile_queries:,} profiles"
+    )
+
+
+def _rows(name: str, storm: Storm) -> list[Row]:
+    who = f"{storm.clients:,} come back after {name}"
+    faults = tuple(
+        f"{count} {what}"
+        for count, what in (
+            (storm.missing, "are not back"),
+            (storm.posts_failed, "posts failed"),
         )
-
-    def data_received(self, data: bytes) -> None:
-        self._crowd.storm.bytes_in += len(data)
-        self._buffer += data
-        if not self._is_upgraded:
-            end = self._buffer.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            if b" 101 " not in self._buffer[:20]:
-                self.transport.abort()
-                return
-            self._is_upgraded = True
-            del self._buffer[: end + 4]
-            self.transport.write(self._crowd.hello)
-        self._read_frames()
-
-    def _read_frames(self) -> None:
-        buffer, at = self._buffer, 0
-        while len(buffer) - at >= 2:
-            size, start = buffer[at + 1], at + 2
-            if size == 126:
-                size, start = int.from_bytes(buffer[at + 2 : at + 4], "big"), at + 4
-            elif size == 127:
-                size, start = int.from_bytes(buffer[at + 2 : at + 10], "big"), at + 10
-            if len(buffer) < start + size:
-                break
-            self._take(buffer[at] & 15, bytes(buffer[start : start + size]))
-            at = start + size
-        del buffer[:at]
-
-    def _take(self, opcode: int, payload: bytes) -> None:
-        if opcode == 9:
-            self.transport.write(b"\x8a\x80\0\0\0\0")
-        elif payload.startswith(b'{"on":"synced"') and not self.is_back:
-            if json.loads(payload)["through"] >= self._crowd.head:
-                self.is_back = True
-                self._crowd.came_back(self)
-        elif payload.startswith(b'{"re":') and (self.waiting or not self.is_back):
-            reply = json.loads(payload)
-            number = reply["re"]
-            if number == 1 and "error" in reply:
-                self.transport.abort()  # busy: again in a moment, as any client would
-            elif number in self.waiting:
-                self._crowd.storm.posts_ms.append(
-                    (time.perf_counter() - self.waiting.pop(number)) * 1000
-                )
-
-    def post(self, number: int) -> None:
-        self.waiting[number] = time.perf_counter()
-        words = {"do": "post", "id": number, "room": "lobby", "text": "I am back"}
-        self.transport.write(frame(json.dumps(words).encode()))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.is_back:
-            self._crowd.again(self._token)
-
-
-class Crowd:
-    """All of them."""
-
-    def __init__(self, port: int, tokens: Sequence[str], epoch: str, have: int, head: int) -> None:
-        self.port = port
-        self.head = head
-        hello = {"do": "hello", "id": 1, "epoch": epoch, "rooms": {"lobby": have}}
-        self.hello = frame(json.dumps(hello).encode())
-        self.storm = Storm()
-        self._tokens = tokens
-        self._all = len(tokens)
-        self._began = 0.0
-        self._done = asyncio.Event()
-        self._gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._back: list[Returning] = []
-
-    async def come(self) -> Storm:
-        """All at once."""
-        self._began = time.perf_counter()
-        for token in self._tokens:
-            self._start(self._connect(token, 0.0))
-        posting = asyncio.create_task(self._post())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GIVES_UP_AFTER_S):
-                await self._done.wait()
-        posting.cancel()
-        for one in self._back:
-            one.transport.abort()
-        return self.storm
-
-    def came_back(self, one: Returning) -> None:
-        self.storm.back_s.append(time.perf_counter() - self._began)
-        self._back.append(one)
-        if len(self.storm.back_s) == self._all:
-            self._done.set()
-
-    def again(self, token: str) -> None:
-        if not self._done.is_set():
-            self.storm.retries += 1
-            self._start(self._connect(token, random.uniform(*AGAIN_AFTER_S)))
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self, token: str, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        loop = asyncio.get_running_loop()
-        try:
-            async with self._gate:
-                await loop.create_connection(lambda: Returning(self, token), HOST, self.port)
-        except OSError:
-            self.again(token)
-
-    async def _post(self) -> None:
-        """Those who were first to be back go on."""
-        number = 1
-        while True:
-            await asyncio.sleep(POSTS_EVERY_S / POSTERS)
-            if self._back:
-                number += 1
-                self._back[number % min(len(self._back), POSTERS)].post(number)
-
-
-def come_back(port: int, tokens: Sequence[str], epoch: str, have: int, head: int) -> Storm:
-    """Have everybody come back to a server that has just started."""
-
-    async def run() -> Storm:
-        return await Crowd(port, tokens, epoch, have, head).come()
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run())
-
-
-def welcome(port: int, token: str) -> tuple[int, int, str]:
-    """What a client of the lobby has that is up to date: its rev, the room's, the epoch."""
-
-    async def run() -> tuple[int, int, str]:
-        async with client.connect(f"http://{HOST}:{port}", token) as one:
-            await one.caught_up()
-            lobby = one.rooms["lobby"]
-            assert one.replica.epoch
-            return lobby.have or 0, lobby.rev, one.replica.epoch
-
-    return asyncio.run(run())
+        if count
+    )
+    reads = storm.room_reads + storm.history_queries
+    return [
+        Row(f"{who}: all up to date", "s", storm.all_back_s, (Bound("at most", 15),), None, faults),
+        Row(f"{who}: p99 of posts meanwhile", "ms", storm.posts_p99_ms, (Bound("at most", 250),)),
+        Row(f"{who}: reads of {ROOMS + 1} rooms", "", reads, (Bound("at most", ROOMS + 10),)),
+    ]
