@@ -62,20 +62,25 @@ class JsonDoor(Connection):
         if self._actor is not None:
             self._enter(self._actor)
         else:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(
-                AUTH_WITHIN_S, self.close, CLOSE_SIGN_IN_AGAIN, "Sign in first."
-            )
+            self._expect_auth()
 
     def _enter(self, actor: Actor) -> None:
         self.admit(actor)
+        self._expect_no_auth()
+
+    def _expect_auth(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(
+            AUTH_WITHIN_S, self.close, CLOSE_SIGN_IN_AGAIN, "Sign in first."
+        )
+
+    def _expect_no_auth(self) -> None:
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
 
     def leave(self) -> None:
-        if self._deadline:
-            self._deadline.cancel()
+        self._expect_no_auth()
         super().leave()
 
     # Commands
@@ -148,7 +153,14 @@ class JsonDoor(Connection):
     async def _auth(self, command: Auth) -> Reply | None:
         if self.client is not None:
             raise UnknownCommand("You are signed in already.")
-        self._enter(await self.desk.identify_arrival(command.token))
+        # They have done their part: how long they wait in line now is not up to them.
+        self._expect_no_auth()
+        try:
+            self._enter(await self.desk.identify_arrival(command.token))
+        except HubbubError:
+            if not self.closing:
+                self._expect_auth()
+            raise
         return Done()
 
     async def _ask(self, client: Client, query: Query) -> Reply:

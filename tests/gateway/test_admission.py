@@ -1,7 +1,9 @@
 """Everybody comes back at once: let in in order, served from memory, and nobody else disturbed."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import cast
 from urllib.request import urlopen
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from bench import storm
 from bench.returning import Crowd
 from hubbub.gateway.admission import Gate
+from hubbub.gateway.json_door import JsonDoor
 from hubbub.model.errors import Busy
+from tests.gateway.conftest import MakeSite
 from tests.support.server import Server
 from tests.support.waiting import until
 
@@ -65,6 +69,44 @@ async def test_who_gives_up_waiting_leaves_the_line() -> None:
         assert gate.waiting == 0
     async with gate.turn():
         pass
+
+
+async def test_who_has_shown_a_token_may_wait_in_line_for_as_long_as_it_takes(
+    make_site: MakeSite,
+) -> None:
+    site = make_site()
+    ana = site.person()
+    gate = site.app.desk.arrivals = Gate(at_once=1)
+    inside = gate.turn()
+    site.run(_come(inside))
+    async with site.socket() as client:
+        await until(lambda: bool(site.app.desk.sockets))
+        (door,) = (cast(JsonDoor, socket.listener) for socket in site.app.desk.sockets)
+        await until(lambda: door._deadline is not None)
+        waiting = asyncio.ensure_future(client.do("auth", token=ana.token))
+        await until(lambda: gate.waiting == 1)
+        assert door._deadline is None
+        site.run(_go(inside))
+        assert await waiting == {}
+        assert (await client.do("hello"))["me"]["name"] == ana.name
+
+
+async def test_who_has_shown_a_wrong_token_has_the_usual_time_for_another(
+    make_site: MakeSite,
+) -> None:
+    site = make_site()
+    async with site.socket() as client:
+        assert await client.refused("auth", token="nobody's") == "sign_in_required"
+        (door,) = (cast(JsonDoor, socket.listener) for socket in site.app.desk.sockets)
+        assert door._deadline is not None
+
+
+async def _come(inside: AbstractAsyncContextManager[None]) -> None:
+    await inside.__aenter__()
+
+
+async def _go(inside: AbstractAsyncContextManager[None]) -> None:
+    await inside.__aexit__(None, None, None)
 
 
 async def test_after_a_kill_all_are_up_to_date_from_one_read_of_each_room(tmp_path: Path) -> None:
