@@ -9,7 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from hubbub.model.errors import HubbubError
+from hubbub.model.errors import Busy, HubbubError
+
+TOGETHER_MAX = 100  # in one read: bounds how long the first of them waits for the last
+WAITING_MAX = 2_000  # above it, `busy`
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -20,8 +23,7 @@ ReadEach = Callable[[list[K]], Awaitable[list[T | HubbubError]]]
 class Loader(Generic[K, T]):
     """Asked for one thing at a time; reads as many as are asked for, in the order of asking.
 
-    ``read_each`` gives one answer for each key. How many may ask at a time is for those to bound
-    who let them in (`admission.Gate`).
+    ``read_each`` gives one answer for each key.
     """
 
     def __init__(self, read_each: ReadEach[K, T]) -> None:
@@ -30,7 +32,9 @@ class Loader(Generic[K, T]):
         self._task: asyncio.Task[None] | None = None
 
     async def load(self, key: K) -> T:
-        """Raises the HubbubError that is this key's answer, or what the read failed with."""
+        """Raises the HubbubError that is this key's answer, or what the read failed with; Busy."""
+        if len(self._asked) >= WAITING_MAX:
+            raise Busy()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
         self._asked.append((key, answer))
@@ -48,7 +52,7 @@ class Loader(Generic[K, T]):
         asked: list[tuple[K, asyncio.Future[T]]] = []
         try:
             while self._asked:
-                asked, self._asked = self._asked, []
+                asked, self._asked = self._asked[:TOGETHER_MAX], self._asked[TOGETHER_MAX:]
                 _answer(asked, await self._answers([key for key, _ in asked]))
         finally:
             self._task = None

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from hubbub.gateway import loader as loader_
 from hubbub.gateway.loader import Loader
 from hubbub.model.errors import Busy, HubbubError, NotFound
 from tests.support.waiting import until
@@ -35,6 +36,21 @@ async def test_who_comes_alone_waits_for_one_read_and_a_crowd_shares_the_next() 
     shelf.may_answer.set()
     assert await asyncio.gather(*asking) == [f"book {key}" for key in range(1, 100)]
     assert shelf.reads == [[1], list(range(2, 100))]
+
+
+async def test_a_read_has_a_bound_and_so_has_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader_, "TOGETHER_MAX", 2)
+    monkeypatch.setattr(loader_, "WAITING_MAX", 5)
+    shelf = Shelf()
+    loader = Loader(shelf.read)
+    asking = [asyncio.ensure_future(loader.load(1))]
+    await until(lambda: shelf.reads == [[1]])
+    asking += [asyncio.ensure_future(loader.load(key)) for key in range(2, 8)]
+    with pytest.raises(Busy):
+        await asking[-1]
+    shelf.may_answer.set()
+    await asyncio.gather(*asking[:-1])
+    assert shelf.reads == [[1], [2, 3], [4, 5], [6]]
 
 
 async def test_each_gets_their_own_answer_or_refusal() -> None:
