@@ -4,6 +4,7 @@ Its data lies in a folder of the system's temporary one, as PostgreSQL refuses t
 another user cannot look into the test's own folder.
 """
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -187,6 +188,7 @@ def _binaries() -> Path:
     if _can_run(programs):
         return programs
     copy = Path(tempfile.gettempdir()) / f"hubbub-pginstall-{os.getpid()}"
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
     for part in ("bin", "lib", "share"):
         shutil.copytree(package / "pginstall" / part, copy / package.name / "pginstall" / part)
     libraries = package.with_name(f"{package.name}.libs")
