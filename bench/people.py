@@ -56,7 +56,7 @@ def gather(data: Path, count: int, rooms: int, each: int, messages: int) -> list
             actors.append(Actor(user_id=user.id, name=user.name, role=ServerRole(user.role)))
             for turn in range(each):
                 room = places[(number + turn * (rooms // each)) % rooms]
-                tx.add_member(room, user.id, RoomRole.MEMBER)
+                tx.add_member(room.pk, user.id, RoomRole.MEMBER, read_seq=room.seq)
         for number, room_id in enumerate([*ids, LOBBY]):
             said = [Post(room=room_id, text=f"{room_id} {turn}") for turn in range(messages)]
             carry(tx, [(actors[number % rooms], post) for post in said])

@@ -37,7 +37,7 @@ def add(
     tx: Tx, room: RoomRow, user: UserRow, role: RoomRole, *, hidden: bool = False
 ) -> list[Told]:
     """Make somebody a member; they learn of it unless the room is hidden from them for now."""
-    mrev, count = tx.add_member(room, user.id, role, hidden=hidden)
+    mrev, count = tx.add_member(room.pk, user.id, role, read_seq=room.seq, hidden=hidden)
     event = MemberChanged(
         room=room.id,
         mrev=mrev,

@@ -46,6 +46,7 @@ class Company:
         self._version = version
         self._clock = clock
         self._apart: set[str] = set()  # nodes whose clock was warned of
+        self._heard_until = self._snapshot_at = clock()
 
     def start(self) -> None:
         presence = self._hub.presence
@@ -132,24 +133,28 @@ class Company:
 
     async def live(self) -> None:
         """Say that we are here; notice who is not any more."""
-        snapshot_at = self._clock()
-        heard_until = self._clock()
         while True:
             self._mail.publish("nodes", self._alive())
             await asyncio.sleep(ALIVE_EVERY_S)
-            now = self._clock()
-            if not self._mail.bus.is_connected:
-                # Nobody can be heard of; what was known stays until the bus is back.
-                for other in self.others.values():
-                    other.heard_at += now - heard_until
-            heard_until = now
-            for node, other in list(self.others.items()):
-                if now - other.heard_at > GONE_AFTER_S:
-                    self._gone(node, "is not heard of any more")
-            if now - snapshot_at >= SNAPSHOT_EVERY_S and self.others:
-                snapshot_at = now
-                for room in list(self._hub.rooms):
-                    self.tell_who_is_here(room)
+            try:
+                self._look_around(self._clock())
+            except Exception:
+                # The others would take this node for gone, were it to end here.
+                log.exception("looking for the other nodes failed")
+
+    def _look_around(self, now: float) -> None:
+        if not self._mail.bus.is_connected:
+            # Nobody can be heard of; what was known stays until the bus is back.
+            for other in self.others.values():
+                other.heard_at += now - self._heard_until
+        self._heard_until = now
+        for node, other in list(self.others.items()):
+            if now - other.heard_at > GONE_AFTER_S:
+                self._gone(node, "is not heard of any more")
+        if now - self._snapshot_at >= SNAPSHOT_EVERY_S and self.others:
+            self._snapshot_at = now
+            for room in list(self._hub.rooms):
+                self.tell_who_is_here(room)
 
     def receive_alive(self, node: str, alive: Alive) -> None:
         if alive.epoch != self._mail.epoch:

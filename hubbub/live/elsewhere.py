@@ -1,6 +1,6 @@
 """Who is present at other nodes, as those tell; it goes with the node that told it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from hubbub.model.reading import PresenceState
 
@@ -100,9 +100,6 @@ class Elsewhere:
         """Who is in a room at a node."""
         known = self._nodes.get(node)
         return set(known.rooms.get(room, ())) if known else set()
-
-    def nodes(self) -> Iterable[str]:
-        return list(self._nodes)
 
     def rooms_of(self, node: str) -> dict[str, set[str]]:
         """Room → who is there at a node."""

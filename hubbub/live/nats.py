@@ -165,9 +165,17 @@ class NatsBus:
             self._abandon(client)
             while not self.is_connected:
                 await asyncio.sleep(random.uniform(*RECONNECT_AFTER_S))
-                with contextlib.suppress(*FAILURES):
-                    self._use(await self._connect())
+                await self._try_again()
             log.info("the bus is back", bus=self._where)
+
+    async def _try_again(self) -> None:
+        try:
+            self._use(await self._connect())
+        except FAILURES:
+            pass  # it is still away
+        except Exception:
+            # Whatever the library met: to try for ever is all that is left.
+            log.exception("connecting to the bus failed", bus=self._where)
 
     async def _watch_over(self, client: Client) -> None:
         """Until it does not answer any more."""
@@ -216,6 +224,9 @@ class NatsBus:
             try:
                 await self._write_all(client)
             except FAILURES:
+                self._lost.set()
+            except Exception:
+                log.exception("writing to the bus failed", bus=self._where)
                 self._lost.set()
 
     async def _write_all(self, client: Client) -> None:

@@ -80,9 +80,7 @@ class Order:
             if len(room.early) < EARLY_MAX:
                 room.early[event.rev] = event
             if room.ring is not None and room.gap_timer is None:
-                room.gap_timer = asyncio.get_running_loop().call_later(
-                    GAP_WAIT_S, self._mind_the_gap, room
-                )
+                self._look_again(room, GAP_WAIT_S)
 
     def _show(self, room: Room, event: RoomEvent) -> None:
         self._hub.figures.events += 1
@@ -134,9 +132,7 @@ class Order:
             code = error.code if isinstance(error, HubbubError) else repr(error)
             log.warning("a gap could not be read", room=room.id, error=code)
             if room.early and room.gap_timer is None and room.id in self._hub.rooms:
-                room.gap_timer = asyncio.get_running_loop().call_later(
-                    1.0, self._mind_the_gap, room
-                )
+                self._look_again(room, AGAIN_AFTER_S)
 
     async def _close_gap(self, room: Room) -> None:
         """Read what is missing from the database, and show it. Raises HubbubError."""

@@ -1,15 +1,12 @@
 """Statements about who is a member of which room, and how far they have read."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, union_all, update
 
 from hubbub.store.accounts import Accounts
 from hubbub.store.sql import Sized, Sql
 from hubbub.store.tables import members, mentions, rooms, users
-
-if TYPE_CHECKING:
-    from hubbub.store.rooms import RoomRow
 
 MEMBER_COLUMNS = (members.c.role, members.c.read_seq, members.c.notify, members.c.hidden)
 
@@ -147,19 +144,19 @@ class Members(Accounts):
         }
 
     def add_member(
-        self, room: "RoomRow", user_id: int, role: str, *, hidden: bool = False
+        self, room_pk: int, user_id: int, role: str, *, read_seq: int, hidden: bool = False
     ) -> tuple[int, int]:
-        """Make somebody a member who has read everything so far; the room's mrev and count."""
+        """Make somebody a member, who has read up to there; the room's mrev and count."""
         self.db.run(
             _ADD_MEMBER,
-            room_pk=room.pk,
+            room_pk=room_pk,
             user_id=user_id,
             role=role,
-            read_seq=room.seq,
+            read_seq=read_seq,
             hidden=int(hidden),
             joined_at=self.now,
         )
-        return self._count_members(room.pk, 1)
+        return self._count_members(room_pk, 1)
 
     def remove_member(self, room_pk: int, user_id: int) -> tuple[int, int]:
         self.db.run(_REMOVE_MEMBER, room=room_pk, user=user_id)

@@ -5,6 +5,7 @@ import logging
 import signal
 
 import pytest
+from nats.aio.client import Client
 
 from hubbub.live.nats import NatsBus
 from tests.support.nats import Nats
@@ -44,3 +45,26 @@ async def test_a_stop_in_the_middle_of_a_heartbeat_is_clean_and_sends_what_was_p
     await until(lambda: heard[-1] == b"goodbye")
     await other.stop()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_whatever_the_library_meets_the_bus_is_looked_for_again(
+    nats: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = NatsBus(nats.url(), "patient")
+    await bus.start()
+    connect, tried = bus._connect, 0
+
+    async def fail_once() -> Client:
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            raise RuntimeError("nobody thought of this")
+        return await connect()
+
+    monkeypatch.setattr(bus, "_connect", fail_once)
+    nats.kill()
+    await until(lambda: not bus.is_connected)
+    await asyncio.to_thread(nats.start)
+    await until(lambda: bus.is_connected)
+    assert tried >= 2
+    await bus.stop()

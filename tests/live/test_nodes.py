@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hubbub.live import company, nodes, order, presence
 from hubbub.live.client import Client
-from hubbub.model.outcome import AccountChanged, RoomGone, SessionsEnded
+from hubbub.model.outcome import AccountChanged, Heads, RoomGone, SessionsEnded
 from tests.support.hall import door, events, forget, lines, turn
 from tests.support.nodes import Node, Table, Wire, fates, kept, known, own_rev
 from tests.support.waiting import until
@@ -142,6 +142,31 @@ async def test_while_the_database_is_away_nothing_breaks_and_then_all_comes(
         await asyncio.sleep(0.05)
         table.is_down = False
         one.post("after all")
+        await until(lambda: known(bo) == kept(table))
+
+
+async def test_a_bug_in_comparing_or_looking_around_does_not_end_it(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo = await two.come("bo")
+        bugs: list[str] = []
+
+        def heads(*_: object) -> Heads:
+            bugs.append("heads")
+            raise RuntimeError("a bug")
+
+        def look_around(_: float) -> None:
+            bugs.append("look")
+            raise RuntimeError("a bug")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(table, "heads", heads)
+            patched.setattr(two.nodes.company, "_look_around", look_around)
+            await until(lambda: {"heads", "look"} <= set(bugs))
+        wire.fate = lambda: 0
+        one.post("lost on the bus")
         await until(lambda: known(bo) == kept(table))
 
 

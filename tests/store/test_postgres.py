@@ -288,6 +288,19 @@ def own_postgres() -> Iterator[Postgres]:
     server.close()
 
 
+@pytest.fixture
+async def own_node(own_postgres: Postgres) -> AsyncIterator[tuple[Node, Actor]]:
+    """A node on it that has written and read already, and somebody who may post."""
+    url = own_postgres.url(own_postgres.database())
+    Database(url).migrate()
+    node = Node(url, "one")
+    await node.ledger.submit(OPERATOR, Prepare(shared=True))
+    ana = await node.account("ana")
+    await node.ledger.read(lambda tx: tx.total_rev())
+    yield node, ana
+    await node.ledger.close()
+
+
 async def settled(node: Node, actor: Actor, nonce: str) -> Posted:
     """What a client does: again with the same nonce, until there is an answer."""
     while True:
@@ -298,32 +311,21 @@ async def settled(node: Node, actor: Actor, nonce: str) -> Posted:
 
 
 async def test_what_begins_after_a_restart_meets_no_broken_connection(
-    own_postgres: Postgres,
+    own_postgres: Postgres, own_node: tuple[Node, Actor]
 ) -> None:
-    url = own_postgres.url(own_postgres.database())
-    Database(url).migrate()
-    node = Node(url, "one")
-    await node.ledger.submit(OPERATOR, Prepare(shared=True))
-    ana = await node.account("ana")
-    await node.ledger.read(lambda tx: tx.total_rev())
+    node, ana = own_node
     await asyncio.to_thread(own_postgres.stop)
     await asyncio.to_thread(own_postgres.start)
     # Nothing has been sent over the old connections, so it is sure that nothing was done.
     assert (await node.post(ana, "hi")).seq == 1
     assert await node.ledger.read(lambda tx: tx.total_rev()) == 1
-    await node.ledger.close()
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_after_a_restart_of_postgresql_all_goes_on_and_nothing_is_said_twice(
-    own_postgres: Postgres, how: str
+    own_postgres: Postgres, own_node: tuple[Node, Actor], how: str
 ) -> None:
-    url = own_postgres.url(own_postgres.database())
-    Database(url).migrate()
-    node = Node(url, "one")
-    await node.ledger.submit(OPERATOR, Prepare(shared=True))
-    ana = await node.account("ana")
-    await node.ledger.read(lambda tx: tx.total_rev())
+    node, ana = own_node
     acknowledged: dict[str, int] = {}
     stopping = asyncio.Event()
 
@@ -348,4 +350,3 @@ async def test_after_a_restart_of_postgresql_all_goes_on_and_nothing_is_said_twi
     kept = await node.ledger.read(lambda tx: tx.messages_after(room.pk, 0, 1_000_000))
     assert [message.seq for message in kept] == list(range(1, room.seq + 1))
     assert {message.nonce: message.seq for message in kept} == acknowledged
-    await node.ledger.close()

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,28 +18,31 @@ from urllib.parse import quote
 
 import psycopg
 
+from tests.support.program import Program
 from tests.support.server import HOST, free_port
 
 USER, PASSWORD = "hubbub", "a pass/word?"
 NOBODY = 65_534
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30
-POLL_S = 0.02
 
 
-class Postgres:
+class Postgres(Program):
     """One PostgreSQL server; ``url`` names a database in it.
 
     Not ``durable`` unless asked for: what that guards against, a loss of power, no test brings.
     """
 
+    # A fast shutdown: connections are cut, what was not committed is undone.
+    ENDS_BY = signal.SIGINT
+    # An immediate one: no checkpoint, no goodbye, but its own processes end as well.
+    DIES_BY = signal.SIGQUIT
+
     def __init__(self, *, durable: bool = False) -> None:
+        super().__init__()
         self._durable = durable
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="hubbub-postgres-"))
         self._data = self.folder / "data"
         self._log = self.folder / "log"
-        self._process: subprocess.Popen[bytes] | None = None
         self._made = 0
         if _user() is not None:
             os.chown(self.folder, NOBODY, NOBODY)
@@ -75,7 +77,10 @@ class Postgres:
         return self._log.read_text(errors="replace")
 
     def start(self) -> "Postgres":
-        assert self._process is None, "it runs already"
+        self._started(self._launch, self._answers, lambda: self.log)
+        return self
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
         options = {
             "listen_addresses": HOST,
             "port": str(self.port),
@@ -86,7 +91,7 @@ class Postgres:
         }
         given = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [_binaries() / "postgres", "-D", self._data, *given],
                 user=_user(),
                 group=_user(),
@@ -96,12 +101,6 @@ class Postgres:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            assert self._process.poll() is None, f"PostgreSQL ended:\n{self.log}"
-            assert time.monotonic() < deadline, f"PostgreSQL is not ready:\n{self.log}"
-            time.sleep(POLL_S)
-        return self
 
     def _answers(self) -> bool:
         try:
@@ -125,32 +124,6 @@ class Postgres:
 
     def drop(self, database: str) -> None:
         self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-
-    @property
-    def pid(self) -> int:
-        assert self._process
-        return self._process.pid
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
-
-    def stop(self) -> None:
-        """A fast shutdown: connections are cut, what was not committed is undone."""
-        self.signal(signal.SIGINT)
-        self._wait()
-
-    def kill(self) -> None:
-        """The plug. A no-op if it does not run."""
-        if self._process is not None:
-            # An immediate shutdown: no checkpoint, no goodbye, but its own processes end as well.
-            self.signal(signal.SIGQUIT)
-            self._wait()
-
-    def _wait(self) -> None:
-        assert self._process
-        self._process.wait(STOP_TIMEOUT_S)
-        self._process = None
 
     def close(self) -> None:
         """Stop it and remove what it kept."""
