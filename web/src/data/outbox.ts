@@ -4,7 +4,7 @@
  * safe. An error that trying again will not mend stops its message and leaves it to the person.
  */
 
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import { answer, done, eraseDatabase, openDatabase } from './database';
 import { Disconnected, Refused, type Fields, type MessageKind, type Ok } from './protocol';
 
 export interface Draft {
@@ -22,10 +22,6 @@ export interface Pending extends Draft {
   failed: string | null;
   /** The server has it; its own copy is about to take this one's place. */
   sent: boolean;
-}
-
-interface Schema extends DBSchema {
-  outbox: { key: number; value: Pending & { order?: number }; indexes: { nonce: string } };
 }
 
 type News = { changed: true } | { sent: string };
@@ -62,7 +58,7 @@ export class Outbox {
   #done = new Set<string>();
 
   private constructor(
-    private readonly db: IDBPDatabase<Schema>,
+    private readonly db: IDBDatabase,
     private readonly name: string,
     private readonly sender: Sender,
     private readonly changed: () => void,
@@ -79,12 +75,9 @@ export class Outbox {
     exclusively: Exclusively = withLock,
   ): Promise<Outbox> {
     const name = databaseName(user);
-    const db = await openDB<Schema>(name, 1, {
-      upgrade(fresh) {
-        const store = fresh.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
-        store.createIndex('nonce', 'nonce', { unique: true });
-      },
-      blocking: (_old, _new, event) => (event.target as IDBDatabase).close(),
+    const db = await openDatabase(name, (fresh) => {
+      const store = fresh.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
+      store.createIndex('nonce', 'nonce', { unique: true });
     });
     const outbox = new Outbox(db, name, sender, changed, exclusively);
     await outbox.#reload();
@@ -96,7 +89,7 @@ export class Outbox {
     const pending: Pending = { ...draft, nonce: newNonce(), at, failed: null, sent: false };
     this.#show([...this.items, pending]);
     try {
-      await this.db.add('outbox', { ...pending });
+      await this.#write((table) => table.add({ ...pending }));
     } catch (error) {
       // The disk is full, say: who wrote it still has the text, and nothing will send this row.
       this.#show(this.items.filter((item) => item.nonce !== pending.nonce));
@@ -152,14 +145,14 @@ export class Outbox {
 
   async #sendAll(): Promise<void> {
     if (!this.sender.isReady()) return;
-    const waiting = await this.db.getAll('outbox');
+    const waiting = await this.#kept();
     const rooms = new Set(waiting.map((item) => item.room));
     await Promise.all([...rooms].map((room) => this.#sendRoom(room)));
   }
 
   async #sendRoom(room: string): Promise<void> {
     while (this.sender.isReady()) {
-      const waiting = await this.db.getAll('outbox');
+      const waiting = await this.#kept();
       const next = waiting.find((item) => item.room === room && item.failed === null);
       if (!next) return;
       if (!(await this.#sendOne(next))) return;
@@ -199,19 +192,28 @@ export class Outbox {
   }
 
   async #put(nonce: string, news: Partial<Pending>): Promise<void> {
-    const tx = this.db.transaction('outbox', 'readwrite');
-    const item = await tx.store.index('nonce').get(nonce);
-    if (item) await tx.store.put({ ...item, ...news });
-    await tx.done;
+    await this.#write(async (table) => {
+      const item = await answer<Pending | undefined>(table.index('nonce').get(nonce));
+      if (item) table.put({ ...item, ...news });
+    });
     this.#show(this.items.map((known) => (known.nonce === nonce ? { ...known, ...news } : known)));
     this.#tell({ changed: true });
   }
 
   async #erase(nonce: string): Promise<void> {
+    await this.#write(async (table) => {
+      const key = await answer(table.index('nonce').getKey(nonce));
+      if (key !== undefined) table.delete(key);
+    });
+  }
+
+  #kept(): Promise<Pending[]> {
+    return answer<Pending[]>(this.db.transaction('outbox').objectStore('outbox').getAll());
+  }
+
+  async #write(how: (table: IDBObjectStore) => unknown): Promise<void> {
     const tx = this.db.transaction('outbox', 'readwrite');
-    const key = await tx.store.index('nonce').getKey(nonce);
-    if (key !== undefined) await tx.store.delete(key);
-    await tx.done;
+    await Promise.all([how(tx.objectStore('outbox')), done(tx)]);
   }
 
   async #hear(news: News): Promise<void> {
@@ -220,7 +222,7 @@ export class Outbox {
   }
 
   async #reload(): Promise<void> {
-    const kept = await this.db.getAll('outbox');
+    const kept = await this.#kept();
     const sent = this.items.filter((item) => item.sent);
     const over = new Set([...this.#done, ...sent.map((item) => item.nonce)]);
     const waiting = kept.filter((item) => !over.has(item.nonce));
@@ -238,7 +240,7 @@ export class Outbox {
 }
 
 export async function eraseOutbox(user: string): Promise<void> {
-  await deleteDB(databaseName(user));
+  await eraseDatabase(databaseName(user));
 }
 
 function postOf(item: Pending): Fields<'post'> {

@@ -6,7 +6,7 @@
  * a newer state, and a room's `have` is written together with everything up to it.
  */
 
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from 'idb';
+import { answer, done, eraseDatabase, openDatabase } from './database';
 import type { Me, Person, ServerInfo } from './protocol';
 import { EMPTY, type Message, type RoomState, type State } from './state';
 
@@ -31,14 +31,7 @@ interface Mine {
   server: ServerInfo;
 }
 
-interface Schema extends DBSchema {
-  rooms: { key: string; value: SavedRoom };
-  messages: { key: [string, number]; value: Message };
-  people: { key: string; value: Person };
-  mine: { key: 'mine'; value: Mine };
-}
-
-type Writing = IDBPTransaction<Schema, ('rooms' | 'messages' | 'people' | 'mine')[], 'readwrite'>;
+const TABLES = ['rooms', 'messages', 'people', 'mine'];
 
 export function cacheName(epoch: string, user: string): string {
   return `${PREFIX}:${user}:${epoch}`;
@@ -50,7 +43,7 @@ export class Store {
   #saved: State | null = null;
   #writing: Promise<void> = Promise.resolve();
 
-  #db: Promise<IDBPDatabase<Schema>>;
+  #db: Promise<IDBDatabase>;
   readonly name: string;
 
   constructor(
@@ -58,15 +51,11 @@ export class Store {
     readonly user: string,
   ) {
     this.name = cacheName(epoch, user);
-    this.#db = openDB<Schema>(this.name, 1, {
-      upgrade(fresh) {
-        fresh.createObjectStore('rooms', { keyPath: 'room' });
-        fresh.createObjectStore('messages', { keyPath: ['room', 'seq'] });
-        fresh.createObjectStore('people', { keyPath: 'name' });
-        fresh.createObjectStore('mine');
-      },
-      // Another tab wants it deleted (signed out) or upgraded: let go.
-      blocking: (_old, _new, event) => (event.target as IDBDatabase).close(),
+    this.#db = openDatabase(this.name, (fresh) => {
+      fresh.createObjectStore('rooms', { keyPath: 'room' });
+      fresh.createObjectStore('messages', { keyPath: ['room', 'seq'] });
+      fresh.createObjectStore('people', { keyPath: 'name' });
+      fresh.createObjectStore('mine');
     });
     this.#db.catch(reportLost);
   }
@@ -74,16 +63,16 @@ export class Store {
   /** What was kept, onto an empty state. */
   async load(onto: State): Promise<State> {
     const db = await this.#db;
-    const tx = db.transaction(['rooms', 'messages', 'people', 'mine']);
+    const tx = db.transaction(TABLES);
     const [saved, people, mine] = await Promise.all([
-      tx.objectStore('rooms').getAll(),
-      tx.objectStore('people').getAll(),
-      tx.objectStore('mine').get('mine'),
+      answer<SavedRoom[]>(tx.objectStore('rooms').getAll()),
+      answer<Person[]>(tx.objectStore('people').getAll()),
+      answer<Mine | undefined>(tx.objectStore('mine').get('mine')),
     ]);
     const rooms = await Promise.all(
       saved.map(async (room) => {
-        const messages = await tx.objectStore('messages').getAll(pageBefore(room, SHOWN_AT_START));
-        return restored(room, messages);
+        const range = pageBefore(room, SHOWN_AT_START);
+        return restored(room, await answer<Message[]>(tx.objectStore('messages').getAll(range)));
       }),
     );
     const state: State = {
@@ -123,38 +112,42 @@ export class Store {
     this.#queue = [];
     this.#saved = state;
     const db = await this.#db;
-    const tx = db.transaction(['rooms', 'messages', 'people', 'mine'], 'readwrite');
+    const tx = db.transaction(TABLES, 'readwrite');
     // One after the other: what is newer is decided by what is there.
     for (const entry of queue) await writeEntry(tx, entry);
     for (const room of state.rooms.values()) {
-      if (before?.rooms.get(room.room) !== room) void tx.objectStore('rooms').put(savedOf(room));
+      if (before?.rooms.get(room.room) !== room) tx.objectStore('rooms').put(savedOf(room));
     }
     for (const name of before?.rooms.keys() ?? []) {
-      if (!state.rooms.has(name)) void eraseRoom(tx, name);
+      if (!state.rooms.has(name)) eraseRoom(tx, name);
     }
     for (const person of state.people.values()) {
-      if (before?.people.get(person.name) !== person) void tx.objectStore('people').put(person);
+      if (before?.people.get(person.name) !== person) tx.objectStore('people').put(person);
     }
     if (state.me && state.server && (before?.me !== state.me || before.server !== state.server)) {
-      void tx.objectStore('mine').put({ me: state.me, server: state.server }, 'mine');
+      tx.objectStore('mine').put({ me: state.me, server: state.server }, 'mine');
     }
-    await tx.done;
+    await done(tx);
   }
 
   /** Kept messages right before one of them, for reading without a network. */
   async before(room: string, seq: number, limit: number): Promise<Message[]> {
     const range = IDBKeyRange.bound([room, seq - limit], [room, seq - 1]);
-    const db = await this.#db;
-    return runUpTo(await db.getAll('messages', range), seq - 1);
+    const messages = (await this.#db).transaction('messages').objectStore('messages');
+    return runUpTo(await answer<Message[]>(messages.getAll(range)), seq - 1);
   }
 
   /** Let go of what lies far back. */
   async prune(): Promise<void> {
     const db = await this.#db;
-    const rooms = await db.getAll('rooms');
-    for (const { room, lastSeq } of rooms) {
+    const table = db.transaction('rooms').objectStore('rooms');
+    for (const { room, lastSeq } of await answer<SavedRoom[]>(table.getAll())) {
       if (lastSeq === null || lastSeq <= KEPT_PER_ROOM) continue;
-      await db.delete('messages', IDBKeyRange.bound([room, 0], [room, lastSeq - KEPT_PER_ROOM]));
+      const tx = db.transaction('messages', 'readwrite');
+      tx.objectStore('messages').delete(
+        IDBKeyRange.bound([room, 0], [room, lastSeq - KEPT_PER_ROOM]),
+      );
+      await done(tx);
     }
   }
 
@@ -171,7 +164,7 @@ export async function eraseCaches(user: string, except: string | null = null): P
   const all = (await indexedDB.databases?.()) ?? [];
   const names = all.map((one) => one.name ?? '');
   const old = names.filter((name) => name.startsWith(`${PREFIX}:${user}:`) && name !== except);
-  await Promise.all(old.map((name) => deleteDB(name)));
+  await Promise.all(old.map(eraseDatabase));
 }
 
 function reportLost(error: unknown): void {
@@ -179,19 +172,19 @@ function reportLost(error: unknown): void {
   console.warn('Hubbub could not write to the browser’s database.', error);
 }
 
-async function writeEntry(tx: Writing, entry: Message | { clear: string }): Promise<void> {
+async function writeEntry(tx: IDBTransaction, entry: Message | { clear: string }): Promise<void> {
   const messages = tx.objectStore('messages');
   if ('clear' in entry) {
-    await messages.delete(wholeRoom(entry.clear));
+    messages.delete(wholeRoom(entry.clear));
     return;
   }
-  const known = await messages.get([entry.room, entry.seq]);
-  if (!known || known.rev < entry.rev) await messages.put(entry);
+  const known = await answer<Message | undefined>(messages.get([entry.room, entry.seq]));
+  if (!known || known.rev < entry.rev) messages.put(entry);
 }
 
-async function eraseRoom(tx: Writing, room: string): Promise<void> {
-  await tx.objectStore('rooms').delete(room);
-  await tx.objectStore('messages').delete(wholeRoom(room));
+function eraseRoom(tx: IDBTransaction, room: string): void {
+  tx.objectStore('rooms').delete(room);
+  tx.objectStore('messages').delete(wholeRoom(room));
 }
 
 function wholeRoom(room: string): IDBKeyRange {

@@ -1,0 +1,32 @@
+/** As much of IndexedDB as is needed here, with promises. */
+
+export function answer<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** Everything written in it is kept. */
+export function done(tx: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    tx.oncomplete = () => resolve();
+    tx.onabort = () => reject(tx.error);
+  });
+}
+
+export async function openDatabase(
+  name: string,
+  prepare: (fresh: IDBDatabase) => void,
+): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, 1);
+  request.onupgradeneeded = () => prepare(request.result);
+  const db = await answer(request);
+  // Another tab wants it deleted (signed out) or upgraded: let go.
+  db.onversionchange = () => db.close();
+  return db;
+}
+
+export async function eraseDatabase(name: string): Promise<void> {
+  await answer(indexedDB.deleteDatabase(name));
+}
