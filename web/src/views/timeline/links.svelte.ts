@@ -1,13 +1,13 @@
 /** Goes to the message that the address names, once for each time a link to it is followed. */
 
 import { tick, untrack } from 'svelte';
-import { words } from '../../app/language.svelte';
 import { router } from '../../app/router.svelte';
 import { session } from '../../app/session.svelte';
 import { speech } from '../../app/speech.svelte';
 import { attempt } from '../../app/trouble';
 import { shown } from '../../data/state';
 import type { Scrolling } from './scrolling.svelte';
+import { actWords } from './words';
 
 const SHOWN_FOR_MS = 2_400;
 
@@ -56,7 +56,7 @@ export class Links {
     const isDone = await attempt(() => session.here.history.around(room, seq));
     if (isDone && isShown(room, seq)) return;
     // Whoever has gone on meanwhile does not want to hear of it.
-    if (scrolling.giveUp(goal) && isDone) speech.alert(words().timeline.notHere);
+    if (scrolling.giveUp(goal) && isDone) speech.alert(actWords().notHere);
   }
 
   #reach(seq: number, takesFocus: boolean): boolean {

@@ -1,12 +1,14 @@
 /** Has what others say in the room on screen read out. */
 
 import { Announcer } from '../../app/announce';
-import { words } from '../../app/language.svelte';
 import { titleOf } from '../../app/naming';
 import { session } from '../../app/session.svelte';
 import { speech } from '../../app/speech.svelte';
 import type { Message as WireMessage } from '../../data/protocol';
 import { displayName, type RoomState } from '../../data/state';
+import { formattingWords } from '../composer/words';
+import { veiled } from '../text/plain';
+import { actWords } from './words';
 
 let announcer: Announcer | null = null;
 let listensTo: string | null = null;
@@ -21,7 +23,8 @@ export function hear(message: WireMessage, room: RoomState): void {
     listensTo = room.room;
   }
   const name = displayName(session.here.state, message.by);
-  announcer?.hear({ kind: message.kind ?? 'text', name, text: message.text ?? '' });
+  const text = veiled(message.text ?? '', `(${formattingWords().spoiler})`);
+  announcer?.hear({ kind: message.kind ?? 'text', name, text });
 }
 
 function announcerOf(room: RoomState): Announcer {
@@ -29,10 +32,10 @@ function announcerOf(room: RoomState): Announcer {
     say: (text) => {
       if (session.chat?.state.open === room.room) speech.announce(text);
     },
-    one: ({ kind, name, text }) => words().timeline[kind === 'me' ? 'does' : 'spoken'](name, text),
+    one: ({ kind, name, text }) => actWords()[kind === 'me' ? 'does' : 'spoken'](name, text),
     many: (count) => {
       const title = titleOf(session.state, room);
-      const t = words().timeline;
+      const t = actWords();
       return room.kind === 'direct' ? t.spokenManyWith(count, title) : t.spokenMany(count, title);
     },
   });

@@ -5,8 +5,6 @@ import { composer } from './composer';
 import { details } from './details';
 import { errors } from './errors';
 import { rooms } from './rooms';
-import { status } from './status';
-import { text } from './text';
 import { timeline } from './timeline';
 import type { Words } from '../en';
 
@@ -16,8 +14,6 @@ export const de: Words = {
   details,
   errors,
   rooms,
-  status,
-  text,
   timeline,
 };
 

@@ -1,11 +1,9 @@
-import type { Words } from '../en';
+import type { StatusWords } from '../en/status';
 
-export const status: Words['status'] = {
+export const status: StatusWords = {
   reconnecting: 'Verbindung wird wiederhergestellt …',
   offline: 'Du bist offline. Nachrichten werden gesendet, sobald du wieder online bist.',
   kept: 'Du siehst, was dein Gerät vom letzten Mal behalten hat.',
-  newVersion: 'Eine neue Version ist da.',
-  reload: 'Neu laden und aktualisieren',
   notNow: 'Nicht jetzt',
   dismiss: 'Ausblenden',
   room: (title) => `#${title}`,

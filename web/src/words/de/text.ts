@@ -1,6 +1,6 @@
-import type { Words } from '../en';
+import type { TextWords } from '../en/text';
 
-export const text: Words['text'] = {
+export const text: TextWords = {
   code: 'Code',
   codeIn: (language) => (language ? `Code, ${language}` : 'Code'),
   copyCode: 'Code kopieren',

@@ -11,4 +11,6 @@ export const common = {
   away: 'away',
   offline: 'offline',
   tryAgain: 'Try again',
+  newVersion: 'A new version is here.',
+  reload: 'Reload to update',
 };

@@ -5,8 +5,6 @@ import { composer } from './composer';
 import { details } from './details';
 import { errors } from './errors';
 import { rooms } from './rooms';
-import { status } from './status';
-import { text } from './text';
 import { timeline } from './timeline';
 
 export const en = {
@@ -15,8 +13,6 @@ export const en = {
   details,
   errors,
   rooms,
-  status,
-  text,
   timeline,
 };
 

@@ -1,9 +1,8 @@
+/** How the connection is, and the titles of the page. */
 export const status = {
   reconnecting: 'Reconnecting…',
   offline: 'You’re offline. Messages will send when you’re back.',
   kept: 'This is what your device kept from last time.',
-  newVersion: 'A new version is here.',
-  reload: 'Reload to update',
   notNow: 'Not now',
   dismiss: 'Dismiss',
   /** Titles of the page. */
@@ -13,3 +12,5 @@ export const status = {
   withUnread: (title: string) => `• ${title}`,
   settings: 'Settings',
 };
+
+export type StatusWords = typeof status;

@@ -28,3 +28,5 @@ export const text = {
     9: 'Flags',
   },
 };
+
+export type TextWords = typeof text;

@@ -1,9 +1,4 @@
-import { pluralIn } from '../plural';
-
-const plural = pluralIn('en');
-
-const messages = (count: number) =>
-  plural(count, { one: '# new message', other: '# new messages' });
+/** What every message shows; what is done with messages is in `acts.ts`, and comes with that. */
 
 export const timeline = {
   messages: 'Messages',
@@ -11,40 +6,7 @@ export const timeline = {
   edited: 'edited',
   editedAt: (when: string) => `Edited on ${when}`,
   deleted: 'This message was deleted.',
-  repliesTo: (name: string) => `Reply to ${name}`,
-  quoteDeleted: 'A message that was deleted',
-  quoteMissing: 'An earlier message',
-  quoteFinding: 'Looking for the message…',
-  sending: 'Sending…',
-  waiting: 'Waiting for the connection',
-  failed: (reason: string) => `Not sent. ${reason}`,
-  retry: 'Retry',
-  loading: 'Loading messages…',
   beginning: (room: string) => `This is the beginning of #${room}`,
   beginningWith: (people: string) => `This is the beginning of your conversation with ${people}`,
-  empty: 'Nothing has been said here yet.',
-  writeFirst: 'Write the first message',
-  notKept: 'What was said here will show once you are connected.',
-  older: 'You are looking at older messages',
-  latest: 'Jump to latest',
-  below: messages,
-  notHere: 'That message is not in this room.',
-  spoken: (name: string, text: string) => `${name}: ${text}`,
-  does: (name: string, text: string) => `${name} ${text}`,
-  spokenMany: (count: number, room: string) => `${messages(count)} in #${room}`,
-  spokenManyWith: (count: number, people: string) => `${messages(count)} from ${people}`,
-  reply: 'Reply',
   more: 'More actions',
-  edit: 'Edit',
-  deleteItem: 'Delete',
-  copyText: 'Copy text',
-  copyLink: 'Copy link',
-  linkCopied: 'Link copied',
-  textCopied: 'Text copied',
-  notCopied: 'Your browser did not allow that to be copied.',
-  markUnread: 'Mark as unread',
-  markedUnread: 'Marked as unread',
-  deleteTitle: 'Delete this message?',
-  deleteText: 'Nobody will be able to read it any more. This cannot be undone.',
-  deleteDone: 'Message deleted',
 };

@@ -1,0 +1,9 @@
+/** The words about the connection, in every language: they come with what shows it. */
+
+import { language, type Language } from '../../app/language.svelte';
+import { status as de } from '../../words/de/status';
+import { status as en, type StatusWords } from '../../words/en/status';
+
+const STATUS: Record<Language, StatusWords> = { en, de };
+
+export const statusWords = (): StatusWords => STATUS[language.current];

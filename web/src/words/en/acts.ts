@@ -1,0 +1,46 @@
+/** What is said of messages now and then, and what can be done with them. */
+
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('en');
+
+const messages = (count: number) =>
+  plural(count, { one: '# new message', other: '# new messages' });
+
+export const acts = {
+  repliesTo: (name: string) => `Reply to ${name}`,
+  quoteDeleted: 'A message that was deleted',
+  quoteMissing: 'An earlier message',
+  quoteFinding: 'Looking for the message…',
+  sending: 'Sending…',
+  waiting: 'Waiting for the connection',
+  failed: (reason: string) => `Not sent. ${reason}`,
+  retry: 'Retry',
+  loading: 'Loading messages…',
+  empty: 'Nothing has been said here yet.',
+  writeFirst: 'Write the first message',
+  notKept: 'What was said here will show once you are connected.',
+  older: 'You are looking at older messages',
+  latest: 'Jump to latest',
+  below: messages,
+  notHere: 'That message is not in this room.',
+  spoken: (name: string, text: string) => `${name}: ${text}`,
+  does: (name: string, text: string) => `${name} ${text}`,
+  spokenMany: (count: number, room: string) => `${messages(count)} in #${room}`,
+  spokenManyWith: (count: number, people: string) => `${messages(count)} from ${people}`,
+  reply: 'Reply',
+  edit: 'Edit',
+  deleteItem: 'Delete',
+  copyText: 'Copy text',
+  copyLink: 'Copy link',
+  linkCopied: 'Link copied',
+  textCopied: 'Text copied',
+  notCopied: 'Your browser did not allow that to be copied.',
+  markUnread: 'Mark as unread',
+  markedUnread: 'Marked as unread',
+  deleteTitle: 'Delete this message?',
+  deleteText: 'Nobody will be able to read it any more. This cannot be undone.',
+  deleteDone: 'Message deleted',
+};
+
+export type ActWords = typeof acts;
