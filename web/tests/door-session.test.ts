@@ -58,6 +58,9 @@ async function fresh() {
   return (await import('../src/app/session.svelte')).session;
 }
 
+/** The ways in and out of the session made last. */
+const door = () => import('../src/app/door');
+
 async function keptDatabases(): Promise<string[]> {
   const all = await indexedDB.databases();
   return all.map((one) => one.name ?? '').filter((name) => name.startsWith('hubbub'));
@@ -96,7 +99,7 @@ test('signing out leaves nothing of the account, and what is nobody’s', async 
   await session.here.post({ room: 'lobby', text: 'not sent', kind: 'text', replyTo: null });
   expect((await keptDatabases()).sort()).toEqual(['hubbub-cache:ana:e1', 'hubbub-outbox:ana']);
 
-  await session.signOut();
+  await (await door()).signOut();
   expect(await keptDatabases()).toEqual([]);
   expect(Object.keys(localStorage).sort()).toEqual(['another.page', 'hubbub.language', 'hubbub.theme']);
   expect(reload).toHaveBeenCalledOnce();
@@ -114,7 +117,7 @@ test('a server that refuses to end the session leaves everything as it is', asyn
   server({ 'POST /api/sign-out': () => ({ status: 503, body: { code: 'busy', detail: 'Busy.' } }) });
   const session = await fresh();
   await session.start();
-  await expect(session.signOut()).rejects.toMatchObject({ code: 'busy' });
+  await expect((await door()).signOut()).rejects.toMatchObject({ code: 'busy' });
   expect(localStorage.getItem('hubbub.session')).not.toBeNull();
   expect(reload).not.toHaveBeenCalled();
   await session.here.stop();
@@ -125,7 +128,7 @@ test('signed out without the server: erased at once, ended before anything else 
   server({});
   const session = await fresh();
   await session.start();
-  await session.signOut({ server: false });
+  await (await door()).signOut({ server: false });
   expect(await keptDatabases()).toEqual([]);
   expect(leaving.isDue).toBe(true);
 
@@ -174,7 +177,7 @@ test('a guest who gets an account leaves nothing of the guest', async () => {
   const session = await fresh();
   await session.start();
   expect(session.isGuest).toBe(true);
-  await session.signUp({ name: 'gus', password: 'three words do' });
+  await (await door()).signUp({ name: 'gus', password: 'three words do' });
   expect(session.user).toBe('gus');
   expect(session.isGuest).toBe(false);
   expect((await keptDatabases()).join()).not.toContain('~gus');
@@ -190,10 +193,10 @@ test('a new owner is asked before going in', async () => {
   });
   const session = await fresh();
   await session.start();
-  await session.signUp({ name: 'olivia', password: 'three words do' });
+  await (await door()).signUp({ name: 'olivia', password: 'three words do' });
   expect(session.phase).toBe('out');
   expect(session.newOwner?.name).toBe('olivia');
-  await session.goIn();
+  await (await door()).goIn();
   expect(session.phase).toBe('in');
   expect(session.user).toBe('olivia');
   await session.here.stop();

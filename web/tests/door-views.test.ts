@@ -1,13 +1,15 @@
 import { flushSync, mount, tick, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dialogs } from '../src/app/dialogs.svelte';
+import * as door from '../src/app/door';
 import { session } from '../src/app/session.svelte';
-import { Unreachable } from '../src/data/api';
 import type { Pending } from '../src/data/outbox';
-import { Refused } from '../src/data/protocol';
+import { Refused, Unreachable } from '../src/data/protocol';
 import SignIn from '../src/views/door/SignIn.svelte';
 import SignUp from '../src/views/door/SignUp.svelte';
 import SignOut from '../src/views/settings/SignOut.svelte';
+
+vi.mock('../src/app/door', { spy: true });
 
 let shown: Record<string, unknown> | null = null;
 
@@ -45,11 +47,11 @@ beforeEach(() => {
 afterEach(async () => {
   if (shown) await unmount(shown);
   shown = null;
-  vi.restoreAllMocks();
+  vi.resetAllMocks();
 });
 
 describe('signing out', () => {
-  const signOut = () => vi.spyOn(session, 'signOut').mockResolvedValue();
+  const signOut = () => vi.mocked(door.signOut).mockResolvedValue();
   const unsent = (nonce: string): Pending => ({
     nonce, room: 'lobby', text: 'hi', kind: 'text', replyTo: null, at: 0, failed: null, sent: false,
   });
@@ -88,7 +90,7 @@ describe('signing out', () => {
 });
 
 test('too many tries: for how long to wait', async () => {
-  vi.spyOn(session, 'signIn').mockRejectedValue(
+  vi.mocked(door.signIn).mockRejectedValue(
     new Refused({ code: 'rate_limited', message: 'Too fast.', retry_after: 7.2 }),
   );
   show(SignIn, {});
@@ -103,7 +105,7 @@ test('too many tries: for how long to wait', async () => {
 });
 
 test('a form with something wrong is not sent, and leads to the first of it', async () => {
-  const signUp = vi.spyOn(session, 'signUp').mockResolvedValue();
+  const signUp = vi.mocked(door.signUp).mockResolvedValue();
   show(SignUp, { invite: 'c0de' });
   const [name, , password] = all<HTMLInputElement>('input');
   type('username', 'ana');

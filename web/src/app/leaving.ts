@@ -1,19 +1,7 @@
-/** What this browser keeps goes when its person signs out; and a sign-out that waits for the server. */
-
-/** No word about the person, and a page that changes its looks at the door would surprise. */
-const STAYS: ReadonlySet<string> = new Set(['hubbub.theme', 'hubbub.language']);
+/** What one page leaves behind for the next when somebody signs out. */
 
 const LEAVING = 'hubbub.leaving';
 const GOODBYE = 'hubbub.goodbye';
-
-/** Everything outside the databases. */
-export function wipe(): void {
-  for (const storage of [localStorage, sessionStorage]) {
-    for (const key of Object.keys(storage)) {
-      if (key.startsWith('hubbub.') && !STAYS.has(key)) storage.removeItem(key);
-    }
-  }
-}
 
 /**
  * Somebody signed out while the server could not be reached. Only the server can clear the cookie,

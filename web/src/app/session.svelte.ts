@@ -1,14 +1,13 @@
 /** Who is here, and their chat as the views see it. */
 
-import * as api from '../data/api';
 import type { Chat, Connection } from '../data/chat';
 import { lastSession } from '../data/local';
 import type { Pending } from '../data/outbox';
-import { Refused, type Me, type Message as WireMessage, type ServerInfo } from '../data/protocol';
+import { Unreachable, type Me, type Message as WireMessage, type ServerInfo } from '../data/protocol';
 import type { Ending } from '../data/socket';
 import { INITIAL, type State } from '../data/state';
 import { dialogs } from './dialogs.svelte';
-import { goodbye, leaving, onOtherTab, wipe } from './leaving';
+import { goodbye, leaving, onOtherTab } from './leaving';
 import { isGuestName } from './naming';
 
 type Phase = 'starting' | 'out' | 'in';
@@ -18,6 +17,15 @@ type Farewell = 'ended' | 'ended-unsent' | 'no-guests' | 'signed-out';
 
 /** Whoever stands at the door does not need it yet: a file of its own. */
 const loadChat = () => import('../data/chat');
+/** And who is in does not need that any more. */
+const loadDoor = () => import('./door');
+
+function early(path: string): Promise<Response> {
+  const asked = fetch(path);
+  // Said by whoever reads it.
+  asked.catch(() => undefined);
+  return asked;
+}
 
 class Session {
   phase = $state.raw<Phase>('starting');
@@ -40,8 +48,9 @@ class Session {
   heard: (message: WireMessage) => void = () => undefined;
   /** Came in by a form of this page just now, not by what the browser had kept. */
   isFresh = false;
+  /** Is signing out. */
+  isLeaving = false;
   #scheduled: 'frame' | 'moment' | null = null;
-  #isLeaving = false;
 
   constructor() {
     onOtherTab({
@@ -57,69 +66,23 @@ class Session {
     if (goodbye.heard() && !leaving.isDue) this.farewell = 'signed-out';
     try {
       const last = lastSession();
-      if (last) await this.#enter(last.user);
+      if (last) await this.enter(last.user);
       else await this.#ask();
     } catch (error) {
-      if (!(error instanceof api.Unreachable)) console.error(error);
+      if (!(error instanceof Unreachable)) console.error(error);
       this.isUnreachable = true;
       this.phase = 'out';
     }
   }
 
   async #ask(): Promise<void> {
-    if (leaving.isDue) {
-      await api.signOut();
-      leaving.end();
-      this.farewell = 'signed-out';
-    }
-    const [about, mine] = await Promise.allSettled([api.about(), api.mine()]);
-    if (about.status === 'rejected') throw about.reason;
-    this.about = about.value;
-    this.isUnreachable = false;
-    if (mine.status === 'fulfilled') return this.#enter(mine.value.me.name);
-    const reason: unknown = mine.reason;
-    if (!(reason instanceof Refused) || reason.passes) throw reason;
-    this.phase = 'out';
+    // At once, while what reads the answers is on its way; but a sign-out that is due comes first.
+    const asked = leaving.isDue ? null : { about: early('/api/about'), mine: early('/api/me') };
+    await (await loadDoor()).ask(asked);
   }
 
   get isGuest(): boolean {
     return this.user !== null && isGuestName(this.user);
-  }
-
-  async signIn(name: string, password: string): Promise<void> {
-    const { me } = await api.signIn(name, password);
-    await this.#signedIn(me);
-  }
-
-  async signUp(account: api.NewAccount): Promise<void> {
-    const { me } = await api.signUp(account);
-    await this.#signedIn(me, me.role === 'owner');
-  }
-
-  async lookIn(name?: string): Promise<void> {
-    const { me } = await api.lookIn(name);
-    await this.#signedIn(me);
-  }
-
-  /**
-   * Sign out here, and erase what this browser kept of the person. Without the server, the session
-   * ends when this browser reaches it again.
-   */
-  async signOut({ server = true } = {}): Promise<void> {
-    this.#isLeaving = true;
-    try {
-      if (server) await api.signOut();
-    } catch (error) {
-      this.#isLeaving = false;
-      throw error;
-    }
-    await this.chat?.erase({ unsent: true });
-    wipe();
-    if (!server) leaving.begin();
-    goodbye.say();
-    // A fresh page: nothing of them stays in this one's memory.
-    history.replaceState(null, '', '/sign-in');
-    location.reload();
   }
 
   /** The chat; only for views that are shown when somebody is signed in. */
@@ -128,23 +91,7 @@ class Session {
     return this.chat;
   }
 
-  /** The new owner has answered, or will do so later. */
-  async goIn(): Promise<void> {
-    if (this.newOwner) await this.#enter(this.newOwner.name);
-  }
-
-  async #signedIn(me: Me, isNewOwner = false): Promise<void> {
-    this.isFresh = true;
-    leaving.end();
-    // A guest who gets an account is somebody else from here on.
-    await this.chat?.erase({ unsent: true });
-    if (!isNewOwner) return this.#enter(me.name);
-    this.#forget();
-    this.newOwner = me;
-    this.phase = 'out';
-  }
-
-  async #enter(user: string): Promise<void> {
+  async enter(user: string): Promise<void> {
     const module = await loadChat();
     const chat = new module.Chat(user, {
       changed: () => this.#schedule(),
@@ -155,7 +102,7 @@ class Session {
       ended: (ending) => void this.#ended(chat, ending),
       becameAnother: () => void this.#becameAnother(chat),
     });
-    this.#forget();
+    this.forget();
     this.chat = chat;
     this.user = user;
     this.phase = 'in';
@@ -164,16 +111,19 @@ class Session {
 
   async #ended(chat: Chat, ending: Ending): Promise<void> {
     // Of course it ends when one signs out.
-    if (this.#isLeaving) return;
+    if (this.isLeaving) return;
     const hasUnsent = chat.pending.some((item) => !item.sent);
     await chat.erase({ unsent: false });
     if (chat !== this.chat) return;
     const { server } = chat.state;
-    this.#forget();
+    this.forget();
     this.about = server;
     this.farewell = ending === 'policy' ? 'no-guests' : hasUnsent ? 'ended-unsent' : 'ended';
     this.phase = 'out';
-    void this.learn();
+    loadDoor().then(
+      ({ learn }) => learn(),
+      () => (this.isUnreachable = true),
+    );
   }
 
   /** The page of somebody else must not go on; and it would, if their name were kept as last. */
@@ -183,7 +133,7 @@ class Session {
   }
 
   /** Nobody is here. */
-  #forget(): void {
+  forget(): void {
     this.chat = null;
     this.user = null;
     this.newOwner = null;
@@ -194,16 +144,6 @@ class Session {
     this.farewell = null;
     this.isUnreachable = false;
     dialogs.close();
-  }
-
-  /** Ask the server about itself. */
-  async learn(): Promise<void> {
-    try {
-      this.about = await api.about();
-      this.isUnreachable = false;
-    } catch (error) {
-      if (!(error instanceof Refused)) this.isUnreachable = true;
-    }
   }
 
   /** Views follow once per frame; a hidden page has no frames, but has a title to keep right. */

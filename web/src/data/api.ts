@@ -2,6 +2,7 @@
 
 import {
   Refused,
+  Unreachable,
   type Fields,
   type Me,
   type Mine,
@@ -15,30 +16,20 @@ interface Problem extends Partial<Refusal> {
   detail?: string;
 }
 
-/** The server could not be reached at all. */
-export class Unreachable extends Error {
-  constructor(cause: unknown) {
-    super('The server could not be reached.', { cause });
-    this.name = 'Unreachable';
-  }
+function call<T>(method: string, path: string, body: object): Promise<T> {
+  const headers = { 'Content-Type': 'application/json' };
+  return read(fetch(path, { method, headers, body: JSON.stringify(body) }));
 }
 
-async function call<T>(method: string, path: string, body?: object): Promise<T> {
-  const response = await reach(path, {
-    method,
-    credentials: 'same-origin',
-    ...(body && {
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
-    }),
-  });
+async function read<T>(asked: Promise<Response>): Promise<T> {
+  const response = await reach(asked);
   if (response.ok) return (await response.json()) as T;
   throw refusalOf(response, await response.json().catch(() => ({})) as Problem);
 }
 
-async function reach(path: string, init: RequestInit): Promise<Response> {
+async function reach(asked: Promise<Response>): Promise<Response> {
   try {
-    return await fetch(path, init);
+    return await asked;
   } catch (error) {
     throw new Unreachable(error);
   }
@@ -52,8 +43,9 @@ function refusalOf(response: Response, problem: Problem): Refused {
   });
 }
 
-export const about = () => call<ServerInfo>('GET', '/api/about');
-export const mine = () => call<Mine>('GET', '/api/me');
+// The page may have asked for these already.
+export const about = (asked = fetch('/api/about')) => read<ServerInfo>(asked);
+export const mine = (asked = fetch('/api/me')) => read<Mine>(asked);
 
 export interface NewAccount {
   name: string;
@@ -75,13 +67,3 @@ export const updateServer = (fields: Fields<'update_server'>) =>
   call<ServerInfo>('PATCH', '/api/server', fields);
 export const createInvite = (fields: Fields<'create_invite'>) =>
   call<Ok<'create_invite'>>('POST', '/api/invites', fields);
-
-/** Whether this browser has a session that is still good; unknown counts as yes. */
-export async function hasSession(): Promise<boolean> {
-  try {
-    await mine();
-    return true;
-  } catch (error) {
-    return !(error instanceof Refused && error.code === 'sign_in_required');
-  }
-}

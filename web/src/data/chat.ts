@@ -5,7 +5,7 @@
  * methods here; what these bring about comes back through the same door.
  */
 
-import { hasSession } from './api';
+import { hasSession } from './alive';
 import { eraseDrafts, lastSession, rememberSession } from './local';
 import { ReadMarkers } from './markers';
 import { eraseOutbox, Outbox, type Draft, type Pending } from './outbox';

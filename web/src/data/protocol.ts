@@ -289,6 +289,14 @@ export class Disconnected extends Error {
   }
 }
 
+/** The server could not be reached at all. */
+export class Unreachable extends Error {
+  constructor(cause: unknown) {
+    super('The server could not be reached.', { cause });
+    this.name = 'Unreachable';
+  }
+}
+
 export type ServerFrame =
   | ServerEvent
   | { re: number; ok: unknown }

@@ -1,0 +1,102 @@
+/** The ways in and out: what is asked of the server at the door, and what signing out takes. */
+
+import * as api from '../data/api';
+import { Refused, type Me } from '../data/protocol';
+import { goodbye, leaving } from './leaving';
+import { session } from './session.svelte';
+
+/** No word about the person, and a page that changes its looks at the door would surprise. */
+const STAYS: ReadonlySet<string> = new Set(['hubbub.theme', 'hubbub.language']);
+
+export interface Asked {
+  about: Promise<Response>;
+  mine: Promise<Response>;
+}
+
+/** Find out from the server who is here; it may have been asked already. */
+export async function ask(asked: Asked | null): Promise<void> {
+  if (leaving.isDue) {
+    await api.signOut();
+    leaving.end();
+    session.farewell = 'signed-out';
+  }
+  const [about, mine] = await Promise.allSettled([api.about(asked?.about), api.mine(asked?.mine)]);
+  if (about.status === 'rejected') throw about.reason;
+  session.about = about.value;
+  session.isUnreachable = false;
+  if (mine.status === 'fulfilled') return session.enter(mine.value.me.name);
+  const reason: unknown = mine.reason;
+  if (!(reason instanceof Refused) || reason.passes) throw reason;
+  session.phase = 'out';
+}
+
+/** Ask the server about itself. */
+export async function learn(): Promise<void> {
+  try {
+    session.about = await api.about();
+    session.isUnreachable = false;
+  } catch (error) {
+    if (!(error instanceof Refused)) session.isUnreachable = true;
+  }
+}
+
+export async function signIn(name: string, password: string): Promise<void> {
+  const { me } = await api.signIn(name, password);
+  await signedIn(me);
+}
+
+export async function signUp(account: api.NewAccount): Promise<void> {
+  const { me } = await api.signUp(account);
+  await signedIn(me, me.role === 'owner');
+}
+
+export async function lookIn(name?: string): Promise<void> {
+  const { me } = await api.lookIn(name);
+  await signedIn(me);
+}
+
+async function signedIn(me: Me, isNewOwner = false): Promise<void> {
+  session.isFresh = true;
+  leaving.end();
+  // A guest who gets an account is somebody else from here on.
+  await session.chat?.erase({ unsent: true });
+  if (!isNewOwner) return session.enter(me.name);
+  session.forget();
+  session.newOwner = me;
+  session.phase = 'out';
+}
+
+/** The new owner has answered, or will do so later. */
+export async function goIn(): Promise<void> {
+  if (session.newOwner) await session.enter(session.newOwner.name);
+}
+
+/**
+ * Sign out here, and erase what this browser kept of the person. Without the server, the session
+ * ends when this browser reaches it again.
+ */
+export async function signOut({ server = true } = {}): Promise<void> {
+  session.isLeaving = true;
+  try {
+    if (server) await api.signOut();
+  } catch (error) {
+    session.isLeaving = false;
+    throw error;
+  }
+  await session.chat?.erase({ unsent: true });
+  wipe();
+  if (!server) leaving.begin();
+  goodbye.say();
+  // A fresh page: nothing of them stays in this one's memory.
+  history.replaceState(null, '', '/sign-in');
+  location.reload();
+}
+
+/** Everything outside the databases. */
+function wipe(): void {
+  for (const storage of [localStorage, sessionStorage]) {
+    for (const key of Object.keys(storage)) {
+      if (key.startsWith('hubbub.') && !STAYS.has(key)) storage.removeItem(key);
+    }
+  }
+}
