@@ -12,7 +12,10 @@ import type { Block, Inline, Item, Piece } from './tree';
 const DEPTH_MAX = 8;
 const KEPT_MAX = 500;
 // As `pieces` finds it; here before marks within it are taken for markup.
-const ADDRESS = /^https?:\/\/[^\s<>"`\\]+/i;
+const ADDRESS = /^https?:\/\/(?:(?!\|\|)[^\s<>"`\\])+/i;
+// A table has as many cells in every row as in its head: a short text could ask for millions.
+const CELLS_MAX = 2_000;
+const SPOILER = '||';
 
 class Ours extends Tokenizer {
   #depth = 0;
@@ -49,6 +52,10 @@ class Ours extends Tokenizer {
     return { type: 'link', raw: typed, text: typed, href: typed, autolink: true, tokens: [] };
   }
 
+  override table(src: string) {
+    return cellsOf(src) > CELLS_MAX ? undefined : super.table(src);
+  }
+
   override html() {
     return undefined;
   }
@@ -62,6 +69,12 @@ class Ours extends Tokenizer {
   override lheading() {
     return undefined;
   }
+}
+
+/** How many a table at the beginning of the text may have at most. */
+function cellsOf(src: string): number {
+  const rows = (/^.*(?:\n.*\S.*)*/.exec(src)?.[0] ?? '').split('\n');
+  return rows.length * (rows[1] ?? '').split('|').length;
 }
 
 const kept = new Map<string, Block[]>();
@@ -134,28 +147,57 @@ const itemOf = (item: Tokens.ListItem): Item => ({
 
 const asText = (text: string): Piece => ({ is: 'text', text });
 
-/** Neighbouring texts become one before people, rooms and addresses are looked for in it. */
 function inlinesOf(tokens: readonly Token[], inLink = false): Inline[] {
+  const parts = known(tokens).flatMap((token) => partsOf(token, inLink));
+  return joined(inLink ? parts : covered(parts), inLink);
+}
+
+/** A string: text, which may belong to more text beside it. */
+type Part = Inline | string;
+
+/** The marks of a spoiler stand alone; one that is escaped comes as two signs. */
+function partsOf(token: MarkedToken, inLink: boolean): Part[] {
+  const part = inlineOf(token, inLink);
+  return typeof part === 'string' && token.type === 'text' ? part.split(/(\|\|)/) : [part];
+}
+
+/** With what stands between two marks made a spoiler, unless it is nothing. */
+function covered(parts: readonly Part[]): Part[] {
+  const found: Part[] = [];
+  let opened: number | null = null;
+  for (const part of parts) {
+    const within: Part[] = part === SPOILER && opened !== null ? found.slice(opened + 1) : [];
+    if (within.some((one) => typeof one !== 'string' || one.trim() !== '')) {
+      found.splice(opened ?? 0, Infinity, { is: 'spoiler', children: joined(within) });
+      opened = null;
+      continue;
+    }
+    if (part === SPOILER) opened = found.length;
+    found.push(part);
+  }
+  return found;
+}
+
+/** Neighbouring texts become one before people, rooms and addresses are looked for in it. */
+function joined(parts: readonly Part[], inLink = false): Inline[] {
   const found: Inline[] = [];
   let text = '';
   const flush = () => {
     if (text) found.push(...(inLink ? [asText(text)] : pieces(text)));
     text = '';
   };
-  for (const token of known(tokens)) {
-    const inline = inlineOf(token, inLink);
-    if (typeof inline === 'string') text += inline;
+  for (const part of parts) {
+    if (typeof part === 'string') text += part;
     else {
       flush();
-      found.push(inline);
+      found.push(part);
     }
   }
   flush();
   return found;
 }
 
-/** A string: text, which may belong to more text beside it. */
-function inlineOf(token: MarkedToken, inLink: boolean): Inline | string {
+function inlineOf(token: MarkedToken, inLink: boolean): Part {
   switch (token.type) {
     case 'br':
       return '\n';

@@ -8,7 +8,7 @@ import type { Piece } from './tree';
 // Web addresses, mail addresses, handles by the server's rule (`hubbub/model/messages.py`), rooms.
 const FINDS = new RegExp(
   [
-    /((?:https?:\/\/|(?<![^\s*_~(])www\.)[^\s<>"`\\]+)/,
+    /((?:https?:\/\/|(?<![^\s*_~(|])www\.)(?:(?!\|\|)[^\s<>"`\\])+)/,
     // The length is that of RFC 5321; without a bound the search would be quadratic.
     /(?<![\w.+-])([\w.+-]{1,64}@[a-z\d-]+(?:\.[a-z\d-]+)+)/,
     /(?<![\p{L}\p{N}_@/.])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]{0,30}[\p{L}\p{N}])?)/u,
@@ -64,7 +64,7 @@ export const tidy = (text: string): string => text.replace(/^\s*\n/, '').trimEnd
 const BLOCK =
   /^(?:[^\S\n]|#{1,6}(?:\s|$)|[>|]|:-|[-+](?:[\s:|-]|$)|\d{1,9}[.)](?:\s|$))|[^\S\n]$/m;
 // And an address within another find: which of two that meet in a word wins is for the parser to say.
-const MARKS = /[\\`*~[]|<[^\s<>]*>|(?<![a-z\d])_|_(?![a-z\d])|https?:\/\//i;
+const MARKS = /[\\`*~[]|\|\||<[^\s<>]*>|(?<![a-z\d])_|_(?![a-z\d])|https?:\/\//i;
 
 /** Whether it surely means the same to `plain` and to the parser. In doubt, no. */
 export function isPlain(text: string): boolean {
@@ -74,6 +74,13 @@ export function isPlain(text: string): boolean {
     .join('');
   return !MARKS.test(rest) && !BLOCK.test(rest);
 }
+
+/**
+ * Where a text is not shown as what it means: `||…||` is covered there, and for good. A little code
+ * may have such signs.
+ */
+export const veiled = (text: string, by = '▒▒▒'): string =>
+  text.replace(/(?<![\\`])`[^`\n]+`(?!`)|\|\|[^]+?\|\|/g, (found) => (found[0] === '`' ? found : by));
 
 /** The text as it stands, in paragraphs. */
 export const plain = (text: string): Piece[][] => tidy(text).split(/\n\s*\n/).map(pieces);

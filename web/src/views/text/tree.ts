@@ -15,6 +15,8 @@ export type Inline =
   | { is: 'strong'; children: Inline[] }
   | { is: 'em'; children: Inline[] }
   | { is: 'del'; children: Inline[] }
+  /** Covered until somebody wants to see it. */
+  | { is: 'spoiler'; children: Inline[] }
   | { is: 'link'; href: string; children: Inline[] };
 
 export interface Paragraph {

@@ -23,7 +23,7 @@ export function hear(message: WireMessage, room: RoomState): void {
     listensTo = room.room;
   }
   const name = displayName(session.here.state, message.by);
-  const text = veiled(message.text ?? '', `(${formattingWords().spoiler})`);
+  const text = veiled(message.text ?? '', `(${formattingWords().names.spoiler})`);
   announcer?.hear({ kind: message.kind ?? 'text', name, text });
 }
 

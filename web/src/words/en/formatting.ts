@@ -1,0 +1,30 @@
+/** Formatting what is written, and spoilers in what is read: loaded with these. */
+
+export const formatting = {
+  title: 'Formatting',
+  names: {
+    bold: 'Bold',
+    italic: 'Italic',
+    strike: 'Strikethrough',
+    code: 'Code',
+    block: 'Code block',
+    link: 'Link',
+    quote: 'Quotation',
+    bullets: 'Bulleted list',
+    numbers: 'Numbered list',
+    tasks: 'Task list',
+    spoiler: 'Spoiler',
+  },
+  control: 'Ctrl',
+  shift: 'Shift',
+  /** Read out when the offer below appears. */
+  offered: 'This looks like code. An offer to make it a code block stands before the text field.',
+  looksLikeCode: 'This looks like code.',
+  makeBlock: 'Make it a code block',
+  notNow: 'Leave it as it is',
+
+  spoilerHidden: 'Spoiler, hidden',
+  spoilerShown: 'Spoiler, shown',
+};
+
+export type FormattingWords = typeof formatting;
