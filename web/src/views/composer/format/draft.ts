@@ -1,0 +1,78 @@
+/** A text that is being written, and what of it is selected. */
+
+export interface Draft {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** `by` takes the place of what stands from `from` up to `to`. */
+export interface Edit {
+  readonly from: number;
+  readonly to: number;
+  readonly by: string;
+}
+
+/** With the edits made; they are in order and apart. What was selected stays so. */
+export function edited({ text, start, end }: Draft, edits: readonly Edit[]): Draft {
+  let after = '';
+  let done = 0;
+  for (const { from, to, by } of edits) {
+    after += text.slice(done, from) + by;
+    done = to;
+  }
+  const newStart = moved(start, edits, true);
+  return {
+    text: after + text.slice(done),
+    start: newStart,
+    end: start === end ? newStart : moved(end, edits, false),
+  };
+}
+
+/** What is put in just there goes before it if it `yields`, else behind it. */
+function moved(place: number, edits: readonly Edit[], yields: boolean): number {
+  let away = 0;
+  for (const { from, to, by } of edits) {
+    if (to < place || (to === place && (yields || from < to))) away += by.length - (to - from);
+    else if (from < place) away += from + by.length - place;
+  }
+  return place + away;
+}
+
+/** The one edit that makes the one text into the other, as small as it can be. */
+export function difference(before: string, after: string): Edit {
+  const shorter = Math.min(before.length, after.length);
+  let from = 0;
+  while (from < shorter && before[from] === after[from]) from += 1;
+  let same = 0;
+  while (same < shorter - from && before.at(-1 - same) === after.at(-1 - same)) same += 1;
+  return { from, to: before.length - same, by: after.slice(from, after.length - same) };
+}
+
+/** Without white space at the ends of what is selected. */
+export function trimmed({ text, start, end }: Draft): Draft {
+  const chosen = text.slice(start, end);
+  const from = start + chosen.length - chosen.trimStart().length;
+  return { text, start: from, end: Math.max(from, start + chosen.trimEnd().length) };
+}
+
+export const lineStart = (text: string, place: number): number =>
+  text.slice(0, place).lastIndexOf('\n') + 1;
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+const BLANK_LINE = /\n[^\S\n]*(?=\n)/g;
+
+/** The paragraphs that the selection touches: no mark reaches over an empty line. */
+export function paragraphsAt({ text, start, end }: Draft): Range[] {
+  const found: Range[] = [];
+  let from = 0;
+  for (const { 0: gap, index } of [...text.matchAll(BLANK_LINE), { 0: '', index: text.length }]) {
+    if (index >= start && from <= end) found.push({ from, to: index });
+    from = index + gap.length;
+  }
+  return found;
+}

@@ -1,0 +1,69 @@
+/** Links: `[label](address)`. */
+
+import { edited, paragraphsAt, trimmed, type Draft } from './draft';
+
+const LINK = /\[((?:\\.|[^[\]\\])*)\]\((?:<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;
+const ADDRESS = /^(?:https?:\/\/|mailto:)\S{1,2000}$/i;
+
+export const isAddress = (text: string): boolean => ADDRESS.test(text) && URL.canParse(text);
+
+/** What is selected becomes the label; what is still missing is written next. */
+export function toggleLink(draft: Draft): Draft {
+  const { text, start, end } = draft;
+  const link = linkAround(draft);
+  if (link) {
+    const { from, label, to } = link;
+    return edited(draft, [
+      { from, to: from + 1, by: '' },
+      { from: from + 1 + label.length, to, by: '' },
+    ]);
+  }
+  const chosen = text.slice(start, end).trim();
+  if (isAddress(chosen)) return put(draft, '', chosen, 1);
+  // Without a label that comes first, else the address.
+  return put(draft, chosen, '', chosen ? labelled(chosen).length + 3 : 1);
+}
+
+export const isLink = (draft: Draft): boolean => linkAround(draft) !== null;
+
+/** What is selected leads to the address. */
+export function linked(draft: Draft, address: string): Draft {
+  const label = draft.text.slice(draft.start, draft.end).trim();
+  return put(draft, label, address, labelled(label).length + 4 + targetOf(address).length);
+}
+
+function put(draft: Draft, label: string, address: string, caret: number): Draft {
+  const { text, start, end } = trimmed(draft);
+  const link = `[${labelled(label)}](${targetOf(address)})`;
+  const place = start + caret;
+  return { text: text.slice(0, start) + link + text.slice(end), start: place, end: place };
+}
+
+const labelled = (text: string): string => text.replace(/(?<!\\)[[\]]/g, '\\$&');
+
+/** Parentheses that are no pairs would end the link too early. */
+function targetOf(address: string): string {
+  const rest = address.replace(/\([^()]*\)/g, '');
+  return /[()]/.test(rest) ? `<${address}>` : address;
+}
+
+interface Found {
+  readonly from: number;
+  readonly label: string;
+  readonly to: number;
+}
+
+function linkAround(draft: Draft): Found | null {
+  const isCaret = draft.start === draft.end;
+  for (const paragraph of paragraphsAt(draft)) {
+    const near = draft.text.slice(paragraph.from, paragraph.to);
+    for (const { 0: whole, 1: label = '', index } of near.matchAll(LINK)) {
+      const from = paragraph.from + index;
+      const to = from + whole.length;
+      // A caret at its edge is outside.
+      const edge = isCaret ? 1 : 0;
+      if (from + edge <= draft.start && draft.end <= to - edge) return { from, label, to };
+    }
+  }
+  return null;
+}
