@@ -2,6 +2,7 @@
 
 import { isMac, SHORTCUTS, type ShortcutName } from '../../app/shortcuts';
 import type { KeysWords } from '../../words/en/keys';
+import { KEYS, type Format } from '../composer/format/keys';
 
 type Does = { [Name in keyof KeysWords]: KeysWords[Name] extends string ? Name : never }[keyof KeysWords];
 
@@ -43,14 +44,31 @@ export const IN_COMPOSER: Key[] = [
   way('complete', 'Tab', 'Enter'),
 ];
 
-/** What is written, and what it is called. */
-export const markdown = (t: KeysWords): [string, string][] => [
-  [`**${t.text}**`, t.bold],
-  [`*${t.text}*`, t.italic],
-  [`~~${t.text}~~`, t.struck],
-  [`\`${t.text}\``, t.code],
-  [`\`\`\`\n${t.text}\n\`\`\``, t.block],
-  [`> ${t.text}`, t.quote],
-  [`- ${t.text}`, t.list],
-  [`[${t.text}](https://…)`, t.link],
-];
+interface Written {
+  written: string;
+  name: string;
+  /** None: there is only the button. */
+  keys: string[];
+}
+
+/** What is written, what it is called, and the keys that write it. */
+export function markdown(t: KeysWords): Written[] {
+  const item = (written: string, name: string, format?: Format): Written => {
+    const keys = format && KEYS[format];
+    return { written, name, keys: keys ? pressed(keys) : [] };
+  };
+  return [
+    item(`**${t.text}**`, t.bold, 'bold'),
+    item(`*${t.text}*`, t.italic, 'italic'),
+    item(`~~${t.text}~~`, t.struck, 'strike'),
+    item(`\`${t.text}\``, t.code, 'code'),
+    item(`\`\`\`\n${t.text}\n\`\`\``, t.block),
+    item(`[${t.text}](https://…)`, t.link, 'link'),
+    item(`> ${t.text}`, t.quote, 'quote'),
+    item(`- ${t.text}`, t.list, 'bullets'),
+    item(`1. ${t.text}`, t.numbers, 'numbers'),
+    item(`- [ ] ${t.text}`, t.tasks),
+    item(`||${t.text}||`, t.spoiler),
+    item(`| a | b |\n|---|---|\n| c | d |`, t.table),
+  ];
+}

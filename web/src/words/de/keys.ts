@@ -29,6 +29,7 @@ export const keys: KeysWords = {
   formatting: 'Formatierung',
   write: 'Schreib',
   see: 'Du bekommst',
+  keys: 'Oder drück',
   bold: 'fett',
   italic: 'kursiv',
   struck: 'durchgestrichen',
@@ -36,6 +37,10 @@ export const keys: KeysWords = {
   block: 'einen Codeblock',
   quote: 'ein Zitat',
   list: 'eine Liste',
+  numbers: 'eine nummerierte Liste',
+  tasks: 'eine Aufgabenliste',
+  spoiler: 'einen Spoiler, verdeckt, bis man ihn öffnet',
+  table: 'eine Tabelle',
   link: 'einen Link',
   text: 'Text',
 

@@ -29,6 +29,7 @@ export const keys = {
   formatting: 'Formatting',
   write: 'Write',
   see: 'To get',
+  keys: 'Or press',
   bold: 'bold',
   italic: 'italic',
   struck: 'struck out',
@@ -36,6 +37,10 @@ export const keys = {
   block: 'a block of code',
   quote: 'a quotation',
   list: 'a list',
+  numbers: 'a numbered list',
+  tasks: 'a list of tasks',
+  spoiler: 'a spoiler, covered until it is opened',
+  table: 'a table',
   link: 'a link',
   text: 'text',
 
