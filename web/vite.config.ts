@@ -1,6 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
-import { firstChunk } from './build/chunks';
+import { chunkOf } from './build/chunks';
 import { compress } from './build/compress';
 import { emoji } from './build/emoji';
 import { worker } from './build/worker';
@@ -22,7 +22,7 @@ export default defineConfig({
     // A chunk names every file it may load, and no packing makes a hash shorter.
     rollupOptions: {
       output: {
-        manualChunks: firstChunk(),
+        manualChunks: chunkOf(),
         onlyExplicitManualChunks: true,
         entryFileNames: 'assets/[name]-[hash:6].js',
         chunkFileNames: 'assets/[name]-[hash:6].js',

@@ -1,23 +1,33 @@
 /**
- * What both who is in and who is at the door begin with: one file. The bundler would make a second
- * one of what their views share, which is always fetched too, and packs worse.
+ * Puts into one file what would be many small ones by the bundler's own rule, and is always fetched
+ * together: each costs a request, packs worse alone, and is named by the file that may load it.
  */
 
 import type { Rollup } from 'vite';
 
+// What the rooms and the door begin with.
 const ENTRY = /\/src\/main\.ts$/;
 const SHARED = /\/src\/app\/(?:initials|layout\.svelte|trouble)\.ts$|\/lucide\/.*\/icons\/x\.mjs$/;
 const SVELTE = /\/node_modules\/(?:svelte|esm-env)\//;
 // Of Svelte, what only views need that come later: each of these would else be in the first load.
 const LATER = /\/bindings\/(?:input|select)\.js$|\/reactivity\/window\/|\/blocks\/(?:snippet|svelte-head)\.js$/;
 
-export function firstChunk(): Rollup.GetManualChunk {
+// What the timeline gets as soon as there is time, and nearly every dialog has as well.
+const PARTS =
+  /\/src\/parts\/(?:Ask|Dialog|DialogForm|Empty|Menu|place)\.|\/src\/app\/clipboard\.ts$|\/lucide\/.*\/icons\/(?:copy|trash)\.mjs$/;
+
+// The ways to find and to make rooms, which lead to each other.
+const BROWSE = /\/src\/views\/browse\/|\/src\/words\/..\/browse\.ts$/;
+
+export function chunkOf(): Rollup.GetManualChunk {
   let first: Set<string> | null = null;
   return (id, { getModuleIds, getModuleInfo }) => {
     first ??= reached([...getModuleIds()].filter((one) => ENTRY.test(one) || SHARED.test(one)), (one) =>
       (getModuleInfo(one)?.importedIds ?? []).filter((other) => !other.includes('/node_modules/')),
     );
-    return first.has(id) || (SVELTE.test(id) && !LATER.test(id)) ? 'index' : null;
+    if (first.has(id) || (SVELTE.test(id) && !LATER.test(id))) return 'index';
+    if (PARTS.test(id)) return 'parts';
+    return BROWSE.test(id) ? 'browse' : null;
   };
 }
 
