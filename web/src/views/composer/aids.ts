@@ -3,3 +3,4 @@
 export { default as Completion } from './Completion.svelte';
 export { default as Formatting } from './Formatting.svelte';
 export { default as FormattingButton } from './FormattingButton.svelte';
+export { default as ModeBar } from './ModeBar.svelte';
