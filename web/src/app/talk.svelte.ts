@@ -1,24 +1,15 @@
-/** What the composer of the room on screen is doing, and who asks it to. */
+/** What the composer of a room is doing, and who asks it to: a room and a thread may be on screen. */
 
 export type Composing = { mode: 'write' } | { mode: 'reply' | 'edit'; seq: number };
 
 const WRITING: Composing = { mode: 'write' };
 
 class Talk {
-  room = $state.raw<string | null>(null);
   composing = $state.raw<Composing>(WRITING);
   /** Rises whenever the composer is to take the focus. */
   focusAsked = $state.raw(0);
   /** Text to put in at the caret, such as a mention; taken and cleared by the composer. */
   insertion = $state.raw<string | null>(null);
-
-  /** A room comes on screen. */
-  enter(room: string | null): void {
-    if (this.room === room) return;
-    this.room = room;
-    this.composing = WRITING;
-    this.insertion = null;
-  }
 
   reply(seq: number): void {
     this.composing = { mode: 'reply', seq };
@@ -43,6 +34,20 @@ class Talk {
   focus(): void {
     this.focusAsked += 1;
   }
+
+  /** It goes off screen. */
+  end(): void {
+    this.write();
+    this.insertion = null;
+  }
 }
 
-export const talk = new Talk();
+export type { Talk };
+
+const talks = new Map<string, Talk>();
+
+export function talkIn(room: string): Talk {
+  const talk = talks.get(room) ?? new Talk();
+  talks.set(room, talk);
+  return talk;
+}

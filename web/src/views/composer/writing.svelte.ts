@@ -4,7 +4,7 @@ import { loadMode, loadText, saveMode, saveText } from '../../app/drafts';
 import { words } from '../../app/language.svelte';
 import { session } from '../../app/session.svelte';
 import { speech } from '../../app/speech.svelte';
-import { talk, type Composing } from '../../app/talk.svelte';
+import { talkIn, type Composing, type Talk } from '../../app/talk.svelte';
 import { explain } from '../../app/trouble';
 import type { MessageKind } from '../../data/protocol';
 import { findMessage, type RoomState } from '../../data/state';
@@ -30,6 +30,7 @@ export class Writing {
   problem = $state.raw<string | null>(null);
   isBusy = $state.raw(false);
 
+  readonly talk: Talk;
   readonly #user = session.here.user;
   #editing: number | null = null;
   /** Posts on their way into the outbox: until they are there, the draft stays kept. */
@@ -38,13 +39,12 @@ export class Writing {
 
   constructor(readonly room: string) {
     this.draft = loadText(this.#user, room, null);
-    talk.enter(room);
-    if (talk.composing.mode === 'write') talk.composing = loadMode(this.#user, room);
+    this.talk = talkIn(room);
+    if (this.composing.mode === 'write') this.talk.composing = loadMode(this.#user, room);
   }
 
-  /** Another room's while that is about to come on screen. */
   get composing(): Composing {
-    return talk.room === this.room ? talk.composing : WRITING;
+    return this.talk.composing;
   }
 
   get editing(): number | null {
@@ -64,7 +64,7 @@ export class Writing {
 
   /** The mode changed: an edit begins with the text as it is, or as it was left. */
   follow(): void {
-    if (talk.room !== this.room) return;
+    if (this.#isOver) return;
     saveMode(this.#user, this.room, this.composing);
     if (this.editing === this.#editing) return;
     this.problem = null;
@@ -90,13 +90,13 @@ export class Writing {
   cancel(): void {
     if (this.editing !== null) saveText(this.#user, this.room, this.editing, '');
     this.problem = null;
-    talk.write();
+    this.talk.write();
   }
 
   /** It goes off screen. */
   leave(): void {
     this.#isOver = true;
-    if (talk.room === this.room) talk.enter(null);
+    this.talk.end();
   }
 
   async send(): Promise<void> {
@@ -113,14 +113,14 @@ export class Writing {
   async #post(text: string, typed = text): Promise<void> {
     const { composing } = this;
     this.draft = '';
-    talk.write();
+    this.talk.write();
     this.#leaving += 1;
     try {
       await this.#hand(text, 'text', composing);
     } catch (error) {
       console.error(error);
       this.draft = this.draft ? `${typed}\n${this.draft}` : typed;
-      talk.composing = composing;
+      this.talk.composing = composing;
       this.#fail(words().composer.notKept);
     }
     this.#leaving -= 1;
@@ -150,7 +150,7 @@ export class Writing {
       }
       this.draft = '';
       this.#keepDraft();
-      if (talk.room === this.room) talk.write();
+      if (!this.#isOver) this.talk.write();
     });
   }
 
@@ -164,8 +164,8 @@ export class Writing {
         await session.here.request('edit', { room: this.room, seq, text });
       }
       saveText(this.#user, this.room, seq, '');
-      if (this.editing === seq) talk.write();
-      if (talk.room !== this.room) saveMode(this.#user, this.room, WRITING);
+      if (this.editing === seq) this.talk.write();
+      if (this.#isOver) saveMode(this.#user, this.room, WRITING);
     });
   }
 

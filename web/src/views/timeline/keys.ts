@@ -1,7 +1,7 @@
 /** The keys of the timeline, while a row has the focus. */
 
 import { messageIn } from '../../app/grouping';
-import { talk } from '../../app/talk.svelte';
+import { talkIn } from '../../app/talk.svelte';
 import type { Pointing } from './pointing.svelte';
 
 export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boolean): void {
@@ -16,7 +16,7 @@ export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boo
     Home: () => focus(at.element.parentElement?.firstElementChild),
     End: () => focus(at.element.parentElement?.lastElementChild),
     Enter: message && (() => pointing.openMenu(at.row.key)),
-    r: message && canReply && !message.deleted && (() => talk.reply(message.seq)),
+    r: message && canReply && !message.deleted && (() => talkIn(message.room).reply(message.seq)),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!run) return;
   event.preventDefault();
