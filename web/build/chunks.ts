@@ -6,8 +6,9 @@
 import type { Rollup } from 'vite';
 
 // What the rooms and the door begin with.
-const ENTRY = /\/src\/main\.ts$/;
-const SHARED = /\/src\/app\/(?:initials|layout\.svelte|trouble)\.ts$|\/lucide\/.*\/icons\/x\.mjs$/;
+const FIRST =
+  /\/src\/(?:main|app\/(?:initials|layout\.svelte|trouble))\.ts$|\/lucide\/.*\/icons\/x\.mjs$/;
+const CHAT = /\/src\/data\/chat\.ts$/;
 const SVELTE = /\/node_modules\/(?:svelte|esm-env)\//;
 // Of Svelte, what only views need that come later: each of these would else be in the first load.
 const LATER = /\/bindings\/(?:input|select)\.js$|\/reactivity\/window\/|\/blocks\/(?:snippet|svelte-head)\.js$/;
@@ -21,11 +22,18 @@ const BROWSE = /\/src\/views\/browse\/|\/src\/words\/..\/browse\.ts$/;
 
 export function chunkOf(): Rollup.GetManualChunk {
   let first: Set<string> | null = null;
+  let chat = new Set<string>();
   return (id, { getModuleIds, getModuleInfo }) => {
-    first ??= reached([...getModuleIds()].filter((one) => ENTRY.test(one) || SHARED.test(one)), (one) =>
-      (getModuleInfo(one)?.importedIds ?? []).filter((other) => !other.includes('/node_modules/')),
-    );
+    const from = (which: RegExp) =>
+      reached([...getModuleIds()].filter((one) => which.test(one)), (one) =>
+        (getModuleInfo(one)?.importedIds ?? []).filter((other) => !other.includes('/node_modules/')),
+      );
+    if (!first) {
+      first = from(FIRST);
+      chat = from(CHAT);
+    }
     if (first.has(id) || (SVELTE.test(id) && !LATER.test(id))) return 'index';
+    if (chat.has(id)) return 'chat';
     if (PARTS.test(id)) return 'parts';
     return BROWSE.test(id) ? 'browse' : null;
   };

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { session } from '../src/app/session.svelte';
-import { Refused, type MyRoom, type Presence, type RoomRole } from '../src/data/protocol';
+import { Refused, type Fields, type MyRoom, type Presence, type RoomRole } from '../src/data/protocol';
 import { mine, onEvent } from '../src/data/reducer';
-import { onMembers } from '../src/data/replies';
 import { INITIAL, type MemberList, type State } from '../src/data/state';
 import { matching, rowsOf } from '../src/views/details/people';
 import { Roster } from '../src/views/details/roster.svelte';
@@ -62,13 +61,15 @@ describe('the members are loaded', () => {
         mrev += 2;
         this.state = onEvent(this.state, { on: 'member', room: 'tea', mrev, members: count }, 0);
       },
-      async loadMembers(room: string, after: string) {
-        this.asked.push(after);
+      async request(_command: 'members', { after }: Fields<'members'>) {
+        this.asked.push(after ?? '');
         await Promise.resolve();
-        const page = all.filter((name) => name > after);
+        const page = all.filter((name) => name > (after ?? ''));
         const members = page.slice(0, 100).map((name) => ({ name, display_name: name }));
-        const answer = { members, mrev, more: page.length > 100 };
-        this.state = onMembers(this.state, room, answer, after === '');
+        return { members, mrev, more: page.length > 100 };
+      },
+      update(how: (state: State) => State) {
+        this.state = how(this.state);
       },
     };
     session.chat = chat as never;
@@ -108,13 +109,13 @@ describe('the members are loaded', () => {
     const roster = new Roster('tea');
     await Promise.all([roster.load(), roster.load()]);
     expect(chat.asked).toEqual(['']);
-    const { loadMembers } = chat;
+    const { request } = chat;
     chat.change();
-    chat.loadMembers = () => Promise.reject(new Refused({ code: 'internal', message: 'No.' }));
+    chat.request = () => Promise.reject(new Refused({ code: 'internal', message: 'No.' }));
     await roster.load();
     expect(roster.problem).toBe('No.');
     expect(roster.busy).toBe(false);
-    chat.loadMembers = loadMembers;
+    chat.request = request;
     await roster.load();
     expect(roster.problem).toBeNull();
     expect(chat.asked).toEqual(['', '']);

@@ -1,5 +1,6 @@
 /** What can be done by a line that begins with a slash: one table. */
 
+import { direct, leaveRoom } from '../data/asking';
 import type { MessageKind } from '../data/protocol';
 import type { RoomState, State } from '../data/state';
 import { commands as de } from '../words/de/commands';
@@ -97,7 +98,7 @@ export const COMMANDS: Record<CommandName, Command> = {
     needs: false,
     may: isMember,
     run: async (_, { room }) => {
-      await session.here.leave(room.room);
+      await leaveRoom(session.here, room.room);
       router.go({ at: 'home' });
     },
   },
@@ -106,7 +107,7 @@ export const COMMANDS: Record<CommandName, Command> = {
     may: hasAccount,
     run: async (rest) => {
       const { names, text } = handlesIn(rest);
-      const room = await session.here.direct(names);
+      const room = await direct(session.here, names);
       if (text) await session.here.post({ room, text, kind: 'text', replyTo: null });
       router.go(roomRoute(room));
     },

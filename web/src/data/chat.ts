@@ -22,12 +22,11 @@ import {
   type ServerEvent,
   type Welcome,
 } from './protocol';
-import { onEvent, without, withPeople } from './reducer';
+import { onEvent } from './reducer';
 import {
   onDisconnected,
   onFollowing,
   onJoined,
-  onMembers,
   onMine,
   onOpened,
   onWelcome,
@@ -202,32 +201,7 @@ export class Chat {
   }
 
   async join(room: string): Promise<void> {
-    this.#joined(await this.request('join', { room }));
-  }
-
-  async createRoom(fields: Fields<'create_room'>): Promise<string> {
-    return this.#joined(await this.request('create_room', fields));
-  }
-
-  async direct(users: string[]): Promise<string> {
-    return this.#joined(await this.request('direct', { users }));
-  }
-
-  async leave(room: string): Promise<void> {
-    await this.request('leave', { room });
-    // A direct room stays and is only hidden, which a `me` event tells.
-    if (this.state.rooms.get(room)?.kind !== 'direct') this.update((state) => without(state, room));
-  }
-
-  async loadMembers(room: string, after = ''): Promise<void> {
-    const page = await this.request('members', { room, after });
-    this.update((state) => onMembers(state, room, page, after === ''));
-  }
-
-  /** People whose handle or name holds `q`; they are known from then on. */
-  async findPeople(q: string): Promise<void> {
-    const { users } = await this.request('users', { q, limit: 20 });
-    this.update((state) => withPeople(state, users));
+    this.joined(await this.request('join', { room }));
   }
 
   typing(room: string): void {
@@ -325,7 +299,8 @@ export class Chat {
     this.#saveSoon();
   }
 
-  #joined(reply: Joined): string {
+  /** A room was joined, made or found: this is what it is called. */
+  joined(reply: Joined): string {
     this.update((state) => onJoined(state, reply, state.myRev));
     this.#arrived(reply.messages);
     return reply.room.room;

@@ -1,6 +1,6 @@
 /** State × reply → state: the welcome, my rooms, pages of history, syncs. All pure. */
 
-import type { Joined, Membership, Mine, Page, SyncReply, Welcome } from './protocol';
+import type { Joined, Mine, Page, SyncReply, Welcome } from './protocol';
 import { change, mine, reachThrough, withPeople, withRoom, without } from './reducer';
 import { marked } from './reading';
 import { addPage, emptied, leaveVisit, settle, withoutPage, type Where } from './segments';
@@ -152,30 +152,6 @@ export function onPage(state: State, name: string, page: Page, where: Where): St
   return change(withPeople(state, page.people), name, (room) =>
     addPage(room, messages, where, !page.more_before),
   );
-}
-
-/** A page of members; `first` when it begins the list. */
-export function onMembers(
-  state: State,
-  name: string,
-  page: { members: Membership[]; mrev: number; more: boolean },
-  first: boolean,
-): State {
-  const people = page.members.map(({ name: handle, display_name }) => {
-    return { ...state.people.get(handle), name: handle, display_name };
-  });
-  const presence = new Map(state.presence);
-  for (const member of page.members) {
-    if (member.presence && member.presence !== 'offline') presence.set(member.name, member.presence);
-    else presence.delete(member.name);
-  }
-  return change(withPeople({ ...state, presence }, people), name, (room) => {
-    // A list that was given up meanwhile would lack all that comes before this page.
-    if (!first && !room.memberList) return room;
-    const roles = new Map(first ? [] : room.memberList?.roles);
-    for (const member of page.members) roles.set(member.name, member.role ?? 'member');
-    return { ...room, memberList: { roles, mrev: page.mrev, more: page.more } };
-  });
 }
 
 /** The server's answer to a marker that was sent. */

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { onMembers } from '../../src/data/asking';
 import type { MyRoom, Message as WireMessage, Welcome } from '../../src/data/protocol';
 import { onEvent } from '../../src/data/reducer';
-import { onMembers, onSynced, onSyncSent, onWelcome, onWelcomeOver } from '../../src/data/replies';
+import { onSynced, onSyncSent, onWelcome, onWelcomeOver } from '../../src/data/replies';
 import { INITIAL, type RoomState, type State } from '../../src/data/state';
 import { isOwed } from '../../src/data/sync';
 

@@ -2,6 +2,7 @@
 
 import { session } from '../../app/session.svelte';
 import { explain } from '../../app/trouble';
+import { loadMembers } from '../../data/asking';
 import { Disconnected } from '../../data/protocol';
 import { LARGE } from './people';
 
@@ -46,7 +47,7 @@ export class Roster {
   }
 
   async #page(after: string): Promise<void> {
-    await session.here.loadMembers(this.room, after);
+    await loadMembers(session.here, this.room, after);
     this.#end = [...(this.#list?.roles.keys() ?? [])].at(-1) ?? '';
   }
 
