@@ -17,6 +17,7 @@ import {
   type CommandName,
   type Fields,
   type Joined,
+  type MarksEvent,
   type Message as WireMessage,
   type Ok,
   type ServerEvent,
@@ -33,7 +34,7 @@ import {
   onWelcomeOver,
 } from './replies';
 import { browserSurroundings, Socket, type Ending, type Surroundings } from './socket';
-import { INITIAL, messageOf, type State } from './state';
+import { findMessage, INITIAL, marksOf, messageOf, type State } from './state';
 import { eraseCaches, Store } from './store';
 import { Syncing } from './sync';
 
@@ -57,6 +58,9 @@ export interface Callbacks {
   becameAnother(): void;
 }
 
+/** Told of each event when it has been applied; null: some may have been missed, so ask again. */
+export type Listener = (event: ServerEvent | null) => void;
+
 export class Chat {
   state: State = INITIAL;
   connection: Connection = { status: 'connecting' };
@@ -71,6 +75,7 @@ export class Chat {
   #active = true;
   /** Events that came before the welcome they belong to. */
   #early: ServerEvent[] | null = null;
+  readonly #listeners = new Set<Listener>();
   readonly #socket: Socket;
   readonly #syncing: Syncing;
   readonly #people: People;
@@ -174,6 +179,16 @@ export class Chat {
     this.callbacks.changed();
   }
 
+  /** Until the returned function is called. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(event: ServerEvent | null): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
   // --- what a person does -------------------------------------------------------------------------
 
   /** Throws if the browser cannot keep it: the text is then the caller's to save. */
@@ -255,6 +270,7 @@ export class Chat {
     const early = this.#early ?? [];
     this.#early = null;
     for (const event of early) this.#onEvent(event);
+    this.#tell(null);
     if (!this.#active) this.#tellActive();
     this.markers.resend();
     void this.#outbox?.drain();
@@ -280,6 +296,8 @@ export class Chat {
       this.#arrived([event]);
       if (wasLive) this.callbacks.heard(event);
     }
+    if (event.on === 'marks') this.#marked(event);
+    this.#tell(event);
     if (event.on === 'removed') this.#store?.forget(event.room);
     if (this.state.myHead > this.state.myRev) void this.#askMine();
   }
@@ -294,8 +312,15 @@ export class Chat {
       if (wire.by === this.user && wire.nonce) this.#outbox?.confirm(wire.nonce);
       // What is owed and not asked for yet would leave a hole in what is kept.
       const room = this.state.rooms.get(wire.room);
-      if (room && room.catchUp !== 'later') this.#store?.keep(messageOf(wire));
+      if (!room || room.catchUp === 'later') continue;
+      this.#store?.keep(findMessage(room, wire.seq) ?? messageOf(wire));
     }
+    this.#saveSoon();
+  }
+
+  #marked(event: MarksEvent): void {
+    const { room, seq, rev } = event;
+    this.#store?.keep({ room, seq, marks: marksOf(event, rev) });
     this.#saveSoon();
   }
 
@@ -313,6 +338,7 @@ export class Chat {
       while (this.state.myHead > this.state.myRev) {
         const reply = await this.request('me', {});
         this.update((state) => onMine(state, reply));
+        this.#tell(null);
       }
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;

@@ -17,9 +17,10 @@ export function done(tx: IDBTransaction): Promise<void> {
 
 export async function openDatabase(
   name: string,
+  version: number,
   prepare: (fresh: IDBDatabase) => void,
 ): Promise<IDBDatabase> {
-  const request = indexedDB.open(name, 1);
+  const request = indexedDB.open(name, version);
   request.onupgradeneeded = () => prepare(request.result);
   const db = await answer(request);
   // Another tab wants it deleted (signed out) or upgraded: let go.

@@ -12,6 +12,8 @@ export interface Draft {
   text: string;
   kind: MessageKind;
   replyTo: number | null;
+  /** An answer in a thread that is said to its room as well. */
+  alsoInRoom?: boolean;
 }
 
 export interface Pending extends Draft {
@@ -75,7 +77,7 @@ export class Outbox {
     exclusively: Exclusively = withLock,
   ): Promise<Outbox> {
     const name = databaseName(user);
-    const db = await openDatabase(name, (fresh) => {
+    const db = await openDatabase(name, 1, (fresh) => {
       const store = fresh.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
       store.createIndex('nonce', 'nonce', { unique: true });
     });
@@ -250,5 +252,6 @@ function postOf(item: Pending): Fields<'post'> {
     nonce: item.nonce,
     ...(item.kind === 'text' ? {} : { kind: item.kind }),
     ...(item.replyTo === null ? {} : { reply_to: item.replyTo }),
+    ...(item.alsoInRoom ? { also_in_room: true } : {}),
   };
 }

@@ -54,6 +54,9 @@ export interface Room {
   members?: number;
   created_at?: number;
   archived?: boolean;
+  /** A thread: the room it is in, and the message it is about. */
+  parent?: string | null;
+  parent_seq?: number | null;
 }
 
 export interface MyRoom extends Room {
@@ -98,8 +101,30 @@ export interface ServerInvite {
   uses: number;
 }
 
+/** The names are the first ones; where there are fewer than `count`, some were left out. */
+export type Reaction = readonly [emoji: string, count: number, names: readonly string[]];
+
+/** What is added to a message without touching its text. */
+export interface Marks {
+  reactions?: Reaction[];
+  pinned?: boolean;
+  pinned_by?: string | null;
+  replies?: number;
+  replied_at?: number | null;
+  /** The latest of those who answered in its thread. */
+  repliers?: string[];
+}
+
+/** Where a forwarded message was said. */
+export interface Origin {
+  room: string;
+  seq: number;
+  by: string;
+  at: number;
+}
+
 /** One message in its whole present state. A deleted one is a tombstone without text. */
-export interface Message {
+export interface Message extends Marks {
   room: string;
   seq: number;
   rev: number;
@@ -111,15 +136,62 @@ export interface Message {
   reply_to?: number | null;
   edited_at?: number | null;
   deleted?: boolean;
+  /** Handles, and `@room` and `@here` with their sign. */
   mentions?: string[];
+  origin?: Origin | null;
+  marks_rev?: number;
+}
+
+/** One emoji under a message; at most the first 200 names. */
+export interface Reacted {
+  emoji: string;
+  count: number;
+  names: string[];
+  mine: boolean;
+}
+
+export interface Bookmark {
+  room: string;
+  seq: number;
+  at: number;
+  note?: string;
+  /** Missing: it may not be read any more. */
+  message?: Message | null;
+}
+
+export interface Draft {
+  room: string;
+  text: string;
+  at: number;
+  reply_to?: number | null;
+}
+
+export interface FollowedThread {
+  thread: MyRoom;
+  root: Message;
+  last: Message | null;
 }
 
 // --- events -------------------------------------------------------------------------------------
 
 export type MessageEvent = Message & { on: 'message' };
 
+/** The whole present state of a message's marks; `last` is what made it so. */
+export type MarksEvent = Marks & {
+  on: 'marks';
+  room: string;
+  seq: number;
+  rev: number;
+  last?: {
+    by: string;
+    did: 'react' | 'unreact' | 'pin' | 'unpin' | 'reply' | 'delete_reply';
+    emoji?: string | null;
+  } | null;
+};
+
 export type ServerEvent =
   | MessageEvent
+  | MarksEvent
   | { on: 'reset'; room: string }
   | { on: 'synced'; room: string; through: number; more?: boolean }
   | { on: 'typing'; room: string; user: string }
@@ -146,6 +218,16 @@ export type ServerEvent =
   | { on: 'notice'; text: string; retry_after?: number | null }
   | { on: 'user'; user: string; display_name: string }
   | { on: 'me'; rev: number; me?: Me | null; room?: MyRoom | null }
+  | {
+      on: 'bookmark';
+      rev: number;
+      room: string;
+      seq: number;
+      gone?: boolean;
+      note?: string;
+      at?: number;
+    }
+  | { on: 'draft'; rev: number; room: string; text?: string; at?: number; reply_to?: number | null }
   | { on: 'server'; server: ServerInfo };
 
 // --- commands and their replies -----------------------------------------------------------------
@@ -189,11 +271,41 @@ type Nothing = Record<string, never>;
 export interface Commands {
   hello: [{ epoch: string | null; rooms: Record<string, number> }, Welcome];
   post: [
-    { room: string; text: string; nonce: string; reply_to?: number; kind?: MessageKind },
+    {
+      room: string;
+      text: string;
+      nonce: string;
+      reply_to?: number;
+      kind?: MessageKind;
+      also_in_room?: boolean;
+    },
     { seq: number; rev: number; at: number },
   ];
   edit: [{ room: string; seq: number; text: string }, { rev: number }];
   delete: [{ room: string; seq: number }, { rev: number }];
+  forward: [
+    { room: string; seq: number; to: string; text?: string; nonce: string },
+    { seq: number; rev: number; at: number },
+  ];
+  react: [{ room: string; seq: number; emoji: string; on?: boolean }, { rev: number }];
+  reactions: [{ room: string; seq: number }, { reactions: Reacted[]; people: Person[] }];
+  pin: [{ room: string; seq: number; on?: boolean }, { rev: number }];
+  pins: [{ room: string }, { messages: Message[]; people: Person[] }];
+  bookmark: [{ room: string; seq: number; note?: string; on?: boolean }, Nothing];
+  bookmarks: [
+    { after?: string; limit?: number },
+    { bookmarks: Bookmark[]; people: Person[]; cursor: string | null },
+  ];
+  draft: [{ room: string; text?: string; reply_to?: number | null }, Nothing];
+  drafts: [Nothing, { drafts: Draft[] }];
+  mentions: [
+    { unread?: boolean; after?: string; limit?: number },
+    { mentions: { message: Message; unread: boolean }[]; people: Person[]; cursor: string | null },
+  ];
+  threads: [
+    { unread?: boolean; after?: string; limit?: number },
+    { threads: FollowedThread[]; people: Person[]; cursor: string | null },
+  ];
   history: [
     { room: string; before?: number; after?: number; around?: number; limit?: number },
     Page,
@@ -202,6 +314,8 @@ export interface Commands {
   read: [{ room: string; seq: number; back?: boolean }, { read_seq: number; mentions: number }];
   join: [{ room: string }, Joined];
   leave: [{ room: string }, Nothing];
+  watch: [{ room: string }, Joined];
+  unwatch: [{ room: string }, Nothing];
   create_room: [
     { title: string; room?: string; kind?: 'public' | 'private'; topic?: string; members?: string[] },
     Joined,

@@ -9,9 +9,10 @@
 
 import type { MyRoom, Person, ServerEvent } from './protocol';
 import { count, marked, markerOf } from './reading';
-import { emptied, place, settle, trim } from './segments';
+import { emptied, mark, place, settle, stillEarly, trim } from './segments';
 import {
   INITIAL,
+  marksOf,
   messageOf,
   roomOf,
   type MemberList,
@@ -29,6 +30,8 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
   switch (event.on) {
     case 'message':
       return onMessage(state, messageOf(event));
+    case 'marks':
+      return onMarks(state, event);
     case 'room':
       return onRoomChanged(state, event);
     case 'reset':
@@ -53,6 +56,9 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
       return onUser(state, event);
     case 'me':
       return onMe(state, event);
+    case 'bookmark':
+    case 'draft':
+      return heard(state, event.rev);
     case 'server':
       return { ...state, server: event.server };
     default:
@@ -77,13 +83,16 @@ export function withRoom(state: State, room: RoomState): State {
   return { ...state, rooms: new Map(state.rooms).set(room.room, room) };
 }
 
+/** The state without a room and its threads. */
 export function without(state: State, name: string): State {
-  if (!state.rooms.has(name)) return state;
   const rooms = new Map(state.rooms);
-  rooms.delete(name);
   const typing = new Map(state.typing);
-  typing.delete(name);
-  return { ...state, rooms, typing };
+  for (const { room, parent } of state.rooms.values()) {
+    if (room !== name && parent !== name) continue;
+    rooms.delete(room);
+    typing.delete(room);
+  }
+  return rooms.size < state.rooms.size ? { ...state, rooms, typing } : state;
 }
 
 export function withPeople(state: State, people: readonly Person[]): State {
@@ -110,6 +119,14 @@ function applied(room: RoomState, message: Message, me: string | null): RoomStat
   // What is owed and not asked for yet will come with everything before it.
   if (counted.catchUp === 'later') return counted;
   return reach(place(counted, message), message.rev);
+}
+
+function onMarks(state: State, event: On<'marks'>): State {
+  return change(state, event.room, (room) => {
+    const known = heads(room, 0, event.rev);
+    const next = known.catchUp === 'later' ? null : mark(known, event.seq, marksOf(event, event.rev));
+    return next ? reach(next, event.rev) : known;
+  });
 }
 
 function onRoomChanged(state: State, event: On<'room'>): State {
@@ -144,10 +161,14 @@ function reach(room: RoomState, rev: number): RoomState {
 
 /** `have` moves to `rev`, and on over everything above it that was applied already. */
 function advanced(room: RoomState, rev: number): RoomState {
-  if (room.ahead.size === 0) return { ...room, have: rev };
+  if (room.ahead.size === 0) return passed({ ...room, have: rev });
   let have = rev;
   while (room.ahead.has(have + 1)) have += 1;
-  return { ...room, have, ahead: new Set([...room.ahead].filter((seen) => seen > have)) };
+  return passed({ ...room, have, ahead: new Set([...room.ahead].filter((seen) => seen > have)) });
+}
+
+function passed(room: RoomState): RoomState {
+  return room.early.size === 0 ? room : { ...room, early: stillEarly(room) };
 }
 
 /** Everything up to `through` has been sent. */

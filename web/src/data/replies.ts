@@ -3,7 +3,7 @@
 import type { Joined, Mine, Page, SyncReply, Welcome } from './protocol';
 import { change, mine, reachThrough, withPeople, withRoom, without } from './reducer';
 import { marked } from './reading';
-import { addPage, emptied, leaveVisit, settle, withoutPage, type Where } from './segments';
+import { addPage, emptied, leaveVisit, met, settle, withoutPage, type Where } from './segments';
 import { messageOf, roomOf, type CatchUp, type RoomState, type State } from './state';
 
 /**
@@ -130,10 +130,10 @@ function begun(room: RoomState, reply: Joined, rev: number): RoomState {
   const strays = new Map(room.strays);
   for (const message of room.live.messages) strays.set(message.seq, message);
   for (const wire of reply.messages) {
-    const known = strays.get(wire.seq);
-    if (!known || known.rev < wire.rev) strays.set(wire.seq, messageOf(wire));
+    strays.set(wire.seq, met({ ...room, strays }, messageOf(wire)));
   }
-  const fresh: RoomState = { ...emptied(room), strays, ahead: room.ahead, catchUp: 'none' };
+  const { ahead, early } = room;
+  const fresh: RoomState = { ...emptied(room), strays, early, ahead, catchUp: 'none' };
   const reached = reachThrough(fresh, rev);
   return reached.live.messages.length > 0 ? reached : settle(reached);
 }

@@ -1,17 +1,25 @@
 /** Where a room's messages are kept: the latest, a place visited, and strays. All pure. */
 
-import { EMPTY, type Message, type RoomState, type Segment } from './state';
+import {
+  EMPTY,
+  findMessage,
+  newest,
+  withMarks,
+  type Marks,
+  type Message,
+  type RoomState,
+  type Segment,
+} from './state';
 
 /** Most messages kept (and so rows mounted) of a room on screen, and of one that is not. */
 export const KEPT_OPEN = 300;
 export const KEPT_CLOSED = 100;
 
+/** Most messages whose marks wait for them. */
+export const EARLY_MAX = 1_000;
+
 function lastSeq(segment: Segment): number | null {
   return segment.messages.at(-1)?.seq ?? (segment.start ? 0 : null);
-}
-
-function newest(known: Message | undefined, message: Message): Message {
-  return known && known.rev >= message.rev ? known : message;
 }
 
 function indexOf(segment: Segment, seq: number): number {
@@ -31,16 +39,23 @@ function indexOf(segment: Segment, seq: number): number {
 function replaced(segment: Segment, message: Message): Segment {
   const index = indexOf(segment, message.seq);
   const known = segment.messages[index];
-  if (!known || known.rev >= message.rev) return segment;
-  return { ...segment, messages: segment.messages.with(index, message) };
+  if (!known) return segment;
+  const after = newest(known, message);
+  return after === known ? segment : { ...segment, messages: segment.messages.with(index, after) };
 }
 
 function contains(segment: Segment, seq: number): boolean {
   return indexOf(segment, seq) >= 0;
 }
 
+/** A message that has come, with what came before it and is newer. */
+export function met(room: RoomState, message: Message): Message {
+  return withMarks(newest(room.strays.get(message.seq), message), room.early.get(message.seq));
+}
+
 /** Put a message, in its present state, where it belongs. */
-export function place(room: RoomState, message: Message): RoomState {
+export function place(room: RoomState, arrived: Message): RoomState {
+  const message = met(room, arrived);
   const visit = room.visit && replaced(room.visit, message);
   const next = visit === room.visit ? room : { ...room, visit };
   if (contains(room.live, message.seq)) {
@@ -52,13 +67,32 @@ export function place(room: RoomState, message: Message): RoomState {
   const isAhead = last === null || message.seq > last;
   // A page under way may have been read before this change was made: keep it until then.
   if (!isAhead && room.loading === 0) return next;
-  const known = room.strays.get(message.seq);
-  if (known && known.rev >= message.rev) return next;
+  if (room.strays.get(message.seq) === message) return next;
   return { ...next, strays: new Map(room.strays).set(message.seq, message) };
 }
 
+/**
+ * Put marks on their message. Below a hole, or on a page under way, it may still come as it was
+ * before: they wait for it. Null: too many wait, so what is missing has to be asked for again.
+ */
+export function mark(room: RoomState, seq: number, marks: Marks): RoomState | null {
+  const known = findMessage(room, seq);
+  if (known) return place(room, withMarks(known, marks));
+  const mayCome = room.have === null || marks.rev > room.have + 1 || room.loading > 0;
+  const waiting = room.early.get(seq);
+  if (!mayCome || (waiting && waiting.rev >= marks.rev)) return room;
+  if (!waiting && room.early.size >= EARLY_MAX) return null;
+  return { ...room, early: new Map(room.early).set(seq, marks) };
+}
+
+/** Marks that messages still to come may lack. */
+export function stillEarly({ early, have, loading }: RoomState): RoomState['early'] {
+  if (early.size === 0 || loading > 0) return early;
+  return new Map([...early].filter(([, marks]) => marks.rev > (have ?? 0)));
+}
+
 function append(room: RoomState, message: Message): RoomState {
-  const added = [newest(room.strays.get(message.seq), message)];
+  const added = [message];
   if (room.strays.size === 0) return withLive(room, added, room.strays);
   const strays = new Map(room.strays);
   strays.delete(message.seq);
@@ -131,9 +165,7 @@ export function addPage(
   where: Where,
   start: boolean,
 ): RoomState {
-  const fresh = page
-    .map((message) => newest(room.strays.get(message.seq), message))
-    .sort((a, b) => a.seq - b.seq);
+  const fresh = page.map((message) => met(room, message)).sort((a, b) => a.seq - b.seq);
   const settled = withoutPage(room);
   if (where === 'before') return prepend(settled, fresh, start);
   if (where === 'after') return extend(settled, fresh);
@@ -146,16 +178,16 @@ export function addPage(
   return { ...settled, visit: segment };
 }
 
-function strayAfterPage(room: RoomState, loading: number): RoomState['strays'] {
-  if (loading > 0 || room.strays.size === 0) return room.strays;
+function strayAfterPage(room: RoomState): RoomState['strays'] {
+  if (room.loading > 0 || room.strays.size === 0) return room.strays;
   const last = lastSeq(room.live);
   return new Map([...room.strays].filter(([seq]) => last === null || seq > last));
 }
 
 /** A page of history will not come. */
 export function withoutPage(room: RoomState): RoomState {
-  const loading = Math.max(0, room.loading - 1);
-  return { ...room, loading, strays: strayAfterPage(room, loading) };
+  const next = { ...room, loading: Math.max(0, room.loading - 1) };
+  return { ...next, strays: strayAfterPage(next), early: stillEarly(next) };
 }
 
 function prepend(room: RoomState, page: readonly Message[], start: boolean): RoomState {
@@ -221,6 +253,7 @@ export function emptied(room: RoomState): RoomState {
     live: EMPTY,
     visit: null,
     strays: new Map(),
+    early: new Map(),
     ahead: new Set(),
     have: null,
   };

@@ -3,17 +3,31 @@
  */
 
 import type {
+  Marks as WireMarks,
   Me,
   Message as WireMessage,
   MessageKind,
   MyRoom,
   Notify,
+  Origin,
   Person,
   Presence,
+  Reaction,
   RoomKind,
   RoomRole,
   ServerInfo,
 } from './protocol';
+
+/** What was added to a message, as of a rev of its own. */
+export interface Marks {
+  readonly rev: number;
+  readonly reactions: readonly Reaction[];
+  readonly pinned: boolean;
+  readonly pinnedBy: string | null;
+  readonly replies: number;
+  readonly repliedAt: number | null;
+  readonly repliers: readonly string[];
+}
 
 /** A message with every field in place. */
 export interface Message {
@@ -29,9 +43,23 @@ export interface Message {
   readonly editedAt: number | null;
   readonly deleted: boolean;
   readonly mentions: readonly string[];
+  readonly origin: Origin | null;
+  readonly marks: Marks;
 }
 
 const NOBODY: readonly string[] = [];
+
+export function marksOf(wire: WireMarks, rev: number): Marks {
+  return {
+    rev,
+    reactions: wire.reactions ?? [],
+    pinned: wire.pinned ?? false,
+    pinnedBy: wire.pinned_by ?? null,
+    replies: wire.replies ?? 0,
+    repliedAt: wire.replied_at ?? null,
+    repliers: wire.repliers ?? NOBODY,
+  };
+}
 
 export function messageOf(wire: WireMessage): Message {
   return {
@@ -47,7 +75,23 @@ export function messageOf(wire: WireMessage): Message {
     editedAt: wire.edited_at ?? null,
     deleted: wire.deleted ?? false,
     mentions: wire.mentions ?? NOBODY,
+    origin: wire.origin ?? null,
+    marks: marksOf(wire, wire.marks_rev ?? 0),
   };
+}
+
+/** A message brings along all that was added to it before its own last change. */
+export function withMarks(message: Message, marks: Marks | undefined): Message {
+  if (!marks || marks.rev <= Math.max(message.rev, message.marks.rev)) return message;
+  return { ...message, marks };
+}
+
+/** What is newest in two states of one message; the known one itself if that is all of it. */
+export function newest(known: Message | undefined, message: Message): Message {
+  if (!known) return message;
+  return known.rev < message.rev
+    ? withMarks(message, known.marks)
+    : withMarks(known, message.marks);
 }
 
 /** Messages of a room without a hole between them, by rising seq. */
@@ -76,6 +120,9 @@ export type CatchUp =
 
 export interface RoomState {
   readonly room: string;
+  /** A thread: the room it is in, and the message it is about. */
+  readonly parent: string | null;
+  readonly parentSeq: number | null;
   readonly kind: RoomKind;
   readonly title: string;
   readonly topic: string;
@@ -106,6 +153,8 @@ export interface RoomState {
   readonly visit: Segment | null;
   /** Messages that belong to neither yet: a hole before them is still to be filled. */
   readonly strays: ReadonlyMap<number, Message>;
+  /** Marks of messages that may still come as they were before: seq → the newest. */
+  readonly early: ReadonlyMap<number, Marks>;
   /** Pages of history on their way: until they come, changes to any message are kept. */
   readonly loading: number;
 
@@ -167,6 +216,8 @@ export function roomOf(wire: MyRoom, myRev: number): RoomState {
   const rev = wire.rev ?? 0;
   return {
     room: wire.room,
+    parent: wire.parent ?? null,
+    parentSeq: wire.parent_seq ?? null,
     kind: wire.kind,
     title: wire.title,
     topic: wire.topic ?? '',
@@ -187,6 +238,7 @@ export function roomOf(wire: MyRoom, myRev: number): RoomState {
     live: EMPTY,
     visit: null,
     strays: new Map(),
+    early: new Map(),
     loading: 0,
     readSeq: wire.read_seq ?? 0,
     mentions: wire.mentions ?? 0,

@@ -8,7 +8,15 @@
 
 import { answer, done, eraseDatabase, openDatabase } from './database';
 import type { Me, Person, ServerInfo } from './protocol';
-import { EMPTY, type Message, type RoomState, type State } from './state';
+import {
+  EMPTY,
+  newest,
+  withMarks,
+  type Marks,
+  type Message,
+  type RoomState,
+  type State,
+} from './state';
 
 /** Messages shown at the start, and kept at most, of each room. */
 const SHOWN_AT_START = 60;
@@ -18,8 +26,8 @@ const PREFIX = 'hubbub-cache';
 
 type SavedRoom = Omit<
   RoomState,
-  | 'ahead' | 'catchUp' | 'live' | 'visit' | 'strays' | 'loading' | 'counted' | 'ownSeqs'
-  | 'memberList' | 'online'
+  | 'ahead' | 'catchUp' | 'live' | 'visit' | 'strays' | 'early' | 'loading' | 'counted'
+  | 'ownSeqs' | 'memberList' | 'online'
 > & {
   /** The last message without a hole before it; null: none is kept. */
   lastSeq: number | null;
@@ -31,7 +39,19 @@ interface Mine {
   server: ServerInfo;
 }
 
+/** Marks for a message that may be kept, though nobody looks at it. */
+interface Marked {
+  room: string;
+  seq: number;
+  marks: Marks;
+}
+
+type Entry = Message | Marked | { clear: string };
+
 const TABLES = ['rooms', 'messages', 'people', 'mine'];
+
+/** With another shape of what is kept: the server has it all, so begin anew. */
+const SHAPE = 2;
 
 export function cacheName(epoch: string, user: string): string {
   return `${PREFIX}:${user}:${epoch}`;
@@ -39,7 +59,7 @@ export function cacheName(epoch: string, user: string): string {
 
 export class Store {
   /** In order: messages as they came, and rooms to be emptied before what comes after. */
-  #queue: (Message | { clear: string })[] = [];
+  #queue: Entry[] = [];
   #saved: State | null = null;
   #writing: Promise<void> = Promise.resolve();
 
@@ -51,7 +71,8 @@ export class Store {
     readonly user: string,
   ) {
     this.name = cacheName(epoch, user);
-    this.#db = openDatabase(this.name, (fresh) => {
+    this.#db = openDatabase(this.name, SHAPE, (fresh) => {
+      for (const table of [...fresh.objectStoreNames]) fresh.deleteObjectStore(table);
       fresh.createObjectStore('rooms', { keyPath: 'room' });
       fresh.createObjectStore('messages', { keyPath: ['room', 'seq'] });
       fresh.createObjectStore('people', { keyPath: 'name' });
@@ -87,9 +108,9 @@ export class Store {
     return state;
   }
 
-  /** A message came, by whatever way. */
-  keep(message: Message): void {
-    this.#queue.push(message);
+  /** A message came, or marks for one, by whatever way. */
+  keep(entry: Message | Marked): void {
+    this.#queue.push(entry);
   }
 
   /** Nothing kept of this room is true any more. */
@@ -172,14 +193,15 @@ function reportLost(error: unknown): void {
   console.warn('Hubbub could not write to the browser’s database.', error);
 }
 
-async function writeEntry(tx: IDBTransaction, entry: Message | { clear: string }): Promise<void> {
+async function writeEntry(tx: IDBTransaction, entry: Entry): Promise<void> {
   const messages = tx.objectStore('messages');
   if ('clear' in entry) {
     messages.delete(wholeRoom(entry.clear));
     return;
   }
   const known = await answer<Message | undefined>(messages.get([entry.room, entry.seq]));
-  if (!known || known.rev < entry.rev) messages.put(entry);
+  const after = 'rev' in entry ? newest(known, entry) : known && withMarks(known, entry.marks);
+  if (after && after !== known) messages.put(after);
 }
 
 function eraseRoom(tx: IDBTransaction, room: string): void {
@@ -209,8 +231,8 @@ function runUpTo(messages: readonly Message[], last: number): Message[] {
 
 function savedOf(room: RoomState): SavedRoom {
   const {
-    ahead: _a, catchUp: _c, live, visit: _v, strays: _s, loading: _l, counted: _n, ownSeqs: _o,
-    memberList: _m, online: _w, ...rest
+    ahead: _a, catchUp: _c, live, visit: _v, strays: _s, early: _e, loading: _l, counted: _n,
+    ownSeqs: _o, memberList: _m, online: _w, ...rest
   } = room;
   return { ...rest, lastSeq: live.messages.at(-1)?.seq ?? null, start: live.start };
 }
@@ -228,6 +250,7 @@ function restored(saved: SavedRoom, messages: readonly Message[]): RoomState {
     catchUp: 'later',
     visit: null,
     strays: new Map(),
+    early: new Map(),
     loading: 0,
     counted: new Set(),
     ownSeqs: new Set(),

@@ -133,6 +133,7 @@ function expectEqual(device: Device, name: string): void {
   }
   expect(room.strays.size).toBe(0);
   expect(room.ahead.size).toBe(0);
+  expect(room.early.size).toBe(0);
   expect(room.readSeq).toBe(truth.readSeq.get(device.who));
   expect(unread(room)).toBe(truth.seq - (truth.readSeq.get(device.who) ?? 0));
 }
@@ -141,7 +142,8 @@ type Step = readonly [what: string, room: number, who: number, number: number];
 
 const step: fc.Arbitrary<Step> = fc.tuple(
   fc.constantFrom(
-    'post', 'post', 'post', 'post', 'edit', 'delete', 'rename', 'read', 'unread',
+    'post', 'post', 'post', 'post', 'edit', 'delete', 'react', 'react', 'react', 'rename', 'read',
+    'unread',
     'receive', 'receive', 'receive', 'receive', 'receive', 'ask', 'ask', 'page', 'around',
     'repeat', 'lose', 'drop', 'connect', 'open',
   ),
@@ -173,6 +175,8 @@ class World {
         return some ? this.tell(this.server.edit(name, some, `edited ${number}`)) : undefined;
       case 'delete':
         return some ? this.tell(this.server.delete(name, some)) : undefined;
+      case 'react':
+        return this.react(name, some, who, number);
       case 'rename':
         return this.tell(this.server.rename(name, `title ${number}`));
       case 'receive':
@@ -193,6 +197,11 @@ class World {
       default:
         return this.disturb(what, device, number);
     }
+  }
+
+  react(name: string, seq: number, who: string, number: number): void {
+    const event = seq ? this.server.react(name, seq, who, number % 2 ? '👍' : '🎉') : null;
+    if (event) this.tell(event);
   }
 
   older(device: Device, name: string): void {
@@ -233,7 +242,9 @@ describe('whatever order events and replies come in', () => {
   });
 
   test('a device that only catches up by syncs, without a new welcome, ends equal too', () => {
-    const kinds = ['post', 'edit', 'delete', 'rename', 'receive', 'ask', 'repeat', 'page', 'around'];
+    const kinds = [
+      'post', 'edit', 'delete', 'react', 'rename', 'receive', 'ask', 'repeat', 'page', 'around',
+    ];
     const calm = fc.array(
       step.filter(([what]) => kinds.includes(what)),
       { maxLength: 120 },
@@ -274,6 +285,8 @@ function expectHonest(device: Device): void {
     for (const message of room.live.messages) {
       const now = truth.messages[message.seq - 1];
       if (now && now.rev <= room.have) expect(message.rev).toBe(now.rev);
+      const marksRev = now?.marks_rev ?? 0;
+      if (marksRev <= room.have) expect(message.marks.rev).toBeGreaterThanOrEqual(marksRev);
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type {
+  MarksEvent,
   Message,
   MessageEvent,
   MyRoom,
@@ -82,7 +83,33 @@ export class ModelServer {
   }
 
   delete(name: string, seq: number): MessageEvent {
-    return this.#change(name, seq, { text: '', deleted: true, mentions: [] });
+    const { marks_rev, reactions: _gone, ...left } = this.#message(name, seq);
+    this.at(name).messages[seq - 1] = left;
+    const marks = marks_rev ? { marks_rev: this.at(name).rev + 1 } : {};
+    return this.#change(name, seq, { text: '', deleted: true, mentions: [], ...marks });
+  }
+
+  /** React, or take it back; deleted messages have none. */
+  react(name: string, seq: number, by: string, emoji: string): MarksEvent | null {
+    const message = this.#message(name, seq);
+    if (message.deleted) return null;
+    const room = this.at(name);
+    room.rev += 1;
+    const names = new Map(message.reactions?.map(([known, , who]) => [known, who]));
+    const before = names.get(emoji) ?? [];
+    const after = before.includes(by) ? before.filter((one) => one !== by) : [...before, by];
+    if (after.length > 0) names.set(emoji, after);
+    else names.delete(emoji);
+    const reactions = [...names].map(([one, who]) => [one, who.length, who] as const);
+    const changed = { ...message, marks_rev: room.rev, reactions };
+    room.messages[seq - 1] = changed;
+    return marksEvent(changed);
+  }
+
+  #message(name: string, seq: number): Message {
+    const found = this.at(name).messages[seq - 1];
+    if (!found) throw new Error(`no message ${name}/${seq}`);
+    return found;
   }
 
   rename(name: string, title: string): ServerEvent {
@@ -152,14 +179,17 @@ export class ModelServer {
   /** One snapshot: event frames in order of rev, and the reply after them. */
   sync(name: string, after: number): { events: ServerEvent[]; reply: SyncReply } {
     const room = this.at(name);
-    const changed = room.messages
-      .filter((message) => message.rev > after)
+    const changed: (MessageEvent | MarksEvent)[] = [
+      ...room.messages.map((message) => ({ on: 'message' as const, ...message })),
+      ...room.messages.map(marksEvent),
+    ]
+      .filter((event) => event.rev > after)
       .sort((a, b) => a.rev - b.rev);
     if (after > room.rev || changed.length > this.limits.changes) return this.#latest(room);
     const sent = changed.slice(0, this.limits.reply);
     const isAll = sent.length === changed.length;
     const through = isAll ? room.rev : (sent.at(-1)?.rev ?? 0);
-    const events: ServerEvent[] = sent.map((message) => ({ on: 'message', ...message }));
+    const events: ServerEvent[] = [...sent];
     if (after < room.metaRev && room.metaRev <= through) events.push(this.#roomEvent(room));
     return { events, reply: { through, more: !isAll, reset: false } };
   }
@@ -180,12 +210,14 @@ export class ModelServer {
 
   #change(name: string, seq: number, how: Partial<Message>): MessageEvent {
     const room = this.at(name);
-    const index = seq - 1;
-    const before = room.messages[index];
-    if (!before) throw new Error(`no message ${name}/${seq}`);
+    const before = this.#message(name, seq);
     room.rev += 1;
     const after = { ...before, ...how, rev: room.rev };
-    room.messages[index] = after;
+    room.messages[seq - 1] = after;
     return { on: 'message', ...after };
   }
+}
+
+function marksEvent({ room, seq, marks_rev, reactions }: Message): MarksEvent {
+  return { on: 'marks', room, seq, rev: marks_rev ?? 0, reactions: reactions ?? [] };
 }

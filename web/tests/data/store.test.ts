@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Welcome } from '../../src/data/protocol';
 import { onEvent } from '../../src/data/reducer';
 import { onWelcome } from '../../src/data/replies';
-import { INITIAL, messageOf, type State } from '../../src/data/state';
+import { INITIAL, marksOf, messageOf, type State } from '../../src/data/state';
 import { eraseCaches, Store } from '../../src/data/store';
 import { ModelServer } from './model';
 
@@ -71,6 +71,23 @@ describe('the browser’s database', () => {
     store.keep(old);
     await store.save(state);
     expect(texts(await new Store(epoch, 'ana').load(INITIAL))).toEqual(['edited']);
+  });
+
+  test('puts marks on a message that nobody looks at', async () => {
+    server.post('lobby', 'bo', 'one', 'one');
+    await kept(welcomed());
+    const event = server.react('lobby', 1, 'bo', '👍')!;
+    const state = onEvent(welcomed(), event, 0);
+    const store = new Store(epoch, 'ana');
+    const marks = marksOf(event, event.rev);
+    store.keep({ room: 'lobby', seq: 1, marks });
+    store.keep({ room: 'lobby', seq: 99, marks });
+    // As an old page may still bring it.
+    store.keep({ ...state.rooms.get('lobby')!.live.messages[0]!, marks: marksOf({}, 0) });
+    await store.save(state);
+    const [message, ...others] = await store.before('lobby', 2, 10);
+    expect(message).toMatchObject({ text: 'one', marks });
+    expect(others).toEqual([]);
   });
 
   test('forgets a room that was reset, and what is gone', async () => {
