@@ -14,5 +14,13 @@ function cssHash({ filename, hash }) {
   return number < 0 ? `s-${hash(filename)}` : `s${number.toString(36)}`;
 }
 
-// Without this a component that shows no rune brings the older kind of components with it.
-export default { preprocess: vitePreprocess(), compilerOptions: { cssHash, runes: true } };
+export default {
+  preprocess: vitePreprocess(),
+  compilerOptions: {
+    cssHash,
+    // Nobody asks the page which Svelte it is made with.
+    discloseVersion: false,
+    // Without this a component that shows no rune brings the older kind of components with it.
+    runes: true,
+  },
+};

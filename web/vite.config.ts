@@ -29,7 +29,12 @@ export default defineConfig({
         assetFileNames: 'assets/[name]-[hash:6][extname]',
       },
     },
-    terserOptions: { module: true, ecma: 2020, compress: { passes: 2 } },
+    // Functions and statements kept apart are longer, and pack better.
+    terserOptions: {
+      module: true,
+      ecma: 2020,
+      compress: { passes: 2, inline: 1, sequences: false },
+    },
   },
   server: {
     proxy: {
