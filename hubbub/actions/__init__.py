@@ -5,6 +5,8 @@ from hubbub.actions import (  # noqa: F401 - importing them registers what they 
     directory,
     history,
     invites,
+    keeping,
+    marks,
     membership,
     messages,
     reading,

@@ -36,6 +36,7 @@ from hubbub.model.errors import (
     NotFound,
     RegistrationClosed,
 )
+from hubbub.model.keeping import AWAKE_MS
 from hubbub.model.messages import Changed
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import (
@@ -157,7 +158,7 @@ def sessions(tx: Tx, actor: Actor, query: Sessions) -> SessionsPage:
 @answers(MyProfile)
 def mine(tx: Tx, actor: Actor, query: MyProfile) -> Mine:
     me = myself(tx, actor)
-    rows = tx.my_rooms(me.id)
+    rows = tx.my_rooms(me.id, tx.now - AWAKE_MS)
     has_directs = any(row.room.kind == "direct" for row in rows)
     people = people_in_directs(tx, me.id) if has_directs else {}
     return Mine(

@@ -32,7 +32,7 @@ def rooms(tx: Tx, actor: Actor, query: Rooms) -> RoomsPage:
 
 @answers(Members)
 def members(tx: Tx, actor: Actor, query: Members) -> MembersPage:
-    room, _ = place(tx, actor, query.room, Action.LIST_MEMBERS)
+    room = place(tx, actor, query.room, Action.LIST_MEMBERS).room
     found = tx.members_page(room.pk, query.after, query.limit + 1)
     return MembersPage(
         members=[

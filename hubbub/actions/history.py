@@ -1,6 +1,14 @@
 """Reading back: pages of messages, and what changed since a rev."""
 
-from hubbub.actions.places import message_event, no_room, people_of, place, room_event
+from hubbub.actions.places import (
+    marks_event,
+    marks_of,
+    message_event,
+    no_room,
+    people_of,
+    place,
+    room_event,
+)
 from hubbub.actions.registry import answers
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Event
@@ -8,6 +16,7 @@ from hubbub.model.events import RoomEvent
 from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Reset, Sync
 from hubbub.model.outcome import RoomState
 from hubbub.model.policy import Action, RoomKind
+from hubbub.store.marks import MarkedRow
 from hubbub.store.messages import MessageRow
 from hubbub.store.rooms import RoomRow
 from hubbub.store.tx import Tx
@@ -67,15 +76,29 @@ def changes_since(tx: Tx, room: RoomRow, after: int) -> Changes:
     if knows_nothing or after > room.rev or after < room.floor:
         return latest(tx, room)
     rows = tx.changes(room.pk, after, CHANGES_MAX + 1)
-    if len(rows) > CHANGES_MAX:
+    marked = tx.marks_changes(room.pk, after, CHANGES_MAX + 1)
+    if len(rows) + len(marked) > CHANGES_MAX:
         return latest(tx, room)
     sent = _within(rows)
     through = room.rev if len(sent) == len(rows) else sent[-1].rev
-    events: list[Event] = [message_event(room.id, row) for row in sent]
+    events: list[Event] = [*_in_order(room, after, through, sent, marked)]
+    return Changes(events=events, through=through, more=through < room.rev)
+
+
+def _in_order(
+    room: RoomRow, after: int, through: int, rows: list[MessageRow], marked: list[MarkedRow]
+) -> list[RoomEvent]:
+    """What changed in a room after one rev up to another."""
+    events: list[RoomEvent] = [message_event(room.id, row) for row in rows]
+    events.extend(
+        marks_event(room.id, row.seq, row.marks_rev, marks_of(row.marks))
+        for row in marked
+        if row.marks_rev <= through
+    )
     if after < room.meta_rev <= through:
         events.append(room_event(room))
-        events.sort(key=lambda event: event.rev)  # type: ignore[attr-defined]
-    return Changes(events=events, through=through, more=through < room.rev)
+    events.sort(key=lambda event: event.rev)
+    return events
 
 
 def latest(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
@@ -95,13 +118,15 @@ def room_state(tx: Tx, room_id: str, after: int | None) -> RoomState:
         raise no_room(room_id)
     floor = max(room.floor, room.rev - RING_CHANGES) if after is None else after
     rows = tx.changes(room.pk, floor, CHANGES_MAX)
-    through = rows[-1].rev if len(rows) == CHANGES_MAX else room.rev
-    events: list[RoomEvent] = [message_event(room.id, row) for row in rows]
-    if floor < room.meta_rev <= through:
-        events.append(room_event(room))
-    events.sort(key=lambda event: event.rev)
+    marked = tx.marks_changes(room.pk, floor, CHANGES_MAX)
+    through = room.rev
+    if len(rows) == CHANGES_MAX:
+        through = rows[-1].rev
+    if len(marked) == CHANGES_MAX:
+        through = min(through, marked[-1].marks_rev)
+    rows = [row for row in rows if row.rev <= through]
     return RoomState(
-        events=events,
+        events=_in_order(room, floor, through, rows, marked),
         floor=floor,
         through=through,
         seq=room.seq,

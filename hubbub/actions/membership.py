@@ -9,8 +9,9 @@ from hubbub.actions.places import (
     myself,
     people_of,
     place,
+    require_at,
 )
-from hubbub.actions.registry import handles
+from hubbub.actions.registry import answers, handles
 from hubbub.model import policy
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import Conflict, LastOwner, NotFound
@@ -27,6 +28,7 @@ from hubbub.model.rooms import (
     MembersChanged,
     Removed,
     SetRole,
+    Watch,
 )
 from hubbub.store.accounts import UserRow
 from hubbub.store.rooms import RoomRow
@@ -34,10 +36,20 @@ from hubbub.store.tx import Tx
 
 
 def add(
-    tx: Tx, room: RoomRow, user: UserRow, role: RoomRole, *, hidden: bool = False
+    tx: Tx,
+    room: RoomRow,
+    user: UserRow,
+    role: RoomRole,
+    *,
+    hidden: bool = False,
+    read_seq: int | None = None,
 ) -> list[Told]:
-    """Make somebody a member; they learn of it unless the room is hidden from them for now."""
-    mrev, count = tx.add_member(room.pk, user.id, role, read_seq=room.seq, hidden=hidden)
+    """Make somebody a member; they learn of it unless the room is hidden from them for now.
+
+    Unless ``read_seq`` is given, what was said before they came is read.
+    """
+    read_seq = room.seq if read_seq is None else read_seq
+    mrev, count = tx.add_member(room.pk, user.id, role, read_seq=read_seq, hidden=hidden)
     event = MemberChanged(
         room=room.id,
         mrev=mrev,
@@ -56,6 +68,8 @@ def tell_added(tx: Tx, room_id: str, user: UserRow) -> ToPerson:
 
 
 def _remove(tx: Tx, room: RoomRow, user: UserRow, reason: str) -> tuple[int, list[Told]]:
+    if room.parent_pk is None:
+        tx.follow_none(room.pk, user.id)
     mrev, count = tx.remove_member(room.pk, user.id)
     rev = tx.next_user_rev(user.id)
     removed = Removed(room=room.id, rev=rev, reason=reason)  # type: ignore[arg-type]
@@ -69,10 +83,15 @@ def join(tx: Tx, actor: Actor, command: Join) -> Outcome[Joined]:
     where = place(tx, actor, command.room, Action.READ)
     told: list[Told] = []
     if where.member is None:
-        where = place(tx, actor, command.room, Action.JOIN)
+        require_at(actor, where, Action.JOIN)
         if not actor.is_guest:
             told = add(tx, where.room, myself(tx, actor), RoomRole.MEMBER)
     return Outcome(joined(tx, actor, where), told)
+
+
+@answers(Watch)
+def watch(tx: Tx, actor: Actor, query: Watch) -> Joined:
+    return joined(tx, actor, place(tx, actor, query.room, Action.READ))
 
 
 def joined(tx: Tx, actor: Actor, where: Place) -> Joined:
@@ -90,13 +109,18 @@ def joined(tx: Tx, actor: Actor, where: Place) -> Joined:
 
 @handles(Leave)
 def leave(tx: Tx, actor: Actor, command: Leave) -> Outcome[MembersChanged]:
-    room, member = place(tx, actor, command.room, Action.LEAVE)
+    """In a thread: follow it no more."""
+    where = place(tx, actor, command.room, Action.LEAVE)
+    room, member = where.room, where.member
     assert member  # the policy asks for it
     me = myself(tx, actor)
+    if where.parent is not None:
+        mrev, told = _remove(tx, room, me, "left")
+        return Outcome(MembersChanged(mrev=mrev), told)
     if room.kind == RoomKind.DIRECT:
         tx.set_prefs(room.pk, me.id, member.notify, True)
-        told: list[Told] = [tell_added(tx, room.id, me)]
-        return Outcome(MembersChanged(mrev=room.mrev), told)
+        shown: list[Told] = [tell_added(tx, room.id, me)]
+        return Outcome(MembersChanged(mrev=room.mrev), shown)
     if room.members > 1:
         _keep_an_owner(tx, room, me)
     mrev, told = _remove(tx, room, me, "left")
@@ -114,7 +138,7 @@ def _keep_an_owner(tx: Tx, room: RoomRow, leaving: UserRow) -> None:
 
 @handles(Invite)
 def invite(tx: Tx, actor: Actor, command: Invite) -> Outcome[MembersChanged]:
-    room, _ = place(tx, actor, command.room, Action.INVITE)
+    room = place(tx, actor, command.room, Action.INVITE).room
     user = account(tx, command.user)
     if user.disabled:
         raise Conflict(f"{user.name} has no account here any more.")
@@ -126,7 +150,7 @@ def invite(tx: Tx, actor: Actor, command: Invite) -> Outcome[MembersChanged]:
 
 @handles(Kick)
 def kick(tx: Tx, actor: Actor, command: Kick) -> Outcome[MembersChanged]:
-    room, member = place(tx, actor, command.room, Action.KICK)
+    room, member, *_ = place(tx, actor, command.room, Action.KICK)
     user = account(tx, command.user)
     target = tx.member(room.pk, user.id)
     if target is None:
@@ -147,7 +171,7 @@ def set_role(tx: Tx, actor: Actor, command: SetRole) -> Outcome[MembersChanged] 
         from hubbub.actions.accounts import set_server_role
 
         return set_server_role(tx, actor, command)
-    room, _ = place(tx, actor, command.room, Action.SET_ROOM_ROLE)
+    room = place(tx, actor, command.room, Action.SET_ROOM_ROLE).room
     user = account(tx, command.user)
     target = tx.member(room.pk, user.id)
     if target is None:

@@ -2,12 +2,40 @@
 
 from typing import NamedTuple
 
-from hubbub.actions.places import Place, message_event, my_room_now, no_room, place, require
+import msgspec
+
+from hubbub.actions import naming, threads
+from hubbub.actions.marks import cleared
+from hubbub.actions.places import (
+    Place,
+    author_of,
+    message_at,
+    message_event,
+    my_room_now,
+    no_message,
+    no_room,
+    place,
+    require,
+    require_at,
+)
 from hubbub.actions.registry import handles, handles_runs
 from hubbub.model.accounts import Actor, MeChanged
+from hubbub.model.base import Millis
 from hubbub.model.errors import Conflict, Forbidden, HubbubError, Invalid, NotFound
-from hubbub.model.messages import Changed, Delete, Edit, Message, Post, Posted, mentioned_names
-from hubbub.model.outcome import Outcome, ToPerson, ToRoom
+from hubbub.model.messages import (
+    TEXT_MAX,
+    Changed,
+    Delete,
+    Edit,
+    Forward,
+    Message,
+    Origin,
+    Post,
+    Posted,
+    PostHere,
+)
+from hubbub.model.names import thread_of
+from hubbub.model.outcome import Outcome, Told, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind
 from hubbub.store.members import MembershipRow
 from hubbub.store.messages import MessageRow, NonceRow
@@ -18,37 +46,60 @@ from hubbub.store.tx import Tx
 PostResult = Outcome[Posted] | HubbubError
 
 
+class Said(NamedTuple):
+    """A post, and where it was said before if it is forwarded."""
+
+    actor: Actor
+    post: Post
+    origin: Origin | None = None
+
+
 class Accepted(NamedTuple):
-    """A post that will be written; ``nth`` is its place in the batch."""
+    """A post that will be written; ``nth`` is its place in the batch.
+
+    ``is_copy``: it is an answer's, said to the room as well; its outcome is the answer's.
+    """
 
     nth: int
-    actor: Actor
+    said: Said
     author_id: int
-    post: Post
+    is_copy: bool = False
 
 
 class Batch:
     """What a run of posts needs to know, read with one statement for each kind of thing."""
 
-    def __init__(self, tx: Tx, posts: list[tuple[Actor, Post]]) -> None:
+    def __init__(self, tx: Tx, posts: list[Said]) -> None:
         self.tx = tx
-        self.rooms = tx.lock_rooms({post.room for _, post in posts})
+        ids = {said.post.room for said in posts}
+        parents = {found[0] for room_id in ids if "." in room_id and (found := thread_of(room_id))}
+        self.rooms = tx.lock_rooms(ids | parents)
         self._guests: dict[str, int] = {}
         pairs: set[tuple[int, int]] = set()
         nonces: set[tuple[int, int, str]] = set()
-        for actor, post in posts:
+        for actor, post, _ in posts:
             room = self.rooms.get(post.room)
             author_id = self.known_author(actor)
-            if room is None or not author_id:
+            if not author_id:
                 continue
             if not actor.is_guest:
-                pairs.add((room.pk, author_id))
-            if post.nonce:
+                pairs |= {(one.pk, author_id) for one in self._room_and_parent(post.room)}
+            if room is not None and post.nonce:
                 nonces.add((room.pk, author_id, post.nonce))
         self.posters = tx.memberships(pairs) if pairs else {}
         self.posted = tx.posted(nonces) if nonces else {}
         # Retries within this very batch: the nonce's first post, whose ack is not known yet.
         self.twice: dict[tuple[int, int, str], Accepted] = {}
+
+    def _room_and_parent(self, room_id: str) -> list[RoomRow]:
+        found = thread_of(room_id) if "." in room_id else None
+        ids = (room_id, found[0]) if found else (room_id,)
+        return [self.rooms[one] for one in ids if one in self.rooms]
+
+    def home(self, room: RoomRow) -> RoomRow:
+        """The room itself, or the one that a thread belongs to."""
+        parent = threads.parent_of(self.rooms, room.id) if room.parent_pk else None
+        return parent or room
 
     def known_author(self, actor: Actor) -> int:
         """The row of the one who posts; 0 for a guest who has none yet."""
@@ -56,7 +107,7 @@ class Batch:
             return actor.user_id
         key = actor.guest_key or ""
         if key not in self._guests:
-            self._guests[key] = self.tx.guest(key) or 0
+            self._guests[key] = author_of(self.tx, actor, is_new=False)
         return self._guests[key]
 
     def author(self, actor: Actor) -> int:
@@ -64,34 +115,29 @@ class Batch:
         known = self.known_author(actor)
         if known or not actor.is_guest:
             return known
-        made = self.tx.add_user(
-            name=actor.name,
-            skeleton=None,
-            display_name=actor.name,
-            password_hash=None,
-            role=actor.role,
-            guest_key=actor.guest_key,
-        )
-        self._guests[actor.guest_key or ""] = made
+        made = self._guests[actor.guest_key or ""] = author_of(self.tx, actor)
         return made
 
 
+@handles_runs(PostHere)
 @handles_runs(Post)
 def post_all(tx: Tx, posts: list[tuple[Actor, Post]]) -> list[PostResult]:
     """A run of posts, set-wise: each is checked, then all of a room are written together."""
+    return _say_all(tx, [Said(actor, post) for actor, post in posts])
+
+
+def _say_all(tx: Tx, posts: list[Said]) -> list[PostResult]:
     batch = Batch(tx, posts)
     results: list[PostResult | None] = [None] * len(posts)
     accepted: dict[int, list[Accepted]] = {}
     retries: list[tuple[int, Accepted]] = []
-    for index, (actor, post) in enumerate(posts):
+    for index, said in enumerate(posts):
         try:
-            room = batch.rooms.get(post.room)
-            if room is None:
-                raise no_room(post.room)
+            room = batch.rooms.get(said.post.room)
             # Before anything may refuse it: what was acknowledged stays so, whatever came since.
-            found = _retried(batch, room, actor, post)
+            found = _retried(batch, room, said) if room else None
             if found is None:
-                _may_post(batch, room, actor, post)
+                room = _room_to_post_in(batch, room, said)
         except HubbubError as error:
             results[index] = error
             continue
@@ -100,10 +146,8 @@ def post_all(tx: Tx, posts: list[tuple[Actor, Post]]) -> list[PostResult]:
         elif isinstance(found, Accepted):
             retries.append((index, found))
         else:
-            one = Accepted(index, actor, batch.author(actor), post)
-            accepted.setdefault(room.pk, []).append(one)
-            if post.nonce:
-                batch.twice[room.pk, one.author_id, post.nonce] = one
+            assert room
+            _accept(batch, accepted, room, Accepted(index, said, batch.author(said.actor)))
     for index, outcome in _write(batch, accepted):
         results[index] = outcome
     for index, first in retries:
@@ -112,26 +156,52 @@ def post_all(tx: Tx, posts: list[tuple[Actor, Post]]) -> list[PostResult]:
     return [result or HubbubError() for result in results]
 
 
-def _may_post(batch: Batch, room: RoomRow, actor: Actor, post: Post) -> None:
-    poster = batch.posters.get((room.pk, actor.user_id))
+def _accept(
+    batch: Batch, accepted: dict[int, list[Accepted]], room: RoomRow, one: Accepted
+) -> None:
+    accepted.setdefault(room.pk, []).append(one)
+    post = one.said.post
+    if post.nonce:
+        batch.twice[room.pk, one.author_id, post.nonce] = one
+    if post.also_in_room:
+        copy = Post(room=batch.home(room).id, text=post.text, reply_to=room.parent_seq)
+        said = one.said._replace(post=copy)
+        accepted.setdefault(batch.home(room).pk, []).append(one._replace(said=said, is_copy=True))
+
+
+def _room_to_post_in(batch: Batch, room: RoomRow | None, said: Said) -> RoomRow:
+    """Where this post goes; a thread begins with its first. Raises unless that is allowed."""
+    actor, post, _ = said
+    parent = threads.parent_of(batch.rooms, post.room) if "." in post.room else None
+    home = parent or room
+    if home is None:
+        raise no_room(post.room)
+    poster = batch.posters.get((home.pk, actor.user_id))
     if poster and poster.disabled:
         raise Forbidden("Your account is locked. Ask an admin of this server.")
-    require(actor, room, poster.role if poster else None, Action.POST)
-    if post.reply_to is not None and post.reply_to > room.seq:
-        raise Invalid(f"There is no message {post.reply_to} in #{room.id} to reply to.")
+    thread = post.room if parent else None
+    require(actor, home, poster.role if poster else None, Action.POST, thread=thread)
+    if post.reply_to is not None and post.reply_to > (room.seq if room else 0):
+        raise Invalid(f"There is no message {post.reply_to} in #{post.room} to reply to.")
+    if post.also_in_room and parent is None:
+        raise Invalid("Only an answer in a thread can be said to its room as well.")
+    if room is None:
+        room = batch.rooms[post.room] = threads.begin(batch.tx, home, post.room)
+    return room
 
 
-def _retried(batch: Batch, room: RoomRow, actor: Actor, post: Post) -> Posted | Accepted | None:
+def _retried(batch: Batch, room: RoomRow, said: Said) -> Posted | Accepted | None:
     """What a nonce was used for before: the first ack, or a post of this batch. Raises Conflict."""
+    post = said.post
     if post.nonce is None:
         return None
-    key = (room.pk, batch.known_author(actor), post.nonce)
+    key = (room.pk, batch.known_author(said.actor), post.nonce)
     if first := batch.posted.get(key):
         if not _same_text(first, post):
             raise Conflict("This nonce was used for another text. Use a new one.")
         return Posted(seq=first.seq, rev=first.rev, at=first.at)
     if again := batch.twice.get(key):
-        if again.post.text != post.text:
+        if again.said.post.text != post.text:
             raise Conflict("This nonce was used for another text. Use a new one.")
         return again
     return None
@@ -146,66 +216,106 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
     """Number and insert what was accepted; the outcome for each place in the batch."""
     tx = batch.tx
     by_pk = {room.pk: room for room in batch.rooms.values()}
-    done: list[tuple[int, Outcome[Posted]]] = []
-    rows: list[Values] = []
-    mentions: list[Values] = []
-    firsts: dict[int, Outcome[Posted]] = {}
-    for room_pk, posts in accepted.items():
-        room = by_pk[room_pk]
-        last_seq, last_rev = tx.raise_counters(room_pk, len(posts))
-        named_in = [mentioned_names(one.post.text) for one in posts]
-        members = _members_named(tx, room, named_in)
-        first_seq, first_rev = last_seq - len(posts) + 1, last_rev - len(posts) + 1
-        for nth, (index, actor, author_id, post) in enumerate(posts):
-            seq, rev = first_seq + nth, first_rev + nth
-            named = {name: members[name] for name in named_in[nth] if name in members}
-            mentions.extend(
-                {"user_id": user_id, "room_pk": room_pk, "seq": seq} for user_id in named.values()
-            )
-            rows.append(
-                {
-                    "room_pk": room_pk,
-                    "seq": seq,
-                    "rev": rev,
-                    "author_id": author_id,
-                    "at": tx.now,
-                    "kind": post.kind,
-                    "text": post.text,
-                    "nonce": post.nonce,
-                    "reply_to": post.reply_to,
-                    "mentions": " ".join(named),
-                }
-            )
-            event = Message(
-                room=room.id,
-                seq=seq,
-                rev=rev,
-                by=actor.name,
-                at=tx.now,
-                text=post.text,
-                kind=post.kind,
-                nonce=post.nonce,
-                reply_to=post.reply_to,
-                mentions=tuple(named),
-            )
-            told = ToRoom(room.id, event, room.mrev)
-            outcome = Outcome(Posted(seq=seq, rev=rev, at=tx.now), [told])
-            done.append((index, outcome))
-            firsts.setdefault(room_pk, outcome)
-        _move_markers(batch, room, posts, last_seq)
-    if rows:
-        tx.insert_messages(rows)
-    if mentions:
-        tx.add_mentions(mentions)
+    written = [_Written(batch, by_pk[room_pk], posts) for room_pk, posts in accepted.items()]
+    if written:
+        tx.insert_messages([row for each in written for row in each.rows])
+    for each in written:
+        each.count_mentions(tx)
+    done = {nth: outcome for each in written for nth, outcome in each.outcomes}
+    for each in written:
+        for nth, told in each.copies:
+            done[nth].told.append(told)
     # Last, as people are told of a room with all that is new in it, and before it is shown.
-    _unhide(tx, [(by_pk[room_pk], first) for room_pk, first in firsts.items()])
-    return done
+    _unhide(tx, [(each.room, done[each.posts[0].nth]) for each in written])
+    for each in written:
+        if each.room.parent_pk is not None:
+            news, marks = threads.answered(tx, each.home, each.room, each.answers())
+            each.outcomes[0][1].told[:0] = news
+            # Behind all that was posted in its room by this batch, as its rev is higher.
+            done[max(done)].told.append(marks)
+    return list(done.items())
 
 
-def _members_named(tx: Tx, room: RoomRow, named: list[list[str]]) -> dict[str, int]:
-    """Those of the names who are members of the room, with their ids."""
-    names = sorted({name for names in named for name in names})
-    return tx.members_named(room.pk, names) if names else {}
+class _Written:
+    """The posts of one room, numbered: their rows, who is named in them, and the outcomes."""
+
+    def __init__(self, batch: Batch, room: RoomRow, posts: list[Accepted]) -> None:
+        self.room, self.home, self.posts = room, batch.home(room), posts
+        self.rows: list[Values] = []
+        self.outcomes: list[tuple[int, Outcome[Posted]]] = []
+        self.copies: list[tuple[int, ToRoom]] = []
+        tx, count = batch.tx, len(posts)
+        last_seq, last_rev = tx.raise_counters(room.pk, count)
+        self.first_seq, first_rev = last_seq - count + 1, last_rev - count + 1
+        self.named = naming.resolve(tx, room, self.home, [self._names(batch, one) for one in posts])
+        parent_mrev = 0 if self.home is room else self.home.mrev
+        for nth, one in enumerate(posts):
+            event = _event(room, one, self.first_seq + nth, first_rev + nth, tx.now)
+            if shown := self.named[nth].shown:
+                event = msgspec.structs.replace(event, mentions=shown)
+            self.rows.append(_row(room, one, event))
+            told = ToRoom(room.id, event, room.mrev, parent_mrev)
+            if one.is_copy:
+                self.copies.append((one.nth, told))
+            else:
+                reply = Posted(seq=event.seq, rev=event.rev, at=tx.now)
+                self.outcomes.append((one.nth, Outcome(reply, [told])))
+        _move_markers(batch, room, posts, last_seq)
+
+    def _names(self, batch: Batch, one: Accepted) -> naming.Names | None:
+        """Who is named in a post; whom an answer names need not hear of its copy as well."""
+        actor, post, _ = one.said
+        if one.is_copy or "@" not in post.text:
+            return None
+        poster = batch.posters.get((self.home.pk, one.author_id))
+        present = post.present if isinstance(post, PostHere) else ()
+        role = poster.role if poster else None
+        return naming.names_in(post.text, actor, role, one.author_id, present)
+
+    def count_mentions(self, tx: Tx) -> None:
+        numbered = list(enumerate(self.named, start=self.first_seq))
+        naming.keep(tx, self.room.pk, [(seq, one) for seq, one in numbered if one.shown])
+
+    def answers(self) -> threads.Answers:
+        """The same for those who follow the thread."""
+        read: dict[int, int] = {}
+        for seq, one in enumerate(self.posts, start=self.first_seq):
+            if not one.said.actor.is_guest:
+                read[one.author_id] = seq
+        named = {user_id for one in self.named for user_id in one.by_name}
+        return threads.Answers([one.said.actor.name for one in self.posts], read, named)
+
+
+def _event(room: RoomRow, one: Accepted, seq: int, rev: int, at: Millis) -> Message:
+    actor, post, origin = one.said
+    return Message(
+        room=room.id,
+        seq=seq,
+        rev=rev,
+        by=actor.name,
+        at=at,
+        text=post.text,
+        kind=post.kind,
+        nonce=post.nonce,
+        reply_to=post.reply_to,
+        origin=origin,
+    )
+
+
+def _row(room: RoomRow, one: Accepted, event: Message) -> Values:
+    return {
+        "room_pk": room.pk,
+        "seq": event.seq,
+        "rev": event.rev,
+        "author_id": one.author_id,
+        "at": event.at,
+        "kind": event.kind,
+        "text": event.text,
+        "nonce": event.nonce,
+        "reply_to": event.reply_to,
+        "mentions": " ".join(event.mentions),
+        "origin": msgspec.json.encode(event.origin).decode() if event.origin else "",
+    }
 
 
 def _unhide(tx: Tx, firsts: list[tuple[RoomRow, Outcome[Posted]]]) -> None:
@@ -216,7 +326,7 @@ def _unhide(tx: Tx, firsts: list[tuple[RoomRow, Outcome[Posted]]]) -> None:
     hidden = [
         (user_id, nth)
         for nth, (room, _) in enumerate(firsts)
-        if room.kind == RoomKind.DIRECT
+        if room.kind == RoomKind.DIRECT and room.parent_pk is None
         for user_id in tx.unhide(room.pk)
     ]
     # In order of people, as another node may be doing the same for other rooms of theirs.
@@ -240,28 +350,77 @@ def _move_markers(batch: Batch, room: RoomRow, posts: list[Accepted], last_seq: 
         batch.tx.set_all_read({(room.pk, user_id): seq for user_id, seq in read.items()})
 
 
+@handles(Forward)
+def forward(tx: Tx, actor: Actor, command: Forward) -> Outcome[Posted]:
+    """A quote that every door shows as one, and where it comes from."""
+    try:
+        where = place(tx, actor, command.room, Action.READ)
+        message = message_at(tx, where, command.seq)
+    except NotFound:
+        if first := _forwarded(tx, actor, command):
+            return Outcome(first)
+        raise
+    origin = Origin(room=where.room.id, seq=message.seq, by=message.by, at=message.at)
+    text = _quoted(message.text, command.text)
+    post = Post(room=command.to, text=text, nonce=command.nonce)
+    [result] = _say_all(tx, [Said(actor, post, origin)])
+    if isinstance(result, HubbubError):
+        raise result
+    return result
+
+
+def _forwarded(tx: Tx, actor: Actor, command: Forward) -> Posted | None:
+    """What was acknowledged stays so, whatever became of the message that it quotes."""
+    target, author_id = tx.room(command.to), author_of(tx, actor, is_new=False)
+    if target is None or not command.nonce:
+        return None
+    key = (target.pk, author_id, command.nonce)
+    first = tx.posted({key}).get(key)
+    return Posted(seq=first.seq, rev=first.rev, at=first.at) if first else None
+
+
+def _quoted(text: str, comment: str) -> str:
+    """A comment, and below it the text as a quote, cut if both are too long for one message."""
+    before = f"{comment}\n\n" if comment else ""
+    quote = "\n".join(f"> {line}" for line in text.split("\n"))
+    left = TEXT_MAX - len(before)
+    if len(quote) > left:
+        quote = quote[: max(left - 1, 1)] + "…"
+    return before + quote
+
+
 @handles(Edit)
 def edit(tx: Tx, actor: Actor, command: Edit) -> Outcome[Changed]:
-    where, message = _message(tx, actor, command.room, command.seq)
+    where = place(tx, actor, command.room, Action.READ)
+    message = message_at(tx, where, command.seq)
     _require_for(tx, actor, where, message, Action.EDIT)
     _require_for(tx, actor, where, message, Action.POST)
     if message.text == command.text:
         return Outcome(Changed(rev=message.rev))
-    named = _members_named(tx, where.room, [mentioned_names(command.text)])
-    tx.forget_mentions(where.room.pk, message.seq)
-    tx.add_mentions(
-        [
-            {"user_id": user_id, "room_pk": where.room.pk, "seq": message.seq}
-            for user_id in named.values()
-        ]
-    )
+    shown = _name_again(tx, actor, where, message, command.text)
     changed = message._replace(
         text=command.text,
         edited_at=tx.now,
-        mentions=" ".join(named),
+        mentions=" ".join(shown),
         rev=tx.next_rev(where.room.pk),
     )
-    return _changed(tx, where.room, changed)
+    return _changed(tx, where, changed)
+
+
+def _name_again(
+    tx: Tx, actor: Actor, where: Place, message: MessageRow, text: str
+) -> tuple[str, ...]:
+    """Count those who are named in the new text, and no longer those in the old."""
+    room = where.room
+    names = naming.names_in(text, actor, where.role, message.author_id)
+    [named] = naming.resolve(tx, room, where.home, [names])
+    if "@here" in named.shown:
+        if "@here" in message.mentions.split():
+            return named.shown  # it was meant for those who were here then
+        named = named._replace(shown=tuple(name for name in named.shown if name != "@here"))
+    tx.forget_mentions(room.pk, message.seq)
+    naming.keep(tx, room.pk, [(message.seq, named)])
+    return named.shown
 
 
 @handles(Delete)
@@ -269,39 +428,32 @@ def delete(tx: Tx, actor: Actor, command: Delete) -> Outcome[Changed]:
     where = place(tx, actor, command.room, Action.READ)
     message = tx.message(where.room.pk, command.seq)
     if message is None:
-        raise _no_message(command.room, command.seq)
+        raise no_message(command.room, command.seq)
     _require_for(tx, actor, where, message, Action.DELETE)
     if message.deleted:
         return Outcome(Changed(rev=message.rev))  # a retry
     tx.forget_mentions(where.room.pk, message.seq)
-    gone = message._replace(
-        text="", deleted=1, edited_at=None, mentions="", rev=tx.next_rev(where.room.pk)
-    )
-    return _changed(tx, where.room, gone)
+    rev = tx.next_rev(where.room.pk)
+    marks = cleared(tx, where.room, message.seq, message.marks)
+    if marks != message.marks:
+        tx.save_marks(where.room.pk, message.seq, rev, marks)
+        message = message._replace(marks_rev=rev, marks=marks)
+    gone = message._replace(text="", deleted=1, edited_at=None, mentions="", origin="", rev=rev)
+    outcome = _changed(tx, where, gone)
+    if where.parent and (told := threads.answer_deleted(tx, where.parent, where.room, actor.name)):
+        outcome.told.append(told)
+    return outcome
 
 
-def _changed(tx: Tx, room: RoomRow, message: MessageRow) -> Outcome[Changed]:
+def _changed(tx: Tx, where: Place, message: MessageRow) -> Outcome[Changed]:
+    room = where.room
     tx.save_message(room.pk, message)
     event = message_event(room.id, message)
-    return Outcome(Changed(rev=message.rev), [ToRoom(room.id, event, room.mrev)])
-
-
-def _message(tx: Tx, actor: Actor, room_id: str, seq: int) -> tuple[Place, MessageRow]:
-    """A message that is still there. Raises NotFound."""
-    where = place(tx, actor, room_id, Action.READ)
-    message = tx.message(where.room.pk, seq)
-    if message is None:
-        raise _no_message(room_id, seq)
-    if message.deleted:
-        raise NotFound(f"Message {seq} in #{room_id} has been deleted.")
-    return where, message
-
-
-def _no_message(room_id: str, seq: int) -> NotFound:
-    return NotFound(f"There is no message {seq} in #{room_id}.")
+    parent_mrev = where.parent.mrev if where.parent else 0
+    told: list[Told] = [ToRoom(room.id, event, room.mrev, parent_mrev)]
+    return Outcome(Changed(rev=message.rev), told)
 
 
 def _require_for(tx: Tx, actor: Actor, where: Place, message: MessageRow, action: Action) -> None:
     own = actor.user_id or (tx.guest(actor.guest_key) if actor.guest_key else None)
-    role = where.member.role if where.member else None
-    require(actor, where.room, role, action, author=message.author_id == own)
+    require_at(actor, where, action, author=message.author_id == own)

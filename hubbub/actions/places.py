@@ -2,10 +2,14 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from hubbub.model import policy
 from hubbub.model.accounts import Actor, Me
 from hubbub.model.errors import Conflict, HubbubError, NotFound, NotMember
-from hubbub.model.messages import Message, Person
+from hubbub.model.marks import Marks, MarkState
+from hubbub.model.messages import Message, Origin, Person
+from hubbub.model.names import thread_of
 from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
 from hubbub.model.rooms import MyRoom, Room, RoomChanged
 from hubbub.store.accounts import UserRow
@@ -14,12 +18,27 @@ from hubbub.store.messages import MessageRow
 from hubbub.store.rooms import RoomRow
 from hubbub.store.tx import Tx
 
+_NO_MARKS = MarkState()
+_marks = msgspec.json.Decoder(MarkState)
+_origins = msgspec.json.Decoder(Origin)
+
 
 class Place(NamedTuple):
-    """A room, and what the one who asks is in it."""
+    """A room, and what the one who asks is in it.
+
+    ``parent`` is the room that a thread belongs to, and ``role`` the one in that; ``member`` is
+    then whoever follows the thread.
+    """
 
     room: RoomRow
     member: MemberRow | None
+    role: str | None
+    parent: RoomRow | None = None
+
+    @property
+    def home(self) -> RoomRow:
+        """The room itself, or the one that the thread belongs to."""
+        return self.parent or self.room
 
 
 def no_room(room_id: str) -> NotFound:
@@ -31,23 +50,57 @@ def place(tx: Tx, actor: Actor, room_id: str, action: Action) -> Place:
 
     Raises NotFound for rooms that do not exist or that the actor may not know of.
     """
+    where = find(tx, actor, room_id)
+    require_at(actor, where, action)
+    return where
+
+
+def find(tx: Tx, actor: Actor, room_id: str) -> Place:
+    """The room, before it is known what the actor may do there. Raises NotFound."""
     room = tx.room(room_id)
     if room is None:
         raise no_room(room_id)
     member = tx.member(room.pk, actor.user_id) if actor.user_id > 0 else None
-    require(actor, room, member.role if member else None, action)
-    return Place(room, member)
+    if room.parent_pk is None:
+        return Place(room, member, member.role if member else None)
+    parent = tx.room_by_pk(room.parent_pk)
+    if parent is None:
+        raise no_room(room_id)
+    of_parent = tx.member(parent.pk, actor.user_id) if actor.user_id > 0 else None
+    return Place(room, member, of_parent.role if of_parent else None, parent)
+
+
+def require_at(actor: Actor, where: Place, action: Action, *, author: bool = False) -> None:
+    """Raises unless this actor may do this at this place."""
+    thread = where.room.id if where.parent else None
+    follows = thread is not None and where.member is not None
+    require(actor, where.home, where.role, action, author=author, thread=thread, follows=follows)
 
 
 def require(
-    actor: Actor, room: RoomRow, role: str | None, action: Action, *, author: bool = False
+    actor: Actor,
+    room: RoomRow,
+    role: str | None,
+    action: Action,
+    *,
+    author: bool = False,
+    thread: str | None = None,
+    follows: bool = False,
 ) -> None:
-    """Raises unless this actor, with this role in the room, may do this there."""
+    """Raises unless this actor, with this role in the room, may do this there.
+
+    In a ``thread`` of the room (its id): by that role, and by whether the actor follows it.
+    """
     standings = policy.room_standings(
-        actor.role, RoomKind(room.kind), RoomRole(role) if role else None, author=author
+        actor.role,
+        RoomKind(room.kind),
+        RoomRole(role) if role else None,
+        author=author,
+        thread=thread is not None,
+        follows=follows,
     )
     if not policy.allows(Action.READ, standings):
-        raise no_room(room.id)
+        raise no_room(thread or room.id)
     if room.archived and action in _WRITES:
         raise Conflict(f"#{room.id} is archived: it can be read, but nothing new is added.")
     try:
@@ -60,8 +113,31 @@ def _join_first(room: RoomRow, action: Action) -> HubbubError:
     return NotMember(f"Join #{room.id} before you {_DOING.get(action, 'do this there')}.")
 
 
-_WRITES = frozenset({Action.POST, Action.EDIT, Action.TYPE})
-_DOING = {Action.POST: "post there", Action.INVITE: "invite people there"}
+_WRITES = frozenset({Action.POST, Action.EDIT, Action.TYPE, Action.REACT, Action.PIN})
+_DOING = {
+    Action.POST: "post there",
+    Action.INVITE: "invite people there",
+    Action.REACT: "react there",
+    Action.PIN: "pin there",
+}
+
+
+def no_message(room_id: str, seq: int) -> NotFound:
+    return NotFound(f"There is no message {seq} in #{room_id}.")
+
+
+def deleted_message(room_id: str, seq: int) -> NotFound:
+    return NotFound(f"Message {seq} in #{room_id} has been deleted.")
+
+
+def message_at(tx: Tx, where: Place, seq: int) -> MessageRow:
+    """A message that is still there. Raises NotFound."""
+    message = tx.message(where.room.pk, seq)
+    if message is None:
+        raise no_message(where.room.id, seq)
+    if message.deleted:
+        raise deleted_message(where.room.id, seq)
+    return message
 
 
 def account(tx: Tx, name: str) -> UserRow:
@@ -81,11 +157,29 @@ def myself(tx: Tx, actor: Actor) -> UserRow:
     return user
 
 
+def author_of(tx: Tx, actor: Actor, *, is_new: bool = True) -> int:
+    """The row of one who says something; a guest gets one with the first thing (``is_new``)."""
+    if not actor.is_guest:
+        return actor.user_id
+    known = tx.guest(actor.guest_key or "") or 0
+    if known or not is_new:
+        return known
+    return tx.add_user(
+        name=actor.name,
+        skeleton=None,
+        display_name=actor.name,
+        password_hash=None,
+        role=actor.role,
+        guest_key=actor.guest_key,
+    )
+
+
 def require_on_server(actor: Actor, action: Action) -> None:
     policy.require(action, policy.server_standings(actor.role))
 
 
 def message_event(room_id: str, row: MessageRow) -> Message:
+    marks = marks_of(row.marks)
     return Message(
         room=room_id,
         seq=row.seq,
@@ -99,6 +193,34 @@ def message_event(room_id: str, row: MessageRow) -> Message:
         edited_at=row.edited_at,
         deleted=bool(row.deleted),
         mentions=tuple(row.mentions.split()),
+        origin=_origins.decode(row.origin) if row.origin else None,
+        marks_rev=row.marks_rev,
+        reactions=marks.reactions,
+        pinned=marks.pinned_by is not None,
+        pinned_by=marks.pinned_by,
+        replies=marks.replies,
+        replied_at=marks.replied_at,
+        repliers=marks.repliers,
+    )
+
+
+def marks_of(stored: str) -> MarkState:
+    """What was added to a message, as its row has it."""
+    return _marks.decode(stored) if stored else _NO_MARKS
+
+
+def marks_event(room_id: str, seq: int, rev: int, marks: MarkState) -> Marks:
+    return Marks(
+        room=room_id,
+        seq=seq,
+        rev=rev,
+        reactions=marks.reactions,
+        pinned=marks.pinned_by is not None,
+        pinned_by=marks.pinned_by,
+        replies=marks.replies,
+        replied_at=marks.replied_at,
+        repliers=marks.repliers,
+        last=marks.last,
     )
 
 
@@ -143,6 +265,8 @@ def my_room(
     people: tuple[Person, ...] = (),
 ) -> MyRoom:
     """A room as it is to somebody; without a membership as to one who looks in."""
+    thread = thread_of(room.id) if room.parent_pk is not None else None
+    parent, parent_seq = thread or (None, None)
     return MyRoom(
         room=room.id,
         kind=RoomKind(room.kind),
@@ -154,6 +278,8 @@ def my_room(
         members=room.members,
         created_at=room.created_at,
         archived=bool(room.archived),
+        parent=parent,
+        parent_seq=parent_seq,
         role=RoomRole(member.role) if member else None,
         read_seq=member.read_seq if member else 0,
         mentions=mentions,
@@ -173,7 +299,7 @@ def my_room_now(tx: Tx, room_id: str, user_id: int) -> MyRoom:
     if room is None:
         raise no_room(room_id)
     people: tuple[Person, ...] = ()
-    if room.kind == RoomKind.DIRECT:
+    if room.kind == RoomKind.DIRECT and room.parent_pk is None:
         people = direct_people(tx, user_id).get(room.pk, ())
     member = tx.member(room.pk, user_id)
     pair = (room.pk, user_id)

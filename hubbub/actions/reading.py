@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from hubbub.actions.places import my_room_now, myself, no_room, place, require
+from hubbub.actions.places import (
+    find,
+    my_room_now,
+    myself,
+    no_room,
+    place,
+    require,
+    require_at,
+)
 from hubbub.actions.registry import Result, handles, handles_runs
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import HubbubError, Invalid
@@ -48,7 +56,7 @@ def read_all(tx: Tx, reads: list[tuple[Actor, Read]]) -> list[Result]:
     steps: list[Step] = []
     for nth, (actor, command) in enumerate(reads):
         try:
-            room = _readable(rooms.get(command.room), members, actor, command)
+            room = _readable(tx, rooms.get(command.room), members, actor, command)
         except HubbubError as error:
             results[nth] = error
             continue
@@ -62,6 +70,7 @@ def read_all(tx: Tx, reads: list[tuple[Actor, Read]]) -> list[Result]:
 
 
 def _readable(
+    tx: Tx,
     room: RoomRow | None,
     members: dict[tuple[int, int], MembershipRow],
     actor: Actor,
@@ -70,7 +79,11 @@ def _readable(
     if room is None:
         raise no_room(command.room)
     member = members.get((room.pk, actor.user_id))
-    require(actor, room, member.role if member else None, Action.MARK_READ)
+    if member is None and room.parent_pk is not None:
+        # Why not, only the room that the thread belongs to can say.
+        require_at(actor, find(tx, actor, room.id), Action.MARK_READ)
+    else:
+        require(actor, room, member.role if member else None, Action.MARK_READ)
     if command.seq > room.seq:
         raise Invalid(f"#{room.id} has only {room.seq} messages.")
     return room
@@ -108,7 +121,7 @@ def _revs(tx: Tx, user_ids: list[int]) -> dict[int, Iterator[int]]:
 
 @handles(Prefs)
 def prefs(tx: Tx, actor: Actor, command: Prefs) -> Outcome[Changed]:
-    room, member = place(tx, actor, command.room, Action.SET_PREFS)
+    room, member, *_ = place(tx, actor, command.room, Action.SET_PREFS)
     me = myself(tx, actor)
     assert member
     notify = command.notify or member.notify

@@ -65,9 +65,12 @@ def may_share(batch: list[tuple[Actor, Command]]) -> bool:
 
     Posts may: all that they decide by lies under the locks of their rooms, or cannot change
     while a batch that shares is under way. A guest's first one adds a person, who is looked for
-    before: that must be alone.
+    before, and an answer in a thread changes memberships: these must be alone.
     """
-    return all(type(command) is Post and not actor.is_guest for actor, command in batch)
+    return all(
+        type(command) is Post and not actor.is_guest and "." not in command.room
+        for actor, command in batch
+    )
 
 
 def carry(tx: Tx, batch: list[tuple[Actor, Command]]) -> list[Result]:

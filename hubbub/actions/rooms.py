@@ -105,12 +105,12 @@ def _found(tx: Tx, actor: Actor, room: RoomRow, me: UserRow) -> Outcome[Joined]:
     if member and member.hidden:
         tx.set_prefs(room.pk, me.id, member.notify, False)
         told = [tell_added(tx, room.id, me)]
-    return Outcome(joined(tx, actor, Place(room, member)), told)
+    return Outcome(joined(tx, actor, Place(room, member, member.role if member else None)), told)
 
 
 @handles(UpdateRoom)
 def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
-    room, _ = place(tx, actor, command.room, Action.UPDATE_ROOM)
+    room = place(tx, actor, command.room, Action.UPDATE_ROOM).room
     changed = room._replace(
         title=command.title if command.title is not None else room.title,
         topic=command.topic if command.topic is not None else room.topic,
@@ -128,7 +128,7 @@ def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
 
 @handles(DeleteRoom)
 def delete_room(tx: Tx, actor: Actor, command: DeleteRoom) -> Outcome[Done]:
-    room, _ = place(tx, actor, command.room, Action.DELETE_ROOM)
+    room = place(tx, actor, command.room, Action.DELETE_ROOM).room
     if room.id == LOBBY:
         raise Forbidden("The lobby is where everybody begins; it cannot be deleted.")
     return Outcome(Done(), delete_with_members(tx, room))

@@ -34,10 +34,24 @@ from hubbub.model.accounts import (
     Welcome,
 )
 from hubbub.model.base import Command, Done, Query, Reply
+from hubbub.model.keeping import (
+    Bookmark,
+    Bookmarks,
+    BookmarksPage,
+    Draft,
+    Drafts,
+    DraftsPage,
+    Mentions,
+    MentionsPage,
+    Threads,
+    ThreadsPage,
+)
+from hubbub.model.marks import Pin, Pins, PinsPage, React, Reactions, ReactionsPage
 from hubbub.model.messages import (
     Changed,
     Delete,
     Edit,
+    Forward,
     History,
     Page,
     Post,
@@ -62,7 +76,9 @@ from hubbub.model.rooms import (
     Rooms,
     RoomsPage,
     SetRole,
+    Unwatch,
     UpdateRoom,
+    Watch,
 )
 
 
@@ -75,6 +91,8 @@ class Left(Reply, frozen=True, kw_only=True):
 REPLIES: dict[type[Command], type[Reply]] = {
     About: ServerInfo,
     Auth: Done,
+    Bookmark: Changed,
+    Bookmarks: BookmarksPage,
     ChangePassword: Done,
     CreateInvite: InviteMade,
     CreateRoom: Joined,
@@ -82,9 +100,12 @@ REPLIES: dict[type[Command], type[Reply]] = {
     DeleteRoom: Done,
     Direct: Joined,
     DisableUser: Done,
+    Draft: Changed,
+    Drafts: DraftsPage,
     Edit: Changed,
     EndInvite: Done,
     EndSession: Done,
+    Forward: Posted,
     Hello: Welcome,
     History: Page,
     Invite: MembersChanged,
@@ -93,9 +114,14 @@ REPLIES: dict[type[Command], type[Reply]] = {
     Kick: MembersChanged,
     Leave: Left,
     Members: MembersPage,
+    Mentions: MentionsPage,
     MyProfile: Mine,
+    Pin: Changed,
+    Pins: PinsPage,
     Post: Posted,
     Prefs: Changed,
+    React: Changed,
+    Reactions: ReactionsPage,
     Read: ReadMarker,
     Rooms: RoomsPage,
     Sessions: SessionsPage,
@@ -105,11 +131,14 @@ REPLIES: dict[type[Command], type[Reply]] = {
     SignOut: Done,
     SignUp: SignedIn,
     Sync: SyncReply,
+    Threads: ThreadsPage,
+    Unwatch: Done,
     UpdateMe: Changed,
     UpdateRoom: Changed,
     # The news itself comes as a `server` event.
     UpdateServer: Done,
     Users: UsersPage,
+    Watch: Joined,
 }
 
 # Told and not answered; lost without a connection.
@@ -125,13 +154,27 @@ OVER_HTTP: dict[type[Command], tuple[str, str]] = {
 
 # Done twice, these end as if done once; so they are sent again when their answer was lost.
 REPEATABLE: frozenset[type[Command]] = frozenset(
-    {Delete, Direct, Edit, EndInvite, EndSession, Join, Prefs, UpdateMe, UpdateRoom}
+    {
+        Bookmark,
+        Delete,
+        Direct,
+        Draft,
+        Edit,
+        EndInvite,
+        EndSession,
+        Join,
+        Pin,
+        Prefs,
+        React,
+        UpdateMe,
+        UpdateRoom,
+    }
 )
 
 
 def may_repeat(command: Command) -> bool:
     """Whether a command may be sent again if it is not known what became of it."""
-    if isinstance(command, Post):
+    if isinstance(command, Post | Forward):
         return command.nonce is not None
     if isinstance(command, Read):
         return not command.back

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from hubbub.client.frames import SyncReply
+from hubbub.model.marks import Marks
 from hubbub.model.messages import Message, Sync
 from hubbub.model.reading import ReadChanged, ReadMarker
 from hubbub.model.rooms import Joined, MemberChanged, MyRoom, RoomChanged
@@ -44,6 +45,8 @@ class RoomReplica:
         self._keep = keep
         self._messages: dict[int, Message] = {}
         self._ahead: set[int] = set()
+        # Marks of messages that may still come: seq → the newest.
+        self._early_marks: dict[int, Marks] = {}
         self._title_rev = mine.rev
         self._asked: Sync | None = None
         # The highest rev told since the sync under way was sent.
@@ -79,6 +82,31 @@ class RoomReplica:
         is_news = self._place(message)
         self._reach(message.rev)
         return is_news
+
+    def on_marks(self, event: Marks) -> bool:
+        self._heads(0, event.rev)
+        is_news = self._mark(event)
+        self._reach(event.rev)
+        return is_news
+
+    def _mark(self, marks: Marks) -> bool:
+        known = self._messages.get(marks.seq)
+        if known is None:
+            self._wait_for_message(marks)
+            return False
+        # A message brings along all that was added to it before its own last change.
+        if marks.rev <= max(known.rev, known.marks_rev):
+            return False
+        self._messages[marks.seq] = _marked(known, marks)
+        return True
+
+    def _wait_for_message(self, marks: Marks) -> None:
+        """Below a hole the message may still come, as it was before; else it is not kept here."""
+        waiting = self._early_marks.get(marks.seq)
+        is_newer = waiting is None or waiting.rev < marks.rev
+        is_early = self.have is None or marks.rev > self.have + 1
+        if is_early and is_newer and len(self._early_marks) < AHEAD_MAX:
+            self._early_marks[marks.seq] = marks
 
     def on_room(self, event: RoomChanged) -> bool:
         self._heads(0, event.rev)
@@ -116,6 +144,7 @@ class RoomReplica:
         """Nothing that is kept of the room is true any more."""
         self._messages.clear()
         self._ahead.clear()
+        self._early_marks.clear()
         self.have = None
         self.start = 0
 
@@ -130,6 +159,7 @@ class RoomReplica:
         self.acked = 0
         self.rev = mine.rev
         self._ahead.clear()
+        self._early_marks.clear()
         if self.have is not None and self.have > mine.rev:
             self.reset()
         if mine.rev == 0:
@@ -206,8 +236,14 @@ class RoomReplica:
             return not is_known and message.rev not in self._ahead
         known = self._messages.get(message.seq)
         if known and known.rev >= message.rev:
+            if message.marks_rev > known.marks_rev:
+                self._messages[message.seq] = _marked(known, message)
             return False
+        if known and known.marks_rev > message.marks_rev:
+            message = _marked(message, known)
         self._messages[message.seq] = message
+        if early := self._early_marks.pop(message.seq, None):
+            self._mark(early)
         if len(self._messages) > self._keep + self._keep // 8:
             self._keep_only(sorted(self._messages)[-self._keep :])
         return True
@@ -233,6 +269,10 @@ class RoomReplica:
             have += 1
         if self._ahead:
             self._ahead = {ahead for ahead in self._ahead if ahead > have}
+        if self._early_marks:
+            self._early_marks = {
+                seq: marks for seq, marks in self._early_marks.items() if marks.rev > have
+            }
         self.have = have
 
     def _reach_through(self, through: int) -> None:
@@ -257,3 +297,17 @@ class RoomReplica:
         self.seq = max(self._messages, default=0)
         if self.have is not None and self.have >= rev:
             self._settle()
+
+
+def _marked(message: Message, marks: Marks | Message) -> Message:
+    """The message with these marks."""
+    return msgspec.structs.replace(
+        message,
+        marks_rev=marks.rev if isinstance(marks, Marks) else marks.marks_rev,
+        reactions=marks.reactions,
+        pinned=marks.pinned,
+        pinned_by=marks.pinned_by,
+        replies=marks.replies,
+        replied_at=marks.replied_at,
+        repliers=marks.repliers,
+    )

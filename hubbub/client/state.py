@@ -23,6 +23,8 @@ from hubbub.model.accounts import (
     Welcome,
 )
 from hubbub.model.base import Command, Event
+from hubbub.model.keeping import BookmarkChanged, DraftChanged
+from hubbub.model.marks import Marks
 from hubbub.model.messages import Message, Post, Posted, Reset, Sync, Synced
 from hubbub.model.reading import Behind, Read, ReadChanged, ReadMarker
 from hubbub.model.rooms import (
@@ -143,8 +145,10 @@ class Replica:
                 room.sync_failed()
 
     def forget(self, room: str) -> None:
-        """We are not in this room any more."""
+        """We are not in this room any more, nor in its threads."""
         self.rooms.pop(room, None)
+        for thread in [one.room for one in self.rooms.values() if one.info.parent == room]:
+            self.rooms.pop(thread, None)
 
     def _only_looks_in(self, room: str) -> bool:
         known = self.rooms.get(room)
@@ -178,6 +182,9 @@ class Replica:
 
     def on_message(self, event: Message) -> bool:
         return self._in_room(event, RoomReplica.on_message)
+
+    def on_marks(self, event: Marks) -> bool:
+        return self._in_room(event, RoomReplica.on_marks)
 
     def on_room(self, event: RoomChanged) -> bool:
         return self._in_room(event, RoomReplica.on_room)
@@ -232,6 +239,12 @@ class Replica:
         self.forget(event.room)
         return is_news
 
+    def on_kept(self, event: BookmarkChanged | DraftChanged) -> bool:
+        if event.rev <= self.my_rev:
+            return False
+        self._heard_mine(event.rev)
+        return True
+
     def on_user(self, event: UserChanged) -> bool:
         if self.me and self.me.name == event.user:
             self.me = msgspec.structs.replace(self.me, display_name=event.display_name)
@@ -251,6 +264,7 @@ class Replica:
 # What is not here (typing, presence, a notice) changes nothing that is kept.
 _ON: dict[type[Event], Callable[[Replica, Any], bool]] = {
     Message: Replica.on_message,
+    Marks: Replica.on_marks,
     RoomChanged: Replica.on_room,
     MemberChanged: Replica.on_member,
     Reset: Replica.on_reset,
@@ -259,6 +273,8 @@ _ON: dict[type[Event], Callable[[Replica, Any], bool]] = {
     ReadChanged: Replica.on_read,
     MeChanged: Replica.on_me,
     Removed: Replica.on_removed,
+    BookmarkChanged: Replica.on_kept,
+    DraftChanged: Replica.on_kept,
     UserChanged: Replica.on_user,
     ServerChanged: Replica.on_server,
 }

@@ -50,7 +50,14 @@ from hubbub.model.errors import (
     RateLimited,
     WrongCredentials,
 )
-from hubbub.model.messages import FRAME_MAX_BYTES, PAGE_MAX, TEXT_MAX
+from hubbub.model.messages import (
+    FRAME_MAX_BYTES,
+    PAGE_MAX,
+    TEXT_MAX,
+    Post,
+    PostHere,
+    mentioned_names,
+)
 from hubbub.model.outcome import SettingsChanged
 from hubbub.model.policy import Action
 from hubbub.model.reading import Read
@@ -64,6 +71,7 @@ from hubbub.wire.frames import CLOSE_POLICY
 # A person may mistype; a program may not guess.
 SIGN_INS_PER_NAME = RateLimit(per_s=1 / 10, burst=8)
 SIGN_INS_PER_ADDRESS = RateLimit(per_s=1 / 2, burst=30)
+HERE_MAX = 1_000  # people who are told that they are meant by `@here`
 GUESTS_PER_ADDRESS = RateLimit(per_s=1, burst=60)
 
 
@@ -185,6 +193,8 @@ class Desk:
         Raises RateLimited or Busy; then nothing is done.
         """
         self.limit(actor, address)
+        if isinstance(command, Post) and "@here" in command.text.lower():
+            command = self._with_those_here(command)
         if isinstance(command, Read):
             self._markers.put(actor, command, then)
         elif isinstance(command, UpdateServer):
@@ -203,6 +213,15 @@ class Desk:
         then, done = promise(asyncio.get_running_loop())
         self.put(actor, command, address, then)
         return await done
+
+    def _with_those_here(self, post: Post) -> Post:
+        """Who is meant by ``@here`` only the hub can tell, and only now."""
+        room = self.hub.rooms.get(post.room)
+        if room is None or "@here" not in mentioned_names(post.text):
+            return post
+        present = sorted(self.hub.presence.of_room(room))[:HERE_MAX]
+        fields = {name: getattr(post, name) for name in post.__struct_fields__}
+        return PostHere(**fields, present=tuple(present))
 
     def _complete(self, result: Reply | HubbubError) -> Reply | HubbubError:
         return result if isinstance(result, HubbubError) else self._answered(result)

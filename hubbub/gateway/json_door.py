@@ -18,6 +18,7 @@ from hubbub.model.base import Command, Done, Query, Reply, Value
 from hubbub.model.commands import HTTP_ONLY
 from hubbub.model.errors import (
     Busy,
+    Conflict,
     HubbubError,
     NotFound,
     NotMember,
@@ -27,13 +28,14 @@ from hubbub.model.errors import (
 from hubbub.model.messages import PAGE_LATEST, Message, Reset, Sync, Synced, Typing
 from hubbub.model.names import LOBBY
 from hubbub.model.reading import Active
-from hubbub.model.rooms import Join, Leave, MyRoom
+from hubbub.model.rooms import Join, Joined, Leave, MyRoom, Unwatch, Watch
 from hubbub.wire import json
 from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, text_frame
 
 HELLO_BYTES = 256 * 1024  # of changes after the welcome; the other rooms get their heads only
 LOOKS_MAX = 20  # at one's rooms, while they keep changing
 AUTH_WITHIN_S = 20.0
+WATCHED_MAX = 20  # rooms at a time that are only watched
 
 Work = Callable[[], Awaitable[Reply | None]]
 
@@ -48,6 +50,7 @@ class JsonDoor(Connection):
         self._actor: Actor | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._greeted = False
+        self._watched: set[str] = set()
 
     @classmethod
     async def opened(
@@ -202,6 +205,40 @@ class JsonDoor(Connection):
         self.desk.hub.attach(client, await self.desk.hub.room(command.room))
         return await self.desk.carry_out(client.actor, command, self.address)
 
+    def on_watch(self, client: Client, command: Watch) -> None:
+        self._task(command, partial(self._watch, client, command))
+
+    async def _watch(self, client: Client, command: Watch) -> Reply:
+        # Once to see that it is allowed; again once we would hear of what happens meanwhile.
+        await self.desk.carry_out(client.actor, command, self.address)
+        if command.room not in client.rooms:
+            if len(self._watched) >= WATCHED_MAX:
+                raise Conflict(f"You watch {WATCHED_MAX} rooms already. Stop watching one.")
+            self._watched.add(command.room)
+            self.desk.hub.attach(client, await self.desk.hub.room(command.room))
+        try:
+            return await self.desk.carry_out(client.actor, command, self.address)
+        except HubbubError:
+            self._look_away(client, command.room)
+            raise
+
+    def on_unwatch(self, client: Client, command: Unwatch) -> None:
+        self._task(command, partial(self._unwatch, client, command))
+
+    async def _unwatch(self, client: Client, command: Unwatch) -> Reply:
+        self.desk.limit(client.actor, self.address)
+        if command.room in self._watched:
+            found = await self.desk.carry_out(client.actor, Watch(room=command.room), self.address)
+            if isinstance(found, Joined) and found.room.role is None:
+                self._look_away(client, command.room)
+            self._watched.discard(command.room)
+        return Done()
+
+    def _look_away(self, client: Client, room_id: str) -> None:
+        self._watched.discard(room_id)
+        if room := client.rooms.get(room_id):
+            self.desk.hub.detach(client, room)
+
     def on_sync(self, client: Client, command: Sync) -> None:
         """From the ring if it reaches back so far, else from the database."""
         room = client.rooms.get(command.room)
@@ -289,6 +326,7 @@ class JsonDoor(Connection):
 
     def removed(self, room: str) -> None:
         """The person has been told by an event of their own."""
+        self._watched.discard(room)
 
 
 # What needs the connection itself, or is answered without the ledger.
@@ -298,6 +336,8 @@ _HERE: dict[type[Command], Callable[[JsonDoor, Client, Any], None]] = {
     Active: JsonDoor.on_active,
     Typing: JsonDoor.on_typing,
     Sync: JsonDoor.on_sync,
+    Watch: JsonDoor.on_watch,
+    Unwatch: JsonDoor.on_unwatch,
     Join: JsonDoor.on_coming_or_going,
     Leave: JsonDoor.on_coming_or_going,
 }

@@ -29,11 +29,19 @@ TAGS = {
     "Accounts": "Signing up and in, one's own profile and sessions.",
     "Rooms": "Rooms and the people in them.",
     "Messages": "Saying something, reading back, catching up.",
+    "Keeping": "What one keeps for oneself: bookmarks, drafts, mentions, followed threads.",
     "Server": "The server itself: what it is, who is here, who may join.",
 }
 # The first that a path begins with says where it belongs.
 _TAG_OF = {
+    "/api/rooms/{room}/messages/{seq}/bookmark": "Keeping",
+    "/api/rooms/{room}/draft": "Keeping",
+    "/api/bookmarks": "Keeping",
+    "/api/drafts": "Keeping",
+    "/api/mentions": "Keeping",
+    "/api/threads": "Keeping",
     "/api/rooms/{room}/messages": "Messages",
+    "/api/rooms/{room}/pins": "Messages",
     "/api/rooms/{room}/changes": "Messages",
     "/api/rooms/{room}/read": "Messages",
     "/api/rooms": "Rooms",

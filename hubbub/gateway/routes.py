@@ -32,11 +32,25 @@ from hubbub.model.accounts import (
     UsersPage,
 )
 from hubbub.model.base import Command, Done
+from hubbub.model.keeping import (
+    Bookmark,
+    Bookmarks,
+    BookmarksPage,
+    Draft,
+    Drafts,
+    DraftsPage,
+    Mentions,
+    MentionsPage,
+    Threads,
+    ThreadsPage,
+)
+from hubbub.model.marks import Pin, Pins, PinsPage, React, Reactions, ReactionsPage
 from hubbub.model.messages import (
     Changed,
     Changes,
     Delete,
     Edit,
+    Forward,
     History,
     Page,
     Post,
@@ -146,4 +160,16 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", "/api/rooms/{room}/messages/{seq}", Edit, Changed),
     Route("DELETE", "/api/rooms/{room}/messages/{seq}", Delete, Changed),
     Route("GET", "/api/rooms/{room}/changes", Sync, Changes),
+    Route("POST", "/api/rooms/{room}/messages/{seq}/forward", Forward, Posted, 201),
+    Route("GET", "/api/rooms/{room}/messages/{seq}/reactions", Reactions, ReactionsPage),
+    Route("PUT", "/api/rooms/{room}/messages/{seq}/reactions/{emoji}", React, Changed),
+    Route("PUT", "/api/rooms/{room}/messages/{seq}/pin", Pin, Changed),
+    Route("GET", "/api/rooms/{room}/pins", Pins, PinsPage),
+    # What one keeps
+    Route("PUT", "/api/rooms/{room}/messages/{seq}/bookmark", Bookmark, Changed),
+    Route("GET", "/api/bookmarks", Bookmarks, BookmarksPage),
+    Route("PUT", "/api/rooms/{room}/draft", Draft, Changed),
+    Route("GET", "/api/drafts", Drafts, DraftsPage),
+    Route("GET", "/api/mentions", Mentions, MentionsPage),
+    Route("GET", "/api/threads", Threads, ThreadsPage),
 )

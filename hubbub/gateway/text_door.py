@@ -15,7 +15,8 @@ from hubbub.model import names
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Reply
 from hubbub.model.errors import Forbidden, HubbubError, Invalid, SignInRequired
-from hubbub.model.messages import PAGE_MAX, History, MessageKind, Page, Post
+from hubbub.model.marks import Pin, Pins, PinsPage, React, Reactions, ReactionsPage
+from hubbub.model.messages import PAGE_MAX, History, Message, MessageKind, Page, Post
 from hubbub.model.rooms import (
     Direct,
     Join,
@@ -60,7 +61,7 @@ class TextDoor(Connection):
         door = cls(desk, address)
         query = request.query
         if room := query.get("room"):
-            door._room = names.room_id(room)
+            door._room = names.any_room_id(room)
         if after := query.get("after"):
             if not after.isascii() or not after.isdigit():
                 raise Invalid("“after” is the number of the last message you have.")
@@ -162,13 +163,16 @@ class TextDoor(Connection):
         self._say(text.help_lines())
 
     async def on_join(self, client: Client, rest: str) -> None:
-        await self._enter(client, names.room_id(rest), None)
+        await self._enter(client, names.any_room_id(rest), None)
 
     async def on_leave(self, client: Client, rest: str) -> None:
-        """Back to the lobby; a member stops being one."""
+        """Back to the lobby, or from a thread to its room; a member stops being one."""
         if self._room == names.LOBBY:
             raise Invalid("You are in the lobby. /quit leaves altogether.")
         left = self._room
+        if thread := names.thread_of(left):
+            await self._enter(client, thread[0], None)
+            return
         await self._enter(client, names.LOBBY, None)
         if not client.actor.is_guest:
             await self._do(client, Leave(room=left))
@@ -209,14 +213,64 @@ class TextDoor(Connection):
         self._say(text.server(f"You are now {actor.name}"))
 
     async def on_history(self, client: Client, rest: str) -> None:
-        limit = int(rest[:6]) if rest.isascii() and rest.isdigit() else HISTORY_LINES
-        page = await self._page(
-            client, History(room=self._room, limit=max(1, min(limit, PAGE_MAX)))
-        )
+        page = await self._last(client, rest)
         for message in page.messages:
             self._say(text.message(message))
         if not page.messages:
             self._say(text.server("Nothing has been said here yet"))
+
+    async def _last(self, client: Client, rest: str) -> Page:
+        limit = int(rest[:6]) if rest.isascii() and rest.isdigit() else HISTORY_LINES
+        return await self._page(
+            client, History(room=self._room, limit=max(1, min(limit, PAGE_MAX)))
+        )
+
+    async def on_numbers(self, client: Client, rest: str) -> None:
+        for message in (await self._last(client, rest)).messages:
+            self._say(text.numbered(message))
+
+    async def on_react(self, client: Client, rest: str) -> None:
+        seq, emoji = self._which(client, rest)
+        command = React(room=self._room, seq=seq, emoji=emoji)
+        page = await self._do(client, Reactions(room=self._room, seq=seq))
+        assert isinstance(page, ReactionsPage)
+        mine = any(one.mine and one.emoji == command.emoji for one in page.reactions)
+        await self._do(client, React(room=self._room, seq=seq, emoji=emoji, on=not mine))
+
+    async def on_pin(self, client: Client, rest: str) -> None:
+        seq, _ = self._which(client, rest)
+        pinned = {message.seq for message in await self._pins(client)}
+        await self._do(client, Pin(room=self._room, seq=seq, on=seq not in pinned))
+
+    async def on_pins(self, client: Client, rest: str) -> None:
+        pinned = await self._pins(client)
+        self._say(text.server("Pinned here:" if pinned else "Nothing is pinned here"))
+        for message in pinned:
+            self._say(text.numbered(message))
+
+    async def _pins(self, client: Client) -> list[Message]:
+        page = await self._do(client, Pins(room=self._room))
+        assert isinstance(page, PinsPage)
+        return [message for message in page.messages if message.room == self._room]
+
+    async def on_thread(self, client: Client, rest: str) -> None:
+        seq, _ = self._which(client, rest)
+        await self._enter(client, names.thread_id(self._room, seq), None)
+
+    async def on_answer(self, client: Client, rest: str) -> None:
+        """The first answer begins the thread."""
+        seq, said = self._which(client, rest)
+        await self._do(client, Post(room=names.thread_id(self._room, seq), text=said))
+
+    def _which(self, client: Client, rest: str) -> tuple[int, str]:
+        """The message with the number that the rest begins with, else the latest."""
+        number, _, after = rest.partition(" ")
+        if number.isascii() and number.isdigit():
+            return int(number[:15]), after.strip()
+        room = client.rooms.get(self._room)
+        if room is None or not room.seq:
+            raise Invalid("Nothing has been said here yet.")
+        return room.seq, rest
 
     async def on_topic(self, client: Client, rest: str) -> None:
         if rest:
@@ -319,6 +373,12 @@ _WORDS: dict[str, Word] = {
     "nick": TextDoor.on_nick,
     "me": TextDoor.on_me,
     "history": TextDoor.on_history,
+    "react": TextDoor.on_react,
+    "pin": TextDoor.on_pin,
+    "pins": TextDoor.on_pins,
+    "thread": TextDoor.on_thread,
+    "answer": TextDoor.on_answer,
+    "numbers": TextDoor.on_numbers,
     "topic": TextDoor.on_topic,
     "msg": TextDoor.on_msg,
     "quit": TextDoor.on_quit,

@@ -315,11 +315,9 @@ class Hub:
             greeting.is_stale = True
         clients = list(self.people.get(event.user or "", ()))
         room = self.rooms.get(told.room)
-        if event.role is None and room is not None:
+        if event.role is None:
             for client in clients:
-                if told.room in client.rooms:
-                    self.detach(client, room)
-                    client.door.removed(told.room)
+                self._put_out(client, told.room)
         elif event.role is not None:
             self._bring_in(told.room, [client for client in clients if client.dialect == "json"])
         room = self.rooms.get(told.room)
@@ -332,6 +330,13 @@ class Hub:
         else:
             count = MemberChanged(room=event.room, mrev=event.mrev, members=event.members)
             self._counts_due[room.id] = count
+
+    def _put_out(self, client: Client, room_id: str) -> None:
+        """Of a room and of its threads, which may be watched without being followed."""
+        for room in list(client.rooms.values()):
+            if room_id in (room.id, room.parent):
+                self.detach(client, room)
+                client.door.removed(room.id)
 
     def _bring_in(self, room_id: str, clients: list[Client]) -> None:
         room = self.rooms.get(room_id)
@@ -355,14 +360,16 @@ class Hub:
                 client.send(json.event(self.heads([room_id])))
 
     def _room_gone(self, told: RoomGone) -> None:
-        room = self.drop(told.room)
-        self._empty.pop(told.room, None)
-        self._counts_due.pop(told.room, None)
-        if room is None:
-            return
-        for client in [*room.json, *room.text]:
-            room.detach(client)
-            client.door.removed(told.room)
+        """With its threads."""
+        gone = {told.room, *(room.id for room in self.rooms.values() if room.parent == told.room)}
+        for room_id in gone:
+            room = self.drop(room_id)
+            self._empty.pop(room_id, None)
+            self._counts_due.pop(room_id, None)
+            if room is not None:
+                for client in [*room.json, *room.text]:
+                    room.detach(client)
+                    client.door.removed(room_id)
 
     def _sessions_ended(self, told: SessionsEnded) -> None:
         self.on_sessions_ended(told.sessions)

@@ -18,6 +18,7 @@ from hubbub.live.bus import Bus
 from hubbub.live.company import Company
 from hubbub.live.hub import Hub
 from hubbub.live.parcels import Alive, Here, Item, Mail, Who, Writes, decode
+from hubbub.live.room import Room
 from hubbub.model.errors import HubbubError
 from hubbub.model.outcome import Entry, Heads, RoomGone, Told, ToPerson, ToRoom, ToRooms
 
@@ -173,7 +174,7 @@ class Nodes:
         room = self._hub.rooms.get(told.room)
         if room is None:
             return
-        if room.ring is None or told.mrev <= room.mrev:
+        if room.ring is None or self._know_members(room, told):
             self._hub.order.publish(told.event)
             return
         # Somebody came or went, whom we have not heard of yet; who went must not be told this.
@@ -181,6 +182,11 @@ class Nodes:
         if len(held) < HELD_MAX:
             held.append(told)
         self._begin_to_catch_up()
+
+    def _know_members(self, room: Room, told: ToRoom) -> bool:
+        """Whether we have heard of all who came and went before this."""
+        parent = self._hub.rooms.get(room.parent) if room.parent else None
+        return told.mrev <= room.mrev and (parent is None or told.parent_mrev <= parent.mrev)
 
     def _on_room(self, room: str, is_here: bool) -> None:
         words = f"room.{room}"

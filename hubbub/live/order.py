@@ -141,7 +141,9 @@ class Order:
             while not is_whole:
                 self.reads += 1
                 state = await self._read(room.id, room.rev)
-                if state.mrev > room.mrev and self.know_members is not None:
+                # Who may hear of a thread depends on another room's members as well.
+                is_newer = state.mrev > room.mrev or room.parent is not None
+                if is_newer and self.know_members is not None:
                     await self.know_members()
                 for event in state.events:
                     if event.rev > room.rev:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from hubbub.model.events import RoomEvent
+from hubbub.model.marks import Marks
 from hubbub.model.messages import Message
 from hubbub.wire import json
 from hubbub.wire.frames import text_frame
@@ -35,7 +36,8 @@ class Entry:
 class Ring:
     """Thing → its latest state, in order of rev, complete above ``floor``.
 
-    A later state replaces the earlier one, so a deleted text is gone from it.
+    A later state replaces the earlier one, so a deleted text is gone from it. A message and its
+    marks are two things, until the message itself changes again and brings its marks along.
     """
 
     __slots__ = ("_bytes", "_entries", "floor")
@@ -46,10 +48,17 @@ class Ring:
         self._bytes = 0
 
     def add(self, event: RoomEvent) -> Entry:
-        """Keep this state; its rev is the highest so far. The room itself has the key 0."""
-        key = event.seq if isinstance(event, Message) else 0
-        if old := self._entries.pop(key, None):
-            self._bytes -= old.size
+        """Keep this state; its rev is the highest so far.
+
+        Messages have their seq as key, their marks the same below zero, the room itself 0.
+        """
+        key = 0
+        if isinstance(event, Message):
+            key = event.seq
+            self._let_go(-key)
+        elif isinstance(event, Marks):
+            key = -event.seq
+        self._let_go(key)
         entry = self._entries[key] = Entry(event)
         self._bytes += entry.size
         while len(self._entries) > ENTRIES_MAX or self._bytes > BYTES_MAX:
@@ -57,6 +66,10 @@ class Ring:
             self._bytes -= gone.size
             self.floor = gone.event.rev
         return entry
+
+    def _let_go(self, key: int) -> None:
+        if old := self._entries.pop(key, None):
+            self._bytes -= old.size
 
     def after(self, rev: int) -> list[Entry] | None:
         """What changed after ``rev``, in order; None if the ring does not reach back so far."""
@@ -71,10 +84,19 @@ class Ring:
         return found
 
     def latest(self, head_seq: int, limit: int) -> list[Entry] | None:
-        """The latest messages by seq, oldest first; None if some of them are not here."""
-        first = max(1, head_seq - limit + 1)
-        found = [self._entries.get(seq) for seq in range(first, head_seq + 1)]
-        return None if None in found else found  # type: ignore[return-value] # no None is left
+        """The latest messages by seq, oldest first, each followed by newer marks of it.
+
+        None if some of them are not here.
+        """
+        found: list[Entry] = []
+        for seq in range(max(1, head_seq - limit + 1), head_seq + 1):
+            message = self._entries.get(seq)
+            if message is None:
+                return None
+            found.append(message)
+            if marks := self._entries.get(-seq):
+                found.append(marks)
+        return found
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())

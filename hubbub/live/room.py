@@ -7,7 +7,9 @@ import asyncio
 from hubbub.live.client import Client
 from hubbub.live.ring import Ring
 from hubbub.model.events import RoomEvent
+from hubbub.model.marks import Marks
 from hubbub.model.messages import Message
+from hubbub.model.names import thread_of
 from hubbub.model.rooms import SMALL_ROOM, RoomChanged
 from hubbub.wire import text
 from hubbub.wire.frames import text_frame
@@ -31,6 +33,7 @@ class Room:
         "json",
         "members",
         "mrev",
+        "parent",
         "pending_json",
         "pending_text",
         "people",
@@ -42,6 +45,8 @@ class Room:
 
     def __init__(self, room_id: str) -> None:
         self.id = room_id
+        thread = thread_of(room_id)
+        self.parent = thread[0] if thread else None
         self.json: set[Client] = set()
         self.text: set[Client] = set()
         # Person → how many of their clients are here.
@@ -106,8 +111,8 @@ class Room:
             self.seq = max(self.seq, event.seq)
         if self.json:
             self.pending_json.append(entry.frame)
-        if self.text:
-            self.pending_text.append(text.frames(_in_text(event, is_new)))
+        if self.text and (line := _in_text(event, is_new)):
+            self.pending_text.append(text.frames(line))
 
     def tell_json(self, payload: bytes) -> None:
         """Something without a rev, to all JSON clients here."""
@@ -161,7 +166,9 @@ class Room:
         return data
 
 
-def _in_text(event: RoomEvent, is_new: bool) -> str:
+def _in_text(event: RoomEvent, is_new: bool) -> str | None:
     if isinstance(event, RoomChanged):
         return text.room(event)
+    if isinstance(event, Marks):
+        return text.marks(event)
     return text.message(event) if is_new else text.changed(event)

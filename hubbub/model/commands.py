@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from hubbub.model import accounts, messages, reading, rooms
+from hubbub.model import accounts, keeping, marks, messages, reading, rooms
 from hubbub.model.base import Command, Query
 
 AnyCommand = (
@@ -10,13 +10,26 @@ AnyCommand = (
     | messages.Post
     | messages.Edit
     | messages.Delete
+    | messages.Forward
     | messages.History
     | messages.Sync
     | messages.Typing
+    | marks.React
+    | marks.Reactions
+    | marks.Pin
+    | marks.Pins
+    | keeping.Bookmark
+    | keeping.Bookmarks
+    | keeping.Draft
+    | keeping.Drafts
+    | keeping.Mentions
+    | keeping.Threads
     | reading.Read
     | reading.Active
     | rooms.Join
     | rooms.Leave
+    | rooms.Watch
+    | rooms.Unwatch
     | rooms.CreateRoom
     | rooms.Direct
     | rooms.Invite
@@ -51,7 +64,7 @@ COMMANDS: dict[str, type[Command]] = {command.word(): command for command in get
 # These carry a password or make a session: over HTTP only, where they are slowed and can set
 # the cookie. `auth` is for sockets only.
 HTTP_ONLY = frozenset({"sign_up", "sign_in", "guest", "sign_out", "change_password"})
-SOCKET_ONLY = frozenset({"hello", "auth", "typing", "active"})
+SOCKET_ONLY = frozenset({"hello", "auth", "typing", "active", "watch", "unwatch"})
 
 
 def is_query(command: Command) -> bool:

@@ -2,11 +2,12 @@
 
 from typing import get_args
 
-from hubbub.model import accounts, messages, reading, rooms
+from hubbub.model import accounts, keeping, marks, messages, reading, rooms
 from hubbub.model.base import Event
 
 AnyEvent = (
     messages.Message
+    | marks.Marks
     | messages.Reset
     | messages.Synced
     | messages.TypingEvent
@@ -20,12 +21,20 @@ AnyEvent = (
     | accounts.UserChanged
     | accounts.MeChanged
     | accounts.ServerChanged
+    | keeping.BookmarkChanged
+    | keeping.DraftChanged
 )
 
 EVENTS: dict[str, type[Event]] = {event.word(): event for event in get_args(AnyEvent)}
 
 # What changes a room durably and so has a rev of the room; the hub keeps these in its ring.
-RoomEvent = messages.Message | rooms.RoomChanged
+RoomEvent = messages.Message | marks.Marks | rooms.RoomChanged
 
 # What changes something of one person's own, and so has that person's rev.
-PersonEvent = accounts.MeChanged | reading.ReadChanged | rooms.Removed
+PersonEvent = (
+    accounts.MeChanged
+    | reading.ReadChanged
+    | rooms.Removed
+    | keeping.BookmarkChanged
+    | keeping.DraftChanged
+)

@@ -31,7 +31,11 @@ MENTIONS_MAX = 100
 
 # C0 and C1 controls but for tab and line feed, lone surrogates, and what no font may show.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_QUOTED = re.compile(r"^ {0,3}>.*$", re.MULTILINE)
 _MENTION = re.compile(r"(?<![\w@/.])@([^\W_](?:[\w.\-]{0,30}[^\W_])?)")
+
+# Everybody in the room, and those of them who are there just now.
+EVERYBODY = ("@room", "@here")
 
 MessageKind = Literal["text", "me"]
 
@@ -55,14 +59,21 @@ def canonical_text(text: str) -> str:
 
 
 def mentioned_names(text: str) -> list[str]:
-    """The handles after ``@`` in a text, each once, in order; whether they exist is not known."""
+    """The handles after ``@`` in a text, each once, in order; whether they exist is not known.
+
+    ``@room`` and ``@here`` are among them with their sign, which no handle has. Who is named in
+    a quoted line was meant by somebody else, at another time.
+    """
     if "@" not in text:
         return []
+    if ">" in text:
+        text = _QUOTED.sub("", text)
     found: dict[str, None] = {}
     for typed in _MENTION.findall(text):
         if typed.isascii():
             # What the pattern lets through is a name already, but for its case.
-            found[typed.lower()] = None
+            name = typed.lower()
+            found[f"@{name}" if f"@{name}" in EVERYBODY else name] = None
         else:
             with contextlib.suppress(Invalid):
                 found[user_name(typed)] = None
@@ -71,10 +82,36 @@ def mentioned_names(text: str) -> list[str]:
     return list(found)
 
 
+class Reaction(msgspec.Struct, frozen=True, array_like=True):
+    """On the wire ``["👍", 2, ["ana", "bo"]]``: the names are the first of those who reacted."""
+
+    emoji: str
+    count: int
+    names: tuple[UserName, ...] = ()
+
+
+class Change(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """What made a message's marks what they are: who did what last."""
+
+    by: UserName
+    did: Literal["react", "unreact", "pin", "unpin", "reply", "delete_reply"]
+    emoji: str | None = None
+
+
+class Origin(Value, frozen=True, kw_only=True):
+    """Where a forwarded message was said. Only who may read that room can go there."""
+
+    room: RoomId
+    seq: Seq
+    by: UserName
+    at: Millis
+
+
 class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message"):
     """The whole present state of one message. Applying it twice, or late, does no harm.
 
-    A deleted one is a tombstone: no text, ``deleted`` true.
+    A deleted one is a tombstone: no text, ``deleted`` true. What follows ``marks_rev`` are its
+    marks, as in the event of that name: they apply if ``marks_rev`` is newer than what is known.
     """
 
     room: RoomId
@@ -89,12 +126,22 @@ class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message
     edited_at: Millis | None = None
     deleted: bool = False
     mentions: tuple[str, ...] = ()
+    origin: Origin | None = None
+    marks_rev: Rev = 0
+    reactions: tuple[Reaction, ...] = ()
+    pinned: bool = False
+    pinned_by: UserName | None = None
+    replies: int = 0
+    replied_at: Millis | None = None
+    repliers: tuple[UserName, ...] = ()
 
 
 class Post(Command, frozen=True, kw_only=True, omit_defaults=True):
     """Say something in a room. With a nonce, a retry is answered and not said twice.
 
-    A text has at most 16,000 characters.
+    A text has at most 16,000 characters. To answer message 41 of `general` in its thread, post
+    to the room `general.41`, which the first answer makes; ``also_in_room`` says the same to
+    `general` as well.
     """
 
     room: RoomId
@@ -102,9 +149,16 @@ class Post(Command, frozen=True, kw_only=True, omit_defaults=True):
     nonce: Nonce | None = None
     reply_to: Seq | None = None
     kind: MessageKind = "text"
+    also_in_room: bool = False
 
     def __post_init__(self) -> None:
         restate(self, "text", canonical_text(self.text))
+
+
+class PostHere(Post, frozen=True, kw_only=True, omit_defaults=True):
+    """A post with ``@here`` in it, and who that is: those present. Not on the wire."""
+
+    present: tuple[str, ...] = ()
 
 
 class Posted(Reply, frozen=True, kw_only=True):
@@ -133,6 +187,23 @@ class Delete(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Changed(Reply, frozen=True, kw_only=True):
     rev: Rev
+
+
+class Forward(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Quote a message in another room that one may read and write, with a word of one's own.
+
+    Long ones are cut. The new message's ``origin`` leads back, for those who may read there.
+    """
+
+    room: RoomId
+    seq: Seq
+    to: RoomId
+    text: str = ""
+    nonce: Nonce | None = None
+
+    def __post_init__(self) -> None:
+        if self.text:
+            restate(self, "text", canonical_text(self.text))
 
 
 class Person(Value, frozen=True, kw_only=True, omit_defaults=True):

@@ -56,6 +56,26 @@ def display_name(text: str) -> str:
     return shown
 
 
+def thread_id(room: str, seq: int) -> str:
+    """The address of the thread under a message; no other room's has a dot."""
+    return f"{room}.{seq}"
+
+
+def thread_of(room: str) -> tuple[str, int] | None:
+    """The room and the message that a thread's address names; None for any other room's."""
+    parent, dot, seq = room.rpartition(".")
+    if not (dot and parent and seq.isascii() and seq.isdigit()) or seq.startswith("0"):
+        return None
+    return (parent, int(seq)) if len(seq) <= 16 else None
+
+
+def any_room_id(text: str) -> str:
+    """The address of a room or of a thread, as typed. Raises Invalid."""
+    if "." in text and (found := thread_of(text.strip().removeprefix("#"))):
+        return thread_id(room_id(found[0]), found[1])
+    return room_id(text)
+
+
 def room_id(text: str) -> str:
     """A public room's address, as typed; a leading ``#`` is forgiven. Raises Invalid."""
     slug = text.strip().removeprefix("#").lower()

@@ -20,12 +20,13 @@ class ToRoom(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """Everyone present in the room is told, in order of rev.
 
     ``mrev`` is that of the members who may be told: a node that knows of older ones only must
-    first hear who has gone.
+    first hear who has gone. In a thread ``parent_mrev`` is the same of the room it belongs to.
     """
 
     room: str
     event: RoomEvent
     mrev: int = 0
+    parent_mrev: int = 0
 
 
 class ToPerson(msgspec.Struct, frozen=True, tag=True):

@@ -45,6 +45,9 @@ class Standing(StrEnum):
     MEMBER = "member"  # of the room, any role
     DIRECT_PARTNER = "direct_partner"  # a member, and the room is a direct one
     AUTHOR = "author"  # of the message
+    # In a thread the others are toward the room that it belongs to.
+    IN_THREAD = "in_thread"
+    FOLLOWER = "follower"
 
 
 class Action(StrEnum):
@@ -55,6 +58,11 @@ class Action(StrEnum):
     POST = "post"
     EDIT = "edit"
     DELETE = "delete"
+    REACT = "react"
+    PIN = "pin"
+    MENTION_ALL = "mention_all"  # @room, @here
+    MENTION_CROWD = "mention_crowd"  # the same where more than 200 people are members
+    KEEP_DRAFT = "keep_draft"
     MARK_READ = "mark_read"
     SET_PREFS = "set_prefs"
     TYPE = "type"
@@ -70,6 +78,7 @@ class Action(StrEnum):
     CREATE_ROOM = "create_room"
     DIRECT = "direct"
     MANAGE_SELF = "manage_self"
+    KEEP = "keep"  # bookmarks, drafts; see one's mentions and threads
     CREATE_INVITE = "create_invite"
     MANAGE_INVITES = "manage_invites"
     MANAGE_USERS = "manage_users"
@@ -85,6 +94,11 @@ RULES: Mapping[Action, frozenset[Standing]] = {
     Action.POST: frozenset({_S.MEMBER, _S.GUEST_HERE}),
     Action.EDIT: frozenset({_S.AUTHOR}),
     Action.DELETE: frozenset({_S.AUTHOR, _S.MODERATOR, _S.PUBLIC_ADMIN}),
+    Action.REACT: frozenset({_S.MEMBER, _S.GUEST_HERE}),
+    Action.PIN: frozenset({_S.MEMBER}),
+    Action.MENTION_ALL: frozenset({_S.MEMBER}),
+    Action.MENTION_CROWD: frozenset({_S.MODERATOR, _S.PUBLIC_ADMIN}),
+    Action.KEEP_DRAFT: frozenset({_S.MEMBER}),
     Action.MARK_READ: frozenset({_S.MEMBER}),
     Action.SET_PREFS: frozenset({_S.MEMBER}),
     Action.TYPE: frozenset({_S.MEMBER, _S.GUEST_HERE}),
@@ -99,6 +113,7 @@ RULES: Mapping[Action, frozenset[Standing]] = {
     Action.CREATE_ROOM: frozenset({_S.ACCOUNT}),
     Action.DIRECT: frozenset({_S.ACCOUNT}),
     Action.MANAGE_SELF: frozenset({_S.ACCOUNT}),
+    Action.KEEP: frozenset({_S.ACCOUNT}),
     Action.CREATE_INVITE: frozenset({_S.SERVER_ADMIN}),
     Action.MANAGE_INVITES: frozenset({_S.SERVER_ADMIN}),
     Action.MANAGE_USERS: frozenset({_S.SERVER_ADMIN}),
@@ -117,6 +132,20 @@ NOT_IN_DIRECT = frozenset(
     }
 )
 
+# Who may do in a room what, may do it in its threads. But these are about following one, or about
+# what a thread has from its room.
+IN_THREAD: Mapping[Action, frozenset[Standing]] = {
+    Action.JOIN: frozenset({_S.MEMBER, _S.GUEST_HERE}),
+    Action.LEAVE: frozenset({_S.FOLLOWER}),
+    Action.MARK_READ: frozenset({_S.FOLLOWER}),
+    Action.SET_PREFS: frozenset({_S.FOLLOWER}),
+    Action.INVITE: frozenset(),
+    Action.KICK: frozenset(),
+    Action.SET_ROOM_ROLE: frozenset(),
+    Action.UPDATE_ROOM: frozenset(),
+    Action.DELETE_ROOM: frozenset(),
+}
+
 _REFUSALS: Mapping[Action, str] = {
     Action.EDIT: "Only its author may edit a message.",
     Action.DELETE: "Only its author or a moderator may delete a message.",
@@ -127,6 +156,7 @@ _REFUSALS: Mapping[Action, str] = {
     Action.CREATE_ROOM: "Guests cannot make rooms. Sign up first.",
     Action.DIRECT: "Guests cannot write to people directly. Sign up first.",
     Action.LIST_USERS: "Guests cannot list people. Sign up first.",
+    Action.KEEP: "Guests have no account to keep anything in. Sign up first.",
     Action.MANAGE_SELF: "Guests have no account to change. Sign up first.",
     Action.CREATE_INVITE: "Only an admin may invite people to this server.",
     Action.MANAGE_INVITES: "Only an admin may see or end invites.",
@@ -150,31 +180,52 @@ def server_standings(role: ServerRole) -> frozenset[Standing]:
 
 @cache
 def room_standings(
-    role: ServerRole, kind: RoomKind, room_role: RoomRole | None, *, author: bool = False
+    role: ServerRole,
+    kind: RoomKind,
+    room_role: RoomRole | None,
+    *,
+    author: bool = False,
+    thread: bool = False,
+    follows: bool = False,
 ) -> frozenset[Standing]:
-    """What a person is to a room (and to a message in it, if its author)."""
-    found: set[Standing] = set()
+    """What a person is to a room (and to a message in it, if its author).
+
+    To a ``thread``: by their role in its room, and whether they follow it.
+    """
+    found = set(_of_role(kind, room_role))
     if kind is RoomKind.PUBLIC:
         found.add(Standing.PASSER_BY)
         if role is ServerRole.GUEST:
             found.add(Standing.GUEST_HERE)
         if role in (ServerRole.OWNER, ServerRole.ADMIN):
             found.add(Standing.PUBLIC_ADMIN)
-    if room_role is not None:
-        found.add(Standing.MEMBER)
-        if room_role in (RoomRole.OWNER, RoomRole.MODERATOR):
-            found.add(Standing.MODERATOR)
-        if room_role is RoomRole.OWNER:
-            found.add(Standing.ROOM_OWNER)
-        if kind is RoomKind.DIRECT:
-            found.add(Standing.DIRECT_PARTNER)
+    if thread:
+        found.add(Standing.IN_THREAD)
+    if follows:
+        found.add(Standing.FOLLOWER)
     if author:
         found.add(Standing.AUTHOR)
     return frozenset(found)
 
 
+def _of_role(kind: RoomKind, room_role: RoomRole | None) -> frozenset[Standing]:
+    """What a member is to a room."""
+    if room_role is None:
+        return frozenset()
+    found = {Standing.MEMBER}
+    if room_role in (RoomRole.OWNER, RoomRole.MODERATOR):
+        found.add(Standing.MODERATOR)
+    if room_role is RoomRole.OWNER:
+        found.add(Standing.ROOM_OWNER)
+    if kind is RoomKind.DIRECT:
+        found.add(Standing.DIRECT_PARTNER)
+    return frozenset(found)
+
+
 @cache
 def allows(action: Action, standings: frozenset[Standing]) -> bool:
+    if Standing.IN_THREAD in standings and action in IN_THREAD:
+        return not IN_THREAD[action].isdisjoint(standings)
     if action in NOT_IN_DIRECT and Standing.DIRECT_PARTNER in standings:
         return False
     return not RULES[action].isdisjoint(standings)
@@ -184,11 +235,21 @@ def require(action: Action, standings: frozenset[Standing]) -> None:
     """Raises NotMember if joining the room would help, else Forbidden, unless it is allowed."""
     if allows(action, standings):
         return
+    if Standing.IN_THREAD in standings and action in IN_THREAD:
+        _refuse_in_thread(action, standings)
     if Standing.DIRECT_PARTNER in standings and action in NOT_IN_DIRECT:
         raise Forbidden("The people of a direct conversation are fixed. Start another with them.")
     if Standing.MEMBER in RULES[action] and Standing.MEMBER not in standings:
         raise NotMember()
     raise Forbidden(_REFUSALS.get(action))
+
+
+def _refuse_in_thread(action: Action, standings: frozenset[Standing]) -> None:
+    if not IN_THREAD[action]:
+        raise Forbidden("A thread has its people and settings from its room. Change them there.")
+    if Standing.MEMBER not in standings:
+        raise NotMember()
+    raise Forbidden("You do not follow this thread. Follow it first.")
 
 
 _RANK = {None: 0, RoomRole.MEMBER: 0, RoomRole.MODERATOR: 1, RoomRole.OWNER: 2}

@@ -43,7 +43,11 @@ def line(text: str, limit: int, what: str, least: int = 0) -> str:
 
 
 class Room(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """A room as anyone who may know of it sees it."""
+    """A room as anyone who may know of it sees it.
+
+    A thread is a room too: under message ``parent_seq`` of the room ``parent``, whose kind it
+    has, and without a title. Its members are those who follow it.
+    """
 
     room: RoomId
     kind: RoomKind
@@ -55,6 +59,8 @@ class Room(Value, frozen=True, kw_only=True, omit_defaults=True):
     members: int = 0
     created_at: Millis = 0
     archived: bool = False
+    parent: RoomId | None = None
+    parent_seq: int | None = None
 
 
 class MyRoom(Room, frozen=True, kw_only=True, omit_defaults=True):
@@ -113,7 +119,10 @@ class Direct(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Join(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """Become a member (a guest: be present) and get the room with its latest messages."""
+    """Become a member (a guest: be present) and get the room with its latest messages.
+
+    A member of a room who joins one of its threads follows it.
+    """
 
     room: RoomId
 
@@ -126,6 +135,21 @@ class Joined(Reply, frozen=True, kw_only=True):
 
 class Leave(Command, frozen=True, kw_only=True, omit_defaults=True):
     """Stop being a member; a direct room is only hidden."""
+
+    room: RoomId
+
+
+class Watch(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """Hear what happens in a room that one may read, as in a thread that one does not follow.
+
+    It holds for this connection. Answered with the room and its latest messages, as `join` is.
+    """
+
+    room: RoomId
+
+
+class Unwatch(Query, frozen=True, kw_only=True, omit_defaults=True):
+    """Hear no more of a room that is only watched; one's own rooms go on."""
 
     room: RoomId
 
@@ -247,7 +271,10 @@ class MemberChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="m
 
 
 class Removed(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """I am no longer in this room; erase what is kept of it. ``rev`` is mine."""
+    """I am no longer in this room; erase what is kept of it and of its threads.
+
+    ``rev`` is mine.
+    """
 
     room: RoomId
     rev: Rev

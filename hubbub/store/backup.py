@@ -46,8 +46,8 @@ from hubbub.store.copying import (
 from hubbub.store.database import Connection, Database
 from hubbub.store.erasure import overwrite_unused
 from hubbub.store.folder import DataFolder, FolderError
-from hubbub.store.marks import MOVED, arriving
 from hubbub.store.migrations import HEAD
+from hubbub.store.moved import MOVED, arriving
 from hubbub.store.sqlite import BESIDE
 from hubbub.store.tx import Tx
 

@@ -11,8 +11,8 @@ from hubbub.model.errors import HubbubError
 from hubbub.store import sqlite
 from hubbub.store.copying import Contents, Tell, contents_of
 from hubbub.store.folder import DataFolder
-from hubbub.store.marks import arriving
 from hubbub.store.migrations import HEAD
+from hubbub.store.moved import arriving
 from hubbub.store.sqlite import BESIDE
 
 TABLES_MIN = frozenset({"alembic_version", "server", "users", "rooms", "members", "messages"})

@@ -14,8 +14,8 @@ from sqlalchemy import String, Table, bindparam, collate, func, select, text, tu
 
 from hubbub.store.accounts import SIGNING_KEY
 from hubbub.store.database import Connection
-from hubbub.store.marks import MOVED
 from hubbub.store.migrations import WORKS_WITH
+from hubbub.store.moved import MOVED
 from hubbub.store.sql import Row, Sql
 from hubbub.store.tables import journal, messages, metadata, rooms, server, users
 

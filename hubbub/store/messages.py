@@ -7,9 +7,9 @@ from sqlalchemy import Select, bindparam, delete, insert, select, union_all, upd
 from hubbub.model.base import Millis
 from hubbub.store.database import Connection
 from hubbub.store.sql import Sized, Sql, Values
-from hubbub.store.tables import mentions, messages, users
+from hubbub.store.tables import mentions, messages, room_mentions, users
 
-_COLUMNS = (
+MESSAGE_COLUMNS = (
     messages.c.seq,
     messages.c.rev,
     messages.c.author_id,
@@ -22,12 +22,15 @@ _COLUMNS = (
     messages.c.edited_at,
     messages.c.deleted,
     messages.c.mentions,
+    messages.c.origin,
+    messages.c.marks_rev,
+    messages.c.marks,
 )
 
 
 def _messages() -> Select[tuple[object, ...]]:
     return (
-        select(*_COLUMNS)
+        select(*MESSAGE_COLUMNS)
         .join_from(messages, users, messages.c.author_id == users.c.id)
         .where(messages.c.room_pk == bindparam("room_pk"))
     )
@@ -86,6 +89,7 @@ _INSERTED = (
     "nonce",
     "reply_to",
     "mentions",
+    "origin",
 )
 _INSERT = Sized(
     lambda size: insert(messages).values(
@@ -101,6 +105,7 @@ _SAVE = Sql(
         edited_at=bindparam("edited_at_"),
         deleted=bindparam("deleted_"),
         mentions=bindparam("mentions_"),
+        origin=bindparam("origin_"),
     )
 )
 _MENTION = Sized(
@@ -111,10 +116,18 @@ _MENTION = Sized(
         ]
     )
 )
-_FORGET_MENTIONS = Sql(
-    delete(mentions).where(
-        mentions.c.room_pk == bindparam("room_pk"), mentions.c.seq == bindparam("seq")
+_MENTION_ALL = Sized(
+    lambda size: insert(room_mentions).values(
+        [{column: bindparam(f"{column}{i}") for column in ("room_pk", "seq")} for i in range(size)]
     )
+)
+_FORGET_MENTIONS = tuple(
+    Sql(
+        delete(table).where(
+            table.c.room_pk == bindparam("room_pk"), table.c.seq == bindparam("seq")
+        )
+    )
+    for table in (mentions, room_mentions)
 )
 
 
@@ -131,6 +144,9 @@ class MessageRow(NamedTuple):
     edited_at: Millis | None
     deleted: int
     mentions: str
+    origin: str
+    marks_rev: int
+    marks: str
 
 
 class NonceRow(NamedTuple):
@@ -182,7 +198,7 @@ class Messages:
         self.db.insert(_INSERT, rows)
 
     def save_message(self, room_pk: int, message: MessageRow) -> None:
-        """Keep its rev, text, edited_at, deleted and mentions."""
+        """Keep its rev, text, edited_at, deleted, mentions and origin."""
         self.db.run(
             _SAVE,
             room=room_pk,
@@ -192,6 +208,7 @@ class Messages:
             edited_at_=message.edited_at,
             deleted_=message.deleted,
             mentions_=message.mentions,
+            origin_=message.origin,
         )
         self.erased = True
 
@@ -199,5 +216,10 @@ class Messages:
         """Rows of user_id, room_pk, seq."""
         self.db.insert(_MENTION, rows)
 
+    def add_room_mentions(self, rows: list[Values]) -> None:
+        """Rows of room_pk, seq: who is mentioned there are all that are in the room."""
+        self.db.insert(_MENTION_ALL, rows)
+
     def forget_mentions(self, room_pk: int, seq: int) -> None:
-        self.db.run(_FORGET_MENTIONS, room_pk=room_pk, seq=seq)
+        for forget in _FORGET_MENTIONS:
+            self.db.run(forget, room_pk=room_pk, seq=seq)

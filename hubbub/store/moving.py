@@ -35,8 +35,8 @@ from hubbub.store.copying import (
 )
 from hubbub.store.database import Connection, Database
 from hubbub.store.folder import DataFolder, FolderError
-from hubbub.store.marks import MOVED, Mark, arriving, moved_away, require_served
 from hubbub.store.migrations import HEAD
+from hubbub.store.moved import MOVED, Mark, arriving, moved_away, require_served
 from hubbub.store.opening import database_of
 from hubbub.store.sql import Sql
 from hubbub.store.sqlite import BESIDE

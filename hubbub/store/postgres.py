@@ -21,8 +21,8 @@ from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
 from hubbub.store import database
 from hubbub.store.database import DatabaseError, needs_migration
-from hubbub.store.marks import MOVED, require_served
 from hubbub.store.migrations import OLDEST, WORKS_WITH
+from hubbub.store.moved import MOVED, require_served
 from hubbub.store.sql import Row, Sql, Values
 
 NAME = "hubbub"  # as the server lists its connections

@@ -7,6 +7,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     or_,
@@ -19,9 +20,20 @@ from hubbub.model.base import Millis
 from hubbub.store.accounts import contains
 from hubbub.store.members import MEMBER_COLUMNS, MemberRow, Members, unread_mentions_of_member
 from hubbub.store.sql import Row, Sized, Sql
-from hubbub.store.tables import members, mentions, messages, rooms, users
+from hubbub.store.tables import (
+    bookmarks,
+    drafts,
+    members,
+    mentions,
+    messages,
+    pins,
+    reactions,
+    room_mentions,
+    rooms,
+    users,
+)
 
-_ROOM_COLUMNS = (
+ROOM_COLUMNS = (
     rooms.c.pk,
     rooms.c.id,
     rooms.c.kind,
@@ -35,24 +47,35 @@ _ROOM_COLUMNS = (
     rooms.c.mrev,
     rooms.c.members,
     rooms.c.created_at,
+    rooms.c.parent_pk,
+    rooms.c.parent_seq,
 )
-_ROOM = Sql(select(*_ROOM_COLUMNS).where(rooms.c.id == bindparam("id")))
+_ROOM = Sql(select(*ROOM_COLUMNS).where(rooms.c.id == bindparam("id")))
 
 
 def _rooms_by_id(size: int) -> Select[tuple[object, ...]]:
-    return select(*_ROOM_COLUMNS).where(rooms.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
+    return select(*ROOM_COLUMNS).where(rooms.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
 
 
 _ROOMS_BY_ID = Sized(_rooms_by_id)
 # In order, so that two who lock the same rooms cannot each wait for the other.
 _LOCK_ROOMS = Sized(lambda size: _rooms_by_id(size).order_by(rooms.c.id).with_for_update())
-_DIRECT = Sql(select(*_ROOM_COLUMNS).where(rooms.c.direct_key == bindparam("key")))
+_DIRECT = Sql(select(*ROOM_COLUMNS).where(rooms.c.direct_key == bindparam("key")))
 _ADD_ROOM = Sql(
     insert(rooms)
     .values(
         {
             column: bindparam(column)
-            for column in ("id", "kind", "title", "topic", "direct_key", "created_at")
+            for column in (
+                "id",
+                "kind",
+                "title",
+                "topic",
+                "direct_key",
+                "created_at",
+                "parent_pk",
+                "parent_seq",
+            )
         }
     )
     .returning(rooms.c.pk)
@@ -67,11 +90,22 @@ _UPDATE_ROOM = Sql(
         meta_rev=bindparam("rev_"),
     )
 )
+_with_threads = or_(rooms.c.pk == bindparam("pk"), rooms.c.parent_pk == bindparam("pk"))
 _DELETE_ROOM_PARTS = tuple(
-    Sql(delete(table).where(table.c.room_pk == bindparam("pk")))
-    for table in (mentions, messages, members)
+    Sql(delete(table).where(table.c.room_pk.in_(select(rooms.c.pk).where(_with_threads))))
+    for table in (
+        mentions,
+        room_mentions,
+        reactions,
+        pins,
+        bookmarks,
+        drafts,
+        messages,
+        members,
+    )
 )
-_DELETE_ROOM = Sql(delete(rooms).where(rooms.c.pk == bindparam("pk")))
+_DELETE_ROOM = Sql(delete(rooms).where(_with_threads).returning(rooms.c.rev))
+_ROOM_BY_PK = Sql(select(*ROOM_COLUMNS).where(rooms.c.pk == bindparam("pk")))
 _NEXT_REV = Sql(
     update(rooms)
     .where(rooms.c.pk == bindparam("pk_"))
@@ -87,12 +121,25 @@ _RAISE_COUNTERS = Sql(
 _TOTAL_REV = Sql(select(func.coalesce(func.sum(rooms.c.rev), 0)))
 
 _ROOM_IDS_OF = Sql(
-    select(rooms.c.id).join_from(members, rooms).where(members.c.user_id == bindparam("user_id"))
-)
-_MY_ROOMS = Sql(
-    select(*_ROOM_COLUMNS, *MEMBER_COLUMNS, unread_mentions_of_member)
+    select(rooms.c.id)
     .join_from(members, rooms)
-    .where(members.c.user_id == bindparam("user_id"))
+    .where(members.c.user_id == bindparam("user_id"), rooms.c.parent_pk.is_(None))
+)
+# Threads only as long as something is said in them: one follows more and more of them.
+_MY_ROOMS = Sql(
+    select(*ROOM_COLUMNS, *MEMBER_COLUMNS, unread_mentions_of_member)
+    .join_from(members, rooms)
+    .where(
+        members.c.user_id == bindparam("user_id"),
+        or_(
+            rooms.c.parent_pk.is_(None),
+            exists().where(
+                messages.c.room_pk == rooms.c.pk,
+                messages.c.seq == rooms.c.seq,
+                messages.c.at > bindparam("awake_since"),
+            ),
+        ),
+    )
     .order_by(rooms.c.pk)
 )
 _other = members.alias("other")
@@ -105,14 +152,21 @@ _DIRECT_PEOPLE = Sql(
         users.c.disabled,
     )
     .select_from(members)
-    .join(rooms, and_(rooms.c.pk == members.c.room_pk, rooms.c.kind == "direct"))
+    .join(
+        rooms,
+        and_(
+            rooms.c.pk == members.c.room_pk,
+            rooms.c.kind == "direct",
+            rooms.c.parent_pk.is_(None),
+        ),
+    )
     .join(_other, _other.c.room_pk == members.c.room_pk)
     .join(users, users.c.id == _other.c.user_id)
     .where(members.c.user_id == bindparam("user_id"), _other.c.user_id != bindparam("user_id"))
     .order_by(users.c.name)
 )
 _DIRECTORY = Sql(
-    select(*_ROOM_COLUMNS, members.c.role)
+    select(*ROOM_COLUMNS, members.c.role)
     .outerjoin_from(
         rooms,
         members,
@@ -120,6 +174,7 @@ _DIRECTORY = Sql(
     )
     .where(
         rooms.c.kind != "direct",
+        rooms.c.parent_pk.is_(None),
         or_(rooms.c.kind == "public", members.c.role.is_not(None)),
         or_(
             func.lower(rooms.c.title).like(bindparam("like"), escape="\\"),
@@ -150,6 +205,8 @@ class RoomRow(NamedTuple):
     mrev: int
     members: int
     created_at: Millis
+    parent_pk: int | None = None
+    parent_seq: int | None = None
 
 
 class MyRoomRow(NamedTuple):
@@ -182,9 +239,22 @@ class Rooms(Members):
         row = self.db.row(_DIRECT, key=key)
         return RoomRow(*row) if row else None
 
+    def room_by_pk(self, pk: int) -> RoomRow | None:
+        row = self.db.row(_ROOM_BY_PK, pk=pk)
+        return RoomRow(*row) if row else None
+
     def add_room(
-        self, *, room_id: str, kind: str, title: str, topic: str = "", direct_key: str | None = None
+        self,
+        *,
+        room_id: str,
+        kind: str,
+        title: str,
+        topic: str = "",
+        direct_key: str | None = None,
+        parent: tuple[int, int] | None = None,
     ) -> RoomRow:
+        """``parent``: the room pk and seq of the message that a thread is about."""
+        parent_pk, parent_seq = parent or (None, None)
         row = self.db.row(
             _ADD_ROOM,
             id=room_id,
@@ -193,9 +263,14 @@ class Rooms(Members):
             topic=topic,
             direct_key=direct_key,
             created_at=self.now,
+            parent_pk=parent_pk,
+            parent_seq=parent_seq,
         )
         assert row
-        return RoomRow(row[0], room_id, kind, title, topic, 0, 0, 0, 0, 0, 0, 0, self.now)
+        counts = (0,) * 7
+        return RoomRow(
+            row[0], room_id, kind, title, topic, *counts, self.now, parent_pk, parent_seq
+        )
 
     def save_room(self, room: RoomRow) -> None:
         """Keep its title, topic, archive and meta_rev."""
@@ -209,14 +284,14 @@ class Rooms(Members):
         )
 
     def delete_room(self, room: RoomRow) -> None:
-        """Delete it with its messages; its revs still count in `total_rev`."""
+        """Delete it with its threads and messages; its revs still count in `total_rev`."""
         # Part by part: a cascade over a large room would hold all of it in memory.
         for part in _DELETE_ROOM_PARTS:
             self.db.run(part, pk=room.pk)
-        self.db.run(_DELETE_ROOM, pk=room.pk)
+        revs = sum(row[0] for row in self.db.rows(_DELETE_ROOM, pk=room.pk))
         self.erased = True
         gone = int(self.server_values().get(_GONE_REVS, "0"))
-        self.set_server_value(_GONE_REVS, str(gone + room.rev))
+        self.set_server_value(_GONE_REVS, str(gone + revs))
 
     def next_rev(self, room_pk: int) -> int:
         row = self.db.row(_NEXT_REV, pk_=room_pk)
@@ -237,13 +312,15 @@ class Rooms(Members):
         return (int(row[0]) if row else 0) + int(self.server_values().get(_GONE_REVS, "0"))
 
     def room_ids_of(self, user_id: int) -> list[str]:
+        """The rooms that this person is in, without threads."""
         return [row[0] for row in self.db.rows(_ROOM_IDS_OF, user_id=user_id)]
 
-    def my_rooms(self, user_id: int) -> list[MyRoomRow]:
+    def my_rooms(self, user_id: int, awake_since: Millis) -> list[MyRoomRow]:
+        """Without the threads in which nothing was said since then."""
         width = len(RoomRow._fields)
         return [
             MyRoomRow(RoomRow(*row[:width]), MemberRow(*row[width:-1]), row[-1])
-            for row in self.db.rows(_MY_ROOMS, user_id=user_id)
+            for row in self.db.rows(_MY_ROOMS, user_id=user_id, awake_since=awake_since)
         ]
 
     def direct_people(self, user_id: int) -> list[Row]:

@@ -16,8 +16,8 @@ from hubbub.model.errors import Unavailable
 from hubbub.store import database
 from hubbub.store.database import DatabaseError, needs_migration
 from hubbub.store.erasure import overwrite_unused, read_log
-from hubbub.store.marks import MOVED, require_served
 from hubbub.store.migrations import OLDEST, WORKS_WITH
+from hubbub.store.moved import MOVED, require_served
 from hubbub.store.sql import Row, Sql, Values
 
 BUSY_TIMEOUT_MS = 5_000

@@ -99,6 +99,9 @@ rooms = Table(
     Column("mrev", BigInteger, nullable=False, server_default=text("0")),
     Column("members", Integer, nullable=False, server_default=text("0")),
     Column("created_at", BigInteger, nullable=False),
+    # A thread stands under a message of another room, which is made before it.
+    Column("parent_pk", BigInteger, index=True),
+    Column("parent_seq", BigInteger),
 )
 
 members = Table(
@@ -137,9 +140,22 @@ messages = Table(
     Column("deleted", SmallInteger, nullable=False, server_default=text("0")),
     # Space-separated handles, which have no spaces.
     Column("mentions", Text, nullable=False, server_default=text("''")),
+    # JSON: where a forwarded message was said.
+    Column("origin", Text, nullable=False, server_default=text("''")),
+    # What was added to it, and the room's rev when that last changed: JSON, a `MarkState`.
+    Column("marks_rev", BigInteger, nullable=False, server_default=text("0")),
+    Column("marks", Text, nullable=False, server_default=text("''")),
     sqlite_with_rowid=False,
 )
 Index("ix_messages_room_pk_rev", messages.c.room_pk, messages.c.rev, unique=True)
+Index(
+    "ix_messages_room_pk_marks_rev",
+    messages.c.room_pk,
+    messages.c.marks_rev,
+    unique=True,
+    sqlite_where=messages.c.marks_rev > 0,
+    postgresql_where=messages.c.marks_rev > 0,
+)
 Index(
     "ix_messages_room_pk_author_id_nonce",
     messages.c.room_pk,
@@ -160,6 +176,62 @@ mentions = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_mentions_room_pk_seq", mentions.c.room_pk, mentions.c.seq)
+
+# Messages that mention everybody in the room, however many these are.
+room_mentions = Table(
+    "room_mentions",
+    metadata,
+    Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+reactions = Table(
+    "reactions",
+    metadata,
+    Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("emoji", String(64), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    # The room's rev of the time: who came first.
+    Column("rev", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+bookmarks = Table(
+    "bookmarks",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_bookmarks_room_pk", bookmarks.c.room_pk)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
+    # The message in whose thread it is to be said, which may not be there yet; 0 for none.
+    Column("thread", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("reply_to", BigInteger),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_drafts_room_pk", drafts.c.room_pk)
 
 # What all nodes must hear of, in the order of commits and without a hole; kept for a while only.
 journal = Table(

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from hubbub.model.base import Millis
 from hubbub.store.database import Connection
 from hubbub.store.journal import Journal
+from hubbub.store.keeping import Keeping
+from hubbub.store.marks import MessageMarks
 from hubbub.store.messages import Messages
 from hubbub.store.rooms import Rooms
 
 
-class Tx(Rooms, Messages, Journal):
+class Tx(Rooms, Messages, MessageMarks, Keeping, Journal):
     """Everything that can be read and changed; on a reader's connection, only read.
 
     ``now`` is the time of the whole transaction, by the server's clock; ``random_id`` makes ids

@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from hubbub.model.errors import HubbubError, Invalid, UnknownCommand
+from hubbub.model.marks import Marks
 from hubbub.model.messages import Message
 from hubbub.model.reading import Presence
 from hubbub.model.rooms import MyRoom, RoomChanged
@@ -23,6 +24,12 @@ HELP: dict[str, tuple[str, str]] = {
     "nick": ("NAME", "be called something else (guests)"),
     "me": ("TEXT", "say what you do"),
     "history": ("[N]", "the last N messages (20)"),
+    "numbers": ("[N]", "the last N messages with their numbers"),
+    "react": ("[NUMBER] EMOJI", "react to a message, else to the last; again: take it back"),
+    "pin": ("[NUMBER]", "pin a message, else the last; again: take it off"),
+    "pins": ("", "what is pinned here"),
+    "answer": ("[NUMBER] TEXT", "answer a message, else the last, in its thread"),
+    "thread": ("[NUMBER]", "go into the thread of a message; /leave comes back"),
     "topic": ("[TEXT]", "what this room is about, or change it"),
     "msg": ("USER TEXT", "write to somebody alone"),
     "quit": ("", "leave"),
@@ -90,11 +97,31 @@ def message(said: Message) -> str:
     return f"{said.by}: {action}{_indent(said.text)}"
 
 
+def numbered(said: Message) -> str:
+    """A message with the number by which it can be named."""
+    return server(f"{said.seq} {message(said)}")
+
+
 def changed(said: Message) -> str:
     """A message that has been shown before and is different now."""
     if said.deleted:
         return message(said)
     return server(f"{said.by} edited {said.seq}: {said.text}")
+
+
+def marks(happened: Marks) -> str | None:
+    """What was just done to a message without touching its text."""
+    last, seq = happened.last, happened.seq
+    if last is None or last.did == "delete_reply":
+        return None
+    doing = {
+        "react": f"reacted to {seq} with {last.emoji}",
+        "unreact": f"took {last.emoji} back from {seq}",
+        "pin": f"pinned {seq}",
+        "unpin": f"unpinned {seq}",
+        "reply": f"answered {seq} in its thread: /thread {seq}",
+    }
+    return server(f"{last.by} {doing[last.did]}")
 
 
 def room(happened: RoomChanged) -> str:

@@ -7,7 +7,9 @@ import pytest
 from hubbub.model.base import Command
 from hubbub.model.commands import COMMANDS
 from hubbub.model.errors import Forbidden, HubbubError, Invalid, NotFound
-from hubbub.model.messages import Delete, Edit, History, Post, Sync
+from hubbub.model.keeping import Bookmark, Draft
+from hubbub.model.marks import Pin, Pins, React, Reactions
+from hubbub.model.messages import Delete, Edit, Forward, History, Post, Sync
 from hubbub.model.outcome import ToPerson, ToRoom
 from hubbub.model.policy import ServerRole
 from hubbub.model.reading import Read
@@ -23,6 +25,7 @@ from hubbub.model.rooms import (
     Prefs,
     SetRole,
     UpdateRoom,
+    Watch,
 )
 from tests.support.world import World, guest
 
@@ -44,14 +47,22 @@ IN_A_ROOM: dict[type[Command], Command] = {
         DeleteRoom(room="?"),
         Prefs(room="?", notify="none"),
         Members(room="?"),
+        Watch(room="?"),
+        React(room="?", seq=1, emoji="👍"),
+        Reactions(room="?", seq=1),
+        Pin(room="?", seq=1),
+        Pins(room="?"),
+        Bookmark(room="?", seq=1),
+        Draft(room="?", text="hm"),
+        Forward(room="?", seq=1, to="lobby"),
     )
 }
 
 
 def test_every_command_that_takes_a_room_is_tried_on_private_ones() -> None:
     with_room = {command for command in COMMANDS.values() if "room" in command.__struct_fields__}
-    # `create_room` makes one; `typing` is the hub's.
-    done_elsewhere = {CreateRoom, COMMANDS["typing"]}
+    # `create_room` makes one; `typing` and `unwatch` are the hub's.
+    done_elsewhere = {CreateRoom, COMMANDS["typing"], COMMANDS["unwatch"]}
     assert with_room - done_elsewhere == set(IN_A_ROOM)
 
 
@@ -68,22 +79,26 @@ def test_what_is_private_does_not_exist_for_others(
     else:
         room = world.do(ana, Direct(users=("eva",))).room.room
     world.post(ana, "secret", room)
+    world.post(ana, "more of it", f"{room}.1")
+    before = world.rows("SELECT seq, rev FROM rooms ORDER BY pk")
 
-    def refusal(room: str) -> HubbubError:
+    def refusal(room: str, part: str) -> HubbubError:
         changed = type(command)(
             **{field: getattr(command, field) for field in command.__struct_fields__}
-            | {"room": room}
+            | {"room": room + part}
         )
         with pytest.raises(HubbubError) as caught:
             world.take(stranger, changed)
         return caught.value
 
-    private, missing = refusal(room), refusal("no-such-room")
-    assert type(private) is type(missing)
-    assert who == "guest" or type(private) is NotFound
-    # Not even by its words does the answer tell whether there is such a room.
-    assert private.message.replace(room, "?") == missing.message.replace("no-such-room", "?")
-    assert world.rows("SELECT seq, rev FROM rooms ORDER BY pk") == [(0, 0), (1, 1)]
+    # The room, a thread of it, and one that is still to begin.
+    for part in ("", ".1", ".2"):
+        private, missing = refusal(room, part), refusal("no-such-room", part)
+        assert type(private) is type(missing)
+        assert who == "guest" or type(private) is NotFound
+        # Not even by its words does the answer tell whether there is such a room.
+        assert private.message.replace(room, "?") == missing.message.replace("no-such-room", "?")
+    assert world.rows("SELECT seq, rev FROM rooms ORDER BY pk") == before
 
 
 @pytest.mark.parametrize("size", range(2, 10))

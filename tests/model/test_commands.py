@@ -5,12 +5,12 @@ import re
 import msgspec
 import pytest
 
-from hubbub.model import accounts, messages, reading, rooms
+from hubbub.model import accounts, keeping, marks, messages, reading, rooms
 from hubbub.model.base import Command, Event, Query, snake
 from hubbub.model.commands import COMMANDS, HTTP_ONLY, SOCKET_ONLY, is_query
 from hubbub.model.events import EVENTS
 
-MODULES = (accounts, messages, reading, rooms)
+MODULES = (accounts, keeping, marks, messages, reading, rooms)
 
 # Between the server's own parts; nobody can send them.
 INWARD = {
@@ -21,6 +21,7 @@ INWARD = {
     accounts.Prepare,
     accounts.SeeSessions,
     accounts.SetPassword,
+    messages.PostHere,
 }
 
 
@@ -43,7 +44,9 @@ def test_every_event_is_in_the_union() -> None:
 
 
 def test_every_word_names_one_command() -> None:
-    words = [command.word() for command in defined(Command)]  # type: ignore[attr-defined]
+    # A post that says who is here is the same word to everyone else.
+    commands = defined(Command)
+    words = [command.word() for command in commands]  # type: ignore[attr-defined]
     assert len(words) == len(set(words))
     assert len(EVENTS) == len(defined(Event))
 

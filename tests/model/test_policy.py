@@ -17,6 +17,7 @@ list_users       x     x     x      ·
 create_room      x     x     x      ·
 direct           x     x     x      ·
 manage_self      x     x     x      ·
+keep             x     x     x      ·
 create_invite    x     x     ·      ·
 manage_invites   x     x     ·      ·
 manage_users     x     x     ·      ·
@@ -33,6 +34,11 @@ leave            j     j      x      x         x     j
 post             x     j      x      x         x     j
 edit             ·     ·      ·      ·         ·     ·
 delete           ·     ·      ·      x         x     x
+react            x     j      x      x         x     j
+pin              j     j      x      x         x     j
+mention_all      j     j      x      x         x     j
+mention_crowd    ·     ·      ·      x         x     x
+keep_draft       j     j      x      x         x     j
 mark_read        j     j      x      x         x     j
 set_prefs        j     j      x      x         x     j
 type             x     j      x      x         x     j
@@ -53,6 +59,11 @@ leave            j     j      x      x         x     j
 post             j     j      x      x         x     j
 edit             ·     ·      ·      ·         ·     ·
 delete           ·     ·      ·      x         x     ·
+react            j     j      x      x         x     j
+pin              j     j      x      x         x     j
+mention_all      j     j      x      x         x     j
+mention_crowd    ·     ·      ·      x         x     ·
+keep_draft       j     j      x      x         x     j
 mark_read        j     j      x      x         x     j
 set_prefs        j     j      x      x         x     j
 type             j     j      x      x         x     j
@@ -73,6 +84,11 @@ leave            j      x      j
 post             j      x      j
 edit             ·      ·      ·
 delete           ·      ·      ·
+react            j      x      j
+pin              j      x      j
+mention_all      j      x      j
+mention_crowd    ·      ·      ·
+keep_draft       j      x      j
 mark_read        j      x      j
 set_prefs        j      x      j
 type             j      x      j
@@ -84,10 +100,29 @@ update_room      ·      ·      ·
 delete_room      ·      ·      ·
 """
 
+# A thread of a public room: who follows it may be anybody; the rest is as in the room itself.
+IN_THREAD = """
+                 guest passer member follower owner admin
+join             x     j      x      x        x     j
+leave            j     j      ·      x        ·     j
+mark_read        j     j      ·      x        ·     j
+set_prefs        j     j      ·      x        ·     j
+invite           ·     ·      ·      ·        ·     ·
+kick             ·     ·      ·      ·        ·     ·
+set_room_role    ·     ·      ·      ·        ·     ·
+update_room      ·     ·      ·      ·        ·     ·
+delete_room      ·     ·      ·      ·        ·     ·
+read             x     x      x      x        x     x
+post             x     j      x      x        x     j
+react            x     j      x      x        x     j
+delete           ·     ·      ·      ·        x     x
+"""
+
 WHO: dict[str, tuple[ServerRole, RoomRole | None]] = {
     "guest": (ServerRole.GUEST, None),
     "passer": (ServerRole.MEMBER, None),
     "member": (ServerRole.MEMBER, RoomRole.MEMBER),
+    "follower": (ServerRole.MEMBER, RoomRole.MEMBER),
     "moderator": (ServerRole.MEMBER, RoomRole.MODERATOR),
     "owner": (ServerRole.MEMBER, RoomRole.OWNER),
     "admin": (ServerRole.ADMIN, None),
@@ -138,6 +173,23 @@ def test_toward_a_room(kind: RoomKind, who: str, action: str, mark: str) -> None
     assert policy.allows(Action(action), standings) == (mark == "x")
 
 
+@pytest.mark.parametrize(("who", "action", "mark"), cells(IN_THREAD))
+def test_toward_a_thread(who: str, action: str, mark: str) -> None:
+    role, room_role = WHO[who]
+    standings = policy.room_standings(
+        role, RoomKind.PUBLIC, room_role, thread=True, follows=who == "follower"
+    )
+    assert verdict(Action(action), standings) == mark
+    assert policy.allows(Action(action), standings) == (mark == "x")
+
+
+def test_a_thread_of_a_direct_conversation_can_be_followed() -> None:
+    standings = policy.room_standings(
+        ServerRole.MEMBER, RoomKind.DIRECT, RoomRole.MEMBER, thread=True
+    )
+    assert policy.allows(Action.JOIN, standings)
+
+
 @pytest.mark.parametrize("kind", RoomKind)
 def test_an_author_may_edit_and_delete(kind: RoomKind) -> None:
     standings = policy.room_standings(ServerRole.MEMBER, kind, RoomRole.MEMBER, author=True)
@@ -164,6 +216,18 @@ def test_every_action_has_a_rule_and_stands_in_the_tables_above() -> None:
 ANYONE = "anyone who is let in"
 GUARDS: dict[str, Action | str] = {
     "post": Action.POST,
+    "forward": Action.POST,
+    "react": Action.REACT,
+    "reactions": Action.READ,
+    "pin": Action.PIN,
+    "pins": Action.READ,
+    "watch": Action.READ,
+    "bookmark": Action.KEEP,
+    "bookmarks": Action.KEEP,
+    "draft": Action.KEEP_DRAFT,
+    "drafts": Action.KEEP,
+    "mentions": Action.KEEP,
+    "threads": Action.KEEP,
     "edit": Action.EDIT,
     "delete": Action.DELETE,
     "history": Action.READ,
@@ -193,14 +257,18 @@ GUARDS: dict[str, Action | str] = {
     "end_invite": Action.MANAGE_INVITES,
     "disable_user": Action.MANAGE_USERS,
     "update_server": Action.MANAGE_SERVER,
-    **dict.fromkeys(("hello", "about", "active", "auth", "sign_out"), ANYONE),
+    **dict.fromkeys(("hello", "about", "active", "auth", "sign_out", "unwatch"), ANYONE),
     **dict.fromkeys(("sign_up", "sign_in", "guest"), ANYONE),
 }
 
 
+# These guard a part of what a post does.
+IN_A_POST = {Action.MENTION_ALL, Action.MENTION_CROWD}
+
+
 def test_every_command_is_guarded_and_every_action_guards_something() -> None:
     assert set(GUARDS) == set(COMMANDS)
-    assert set(GUARDS.values()) - {ANYONE} == set(Action)
+    assert set(GUARDS.values()) - {ANYONE} | IN_A_POST == set(Action)
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,13 @@ def fill(db: Connection, texts: list[str]) -> None:
     )
     mentioned = [(n, 7, n) for n in range(1, len(texts) + 1)]
     db.pour("mentions", ["user_id", "room_pk", "seq"], mentioned)
+    db.pour("room_mentions", ["room_pk", "seq"], [(7, 1)])
+    kept = [(n, 7, n, text) for n, text in enumerate(texts, 1)]
+    db.pour("bookmarks", ["user_id", "room_pk", "seq", "note", "at"], [(*one, 1) for one in kept])
+    db.pour("drafts", ["user_id", "room_pk", "thread", "text", "at"], [(*one, 1) for one in kept])
+    emoji = [(7, n, "👍", n, n) for n in range(1, len(texts) + 1)]
+    db.pour("reactions", ["room_pk", "seq", "emoji", "user_id", "rev"], emoji)
+    db.pour("pins", ["room_pk", "seq", "at"], [(7, 1, 1)])
     db.commit()
 
 
