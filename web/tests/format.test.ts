@@ -209,6 +209,9 @@ describe('what looks like code', () => {
     ['', 'fn main() {\n    println!("Hello");\n}'],
     ['', '#include <stdio.h>\nint main() {\n  return 0;\n}'],
     ['', 'a {\n  color: red;\n}'],
+    ['python', 'import os\n\nfor name in os.listdir():\n    print(name)\n\nclass A(B):\n    pass'],
+    ['', 'export class A {\n  b: number;\n}'],
+    ['', 'git clone a\ncd a\nnpm ci'],
     ['', 'sudo apt update\nsudo apt install git'],
   ])('%s: %j', (language, text) => {
     expect(looksLikeCode(text)).toBe(true);
@@ -224,6 +227,8 @@ describe('what looks like code', () => {
     'Ana: did you see it?\nBo: no; where is it?\nAna: here.',
     'From the start it was clear.\nFor all of us, that is.\nReturn it by Monday.',
     'Hallo zusammen,\nwir treffen uns um 9:30 Uhr\nim großen Saal',
+    'let me know\nmake sure that it works\ngo ahead\nimport duties rose\nwith love',
+    'class was great\nfrom the start\nvoid of all sense\nreturn to sender',
     'https://example.org/a?b=c\nhttps://example.org/d#e',
     '```\nconst a = 1;\nconst b = 2;\n```',
     '| a | b |\n|---|---|\n| 1 | 2 |',

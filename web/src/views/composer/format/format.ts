@@ -40,7 +40,8 @@ const WAYS: Record<Format, Way> = {
   spoiler: marked('||'),
 };
 
-const isOneLine = ({ text, start, end }: Draft): boolean => !text.slice(start, end).trim().includes('\n');
+const isOneLine = ({ text, start, end }: Draft): boolean =>
+  !text.slice(start, end).trim().includes('\n');
 
 export const toggle = (format: Format, draft: Draft): Draft => WAYS[format].toggle(draft);
 

@@ -9,31 +9,51 @@ import { isMarked } from './marks';
 export function pastedOver(draft: Draft, pasted: string): Draft | null {
   const address = pasted.trim();
   const chosen = draft.text.slice(draft.start, draft.end).trim();
-  if (!isAddress(address) || chosen === '' || isAddress(chosen) || /\n\s*\n/.test(chosen)) return null;
+  if (!isAddress(address) || chosen === '' || isAddress(chosen)) return null;
+  // No label crosses paragraphs.
+  if (/\n\s*\n/.test(chosen)) return null;
   if (isLink(draft) || isMarked('`', draft) || fenceAround(draft)) return null;
   return linked(draft, address);
 }
 
-/** At the beginning of a line. */
-const BEGINS =
-  /^(?:#!|\$ \w|@\w+[\w.]*(?:\(|$)|<\/?[a-z!]|\/\/|\/\*|(?:export |async |public |private |static |pub )*(?:def|class|function|func|fn|const|let|var|struct|enum|interface|impl|package|namespace|void|int)\s+[\w*<]|(?:import|from|using|#include|require)\s+[\w"'<{*.]|(?:if|for|while|switch|elif|else if|catch|with)\s*\(?.*[:{]$|(?:return|raise|throw|yield|await)\b.*[;)\w]$|(?:else|try|finally|do|then|fi|done|esac)\b[:{]?$|(?:sudo|cd|echo|git|npm|npx|pip|docker|apt|apt-get|make|curl|chmod|mkdir|cargo|go) [\w./"'$-]|(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE)\s)/;
-/** At its end, or anywhere: signs that sentences do not have. */
-const SIGNS = /[;{}]$|[)\]}],?$|=>|->|::|[!=]==?|&&|\|\||\w\(\)|^[\w.[\]]+ [+*/-]?= \S|^"[^"]+": |^<\/?\w[^>]*>/;
+/** How lines of code begin. */
+const BEGINNINGS = [
+  /^(?:#!|#include\b|\$ \w|\/\/|\/\*|<\/?[a-z!])/,
+  /^@\w+[\w.]*(?:\(|$)/,
+  /^(?:(?:export|async|public|private|static|pub) )*(?:def|function|func|fn)\s+[\w*<].*\(/,
+  /^(?:(?:export|public|private|static|pub) )*(?:class|struct|enum|interface|impl|namespace)\s.*[:{]$/,
+  /^(?:export )?(?:const|let|var|int|void)\s+[\w*{[].*[=;({]/,
+  /^(?:import\s+(?:[\w.]+(?: as \w+)?;?$|[{*"'(\w].* from |["'(])|from\s+\S+\s+import\s)/,
+  /^(?:if|for|while|switch|elif|else if|catch|with)\s*\(?.*[:{]$/,
+  /^(?:else|try|finally|do|then|fi|done|esac)\b[:{]?$/,
+  /^(?:sudo|cd|npm|npx|pip|docker|apt|apt-get|curl|chmod|mkdir|cargo) [\w./"'$-]+/,
+  /^git (?:add|branch|checkout|clone|commit|fetch|init|log|merge|pull|push|rebase|status|switch)\b/,
+  /^(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE)\s/,
+];
+/** Signs that sentences do not have, at the end or anywhere. */
+const SIGNS = [
+  /[;{}]$|[)\]}],?$/,
+  /=>|->|::|[!=]==?|&&|\|\||\w\(\)/,
+  /^[\w.[\]]+ [+*/-]?= \S/,
+  /^"[^"]+": |^<\/?\w[^>]*>/,
+];
 const INDENTED = /^(?:\t| {2,})\S/;
 const LISTED = /^\s*(?:[-*+>]|\d{1,9}[.)])\s/;
 
 /** Several lines, most of which look like no sentence; a guess, so it is only ever offered. */
 export function looksLikeCode(text: string): boolean {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  if (lines.length < 2 || text.length > 16_000 || /^\s*(?:```|~~~)/m.test(text)) return false;
-  const code = lines.filter(isStrong).length;
-  const hinted = lines.filter((line) => isStrong(line) || (INDENTED.test(line) && !LISTED.test(line)));
-  return code > 0 && hinted.length >= 2 && hinted.length * 2 >= lines.length;
+  if (lines.length < 2 || text.length > 16_000 || /^ {0,3}(?:```|~~~)/m.test(text)) return false;
+  const isSome = lines.some(isStrong);
+  const isHinted = (line: string) => isStrong(line) || (INDENTED.test(line) && !LISTED.test(line));
+  const hinted = lines.filter(isHinted).length;
+  return isSome && hinted >= 2 && hinted * 2 >= lines.length;
 }
 
 function isStrong(line: string): boolean {
   const bare = line.trim();
-  return BEGINS.test(bare) || (SIGNS.test(bare) && !LISTED.test(line) && !/[.!?]$/.test(bare));
+  if (BEGINNINGS.some((sign) => sign.test(bare))) return true;
+  return !LISTED.test(line) && !/[.!?]$/.test(bare) && SIGNS.some((sign) => sign.test(bare));
 }
 
 const LANGUAGES: [language: string, sign: RegExp][] = [
