@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hubbub.model.accounts import OPERATOR, Actor
 from hubbub.model.base import Command
+from hubbub.model.marks import Marks, Pin, React
 from hubbub.model.messages import Changes, Delete, Edit, History, Message, Post, Posted
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import MembershipChanged, Told, ToRoom
@@ -21,7 +23,7 @@ GUEST = 3
 
 who = st.integers(0, GUEST)
 seqs = st.integers(1, 8)
-texts = st.sampled_from(["one", "two", "@ana", "@bo @eva"])
+texts = st.sampled_from(["one", "two", "@ana", "@bo @eva", "@room"])
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(
         Post,
@@ -31,6 +33,24 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
         reply_to=st.none() | seqs,
     ),
     st.builds(Post, room=st.sampled_from([ROOM, LOBBY]), text=texts),
+    st.builds(
+        Post,
+        room=st.sampled_from([f"{ROOM}.1", f"{ROOM}.2"]),
+        text=texts,
+        nonce=st.none() | st.sampled_from(["n1", "n2"]),
+        also_in_room=st.booleans(),
+    ),
+    st.builds(Delete, room=st.just(f"{ROOM}.1"), seq=st.integers(1, 3)),
+    st.builds(Join, room=st.just(f"{ROOM}.1")),
+    st.builds(Leave, room=st.just(f"{ROOM}.1")),
+    st.builds(
+        React,
+        room=st.just(ROOM),
+        seq=st.integers(1, 4),
+        emoji=st.sampled_from("👍🎉"),
+        on=st.booleans(),
+    ),
+    st.builds(Pin, room=st.just(ROOM), seq=st.integers(1, 4), on=st.booleans()),
     st.builds(Edit, room=st.just(ROOM), seq=seqs, text=texts),
     st.builds(Delete, room=st.just(ROOM), seq=seqs),
     st.builds(Join, room=st.just(ROOM)),
@@ -42,8 +62,10 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
 # What one transaction holds; a batch is what happened to wait at the same time.
 BATCHES = st.lists(st.lists(st.tuples(who, COMMANDS), min_size=1, max_size=6), max_size=8)
 
-# The state of everything in a room that has a rev: a message by its seq, the room itself as 0.
+# The state of everything in a room that has a rev: a message with its marks by its seq, the room
+# itself as 0.
 State = dict[int, object]
+MARKS = ("reactions", "pinned", "pinned_by", "replies", "replied_at", "repliers")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -59,8 +81,16 @@ def actors(chat: World) -> list[Actor]:
     return [*chat.people(" ".join(NAMES)), guest()]
 
 
-def key_of(event: object) -> int:
-    return event.seq if isinstance(event, Message) else 0
+def applied(state: State, event: object) -> State:
+    """The state after this event, by the rule that clients follow."""
+    if isinstance(event, Marks):
+        message = state[event.seq]
+        assert isinstance(message, Message)
+        if event.rev <= max(message.rev, message.marks_rev):
+            return state
+        fields = {name: getattr(event, name) for name in MARKS}
+        return state | {event.seq: replace(message, marks_rev=event.rev, **fields)}
+    return state | {event.seq if isinstance(event, Message) else 0: event}
 
 
 class Onlooker:
@@ -75,8 +105,8 @@ class Onlooker:
     def hear(self, told: Told) -> None:
         if isinstance(told, ToRoom) and told.room == ROOM:
             assert told.event.rev == len(self.after), "each change has the next rev, told in order"
-            self.now[key_of(told.event)] = told.event
-            self.after.append(dict(self.now))
+            self.now = applied(self.now, told.event)
+            self.after.append(self.now)
         elif isinstance(told, ToRoom):
             self.elsewhere += 1
         elif isinstance(told, MembershipChanged) and told.room == ROOM:
@@ -92,10 +122,53 @@ def begin(chat: World, ana: Actor) -> int:
 
 
 def assert_sync_is_the_difference(changes: Changes, before: State, now: State) -> None:
-    news = {key_of(event): event for event in changes.events}
-    assert len(news) == len(changes.events), "a sync tells each thing once"
-    assert news == {key: event for key, event in now.items() if before.get(key) != event}
-    assert before | news == now
+    told = [(type(event), getattr(event, "seq", 0)) for event in changes.events]
+    assert len(set(told)) == len(told), "a sync tells each thing once"
+    assert {seq for _, seq in told} == {key for key in now if before.get(key) != now[key]}
+    found = before
+    for event in changes.events:
+        found = applied(found, event)
+    assert found == now
+
+
+def assert_all_is_counted(chat: World) -> None:
+    """Members of the room and of its threads, who are all members of the room."""
+    counted = (
+        "SELECT id, members, (SELECT COUNT(*) FROM members WHERE room_pk = pk) FROM rooms"
+        " WHERE id LIKE 'tea%'"
+    )
+    for name, said, real in chat.rows(counted):
+        assert said == real, name
+    strangers = (
+        "SELECT COUNT(*) FROM members JOIN rooms ON pk = room_pk WHERE parent_pk IS NOT NULL AND"
+        " NOT EXISTS (SELECT 1 FROM members AS m WHERE m.room_pk = parent_pk"
+        " AND m.user_id = members.user_id)"
+    )
+    assert chat.rows(strangers) == [(0,)]
+
+
+def assert_marks_tell_what_the_tables_have(chat: World, messages: list[Message]) -> None:
+    reacted = chat.rows(
+        "SELECT reactions.seq, emoji FROM reactions JOIN rooms ON pk = room_pk WHERE id = 'tea'"
+    )
+    told = [
+        (one.seq, reaction.emoji)
+        for one in messages
+        for reaction in one.reactions
+        for _ in range(reaction.count)
+    ]
+    assert sorted(told) == sorted(reacted)
+    assert all(
+        len(reaction.names) == reaction.count for one in messages for reaction in one.reactions
+    )
+    pinned = "SELECT pins.seq FROM pins JOIN rooms ON pk = room_pk WHERE id = 'tea'"
+    assert {one.seq for one in messages if one.pinned} == {seq for (seq,) in chat.rows(pinned)}
+    answers = (
+        "SELECT parent_seq, (SELECT COUNT(*) FROM messages WHERE room_pk = pk AND deleted = 0)"
+        " FROM rooms WHERE parent_pk = (SELECT pk FROM rooms WHERE id = 'tea')"
+    )
+    counted = {seq: count for seq, count in chat.rows(answers) if count}
+    assert {one.seq: one.replies for one in messages if one.replies} == counted
 
 
 @settings(max_examples=120, deadline=None)
@@ -122,10 +195,10 @@ def test_after_any_commands_numbers_have_no_holes_and_every_sync_is_the_differen
     assert messages == [seen.now[key] for key in sorted(seen.now) if key]
     assert room.rev == len(seen.after) - 1
     assert seen.mrevs == list(range(1, room.mrev + 1))
-    counted = "SELECT COUNT(*) FROM members JOIN rooms ON pk = room_pk WHERE id = 'tea'"
-    assert chat.rows(counted) == [(room.members,)]
+    assert_all_is_counted(chat)
     assert chat.tx().total_rev() == revs_before + room.rev + seen.elsewhere
 
+    assert_marks_tell_what_the_tables_have(chat, messages)
     for rev, before in enumerate(seen.after):
         changes = chat.sync(actors[GUEST], rev, ROOM)
         assert (changes.through, changes.more, changes.reset) == (room.rev, False, False)

@@ -10,7 +10,9 @@ import msgspec
 from hubbub.client import SyncReply
 from hubbub.model.accounts import Hello, Limits, Me, ServerInfo, Welcome
 from hubbub.model.base import Event
-from hubbub.model.messages import Message, Reset, Sync, Synced
+from hubbub.model.events import RoomEvent
+from hubbub.model.marks import Marks
+from hubbub.model.messages import Message, Reaction, Reset, Sync, Synced
 from hubbub.model.policy import RoomKind, RoomRole, ServerRole
 from hubbub.model.reading import Behind, RoomHead
 from hubbub.model.rooms import MyRoom, RoomChanged
@@ -48,9 +50,10 @@ class Room:
             role=RoomRole.MEMBER,
         )
 
-    def events(self) -> list[Message | RoomChanged]:
+    def events(self) -> list[RoomEvent]:
         """Everything in its present state, by rising rev."""
-        found: list[Message | RoomChanged] = list(self.messages.values())
+        found: list[RoomEvent] = list(self.messages.values())
+        found += [marks_of(one) for one in self.messages.values() if one.marks_rev > one.rev]
         if self.title_rev:
             found.append(RoomChanged(room=self.room, rev=self.title_rev, title=self.title))
         return sorted(found, key=lambda event: event.rev)
@@ -58,6 +61,16 @@ class Room:
     def latest(self) -> list[Event]:
         page = [self.messages[seq] for seq in range(max(1, self.seq - PAGE + 1), self.seq + 1)]
         return [Reset(room=self.room), *page]
+
+
+def marks_of(message: Message) -> Marks:
+    return Marks(
+        room=message.room,
+        seq=message.seq,
+        rev=message.marks_rev,
+        reactions=message.reactions,
+        replies=message.replies,
+    )
 
 
 @dataclass
@@ -72,6 +85,26 @@ class ModelServer:
         message = msgspec.structs.replace(room.messages[seq], rev=room.rev, **fields)
         room.messages[seq] = message
         return message
+
+    def mark(self, name: str, seq: int, *names: str) -> Marks:
+        """A message's only reaction, by these people, and as many answers in its thread."""
+        room = self.rooms[name]
+        room.rev += 1
+        reactions = (Reaction("👍", len(names), names),) if names else ()
+        marked = msgspec.structs.replace(
+            room.messages[seq], marks_rev=room.rev, reactions=reactions, replies=len(names)
+        )
+        room.messages[seq] = marked
+        return marks_of(marked)
+
+    def delete(self, name: str, seq: int) -> Message:
+        """A tombstone keeps the number of answers, and nothing else that was added."""
+        gone = self.change(name, seq, text="", deleted=True)
+        if not gone.reactions:
+            return gone
+        bare = msgspec.structs.replace(gone, reactions=(), marks_rev=gone.rev)
+        self.rooms[name].messages[seq] = bare
+        return bare
 
     def post(self, name: str, by: str, text: str, nonce: str) -> tuple[Message, bool]:
         """The message, and whether it is new: a retry finds the first one."""

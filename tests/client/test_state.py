@@ -1,4 +1,4 @@
-"""Any interleaving of posts, edits, deletes, drops, retries and reconnects ends with every
+"""Any interleaving of posts, edits, deletes, marks, drops, retries and reconnects ends with every
 client equal to the database: the rule alone, without a socket."""
 
 import copy
@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 from hubbub.client import Replica, SyncReply
 from hubbub.model.accounts import MyProfile
 from hubbub.model.base import Event
+from hubbub.model.marks import Marks
 from hubbub.model.messages import Message, Sync
 from tests.client.model_server import PAGE, ModelServer, Room
 
@@ -105,8 +106,15 @@ class EveryOrder(RuleBasedStateMachine):
     def delete(self, name: str, pick: int) -> None:
         room = self.server.rooms[name]
         if room.seq:
-            gone = self.server.change(name, 1 + pick % room.seq, text="", deleted=True)
-            self._tell(gone)
+            self._tell(self.server.delete(name, 1 + pick % room.seq))
+
+    @rule(name=names, marked=st.lists(st.tuples(picks, st.sets(st.sampled_from("abc")))))
+    def react(self, name: str, marked: list[tuple[int, set[str]]]) -> None:
+        room = self.server.rooms[name]
+        for pick, who in marked if room.seq else ():
+            seq = 1 + pick % room.seq
+            if not room.messages[seq].deleted:
+                self._tell(self.server.mark(name, seq, *sorted(who)))
 
     @rule(name=names)
     def rename(self, name: str) -> None:
@@ -223,7 +231,8 @@ class EveryOrder(RuleBasedStateMachine):
                 truth = self.server.rooms[room.room].messages
                 kept = {message.seq: message for message in room.messages}
                 for seq, message in truth.items():
-                    if room.is_settled and seq >= room.start and message.rev <= (room.have or 0):
+                    is_told = max(message.rev, message.marks_rev) <= (room.have or 0)
+                    if room.is_settled and seq >= room.start and is_told:
                         assert kept.get(seq) == message
 
     def teardown(self) -> None:
@@ -289,6 +298,41 @@ def test_have_waits_at_a_gap_and_moves_over_it_once_it_is_filled() -> None:
     assert (room.have, room.needs_sync) == (0, True)
     replica.apply(message(1, 1))
     assert (room.have, room.needs_sync) == (2, False)
+
+
+def marks(seq: int, rev: int, replies: int) -> Marks:
+    return Marks(room="tea", seq=seq, rev=rev, replies=replies)
+
+
+def test_marks_wait_for_a_message_that_may_still_come() -> None:
+    replica = connected()
+    assert not replica.apply(marks(1, 2, replies=3))
+    replica.apply(message(1, 1))
+    [kept] = replica.rooms["tea"].messages
+    assert (kept.replies, kept.marks_rev, replica.rooms["tea"].have) == (3, 2, 2)
+
+
+def test_marks_of_a_message_that_is_not_kept_only_move_have() -> None:
+    replica = connected(have=3)
+    replica.rooms["tea"].reset()
+    replica.rooms["tea"].caught_up(3)
+    assert not replica.apply(marks(1, 4, replies=1))
+    assert (replica.rooms["tea"].have, replica.rooms["tea"].messages) == (4, [])
+
+
+def test_an_edit_does_not_take_newer_marks_away() -> None:
+    replica = connected(have=1)
+    replica.apply(marks(1, 3, replies=1))
+    replica.apply(message(1, 2, "edited"))
+    [kept] = replica.rooms["tea"].messages
+    assert (kept.text, kept.replies) == ("edited", 1)
+
+
+def test_older_marks_do_not_replace_those_that_an_edit_brought() -> None:
+    replica = connected(have=1)
+    replica.apply(message(1, 3, "edited"))
+    assert not replica.apply(marks(1, 2, replies=1))
+    assert replica.rooms["tea"].messages[0].replies == 0
 
 
 def test_a_gap_is_asked_for_once_until_it_is_answered() -> None:
