@@ -12,7 +12,22 @@ export function loadText(user: string, room: string, seq: number | null): string
 
 export function saveText(user: string, room: string, seq: number | null, text: string): void {
   keepDraft(user, place(room, seq), text);
+  if (seq === null) drafts.changed(room);
 }
+
+/** A composer on screen. */
+export interface Writer {
+  readonly draft: string;
+  /** Another device went on with the draft. */
+  take(text: string): void;
+}
+
+/** What is on screen, and whoever carries drafts to other devices, which comes later. */
+export const drafts = {
+  writers: new Map<string, Writer>(),
+  changed: (_room: string): void => undefined,
+  left: (_room: string): void => undefined,
+};
 
 // Of a tab and not of the device: only what was being done here is taken up again here.
 const modeKey = (user: string, room: string): string => `hubbub.composing:${user}:${room}`;

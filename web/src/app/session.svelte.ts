@@ -43,9 +43,12 @@ class Session {
   pending = $state.raw<readonly Pending[]>([]);
   connection = $state.raw<Connection>({ status: 'connecting' });
   notice = $state.raw<string | null>(null);
+  /** Rises when drafts come from another device. */
+  draftsHeard = $state.raw(0);
 
   chat: Chat | null = null;
-  heard: (message: WireMessage) => void = () => undefined;
+  /** Told of messages that come live, as news and not as history. */
+  readonly listeners = new Set<(message: WireMessage) => void>();
   /** Came in by a form of this page just now, not by what the browser had kept. */
   isFresh = false;
   /** Is signing out. */
@@ -98,7 +101,7 @@ class Session {
       notice: (text) => {
         this.notice = text;
       },
-      heard: (message) => this.heard(message),
+      heard: (message) => this.listeners.forEach((listen) => listen(message)),
       ended: (ending) => void this.#ended(chat, ending),
       becameAnother: () => void this.#becameAnother(chat),
     });

@@ -60,4 +60,8 @@ export function countDrafts(user: string): number {
 
 export function eraseDrafts(user: string): void {
   for (const key of draftKeys(user)) localStorage.removeItem(key);
+  localStorage.removeItem(knownKey(user));
 }
+
+/** What the server is known to have of them. */
+export const knownKey = (user: string): string => `${DRAFT}s:${user}`;

@@ -296,7 +296,7 @@ export interface Commands {
     { after?: string; limit?: number },
     { bookmarks: Bookmark[]; people: Person[]; cursor: string | null },
   ];
-  draft: [{ room: string; text?: string; reply_to?: number | null }, Nothing];
+  draft: [{ room: string; text?: string; reply_to?: number | null }, { rev: number }];
   drafts: [Nothing, { drafts: Draft[] }];
   mentions: [
     { unread?: boolean; after?: string; limit?: number },

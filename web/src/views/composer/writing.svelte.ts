@@ -1,6 +1,6 @@
 /** What is being written in one room: its draft, or the new text of one of its messages. */
 
-import { loadMode, loadText, saveMode, saveText } from '../../app/drafts';
+import { drafts, loadMode, loadText, saveMode, saveText } from '../../app/drafts';
 import { words } from '../../app/language.svelte';
 import { session } from '../../app/session.svelte';
 import { speech } from '../../app/speech.svelte';
@@ -41,6 +41,7 @@ export class Writing {
     this.draft = loadText(this.#user, room, null);
     this.talk = talkIn(room);
     if (this.composing.mode === 'write') this.talk.composing = loadMode(this.#user, room);
+    drafts.writers.set(room, this);
   }
 
   get composing(): Composing {
@@ -96,7 +97,14 @@ export class Writing {
   /** It goes off screen. */
   leave(): void {
     this.#isOver = true;
+    drafts.left(this.room);
     this.talk.end();
+    if (drafts.writers.get(this.room) === this) drafts.writers.delete(this.room);
+  }
+
+  take(text: string): void {
+    this.draft = text;
+    this.#keepDraft();
   }
 
   async send(): Promise<void> {
