@@ -4,10 +4,13 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
-from tests.support.chat import TIMEOUT_S, JsonClient, TextClient, Visitors
+from tests.support.chat import TIMEOUT_S, JsonClient, Refused, TextClient, Visitors
 
 Said = tuple[str, str]  # who, what
+
+NO_TOPIC = "* This room has no topic"
 
 # How lines of the server's end that answer nobody.
 NEWS = ("is here", "left", "(archived)")
@@ -50,6 +53,17 @@ class Voice(ABC):
 
     @abstractmethod
     async def delete(self, seq: int) -> None: ...
+
+    @abstractmethod
+    async def react(self, seq: int, emoji: str) -> Refusal:
+        """Add a reaction; what the door answers if it refuses it."""
+
+    @abstractmethod
+    async def pin(self, seq: int) -> Refusal: ...
+
+    @abstractmethod
+    async def answer(self, seq: int, text: str) -> Refusal:
+        """Say something in the thread of a message."""
 
     @abstractmethod
     async def leave(self) -> None: ...
@@ -113,6 +127,22 @@ class JsonVoice(Voice):
     async def delete(self, seq: int) -> None:
         await self.client.do("delete", room=self.room, seq=seq)
 
+    async def _try(self, do: str, **fields: Any) -> Refusal:
+        try:
+            await self.client.do(do, **fields)
+        except Refused as refused:
+            return refused.code
+        return ""
+
+    async def react(self, seq: int, emoji: str) -> Refusal:
+        return await self._try("react", room=self.room, seq=seq, emoji=emoji)
+
+    async def pin(self, seq: int) -> Refusal:
+        return await self._try("pin", room=self.room, seq=seq)
+
+    async def answer(self, seq: int, text: str) -> Refusal:
+        return await self._try("post", room=f"{self.room}.{seq}", text=text)
+
     async def leave(self) -> None:
         await self.client.do("leave", room=self.room)
 
@@ -151,6 +181,34 @@ class TextVoice(Voice):
     async def delete(self, seq: int) -> None:
         assert await self._api("DELETE", f"{self.room}/messages/{seq}") == ""
 
+    async def _try(self, line: str) -> Refusal:
+        """What is answered to a line; nothing if the next one is answered first."""
+        begun = len(self.client.lines)
+        await self.client.say(line)
+        await self.client.say("/topic")
+        answers: list[str] = []
+
+        def is_over() -> bool:
+            answers[:] = [line for line in self.client.lines[begun:] if self._answers(line)]
+            return any(line.startswith(NO_TOPIC) for line in answers)
+
+        await self.until(is_over, f"an answer to {line}")
+        return "" if answers[0].startswith(NO_TOPIC) else answers[0]
+
+    def _answers(self, line: str) -> bool:
+        """Whether it is for this person alone: no message, and nobody's doing."""
+        doings = (f"* {name} " for name in ("ana", "bo", "cy"))
+        return line.startswith("* ") and not line.endswith(NEWS) and not line.startswith((*doings,))
+
+    async def react(self, seq: int, emoji: str) -> Refusal:
+        return await self._try(f"/react {seq} {emoji}")
+
+    async def pin(self, seq: int) -> Refusal:
+        return await self._try(f"/pin {seq}")
+
+    async def answer(self, seq: int, text: str) -> Refusal:
+        return await self._try(f"/answer {seq} {text}")
+
     async def leave(self) -> None:
         await self.client.say("/leave")
         await self.client.line("* You are in #lobby")
@@ -186,6 +244,15 @@ class HttpVoice(Voice):
 
     async def delete(self, seq: int) -> None:
         assert await self._api("DELETE", f"{self.room}/messages/{seq}") == ""
+
+    async def react(self, seq: int, emoji: str) -> Refusal:
+        return await self._api("PUT", f"{self.room}/messages/{seq}/reactions/{quote(emoji)}", {})
+
+    async def pin(self, seq: int) -> Refusal:
+        return await self._api("PUT", f"{self.room}/messages/{seq}/pin", {})
+
+    async def answer(self, seq: int, text: str) -> Refusal:
+        return await self._api("POST", f"{self.room}.{seq}/messages", {"text": text})
 
     async def leave(self) -> None:
         assert await self._api("POST", f"{self.room}/leave", {}) == ""
