@@ -63,6 +63,15 @@ def gather(data: Path, count: int, rooms: int, each: int, messages: int) -> list
     return ids
 
 
+def say(data: Path, text: str) -> None:
+    """The first message of the lobby, by the first of the people of `settle`."""
+    with _held(data) as folder, _writing(folder) as tx:
+        user = tx.user(_name(0))
+        assert user
+        actor = Actor(user_id=user.id, name=user.name, role=ServerRole(user.role))
+        carry(tx, [(actor, Post(room=LOBBY, text=text))])
+
+
 def guests(data: Path, count: int) -> list[str]:
     """Tokens of guests, who have no accounts."""
     with _held(data) as folder:

@@ -97,6 +97,31 @@ def frame(command: dict[str, Any]) -> bytes:
     return head + b"\0\0\0\0" + payload
 
 
+def frames_in(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
+    """Opcode and payload of each whole frame; what is left in the buffer is the next one's part."""
+    at = 0
+    while len(buffer) - at >= 2:
+        size, start = buffer[at + 1], at + 2
+        if size == 126:
+            size, start = int.from_bytes(buffer[at + 2 : at + 4], "big"), at + 4
+        elif size == 127:
+            size, start = int.from_bytes(buffer[at + 2 : at + 10], "big"), at + 10
+        if len(buffer) < start + size:
+            break
+        yield buffer[at] & 15, bytes(buffer[start : start + size])
+        at = start + size
+    del buffer[:at]
+
+
+def upgrade(port: int, token: str) -> bytes:
+    key = base64.b64encode(os.urandom(16)).decode()
+    return (
+        f"GET /ws HTTP/1.1\r\nHost: {HOST}:{port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Protocol: hubbub.v1\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ).encode()
+
+
 class Person:
     """One of them, over all their connections."""
 
@@ -153,13 +178,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.transport.write(
-            f"GET /ws HTTP/1.1\r\nHost: {HOST}:{self._crowd.port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: hubbub.v1\r\n"
-            f"Authorization: Bearer {self._person.token}\r\n\r\n".encode()
-        )
+        self.transport.write(upgrade(self._crowd.port, self._person.token))
 
     def data_received(self, data: bytes) -> None:
         person = self._person
@@ -195,18 +214,8 @@ class Link(asyncio.Protocol):
         self.transport.abort()
 
     def _read_frames(self) -> None:
-        buffer, at = self._buffer, 0
-        while len(buffer) - at >= 2:
-            size, start = buffer[at + 1], at + 2
-            if size == 126:
-                size, start = int.from_bytes(buffer[at + 2 : at + 4], "big"), at + 4
-            elif size == 127:
-                size, start = int.from_bytes(buffer[at + 2 : at + 10], "big"), at + 10
-            if len(buffer) < start + size:
-                break
-            self._take(buffer[at] & 15, bytes(buffer[start : start + size]))
-            at = start + size
-        del buffer[:at]
+        for opcode, payload in frames_in(self._buffer):
+            self._take(opcode, payload)
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == 9:

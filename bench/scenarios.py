@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from statistics import median
 
-from bench import ramp, storm
+from bench import ramp, reacting, storm
 from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, ChatResult, Door, Load, Step
 from bench.report import KB, MB, Bound, Row
 from bench.server import Program
@@ -230,6 +230,7 @@ SCENARIOS: dict[str, Callable[[Stage], list[Row]]] = {
     "post": http_posts,
     "memory": idle_memory,
     "connect": crowd,
+    "react": reacting.measure,
     "storm": storm.measure,
     "start": start,
 }

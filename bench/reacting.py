@@ -1,0 +1,198 @@
+"""Reactions: two hundred people in a room click on one long message as fast as they can.
+
+Each has one of a few emoji, and puts it there and takes it back. Everybody has to hear of every
+click, in order, and however many they are, an event is to stay small.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
+import uvloop
+
+from bench import people
+from bench.report import KB, Bound, Row
+from bench.returning import HELLO, PONG, Reply, frame, frames_in, reply_of, upgrade
+from bench.server import HOST, free_port
+from bench.stage import Stage
+from bench.storm import part
+from hubbub.model.messages import TEXT_MAX
+from hubbub.model.names import LOBBY
+
+PEOPLE = 200
+CLICKS_PER_S = 500
+EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🏳️‍🌈")
+ALL_HEARD_WITHIN_S = 20.0
+MARKS = b'{"on":"marks"'
+
+
+class Clicks(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured."""
+
+    clicks: int
+    refused: int
+    #: Events that somebody did not hear, and people who heard some twice or out of order.
+    missing: int
+    disordered: int
+    clicks_per_s: float
+    p50_ms: float
+    p99_ms: float
+    largest_event_bytes: int
+    mean_event_bytes: float
+    server_us_per_delivery: float
+
+
+class MarksRev(msgspec.Struct):
+    rev: int
+
+
+rev_of = msgspec.json.Decoder(MarksRev).decode
+
+
+class Clicker(asyncio.Protocol):
+    """One of them: hears what is told, and clicks."""
+
+    def __init__(self, port: int, token: str, nth: int) -> None:
+        self._hello = upgrade(port, token)
+        self._emoji = EMOJI[nth % len(EMOJI)]
+        self._buffer = bytearray()
+        self._numbers = itertools.count(HELLO + 1)
+        self._sent: dict[int, float] = {}
+        self._is_on = False
+        self._is_upgraded = False
+        self.transport: asyncio.Transport
+        self.is_here: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.revs: list[int] = []
+        self.sizes: list[int] = []
+        self.taken_ms: list[float] = []
+        self.refused = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(self._hello)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._is_upgraded:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            self._is_upgraded = True
+            del self._buffer[: end + 4]
+            self.transport.write(frame({"do": "hello", "id": HELLO}))
+        for opcode, payload in frames_in(self._buffer):
+            if payload.startswith(MARKS):
+                self.revs.append(rev_of(payload).rev)
+                self.sizes.append(len(payload))
+            elif opcode == 9:
+                self.transport.write(PONG)
+            elif payload.startswith(b'{"re":'):
+                self._replied(reply_of(payload))
+
+    def _replied(self, reply: Reply) -> None:
+        if reply.re == HELLO:
+            self.is_here.set_result(None)
+        elif reply.re in self._sent:
+            self.taken_ms.append((time.perf_counter() - self._sent.pop(reply.re)) * 1000)
+            self.refused += reply.error is not None
+
+    def click(self) -> None:
+        self._is_on = not self._is_on
+        number = next(self._numbers)
+        self._sent[number] = time.perf_counter()
+        command = {"do": "react", "id": number, "room": LOBBY, "seq": 1}
+        self.transport.write(frame({**command, "emoji": self._emoji, "on": self._is_on}))
+
+    @property
+    def waits(self) -> int:
+        return len(self._sent)
+
+
+def measure(stage: Stage) -> list[Row]:
+    data = stage.folder / "react"
+    tokens = people.settle(data, PEOPLE)
+    people.say(data, "x" * TEXT_MAX)
+    with (
+        stage.hubbub.serving(data, free_port()) as server,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        clicks = runner.run(_clicks(server.port, server.cpu_s, tokens, stage.pace.step_s))
+    stage.keep("react", stage.hubbub, clicks)
+    stage.say(
+        f"  {clicks.clicks_per_s:.0f} clicks/s, {clicks.missing} events missing  "
+        f"p50 {clicks.p50_ms:.1f}, p99 {clicks.p99_ms:.1f} ms  "
+        f"{clicks.server_us_per_delivery:.1f} µs CPU per delivery  "
+        f"events of {clicks.mean_event_bytes:.0f}, at most {clicks.largest_event_bytes} bytes"
+    )
+    counted = (
+        (clicks.refused, "refused"),
+        (clicks.missing, "not heard"),
+        (clicks.disordered, "heard them twice or out of order"),
+    )
+    faults = tuple(f"{count} {what}" for count, what in counted if count)
+    who = f"{PEOPLE} people react {CLICKS_PER_S} times/s to one message"
+    return [
+        Row(
+            f"{who}: largest event",
+            "KB",
+            clicks.largest_event_bytes,
+            (Bound("at most", KB),),
+            None,
+            faults,
+        ),
+        Row(f"{who}: p99 of answers", "ms", clicks.p99_ms, (Bound("at most", 25),), None, faults),
+    ]
+
+
+async def _clicks(
+    port: int, cpu_s: Callable[[], float], tokens: list[str], seconds: float
+) -> Clicks:
+    loop = asyncio.get_running_loop()
+    clickers: list[Clicker] = []
+    for nth, token in enumerate(tokens):
+        clicker = Clicker(port, token, nth)
+        await loop.create_connection(lambda one=clicker: one, HOST, port)  # type: ignore[misc]
+        clickers.append(clicker)
+    await asyncio.gather(*(clicker.is_here for clicker in clickers))
+    used, began = cpu_s(), loop.time()
+    total = int(seconds * CLICKS_PER_S)
+    for number in range(total):
+        await asyncio.sleep(max(0.0, began + number / CLICKS_PER_S - loop.time()))
+        clickers[number % len(clickers)].click()
+    taken_s = loop.time() - began
+    await _all_heard(clickers, total)
+    used = cpu_s() - used
+    for clicker in clickers:
+        clicker.transport.abort()
+    return _clicks_of(clickers, total, taken_s, used)
+
+
+async def _all_heard(clickers: list[Clicker], total: int) -> None:
+    until = asyncio.get_running_loop().time() + ALL_HEARD_WITHIN_S
+    while asyncio.get_running_loop().time() < until:
+        if all(len(one.revs) >= total and not one.waits for one in clickers):
+            return
+        await asyncio.sleep(0.05)
+
+
+def _clicks_of(clickers: list[Clicker], total: int, taken_s: float, used_s: float) -> Clicks:
+    # The message itself was the first change of its room, or one of the first.
+    first = min((one.revs[0] for one in clickers if one.revs), default=0)
+    expected = set(range(first, first + total))
+    sizes = [size for one in clickers for size in one.sizes]
+    taken_ms = [taken for one in clickers for taken in one.taken_ms]
+    return Clicks(
+        clicks=len(taken_ms),
+        refused=sum(one.refused for one in clickers),
+        missing=sum(len(expected.difference(one.revs)) for one in clickers),
+        disordered=sum(one.revs != sorted(set(one.revs)) for one in clickers),
+        clicks_per_s=total / taken_s,
+        p50_ms=part(taken_ms, 0.5),
+        p99_ms=part(taken_ms, 0.99),
+        largest_event_bytes=max(sizes, default=0),
+        mean_event_bytes=sum(sizes) / max(len(sizes), 1),
+        server_us_per_delivery=used_s / max(len(sizes), 1) * 1e6,
+    )
