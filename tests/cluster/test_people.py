@@ -1,6 +1,7 @@
 """What concerns people holds at all nodes, whichever it was done at; real servers, a real bus."""
 
 import asyncio
+from urllib.parse import quote
 
 import pytest
 
@@ -181,3 +182,32 @@ async def test_presence_goes_with_a_node_that_is_killed(
     await asyncio.to_thread(far.server.start)
     await visitors[1].json(somebody)
     await watcher.event("presence", user=somebody, state="online")
+
+
+async def test_reactions_and_threads_are_one_conversation_over_nodes(
+    houses: Houses, visitors: Both
+) -> None:
+    near, far = houses
+    room = near.room("bo", "cy")
+    here, there = await visitors[0].json("bo"), await visitors[1].json("cy")
+    near.post(room, "what a day", by="bo")
+    await there.event("message", room=room, text="what a day")
+    far.ok("PUT", f"rooms/{room}/messages/1/reactions/{quote('👍')}", {}, by="cy")
+    assert (await here.event("marks", room=room))["reactions"] == [["👍", 1, ["cy"]]]
+    # An answer at one node makes the thread, which the author follows at the other.
+    far.post(f"{room}.1", "not bad", by="cy")
+    assert (await here.event("marks", room=room))["replies"] == 1
+    await here.event("me")
+    await here.do("sync", room=f"{room}.1", after=0)
+    assert here.messages(f"{room}.1") == [("cy", "not bad")]
+    near.post(f"{room}.1", "all in all", by="bo")
+    await there.event("message", room=f"{room}.1", text="all in all")
+    watcher = await visitors[1].json("ana")
+    await watcher.do("watch", room=f"{room}.1")
+    near.post(f"{room}.1", "for all to see", by="bo")
+    await watcher.event("message", room=f"{room}.1", text="for all to see")
+    # What is one's own comes to one's devices at all nodes.
+    await there.do("bookmark", room=room, seq=1, note="later")
+    other = await visitors[0].json("cy")
+    await there.do("draft", room=room, text="half a thou")
+    assert (await other.event("draft", room=room))["text"] == "half a thou"

@@ -12,9 +12,20 @@ from hypothesis import strategies as st
 
 from hubbub.live import company, nodes, order, presence
 from hubbub.live.client import Client
-from hubbub.model.outcome import AccountChanged, Heads, RoomGone, SessionsEnded
+from hubbub.model.messages import Message
+from hubbub.model.outcome import AccountChanged, Heads, RoomGone, SessionsEnded, ToRoom
 from tests.support.hall import door, events, forget, lines, turn
-from tests.support.nodes import Node, Table, Wire, fates, kept, known, own_rev
+from tests.support.nodes import (
+    Node,
+    Table,
+    Wire,
+    fates,
+    kept,
+    known,
+    known_marks,
+    marked,
+    own_rev,
+)
 from tests.support.waiting import until
 
 
@@ -47,7 +58,9 @@ async def cluster(table: Table, wire: Wire, size: int = 3) -> AsyncIterator[list
 DEEDS = st.lists(
     st.tuples(
         st.integers(0, 2),
-        st.sampled_from(["post", "post", "post", "edit", "rename", "join", "kick", "late", "turn"]),
+        st.sampled_from(
+            ["post", "post", "post", "edit", "mark", "rename", "join", "kick", "late", "turn"]
+        ),
     ),
     max_size=60,
 )
@@ -74,6 +87,8 @@ async def test_whatever_the_bus_does_every_client_ends_with_what_the_database_ha
                     node.post(f"message {len(table.changes)}")
                 case "edit" if table.changes:
                     node.edit(chance.randint(1, len(kept(table))), f"edited {len(table.changes)}")
+                case "mark" if table.changes:
+                    node.mark(chance.randint(1, len(kept(table))), len(table.changes))
                 case "rename":
                     node.renamed("bo")
                 case "kick" if put_out_at is None:
@@ -86,6 +101,8 @@ async def test_whatever_the_bus_does_every_client_ends_with_what_the_database_ha
         wire.deliver_late(chance)
         for client in clients:
             await until(lambda: known(client) == kept(table))  # noqa: B023 - awaited here
+            marks = {seq: replies for seq, (_, replies) in marked(table).items()}
+            await until(lambda: known_marks(client) == marks)  # noqa: B023
         await until(lambda: own_rev(clients[1]) == table.revs.get("bo", 0))
         if put_out_at is not None:
             await until(lambda: door(dee).left == ["lobby"])
@@ -408,3 +425,27 @@ async def test_another_chat_on_the_bus_is_noticed_and_not_listened_to(wire: Wire
 @pytest.fixture
 def wire() -> Wire:
     return Wire()
+
+
+# Threads
+
+
+async def test_who_only_watches_a_thread_is_not_told_after_they_were_put_out_of_its_room(
+    wire: Wire,
+) -> None:
+    """Their node must first hear of that, though nothing of the thread's own members changed."""
+    table = Table("ana", "dee")
+    async with cluster(table, wire, 2) as (one, two):
+        dee = await two.come("dee")
+        table.rooms.add("lobby.1")
+        two.hub.attach(dee, await two.hub.room("lobby.1"))
+        wire.cut()
+        one.member("dee", joins=False)
+        await turn()
+        wire.mend()
+        late = Message(room="lobby.1", seq=1, rev=1, by="ana", at=0, text="without dee")
+        one.nodes.show([ToRoom("lobby.1", late, parent_mrev=table.mrev)])
+        await until(lambda: "lobby" in door(dee).left)
+        await turn()
+        assert door(dee).left == ["lobby", "lobby.1"]
+        assert all(event["text"] != "without dee" for event in events(dee, "message"))

@@ -88,7 +88,7 @@ class Hall:
         await self.may_read.wait()
         if room not in self.stored:
             raise NotFound()
-        latest = {getattr(event, "seq", 0): event for event in self.stored[room]}
+        latest = {(type(event), getattr(event, "seq", 0)): event for event in self.stored[room]}
         events = sorted(latest.values(), key=lambda event: event.rev)
         head = max((event.rev for event in events), default=0)
         told = [event for event in events if event.rev > (after or 0)][: self.changes_max]

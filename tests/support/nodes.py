@@ -13,6 +13,7 @@ from hubbub.live.nodes import Nodes, Reads
 from hubbub.model.accounts import MeChanged
 from hubbub.model.errors import Unavailable
 from hubbub.model.events import RoomEvent
+from hubbub.model.marks import Marks
 from hubbub.model.messages import Message
 from hubbub.model.outcome import (
     Entry,
@@ -203,12 +204,28 @@ class Node(Hall):
         self._change(Message(room="lobby", seq=seq, rev=self._rev(), by="ana", at=0, text=text))
 
     def edit(self, seq: int, text: str) -> None:
-        self._change(Message(room="lobby", seq=seq, rev=self._rev(), by="ana", at=0, text=text))
+        replies = marked(self.table).get(seq, (0, 0))
+        self._change(
+            Message(
+                room="lobby",
+                seq=seq,
+                rev=self._rev(),
+                by="ana",
+                at=0,
+                text=text,
+                marks_rev=replies[0],
+                replies=replies[1],
+            )
+        )
+
+    def mark(self, seq: int, replies: int) -> None:
+        """A message's thread has so many answers."""
+        self._change(Marks(room="lobby", seq=seq, rev=self._rev(), replies=replies))
 
     def _rev(self) -> int:
         return len(self.table.changes) + 1
 
-    def _change(self, event: Message) -> None:
+    def _change(self, event: RoomEvent) -> None:
         self.table.changes.append(event)
         self.nodes.show([ToRoom("lobby", event, self.table.mrev)])
 
@@ -244,6 +261,23 @@ def known(client: Client) -> dict[int, str]:
         if event["rev"] > found.get(event["seq"], (0, ""))[0]:
             found[event["seq"]] = (event["rev"], event["text"])
     return {seq: text for seq, (_, text) in found.items()}
+
+
+def known_marks(client: Client) -> dict[int, int]:
+    """Seq → how many answers a client was shown, by the same rule."""
+    found: dict[int, tuple[int, int]] = {}
+    for event in sorted(
+        [*events(client, "message"), *events(client, "marks")], key=lambda event: int(event["rev"])
+    ):
+        rev = event["rev"] if event["on"] == "marks" else event.get("marks_rev", 0)
+        if rev > found.get(event["seq"], (0, 0))[0]:
+            found[event["seq"]] = (rev, event.get("replies", 0))
+    return {seq: replies for seq, (_, replies) in found.items()}
+
+
+def marked(table: Table) -> dict[int, tuple[int, int]]:
+    """Seq → the rev at which it was last marked, and the number of answers, in the table."""
+    return {one.seq: (one.rev, one.replies) for one in table.changes if isinstance(one, Marks)}
 
 
 def kept(table: Table) -> dict[int, str]:
