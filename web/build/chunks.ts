@@ -20,6 +20,14 @@ const PARTS =
 // The ways to find and to make rooms, which lead to each other.
 const BROWSE = /\/src\/views\/browse\/|\/src\/words\/..\/browse\.ts$/;
 
+// The pages of what is gathered from all rooms.
+const GATHERED =
+  /\/src\/views\/keeping\/(?:Card|Excerpt|Filter|Frame|Mentions|mentions|Saved)\.|\/src\/views\/thread\/(?:Followed|Threads|list)\./;
+
+// What the timeline says of threads, and a thread of itself.
+const RARE =
+  /\/src\/views\/timeline\/(?:rare|quotes)\.ts$|\/src\/views\/thread\/(?:opening|words)\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/app\/ago\./;
+
 export function chunkOf(): Rollup.GetManualChunk {
   let first: Set<string> | null = null;
   let chat = new Set<string>();
@@ -35,6 +43,8 @@ export function chunkOf(): Rollup.GetManualChunk {
     if (first.has(id) || (SVELTE.test(id) && !LATER.test(id))) return 'index';
     if (chat.has(id)) return 'chat';
     if (PARTS.test(id)) return 'parts';
+    if (GATHERED.test(id)) return 'gathered';
+    if (RARE.test(id)) return 'rare';
     return BROWSE.test(id) ? 'browse' : null;
   };
 }

@@ -46,11 +46,14 @@ const SAME: ReadonlySet<string> = new Set([
   'keys.names.Escape',
   'keys.names.Tab',
   'rooms.details',
+  'rooms.thread',
+  'rooms.threads',
   'settings.appearance.themes.system',
   'settings.roles.admin',
   'settings.sections.server',
   'text.code',
   'text.emoji',
+  'threads.title',
 ]);
 
 function shape(leaf: Leaf): string {

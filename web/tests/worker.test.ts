@@ -103,6 +103,8 @@ const ROUTES: Route[] = [
   { at: 'room', room: 'lobby', seq: null, details: false },
   { at: 'room', room: 'x.y', seq: 41, details: false },
   { at: 'room', room: 'lobby', seq: null, details: true },
+  { at: 'room', room: 'lobby', seq: null, details: false, thread: { root: 41, seq: null } },
+  { at: 'room', room: 'lobby', seq: null, details: false, thread: { root: 41, seq: 3 } },
   { at: 'browse' },
   { at: 'settings', section: null },
   { at: 'settings', section: 'profile' },

@@ -57,9 +57,9 @@ export function entryOf(state: State, room: RoomState, title = titleOf(state, ro
   };
 }
 
-/** What was put away is listed only while it is on screen. */
+/** What was put away is listed only while it is on screen; threads have a list of their own. */
 function isListed(room: RoomState, open: string | null): boolean {
-  return room.room === open || !(room.archived || room.hidden);
+  return room.parent === null && (room.room === open || !(room.archived || room.hidden));
 }
 
 export function listed(state: State, open: string | null, before: Listing = NOTHING): Listing {

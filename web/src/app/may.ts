@@ -6,28 +6,34 @@
 
 import type { RoomRole } from '../data/protocol';
 import type { Message, RoomState, State } from '../data/state';
+import { homeOf } from '../data/thread';
 
 const isAdmin = (state: State): boolean =>
   state.me?.role === 'owner' || state.me?.role === 'admin';
 
 export const isGuest = (state: State): boolean => state.me?.role === 'guest';
 
-const moderates = (state: State, room: RoomState): boolean =>
-  room.kind !== 'direct' &&
-  (room.role === 'owner' ||
-    room.role === 'moderator' ||
-    (room.kind === 'public' && isAdmin(state)));
+function moderates(state: State, room: RoomState): boolean {
+  const { role } = homeOf(state, room);
+  return (
+    room.kind !== 'direct' &&
+    (role === 'owner' || role === 'moderator' || (room.kind === 'public' && isAdmin(state)))
+  );
+}
 
 const owns = (state: State, room: RoomState): boolean =>
   room.kind !== 'direct' && (room.role === 'owner' || (room.kind === 'public' && isAdmin(state)));
 
 export const may = {
-  post: (state: State, room: RoomState): boolean =>
-    !room.archived && (room.role !== null || (isGuest(state) && room.kind === 'public')),
+  /** In a thread, whoever may do so in its room. */
+  post: (state: State, room: RoomState): boolean => {
+    const { archived, role } = homeOf(state, room);
+    return !archived && (role !== null || (isGuest(state) && room.kind === 'public'));
+  },
   edit: (state: State, room: RoomState, message: Message): boolean =>
     may.post(state, room) && !message.deleted && message.by === state.me?.name,
   delete: (state: State, room: RoomState, message: Message): boolean =>
-    !room.archived &&
+    !homeOf(state, room).archived &&
     !message.deleted &&
     (message.by === state.me?.name || moderates(state, room)),
   join: (state: State, room: RoomState): boolean =>

@@ -1,9 +1,14 @@
 /** How rooms and people are called and sorted. */
 
 import { displayName, type RoomState, type State } from '../data/state';
+import { homeOf } from '../data/thread';
 
-/** A direct room is called by the others in it; one with oneself alone, by oneself. */
-export function titleOf(state: State, room: RoomState): string {
+/**
+ * A direct room is called by the others in it; one with oneself alone, by oneself. A thread is
+ * called as the room that it is in.
+ */
+export function titleOf(state: State, place: RoomState): string {
+  const room = homeOf(state, place);
   if (room.kind !== 'direct') return room.title;
   const people = room.people.length > 0 ? room.people : state.me ? [state.me.name] : [];
   return new Intl.ListFormat(document.documentElement.lang || 'en', { type: 'unit' }).format(

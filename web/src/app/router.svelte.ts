@@ -1,5 +1,7 @@
 /** Where the person is, as the address says; Back, reload and links work because of it. */
 
+import { threadId, threadOf } from '../data/thread';
+
 export const SECTIONS = [
   'profile',
   'password',
@@ -16,19 +18,27 @@ export type Route =
   | { at: 'home' }
   | { at: 'sign-in' }
   | { at: 'sign-up'; invite: string | null }
-  /** A room; at a message of it, or with its details open. */
-  | { at: 'room'; room: string; seq: number | null; details: boolean }
+  /** A room; at a message of it, with its details open, or with the thread of a message. */
+  | { at: 'room'; room: string; seq: number | null; details: boolean; thread?: ThreadPlace }
   /** All the rooms that one may know of. */
   | { at: 'browse' }
   /** Null: the list of sections; where there is room for more, with the first. */
   | { at: 'settings'; section: Section | null };
 
-export const roomRoute = (room: string, seq: number | null = null): Route => ({
-  at: 'room',
-  room,
-  seq,
-  details: false,
-});
+export interface ThreadPlace {
+  /** The message that it is about. */
+  root: number;
+  /** An answer to go to. */
+  seq: number | null;
+}
+
+/** Of a thread it is the room that it is in, with the thread beside it. */
+export function roomRoute(room: string, seq: number | null = null): Route {
+  const found = threadOf(room);
+  if (!found) return { at: 'room', room, seq, details: false };
+  const thread = { root: found.seq, seq };
+  return { at: 'room', room: found.parent, seq: null, details: false, thread };
+}
 
 export const detailsRoute = (room: string): Route => ({
   at: 'room',
@@ -36,6 +46,10 @@ export const detailsRoute = (room: string): Route => ({
   seq: null,
   details: true,
 });
+
+function seqOf(part: string): number | null {
+  return /^[1-9]\d{0,15}$/.test(part) ? Number(part) : null;
+}
 
 function decoded(part: string): string {
   try {
@@ -47,7 +61,7 @@ function decoded(part: string): string {
 }
 
 export function routeOf(path: string): Route {
-  const [first = '', second = '', third = ''] = path.split('/').slice(1).map(decoded);
+  const [first = '', second = '', third = '', ...beyond] = path.split('/').slice(1).map(decoded);
   if (first === 'sign-in') return { at: 'sign-in' };
   if (first === 'sign-up') return { at: 'sign-up', invite: null };
   if (first === 'join' && second) return { at: 'sign-up', invite: second };
@@ -57,7 +71,10 @@ export function routeOf(path: string): Route {
   }
   if (first === 'rooms' && second) {
     if (third === 'details') return detailsRoute(second);
-    return roomRoute(second, /^[1-9]\d*$/.test(third) ? Number(third) : null);
+    const [thread, answer = ''] = beyond;
+    const seq = seqOf(third);
+    if (seq && thread === 'thread') return roomRoute(threadId(second, seq), seqOf(answer));
+    return roomRoute(second, seq);
   }
   return { at: 'home' };
 }
@@ -77,6 +94,10 @@ export function pathOf(route: Route): string {
     case 'room': {
       const room = `/rooms/${encodeURIComponent(route.room)}`;
       if (route.details) return `${room}/details`;
+      if (route.thread) {
+        const thread = `${room}/${route.thread.root}/thread`;
+        return route.thread.seq === null ? thread : `${thread}/${route.thread.seq}`;
+      }
       return route.seq === null ? room : `${room}/${route.seq}`;
     }
   }
@@ -98,9 +119,16 @@ class Router {
   go(route: Route, { replace = false } = {}): void {
     const path = pathOf(route);
     if (replace) history.replaceState(history.state, '', path);
-    else if (path !== location.pathname) history.pushState({ inside: true }, '', path);
+    else if (path !== location.pathname) {
+      history.pushState({ inside: true, from: location.pathname }, '', path);
+    }
     this.route = route;
     this.steps += 1;
+  }
+
+  /** Whether Back leads there. */
+  isBehind(route: Route): boolean {
+    return (history.state as { from?: string } | null)?.from === pathOf(route);
   }
 
   /** To where one came from inside the client, else to `otherwise`. */

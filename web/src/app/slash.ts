@@ -52,7 +52,7 @@ interface Command {
 }
 
 const always = () => true;
-const isMember = (_: State, room: RoomState) => room.role !== null;
+const isMember = (_: State, room: RoomState) => room.role !== null && room.parent === null;
 const hasAccount = (state: State) => !isGuest(state);
 
 export const COMMANDS: Record<CommandName, Command> = {
@@ -69,14 +69,14 @@ export const COMMANDS: Record<CommandName, Command> = {
   },
   topic: {
     needs: true,
-    may: may.updateRoom,
+    may: (state, room) => room.parent === null && may.updateRoom(state, room),
     run: async (topic, { room: { room } }) => {
       await session.here.request('update_room', { room, topic });
     },
   },
   invite: {
     needs: true,
-    may: (_, room) => may.invite(room),
+    may: (_, room) => room.parent === null && may.invite(room),
     run: async (rest, { room: { room } }) => {
       const { names } = handlesIn(rest);
       for (const user of names) await session.here.request('invite', { room, user });
@@ -156,5 +156,6 @@ export async function run(name: string, rest: string, context: Context): Promise
 function findRoom(state: State, wanted: string): RoomState | null {
   const name = wanted.toLowerCase();
   const isIt = (room: RoomState) => titleOf(state, room).toLowerCase() === name;
-  return state.rooms.get(name) ?? [...state.rooms.values()].find(isIt) ?? null;
+  const rooms = [...state.rooms.values()].filter(({ parent }) => parent === null);
+  return rooms.find(({ room }) => room === name) ?? rooms.find(isIt) ?? null;
 }

@@ -128,8 +128,8 @@ export class Chat {
     try {
       const kept = await store.load(this.state);
       // A view may have come on screen meanwhile, and have said so.
-      const { open, following } = this.state;
-      this.state = { ...kept, open, following };
+      const { open } = this.state;
+      this.state = { ...kept, open };
       await store.prune();
     } catch (error) {
       // A database that cannot be read is only a cache: begin without it.
@@ -206,13 +206,13 @@ export class Chat {
     void this.#outbox?.remove(nonce);
   }
 
-  /** A room comes on screen. */
-  open(room: string | null): void {
-    this.update((state) => onOpened(state, room));
+  /** These rooms are on screen now. */
+  open(...rooms: string[]): void {
+    this.update((state) => onOpened(state, rooms));
   }
 
-  follow(following: boolean): void {
-    this.update((state) => onFollowing(state, following));
+  follow(room: string, following: boolean): void {
+    this.update((state) => onFollowing(state, room, following));
   }
 
   async join(room: string): Promise<void> {

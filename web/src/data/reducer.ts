@@ -45,7 +45,7 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
     case 'member':
       return onMember(state, event);
     case 'removed':
-      return heard(without(state, event.room), event.rev);
+      return heard(onRemoved(state, event), event.rev);
     case 'read':
       return onRead(state, event);
     case 'presence':
@@ -75,7 +75,7 @@ export function change(
 ): State {
   const before = state.rooms.get(name);
   if (!before) return state;
-  const after = trim(how(before), state.open === name, state.following);
+  const after = trim(how(before), state.open.get(name));
   return after === before ? state : withRoom(state, after);
 }
 
@@ -254,6 +254,13 @@ function onUser(state: State, event: On<'user'>): State {
 function heard(state: State, rev: number): State {
   const myHead = Math.max(state.myHead, rev);
   return { ...state, myHead, myRev: rev === state.myRev + 1 ? rev : state.myRev };
+}
+
+function onRemoved(state: State, { room: name, reason }: On<'removed'>): State {
+  const isThread = state.rooms.get(name)?.parent != null;
+  // A thread that is not followed any more can still be read.
+  if (!isThread || reason !== 'left' || !state.open.has(name)) return without(state, name);
+  return change(state, name, (room) => ({ ...room, role: null, mentions: 0, catchUp: 'later' }));
 }
 
 function onRead(state: State, event: On<'read'>): State {

@@ -5,6 +5,7 @@ import { change, mine, reachThrough, withPeople, withRoom, without } from './red
 import { marked } from './reading';
 import { addPage, emptied, leaveVisit, met, settle, withoutPage, type Where } from './segments';
 import { messageOf, roomOf, type CatchUp, type RoomState, type State } from './state';
+import { isBlank } from './thread';
 
 /**
  * The connection stands. Everything that was kept of another epoch is no longer true; what is
@@ -35,14 +36,19 @@ export function onWelcome(state: State, welcome: Welcome): State {
   return next;
 }
 
-/** The room on screen that is not mine, only looked into, stays on screen. */
+/** Rooms on screen that are not mine, only looked into, stay on screen. */
 function lookedInto(
   rooms: ReadonlyMap<string, RoomState>,
-  open: string | null,
+  open: State['open'],
   gone: readonly string[],
 ): Map<string, RoomState> {
-  const room = open === null || gone.includes(open) ? undefined : rooms.get(open);
-  return room && room.role === null ? new Map([[room.room, { ...room, catchUp: 'later' }]]) : new Map();
+  const kept = new Map<string, RoomState>();
+  for (const name of open.keys()) {
+    const room = rooms.get(name);
+    if (room?.role !== null || (gone.includes(name) && !isBlank(room))) continue;
+    kept.set(name, { ...room, catchUp: isBlank(room) ? 'none' : 'later' });
+  }
+  return kept;
 }
 
 function rebased(room: RoomState, seq: number, rev: number): RoomState {
@@ -166,16 +172,23 @@ export function onMarker(
   );
 }
 
-
-/** Another room comes on screen (or none); only that one keeps many messages. */
-export function onOpened(state: State, name: string | null): State {
-  if (state.open === name) return state;
-  const left = state.open === null ? state : change(state, state.open, leaveVisit);
-  const opened = { ...left, open: name, following: true };
-  return state.open === null ? opened : change(opened, state.open, (room) => ({ ...room }));
+/** These rooms are on screen now; only they keep many messages. */
+export function onOpened(state: State, names: readonly string[]): State {
+  const open = new Map(names.map((name) => [name, state.open.get(name) ?? true]));
+  const left = [...state.open.keys()].filter((name) => !open.has(name));
+  if (left.length === 0 && open.size === state.open.size) return state;
+  return left.reduce(offScreen, { ...state, open });
 }
 
-/** Whether the timeline on screen moves on with new messages. */
-export function onFollowing(state: State, following: boolean): State {
-  return state.following === following ? state : { ...state, following };
+function offScreen(state: State, name: string): State {
+  const room = state.rooms.get(name);
+  // A thread that is only looked into is not told of any more.
+  if (room && room.role === null && room.parent !== null) return without(state, name);
+  return change(state, name, (known) => ({ ...leaveVisit(known) }));
+}
+
+/** Whether the timeline of a room on screen moves on with new messages. */
+export function onFollowing(state: State, name: string, following: boolean): State {
+  if (!state.open.has(name) || state.open.get(name) === following) return state;
+  return { ...state, open: new Map(state.open).set(name, following) };
 }

@@ -141,8 +141,9 @@ function keptStrays(room: RoomState, waiting: readonly Message[]): RoomState['st
   return new Map(waiting.map((message) => [message.seq, message]));
 }
 
-/** Let go of messages far from where somebody looks. */
-export function trim(full: RoomState, isOpen: boolean, following: boolean): RoomState {
+/** Let go of messages far from where somebody looks; `following` only if the room is on screen. */
+export function trim(full: RoomState, following: boolean | undefined): RoomState {
+  const isOpen = following !== undefined;
   // A page asked for while it was on screen may come after that: nobody visits anything there.
   const room = isOpen ? full : leaveVisit(full);
   const limit = isOpen && room.visit === null ? KEPT_OPEN : KEPT_CLOSED;

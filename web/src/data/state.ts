@@ -188,10 +188,11 @@ export interface State {
   readonly presence: ReadonlyMap<string, Presence>;
   /** Room → who writes there → until when (milliseconds, this device's clock). */
   readonly typing: ReadonlyMap<string, ReadonlyMap<string, number>>;
-  /** The room on screen: it keeps more messages, and what it is owed is asked for. */
-  readonly open: string | null;
-  /** Whether the timeline on screen is at its end and moves on with new messages. */
-  readonly following: boolean;
+  /**
+   * The rooms on screen, a room and a thread of it: they keep more messages, and what they are
+   * owed is asked for. Each with whether its timeline is at its end and moves on with new messages.
+   */
+  readonly open: ReadonlyMap<string, boolean>;
 }
 
 export const EMPTY: Segment = { messages: [], start: false };
@@ -206,8 +207,7 @@ export const INITIAL: State = {
   people: new Map(),
   presence: new Map(),
   typing: new Map(),
-  open: null,
-  following: true,
+  open: new Map(),
 };
 
 /** A room heard of for the first time. */

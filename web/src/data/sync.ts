@@ -9,8 +9,8 @@ import type { RoomState, State } from './state';
 const AT_ONCE = 3;
 
 /** Whether changes of this room are missing that nobody has asked for. */
-export function isOwed(room: RoomState, open: string | null): boolean {
-  if (room.catchUp === 'later') return room.room === open;
+export function isOwed(room: RoomState, open: State['open']): boolean {
+  if (room.catchUp === 'later') return open.has(room.room);
   return room.catchUp === 'none' && (room.have === null || room.have < room.rev);
 }
 
@@ -20,7 +20,7 @@ export function owedRooms(state: State): RoomState[] {
   const running = rooms.filter((room) => room.catchUp === 'sync').length;
   return rooms
     .filter((room) => isOwed(room, state.open))
-    .sort((a, b) => Number(b.room === state.open) - Number(a.room === state.open))
+    .sort((a, b) => Number(state.open.has(b.room)) - Number(state.open.has(a.room)))
     .slice(0, Math.max(0, AT_ONCE - running));
 }
 

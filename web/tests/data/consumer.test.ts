@@ -192,7 +192,7 @@ class World {
       case 'connect':
         return device.connected ? undefined : device.connect(number % 3 ? undefined : [name]);
       case 'open':
-        device.state = { ...device.state, open: name };
+        device.state = { ...device.state, open: new Map([[name, true]]) };
         return;
       default:
         return this.disturb(what, device, number);

@@ -29,7 +29,7 @@ class Reader {
   constructor() {
     const wire: MyRoom = { room: ROOM, kind: 'public', title: 'Tea', role: 'member', seq: LAST - 60, rev: LAST - 60 };
     const room = { ...roomOf(wire, 0), have: LAST - 60, catchUp: 'none' as const };
-    this.state = onOpened({ ...INITIAL, rooms: new Map([[ROOM, room]]) }, ROOM);
+    this.state = onOpened({ ...INITIAL, rooms: new Map([[ROOM, room]]) }, [ROOM]);
   }
 
   update(how: (state: State) => State): void {
@@ -108,9 +108,9 @@ describe('a page of history that comes late', () => {
 
   test('leaves no place to visit in a room that is not on screen any more', async () => {
     void reader.history.around(ROOM, 100);
-    reader.update((state) => onOpened(state, null));
+    reader.update((state) => onOpened(state, []));
     await reader.answer();
-    reader.update((state) => onOpened(state, ROOM));
+    reader.update((state) => onOpened(state, [ROOM]));
     expect(reader.seqs).toEqual(range(281, 340));
     reader.update((state) => onEvent(state, { on: 'message', ...message(341) }, 0));
     expect(reader.seqs.at(-1)).toBe(341);

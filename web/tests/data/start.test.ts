@@ -25,9 +25,9 @@ test('a room that comes on screen while the browser’s database is read stays o
   const chat = new Chat('ana', callbacks, { connect: () => silent, random: () => 1 });
   const started = chat.start();
   chat.open('tea');
-  chat.follow(false);
+  chat.follow('tea', false);
   await started;
-  expect(chat.state).toMatchObject({ epoch: 'e1', open: 'tea', following: false });
+  expect(chat.state).toMatchObject({ epoch: 'e1', open: new Map([['tea', false]]) });
   await chat.stop();
 });
 

@@ -71,7 +71,7 @@ function people(query: string, state: State, room: RoomState): Option[] {
 
 function rooms(query: string, state: State): Option[] {
   const mine = [...state.rooms.values()]
-    .filter((room) => room.kind !== 'direct' && (room.role !== null || isGuest(state)))
+    .filter((room) => room.kind !== 'direct' && !room.parent && (room.role !== null || isGuest(state)))
     .sort(byTitle(state));
   return best(mine, query, ({ title, room }) => [title, room], LIMIT).map((room) => ({
     key: room.room,

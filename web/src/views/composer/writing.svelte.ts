@@ -29,6 +29,8 @@ export class Writing {
   /** Why the last attempt to send came to nothing. */
   problem = $state.raw<string | null>(null);
   isBusy = $state.raw(false);
+  /** The next answer in a thread is for its room as well. */
+  alsoInRoom = $state.raw(false);
 
   readonly talk: Talk;
   readonly #user = session.here.user;
@@ -119,14 +121,16 @@ export class Writing {
 
   /** `typed` is what to put back should it fail. */
   async #post(text: string, typed = text): Promise<void> {
-    const { composing } = this;
+    const { composing, alsoInRoom } = this;
     this.draft = '';
+    this.alsoInRoom = false;
     this.talk.write();
     this.#leaving += 1;
     try {
-      await this.#hand(text, 'text', composing);
+      await this.#hand(text, 'text', composing, alsoInRoom);
     } catch (error) {
       console.error(error);
+      this.alsoInRoom = alsoInRoom;
       this.draft = this.draft ? `${typed}\n${this.draft}` : typed;
       this.talk.composing = composing;
       this.#fail(words().composer.notKept);
@@ -135,13 +139,13 @@ export class Writing {
     this.#keepDraft();
   }
 
-  #hand(text: string, kind: MessageKind, composing: Composing): Promise<void> {
+  #hand(text: string, kind: MessageKind, composing: Composing, alsoInRoom: boolean): Promise<void> {
     const replyTo = composing.mode === 'reply' ? composing.seq : null;
-    return session.here.post({ room: this.room, text, kind, replyTo });
+    return session.here.post({ room: this.room, text, kind, replyTo, alsoInRoom });
   }
 
   async #command(text: string): Promise<void> {
-    const { composing } = this;
+    const { composing, alsoInRoom } = this;
     const room = this.#state;
     if (!room) return;
     await this.#during(async () => {
@@ -150,7 +154,7 @@ export class Writing {
       if (line.is === 'text') return this.#post(line.text, text);
       const problem = await run(line.name, line.rest, {
         room,
-        post: (said, kind) => this.#hand(said, kind, composing),
+        post: (said, kind) => this.#hand(said, kind, composing, alsoInRoom),
       });
       if (problem) {
         this.problem = problem;

@@ -39,7 +39,7 @@ const mine = (entry: Entry, match: Match): Option => ({
 /** Before anything is typed: where one was last, then what is unread, then the rest. */
 export function offered(state: State, recent: readonly string[], open: string | null): Group[] {
   const entries = [...state.rooms.values()]
-    .filter((room) => room.room !== open && !room.hidden && !room.archived)
+    .filter((room) => room.room !== open && !room.hidden && !room.archived && !room.parent)
     .map((room) => entryOf(state, room));
   const byRoom = new Map(entries.map((entry) => [entry.room, entry]));
   const lately = recent.slice(0, 6).flatMap((room) => byRoom.get(room) ?? []);
@@ -60,6 +60,7 @@ export function matching(
 ): Group[] {
   const yours: Option[] = [];
   for (const room of state.rooms.values()) {
+    if (room.parent) continue;
     const entry = entryOf(state, room);
     const match = fuzzy(entry.title, typed) ?? hiddenMatch(entry, typed);
     if (match) yours.push(mine(entry, { ...match, score: match.score + bonus(entry, recent) }));

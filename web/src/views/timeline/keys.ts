@@ -2,6 +2,7 @@
 
 import { messageIn } from '../../app/grouping';
 import { talkIn } from '../../app/talk.svelte';
+import { hasThread, openThread } from '../thread/opening';
 import type { Pointing } from './pointing.svelte';
 
 export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boolean): void {
@@ -16,6 +17,7 @@ export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boo
     Home: () => focus(at.element.parentElement?.firstElementChild),
     End: () => focus(at.element.parentElement?.lastElementChild),
     Enter: message && (() => pointing.openMenu(at.row.key)),
+    t: message && hasThread(message, canReply) && (() => openThread(message)),
     r: message && canReply && !message.deleted && (() => talkIn(message.room).reply(message.seq)),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!run) return;

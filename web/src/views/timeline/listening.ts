@@ -8,32 +8,33 @@ import type { Message as WireMessage } from '../../data/protocol';
 import { displayName, type RoomState } from '../../data/state';
 import { formattingWords } from '../composer/words';
 import { veiled } from '../text/plain';
+import { threadWords } from '../thread/words';
 import { actWords } from './words';
 
-let announcer: Announcer | null = null;
-let listensTo: string | null = null;
+const announcers = new Map<string, Announcer>();
 
-/** A message came live; the room on screen is this one. */
+/** A message came live; a room on screen is this one. */
 export function hear(message: WireMessage, room: RoomState): void {
   if (!isNews(message, room.room)) return;
-  if (listensTo !== room.room) {
-    // What was gathered in another room is not of interest any more.
-    announcer?.stop();
-    announcer = announcerOf(room);
-    listensTo = room.room;
-  }
+  const announcer = announcers.get(room.room) ?? announcerOf(room);
+  announcers.set(room.room, announcer);
   const name = displayName(session.here.state, message.by);
   const text = veiled(message.text ?? '', `(${formattingWords().names.spoiler})`);
-  announcer?.hear({ kind: message.kind ?? 'text', name, text });
+  announcer.hear({ kind: message.kind ?? 'text', name, text });
 }
 
 function announcerOf(room: RoomState): Announcer {
   return new Announcer({
     say: (text) => {
-      if (session.chat?.state.open === room.room) speech.announce(text);
+      // What was gathered in a room that has gone is not of interest any more.
+      if (session.chat?.state.open.has(room.room)) speech.announce(text);
     },
-    one: ({ kind, name, text }) => actWords()[kind === 'me' ? 'does' : 'spoken'](name, text),
+    one: ({ kind, name, text }) => {
+      if (room.parent !== null) return threadWords().says(name, text);
+      return actWords()[kind === 'me' ? 'does' : 'spoken'](name, text);
+    },
     many: (count) => {
+      if (room.parent !== null) return threadWords().saidMany(count);
       const title = titleOf(session.state, room);
       const t = actWords();
       return room.kind === 'direct' ? t.spokenManyWith(count, title) : t.spokenMany(count, title);

@@ -9,3 +9,4 @@ export { hear } from './listening';
 export { default as OnItsWay } from './OnItsWay.svelte';
 export { Pointing } from './pointing.svelte';
 export { default as Quote } from './Quote.svelte';
+export { default as Replies } from './Replies.svelte';

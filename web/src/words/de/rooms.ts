@@ -13,6 +13,10 @@ export const rooms: Words['rooms'] = {
   create: 'Raum anlegen',
   newDirect: 'Neue Nachricht',
   browse: 'Räume ansehen',
+  threads: 'Threads',
+  thread: 'Thread',
+  unreadThreads: (count) =>
+    plural(count, { one: '# ungelesener Thread', other: '# ungelesene Threads' }),
 
   unread: (count) =>
     plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),

@@ -14,6 +14,10 @@ export const rooms = {
   create: 'Create a room',
   newDirect: 'New message',
   browse: 'Browse rooms',
+  threads: 'Threads',
+  thread: 'Thread',
+  unreadThreads: (count: number): string =>
+    plural(count, { one: '# unread thread', other: '# unread threads' }),
 
   unread: (count: number): string =>
     plural(count, { one: '# unread message', other: '# unread messages' }),

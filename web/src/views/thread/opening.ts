@@ -1,0 +1,13 @@
+/** From a message to its thread. */
+
+import { roomRoute, router } from '../../app/router.svelte';
+import type { Message } from '../../data/state';
+import { threadId, threadOf } from '../../data/thread';
+
+/** Whether there is one, or this person may begin it. In a thread there are no others. */
+export const hasThread = ({ room, deleted, marks }: Message, mayPost: boolean): boolean =>
+  threadOf(room) === null && (marks.replies > 0 || (mayPost && !deleted));
+
+export function openThread({ room, seq }: Message): void {
+  router.go(roomRoute(threadId(room, seq)));
+}

@@ -1,0 +1,46 @@
+/** Has a thread on screen told of, whether or not the person follows it. */
+
+import { session } from '../../app/session.svelte';
+import { explain } from '../../app/trouble';
+import { begin, unwatch, watch } from '../../data/following';
+import { Disconnected } from '../../data/protocol';
+import type { RoomState } from '../../data/state';
+import type { Root } from './root.svelte';
+
+interface Watched {
+  name: string;
+  home: () => RoomState;
+  room: () => RoomState | null;
+  root: Root;
+}
+
+/** To be made while a component is set up: it lives as long as that does. */
+export class Watching {
+  problem = $state('');
+
+  constructor({ name, home, room, root }: Watched) {
+    const isOnline = $derived(session.connection.status === 'online');
+    const replies = $derived(root.message?.marks.replies ?? 0);
+    const isThere = $derived(replies > 0 || (room()?.seq ?? 0) > 0);
+    const isHeard = $derived(room() !== null && room()?.role !== null);
+
+    $effect(() => {
+      if (room() || !root.message || isThere || root.message.deleted) return;
+      begin(session.here, home(), root.message.seq);
+    });
+    $effect(() => {
+      if (!isOnline || !isThere || isHeard) return;
+      void this.#watch(name);
+      return () => void unwatch(session.here, name);
+    });
+  }
+
+  async #watch(name: string): Promise<void> {
+    this.problem = '';
+    try {
+      await watch(session.here, name);
+    } catch (error) {
+      if (!(error instanceof Disconnected)) this.problem = explain(error);
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/** Threads: what a message says of its own, the thread itself, and the view of all that one follows. */
+
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('en');
+const list = new Intl.ListFormat('en');
+
+const replies = (count: number) => plural(count, { one: '# reply', other: '# replies' });
+
+export const threads = {
+  replyInThread: 'Reply in thread',
+  replies,
+  last: (when: string) => `last ${when}`,
+  justNow: 'just now',
+  /** Of these: how many, new ones, when the last came, and from whom. */
+  open: (parts: { count: number; isUnread: boolean; when: string | null; names: string[] }) => {
+    const { count, isUnread, when, names } = parts;
+    const said = [replies(count)];
+    if (isUnread) said.push('unread');
+    if (when) said.push(`last one ${when}`);
+    if (names.length > 0) said.push(`by ${list.format(names)}`);
+    return `${said.join(', ')}. Open thread`;
+  },
+
+  title: 'Thread',
+  inRoom: (title: string) => `in #${title}`,
+  withPeople: (people: string) => `with ${people}`,
+  messages: 'Replies',
+  backToRoom: 'Back to the room',
+  follow: 'Follow',
+  unfollow: 'Unfollow',
+  followHint: 'You will find new replies under Threads',
+  followed: 'You follow this thread',
+  unfollowed: 'You no longer follow this thread',
+  write: 'Reply in the thread',
+  alsoInRoom: (title: string) => `Also send to #${title}`,
+  alsoInDirect: 'Also send to the conversation',
+  noReplies: 'Nobody has replied yet.',
+  noRoot: 'The message of this thread is not in this room.',
+  rootDeleted: 'A message that was deleted has no thread.',
+  notKept: 'What was said here will show once you are connected.',
+  says: (name: string, text: string) => `${name} in the thread: ${text}`,
+  saidMany: (count: number) =>
+    plural(count, { one: '# new reply in the thread', other: '# new replies in the thread' }),
+
+  readAll: 'Mark all as read',
+  allRead: 'All threads are marked as read',
+  none: 'You follow no thread yet. Reply to a message in its thread, and it will be here.',
+  noUnread: 'You have read everything in your threads.',
+  showMore: 'Show more',
+  newReplies: (count: number) => plural(count, { one: '# new', other: '# new' }),
+};
+
+export type ThreadWords = typeof threads;
