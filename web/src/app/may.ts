@@ -30,6 +30,9 @@ export const may = {
     const { archived, role } = homeOf(state, room);
     return !archived && (role !== null || (isGuest(state) && room.kind === 'public'));
   },
+  react: (state: State, room: RoomState): boolean => may.post(state, room),
+  pin: (state: State, room: RoomState): boolean =>
+    may.post(state, room) && homeOf(state, room).role !== null,
   edit: (state: State, room: RoomState, message: Message): boolean =>
     may.post(state, room) && !message.deleted && message.by === state.me?.name,
   delete: (state: State, room: RoomState, message: Message): boolean =>

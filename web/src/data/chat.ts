@@ -58,8 +58,11 @@ export interface Callbacks {
   becameAnother(): void;
 }
 
-/** Told of each event when it has been applied; null: some may have been missed, so ask again. */
-export type Listener = (event: ServerEvent | null) => void;
+/**
+ * Told of each event when it has been applied, and whether it came as news; null: some may have
+ * been missed, so ask again.
+ */
+export type Listener = (event: ServerEvent | null, isLive: boolean) => void;
 
 export class Chat {
   state: State = INITIAL;
@@ -185,8 +188,8 @@ export class Chat {
     return () => this.#listeners.delete(listener);
   }
 
-  #tell(event: ServerEvent | null): void {
-    for (const listener of this.#listeners) listener(event);
+  #tell(event: ServerEvent | null, isLive = false): void {
+    for (const listener of this.#listeners) listener(event, isLive);
   }
 
   // --- what a person does -------------------------------------------------------------------------
@@ -290,14 +293,14 @@ export class Chat {
     }
     if (event.on === 'notice') this.callbacks.notice(event.text);
     if (event.on === 'reset') this.#store?.forget(event.room);
-    const wasLive = event.on === 'message' && this.#isLive(event.room);
+    const wasLive = 'room' in event && this.#isLive(event.room as string);
     this.update((state) => onEvent(state, event, Date.now()));
     if (event.on === 'message') {
       this.#arrived([event]);
       if (wasLive) this.callbacks.heard(event);
     }
     if (event.on === 'marks') this.#marked(event);
-    this.#tell(event);
+    this.#tell(event, wasLive);
     if (event.on === 'removed') this.#store?.forget(event.room);
     if (this.state.myHead > this.state.myRev) void this.#askMine();
   }

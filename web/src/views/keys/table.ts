@@ -35,6 +35,7 @@ export const IN_MESSAGES: Key[] = [
   way('ends', 'Home', 'End'),
   way('actions', 'Enter'),
   way('reply', 'R'),
+  way('react', 'E'),
   way('thread', 'T'),
 ];
 

@@ -16,7 +16,8 @@ export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boo
     ArrowDown: () => focus(at.element.nextElementSibling),
     Home: () => focus(at.element.parentElement?.firstElementChild),
     End: () => focus(at.element.parentElement?.lastElementChild),
-    Enter: message && (() => pointing.openMenu(at.row.key)),
+    Enter: message && (() => pointing.open('menu', at.row.key)),
+    e: message && canReply && !message.deleted && (() => pointing.open('emoji', at.row.key)),
     t: message && hasThread(message, canReply) && (() => openThread(message)),
     r: message && canReply && !message.deleted && (() => talkIn(message.room).reply(message.seq)),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -9,6 +9,9 @@ const STILL_PX = 10;
 
 type Key = Row['key'];
 
+/** What a row is to open: its menu, or what one can react with. */
+export type Opening = 'menu' | 'emoji';
+
 export interface Pointed {
   box: HTMLElement;
   list: HTMLElement;
@@ -22,8 +25,8 @@ export class Pointing {
   active = $state.raw<Key | null>(null);
   /** The row that Tab leads to; null: the last. */
   stop = $state.raw<Key | null>(null);
-  /** The row whose menu is to open. */
-  wanted = $state.raw<Key | null>(null);
+  /** What the row pointed at is to open. */
+  wanted = $state.raw<Opening | null>(null);
 
   #isLocked = false;
   /** A finger that rests on a row; long enough, once that has become the one pointed at. */
@@ -98,9 +101,9 @@ export class Pointing {
     this.point(this.at(this.pointed.box.querySelector('li:hover'))?.row.key ?? null);
   }
 
-  openMenu(key: Key): void {
+  open(what: Opening, key: Key): void {
     this.point(key);
-    this.wanted = key;
+    this.wanted = what;
   }
 
   /** As long as its menu is open, a row stays the one pointed at. */
@@ -126,7 +129,7 @@ export class Pointing {
 
   #click(event: MouseEvent): void {
     const at = isMore(event.target) ? this.at(event.target) : null;
-    if (at) this.openMenu(at.row.key);
+    if (at) this.open('menu', at.row.key);
   }
 
   #over(event: PointerEvent): void {
@@ -153,7 +156,7 @@ export class Pointing {
   #up(): void {
     const { active } = this;
     // Not before the finger has gone: lifting it beside a menu closes that.
-    if (this.#press?.isLong && active !== null) setTimeout(() => this.openMenu(active));
+    if (this.#press?.isLong && active !== null) setTimeout(() => this.open('menu', active));
     this.#cancel();
   }
 

@@ -4,6 +4,8 @@ export { default as Actions } from './Actions.svelte';
 export { default as Beginning } from './Beginning.svelte';
 export { default as Below } from './Below.svelte';
 export { default as ConfirmDelete } from './ConfirmDelete.svelte';
+export { hearReactions } from '../marks/hearing';
+export { default as Marks } from '../marks/Marks.svelte';
 export { Links } from './links.svelte';
 export { hear } from './listening';
 export { default as OnItsWay } from './OnItsWay.svelte';

@@ -19,6 +19,7 @@ export const keys: KeysWords = {
   ends: 'Erste oder letzte Nachricht auf dem Bildschirm',
   actions: 'Was du mit der Nachricht tun kannst',
   reply: 'Auf die Nachricht antworten',
+  react: 'Auf die Nachricht reagieren',
   thread: 'In ihrem Thread antworten',
 
   send: 'Senden',

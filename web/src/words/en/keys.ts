@@ -19,6 +19,7 @@ export const keys = {
   ends: 'First or last message on screen',
   actions: 'What can be done with the message',
   reply: 'Reply to the message',
+  react: 'React to the message',
   thread: 'Reply in its thread',
 
   send: 'Send',

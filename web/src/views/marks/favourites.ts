@@ -1,0 +1,37 @@
+/** The emoji that somebody reacts with most, on this device. */
+
+import { keepItem } from '../../data/local';
+
+const OFFERED = ['👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '✅'];
+/** Of more than these nobody reacts with one often. */
+const COUNTED_MAX = 40;
+
+const keyOf = (user: string): string => `hubbub.reactions:${user}`;
+
+function counts(user: string): Map<string, number> {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(keyOf(user)) ?? '[]');
+    return new Map(kept as [string, number][]);
+  } catch {
+    // Something else wrote there.
+    return new Map();
+  }
+}
+
+/** As many as are offered at first; those used as often as each other keep their order. */
+export function favourites(user: string): string[] {
+  const used = counts(user);
+  const often = (emoji: string) => used.get(emoji) ?? 0;
+  return [...new Set([...OFFERED, ...used.keys()])]
+    .sort((a, b) => often(b) - often(a))
+    .slice(0, OFFERED.length);
+}
+
+export function reactedWith(user: string, emoji: string): void {
+  const used = counts(user);
+  used.set(emoji, (used.get(emoji) ?? 0) + 1);
+  const most = [...used].sort(([, a], [, b]) => b - a);
+  // The one just used may be new, and is to have its chance.
+  const kept = most.filter(([one], index) => index < COUNTED_MAX || one === emoji);
+  keepItem(keyOf(user), JSON.stringify(kept));
+}
