@@ -1,6 +1,6 @@
 /** Finds the display names of people whose handles came with events. */
 
-import { Disconnected, Refused, type Fields, type Ok } from './protocol';
+import { Disconnected, Refused, type Fields, type Message, type Ok } from './protocol';
 import { withPeople } from './reducer';
 import type { Holder } from './markers';
 
@@ -9,6 +9,12 @@ const WAIT_MS = 30;
 const AT_ONCE = 100;
 
 type Ask = (fields: Fields<'users'>) => Promise<Ok<'users'>>;
+
+/** Whose names a message shows. */
+export function shownIn({ by, mentions, origin }: Message): string[] {
+  const names = (mentions ?? []).filter((name) => name[0] !== '@');
+  return origin ? [by, origin.by, ...names] : [by, ...names];
+}
 
 export class People {
   #wanted = new Set<string>();

@@ -3,8 +3,12 @@
 import type { MyRoom } from './protocol';
 import { findMessage, type Message, type RoomState } from './state';
 
-function mentionsMe(message: Message | null, me: string): boolean {
-  return message !== null && !message.deleted && message.by !== me && message.mentions.includes(me);
+const ALL: ReadonlySet<string> = new Set(['@room', '@here']);
+
+/** By name, or with everybody; whoever hears of an `@here` as it is said is one of those meant. */
+export function mentionsMe(message: Message | null, me: string): boolean {
+  if (message === null || message.deleted || message.by === me) return false;
+  return message.mentions.some((name) => name === me || ALL.has(name));
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { best, type Token } from '../../app/completion';
 import { searchEmoji, type Emoji } from '../../app/emoji';
-import { isGuest } from '../../app/may';
+import { isGuest, may } from '../../app/may';
 import { byTitle, isGuestName, titleOf } from '../../app/naming';
 import { commandWords, offered } from '../../app/slash';
 import { displayName, type RoomState, type State } from '../../data/state';
@@ -60,13 +60,26 @@ function people(query: string, state: State, room: RoomState): Option[] {
       (spoke.get(b) ?? 0) - (spoke.get(a) ?? 0) ||
       collator.compare(displayName(state, a), displayName(state, b)),
   );
-  return best(mentionable, query, (name) => [name, displayName(state, name)], LIMIT).map((name) => ({
+  const options = mentionable.map((name) => ({
     key: name,
     insert: `@${name}`,
     label: displayName(state, name),
     hint: `@${name}`,
     note: members && !members.has(name) ? commandWords().notInRoom : '',
   }));
+  const crowd = may.mentionAll(state, room) ? crowds(room) : [];
+  const found = best([...options, ...crowd], query, ({ insert, label }) => [insert.slice(1), label], LIMIT);
+  if (query !== '') return found;
+  // Not crowded out by those who come to mind.
+  return [...options.slice(0, LIMIT - crowd.length), ...crowd];
+}
+
+/** All who are in the room; between two people there is no need for it. */
+function crowds(room: RoomState): Option[] {
+  if (room.kind === 'direct' && room.people.length < 2) return [];
+  const { allInRoom, allHere } = commandWords();
+  const option = (insert: string, hint: string) => ({ key: insert, insert, label: insert, hint, note: '' });
+  return [option('@room', allInRoom(room.members)), option('@here', allHere)];
 }
 
 function rooms(query: string, state: State): Option[] {

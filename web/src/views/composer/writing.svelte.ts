@@ -113,10 +113,26 @@ export class Writing {
     const text = clean(this.text);
     if (this.isBusy) return;
     if (codePoints(text) > limit()) this.problem = words().composer.tooLong(limit());
+    else if (/@(?:room|here)/i.test(text) && !(await this.#isMeant(text))) return;
     else if (this.editing !== null) await this.#save(this.editing, text);
     else if (text.trim() === '') return;
     else if (text.startsWith('/')) await this.#command(text);
     else await this.#post(text);
+  }
+
+  /** Whoever calls many is asked first. */
+  async #isMeant(text: string): Promise<boolean> {
+    const before = this.editing === null ? '' : this.#before(this.editing);
+    this.isBusy = true;
+    try {
+      const { isMeant } = await import('./crowd');
+      return await isMeant(text, before, this.#state);
+    } catch {
+      // Without a network it cannot be asked, and nothing is lost by going on.
+      return true;
+    } finally {
+      this.isBusy = false;
+    }
   }
 
   /** `typed` is what to put back should it fail. */

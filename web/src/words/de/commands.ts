@@ -1,10 +1,18 @@
 import type { CommandWords } from '../en/commands';
+import { pluralIn } from '../plural';
 
+const plural = pluralIn('de');
 const listed = (names: readonly string[]) => new Intl.ListFormat('de').format(names);
 
 export const commands: CommandWords = {
   suggestions: 'Vorschläge',
   notInRoom: 'nicht in diesem Raum',
+  allInRoom: (count) =>
+    plural(count, {
+      one: 'Sagt es # Mitglied dieses Raums',
+      other: 'Sagt es allen # Mitgliedern dieses Raums',
+    }),
+  allHere: 'Sagt es denen, die gerade da sind',
   noCommand: (name) =>
     `Den Befehl /${name} gibt es nicht. Um das als Nachricht zu senden, beginne mit zwei Schrägstrichen.`,
   notHere: (name) => `/${name} kannst du hier nicht benutzen.`,

@@ -13,6 +13,8 @@ export const rooms: Words['rooms'] = {
   create: 'Raum anlegen',
   newDirect: 'Neue Nachricht',
   browse: 'Räume ansehen',
+  mentioned: 'Erwähnungen',
+  saved: 'Gemerkt',
   threads: 'Threads',
   thread: 'Thread',
   unreadThreads: (count) =>

@@ -1,5 +1,8 @@
 /** What completion and slash commands say. They are loaded when they are first used. */
 
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('en');
 const listed = (names: readonly string[]) => new Intl.ListFormat('en').format(names);
 
 export type CommandName =
@@ -33,6 +36,9 @@ const help: Record<CommandName, Help> = {
 export const commands = {
   suggestions: 'Suggestions',
   notInRoom: 'not in this room',
+  allInRoom: (count: number) =>
+    plural(count, { one: 'Tells # member of this room', other: 'Tells all # members of this room' }),
+  allHere: 'Tells those who are here just now',
   noCommand: (name: string) =>
     `There is no command /${name}. To send this as a message, begin it with two slashes.`,
   notHere: (name: string) => `You cannot use /${name} here.`,

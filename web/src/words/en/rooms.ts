@@ -14,6 +14,8 @@ export const rooms = {
   create: 'Create a room',
   newDirect: 'New message',
   browse: 'Browse rooms',
+  mentioned: 'Mentions',
+  saved: 'Saved',
   threads: 'Threads',
   thread: 'Thread',
   unreadThreads: (count: number): string =>

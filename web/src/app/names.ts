@@ -1,0 +1,27 @@
+/** Names may have changed while this device did not listen: those on screen are asked for again. */
+
+import type { Chat } from '../data/chat';
+import { Disconnected, Refused } from '../data/protocol';
+import { withPeople } from '../data/reducer';
+import { shown } from '../data/state';
+import { isGuestName } from './naming';
+
+/** As many as the server answers at once; the latest messages count. */
+const AT_ONCE = 100;
+
+export async function refreshNames(chat: Chat, room: string, asked: Set<string>): Promise<void> {
+  const known = chat.state.rooms.get(room);
+  const messages = known ? shown(known).messages : [];
+  const all = messages.flatMap(({ by, mentions }) => [by, ...mentions]);
+  const fresh = new Set(all.filter((name) => name[0] !== '@' && !isGuestName(name) && !asked.has(name)));
+  const names = [...fresh].slice(-AT_ONCE);
+  if (names.length === 0) return;
+  for (const name of names) asked.add(name);
+  try {
+    const { users } = await chat.request('users', { names });
+    chat.update((state) => withPeople(state, users));
+  } catch (error) {
+    if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
+    // They are called as they were; the next connection asks again.
+  }
+}

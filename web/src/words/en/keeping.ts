@@ -1,0 +1,64 @@
+/** Mentions, what is saved for later, forwarding, and calling everybody: loaded with these. */
+
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('en');
+
+export const keeping = {
+  all: 'All',
+  unread: 'Unread',
+  show: 'Show',
+  isUnread: 'unread',
+  inRoom: (title: string) => `in #${title}`,
+  inThread: (title: string) => `in a thread in #${title}`,
+  withPeople: (people: string) => `with ${people}`,
+  inThreadWith: (people: string) => `in a thread with ${people}`,
+  showMore: 'Show more',
+  needsServer: 'You’re offline. This comes from the server.',
+  guests: 'Guests have no account to keep anything in. Sign up first.',
+  noMentions: 'Nobody has mentioned you yet.',
+  noUnread: 'You have seen every mention.',
+
+  save: 'Save for later',
+  unsave: 'Remove from saved',
+  isSaved: 'Saved for later',
+  isRemoved: 'No longer saved',
+  note: 'Note',
+  noteHint: 'Only you see it. It can be empty.',
+  editNote: 'Edit note',
+  addNote: 'Add a note',
+  remove: 'Remove',
+  removeOf: (text: string) => `Remove from saved: ${text}`,
+  noSaved: 'Nothing is saved. Choose “Save for later” in the menu of a message to find it here.',
+  unreadable: 'This message was deleted, or you can no longer read it.',
+
+  quote: 'Quote',
+  forward: 'Forward…',
+  forwardTitle: 'Forward message',
+  forwardTo: 'To',
+  forwardHint: 'Room or person',
+  change: 'Change',
+  comment: 'Comment',
+  commentHint: 'What do you want to add?',
+  doForward: 'Forward',
+  forwarded: (title: string) => `Forwarded to #${title}`,
+  forwardedWith: (people: string) => `Forwarded to ${people}`,
+  goThere: 'Go there',
+  stay: 'Stay here',
+  places: 'Rooms and people',
+  nowhere: 'Nothing is called that, or you cannot write there.',
+  from: (name: string) => `Forwarded from ${name}`,
+  original: 'original',
+  originalIn: (title: string) => `original in #${title}`,
+
+  crowdTitle: 'Tell everybody?',
+  tellsRoom: (count: number) =>
+    plural(count, { one: 'This tells # person. Send?', other: 'This tells # people. Send?' }),
+  tellsHere: (count: number) =>
+    plural(count, {
+      one: 'This tells # person, if they are here just now. Send?',
+      other: 'This tells those of # people who are here just now. Send?',
+    }),
+};
+
+export type KeepingWords = typeof keeping;
