@@ -25,6 +25,7 @@ from hubbub.model.errors import (
     RateLimited,
     Unavailable,
 )
+from hubbub.model.marks import React
 from hubbub.model.messages import (
     PAGE_LATEST,
     Changed,
@@ -105,6 +106,11 @@ class Client:
     async def delete(self, room: str, seq: int) -> Changed:
         """Delete my own message, or as a moderator anyone's. Raises NotFound, Forbidden."""
         reply: Changed = await self.do(Delete(room=room, seq=seq))
+        return reply
+
+    async def react(self, room: str, seq: int, emoji: str, *, on: bool = True) -> Changed:
+        """Add a reaction to a message, or take it back. Raises Invalid for what is no emoji."""
+        reply: Changed = await self.do(React(room=room, seq=seq, emoji=emoji, on=on))
         return reply
 
     async def history(

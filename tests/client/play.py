@@ -1,15 +1,20 @@
 """A play of three people in one room, each behind a network of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from hypothesis import strategies as st
 
 from hubbub import client
 from hubbub.client import Client
+from hubbub.model.base import Command
 from hubbub.model.errors import NotFound
-from hubbub.model.rooms import CreateRoom
+from hubbub.model.marks import Pin, React
+from hubbub.model.messages import Post
+from hubbub.model.rooms import CreateRoom, Join
 from tests.support.people import QUICK
 from tests.support.proxy import Proxy
 from tests.support.server import Server
@@ -20,7 +25,11 @@ ROOM_NAMES = (f"room-{nth}" for nth in range(10_000))
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["post", "post", "posts", "edit", "edit", "delete", "cut", "post and cut", "freeze"]
+            [
+                *["post", "post", "posts", "edit", "edit", "delete"],
+                *["react", "react", "take back", "pin", "answer", "answer", "follow"],
+                *["cut", "post and cut", "freeze"],
+            ]
         ),
         st.integers(0, len(NAMES) - 1),
         st.integers(0, 1_000),
@@ -28,6 +37,17 @@ STEPS = st.lists(
     min_size=5,
     max_size=40,
 )
+
+
+MARKS: dict[str, Callable[[str, int], Command]] = {
+    "react": lambda room, seq: React(room=room, seq=seq, emoji="👍🎉😂"[seq % 3]),
+    "take back": lambda room, seq: React(room=room, seq=seq, emoji="👍🎉😂"[seq % 3], on=False),
+    "pin": lambda room, seq: Pin(room=room, seq=seq),
+    "answer": lambda room, seq: Post(
+        room=f"{room}.{seq}", text="so it is", nonce=secrets.token_hex(8)
+    ),
+    "follow": lambda room, seq: Join(room=f"{room}.{seq}"),
+}
 
 
 class Play:
@@ -50,6 +70,9 @@ class Play:
                 self.under_way.append(asyncio.create_task(self.post(who, text)))
         elif what in ("edit", "delete") and mine:
             self.under_way.append(asyncio.create_task(self.change(one, what, mine, pick)))
+        elif what in MARKS and self.texts:
+            seq = 1 + pick % len(self.texts)
+            self.under_way.append(asyncio.create_task(self.mark(one, what, seq)))
         elif what == "freeze":
             self.under_way.append(asyncio.create_task(self.freeze(proxy)))
         if what in ("cut", "post and cut"):
@@ -68,6 +91,11 @@ class Play:
                 await one.delete(self.room, seq)
         except NotFound:
             pass  # it has been deleted meanwhile
+
+    async def mark(self, one: Client, what: str, seq: int) -> None:
+        """Whatever there is to a message but its text; it may not be posted yet, or be gone."""
+        with contextlib.suppress(NotFound):
+            await one.do(MARKS[what](self.room, seq))
 
     async def freeze(self, proxy: Proxy) -> None:
         """Until others have posted, or nobody does any more."""

@@ -319,6 +319,8 @@ def test_any_interleaving_ends_with_every_client_equal_to_the_database(
                     got = [await anext(reader) for _ in truth]
                 assert [message.seq for message in got] == [message["seq"] for message in truth]
                 await equals(one, game.room, truth)
+                for thread in [room for room in one.rooms if room.startswith(f"{game.room}.")]:
+                    await equals(one, thread, await history(server, tokens["ana"], thread))
 
     asyncio.run(play())
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from hubbub import client
 from hubbub.client import Client, RoomReplica
@@ -45,14 +46,13 @@ async def figure(server: Server, name: str) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
-def shape(messages: list[Message] | list[dict[str, Any]]) -> list[tuple[object, ...]]:
+SHAPE = ("seq", "rev", "by", "text", "deleted", "marks_rev", "reactions", "pinned", "replies")
+
+
+def shape(messages: list[Message] | list[dict[str, Any]]) -> list[dict[str, object]]:
     """What must be equal of messages, wherever they come from."""
-    if messages and isinstance(messages[0], Message):
-        return [(one.seq, one.rev, one.by, one.text, one.deleted) for one in messages]
-    return [
-        (one["seq"], one["rev"], one["by"], one.get("text", ""), one.get("deleted", False))  # type: ignore[index, union-attr]
-        for one in messages
-    ]
+    plain = [msgspec.json.decode(msgspec.json.encode(one)) for one in messages]
+    return [{name: one.get(name) for name in SHAPE} for one in plain]
 
 
 async def equals(one: Client, room: str, truth: list[dict[str, Any]]) -> None:
@@ -62,4 +62,5 @@ async def equals(one: Client, room: str, truth: list[dict[str, Any]]) -> None:
     replica: RoomReplica = one.rooms[room]
     kept = [message for message in truth if message["seq"] >= replica.start]
     assert shape(replica.messages) == shape(kept)
-    assert replica.have == max((message["rev"] for message in truth), default=0)
+    revs = (max(message["rev"], message.get("marks_rev", 0)) for message in truth)
+    assert replica.have == max(revs, default=0)
