@@ -8,6 +8,9 @@ import type { RoomRole } from '../data/protocol';
 import type { Message, RoomState, State } from '../data/state';
 import { homeOf } from '../data/thread';
 
+/** As in `hubbub/model/rooms.py`. */
+const SMALL_ROOM = 200;
+
 const isAdmin = (state: State): boolean =>
   state.me?.role === 'owner' || state.me?.role === 'admin';
 
@@ -41,6 +44,9 @@ export const may = {
     (message.by === state.me?.name || moderates(state, room)),
   join: (state: State, room: RoomState): boolean =>
     room.role === null && room.kind === 'public' && !isGuest(state),
+  /** Call all who are in the room, with `@room` or `@here`; in a crowd only those who lead it. */
+  mentionAll: (state: State, room: RoomState): boolean =>
+    homeOf(state, room).role !== null && (room.members <= SMALL_ROOM || moderates(state, room)),
   invite: (room: RoomState): boolean => room.role !== null && room.kind !== 'direct',
   /** Remove somebody with this role from the room: those above, and admins of the server. */
   kick: (state: State, room: RoomState, other: RoomRole): boolean =>

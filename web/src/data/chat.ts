@@ -10,7 +10,7 @@ import { eraseDrafts, lastSession, rememberSession } from './local';
 import { ReadMarkers } from './markers';
 import { eraseOutbox, Outbox, type Draft, type Pending } from './outbox';
 import { History } from './history';
-import { People } from './people';
+import { People, shownIn } from './people';
 import {
   Disconnected,
   Refused,
@@ -311,7 +311,7 @@ export class Chat {
 
   #arrived(messages: readonly WireMessage[]): void {
     for (const wire of messages) {
-      this.#people.seen(wire.by);
+      for (const name of shownIn(wire)) this.#people.seen(name);
       if (wire.by === this.user && wire.nonce) this.#outbox?.confirm(wire.nonce);
       // What is owed and not asked for yet would leave a hole in what is kept.
       const room = this.state.rooms.get(wire.room);

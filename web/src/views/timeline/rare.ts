@@ -4,6 +4,7 @@ export { default as Actions } from './Actions.svelte';
 export { default as Beginning } from './Beginning.svelte';
 export { default as Below } from './Below.svelte';
 export { default as ConfirmDelete } from './ConfirmDelete.svelte';
+export { default as Forwarded } from '../keeping/Forwarded.svelte';
 export { hearReactions } from '../marks/hearing';
 export { default as Marks } from '../marks/Marks.svelte';
 export { Links } from './links.svelte';
