@@ -79,6 +79,38 @@ test('a room, and a message’s menu', async ({ someone }) => {
   await expectClean(page, 'editing');
 });
 
+test('reactions and pins', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await say(ana, 'Cake at four');
+  const message = `/api/rooms/${room}/messages/1`;
+  for (const who of [ana, bo]) await command(who, 'PUT', `${message}/reactions/${encodeURIComponent('👍')}`);
+  await command(bo, 'PUT', `${message}/reactions/${encodeURIComponent('🎉')}`);
+  await command(bo, 'PUT', `${message}/pin`);
+  const { page } = ana;
+  await page.goto(`/rooms/${room}/details`);
+  const row = page.getByRole('log').getByRole('listitem').filter({ hasText: 'Cake' });
+  await expect(row).toContainText('Pinned by');
+  await expect(page.getByRole('region', { name: 'Pinned 1' })).toContainText('Cake');
+  await row.focus();
+  await page.keyboard.press('Tab');
+  await expect(row.getByText(`👍 ${bo.name}, you`)).toBeVisible();
+  await expectClean(page, 'reactions and pins');
+
+  await page.goto(`/rooms/${room}`);
+  await row.focus();
+  await page.keyboard.press('e');
+  await expect(page.getByRole('menuitemcheckbox').first()).toBeFocused();
+  await expectClean(page, 'what to react with');
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('searchbox', { name: 'Find an emoji' })).toBeFocused();
+  await page.keyboard.type('heart');
+  await expect(page.getByRole('dialog').getByRole('button', { name: /heart/i }).first()).toBeVisible();
+  await expectClean(page, 'all emoji to react with');
+});
+
 test('what helps to write', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');

@@ -5,6 +5,7 @@ import { session } from '../../app/session.svelte';
 import { speech } from '../../app/speech.svelte';
 import type { ServerEvent } from '../../data/protocol';
 import { displayName, findMessage } from '../../data/state';
+import { meet } from './names';
 import { markWords } from './words';
 
 /** As long as the room is on screen; until the returned function is called. */
@@ -15,7 +16,7 @@ export function hearReactions(room: string): () => void {
     many: (count) => markWords().reactedMany(count),
   });
   const unlisten = session.here.listen((event, isLive) => {
-    if (isLive && event) hear(event, room, announcer);
+    if (isLive && event) void hear(event, room, announcer);
   });
   return () => {
     unlisten();
@@ -23,12 +24,14 @@ export function hearReactions(room: string): () => void {
   };
 }
 
-function hear(event: ServerEvent, room: string, announcer: Announcer): void {
+async function hear(event: ServerEvent, room: string, announcer: Announcer): Promise<void> {
   if (event.on !== 'marks' || event.room !== room || document.hidden) return;
   const { here } = session;
   const { by, did, emoji } = event.last ?? {};
   if (did !== 'react' || !by || !emoji || by === here.user) return;
   const known = here.state.rooms.get(room);
   if (!known || findMessage(known, event.seq)?.by !== here.user) return;
+  await meet([by]);
+  if (!here.state.open.has(room)) return;
   announcer.hear({ kind: 'text', name: displayName(here.state, by), text: emoji });
 }

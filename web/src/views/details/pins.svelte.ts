@@ -1,0 +1,60 @@
+/** The pinned messages of a room, and of its threads, as long as somebody looks at them. */
+
+import { session } from '../../app/session.svelte';
+import { explain } from '../../app/trouble';
+import { withPeople } from '../../data/reducer';
+import { Disconnected, type ServerEvent } from '../../data/protocol';
+import { messageOf, type Message } from '../../data/state';
+import { threadOf } from '../../data/thread';
+
+export class Pins {
+  /** The latest pin first; null: not known yet. */
+  list = $state.raw<readonly Message[] | null>(null);
+  problem = $state.raw<string | null>(null);
+  #isAsking = false;
+  #isStale = false;
+
+  constructor(readonly room: string) {}
+
+  /** Until the returned function is called. */
+  attach(): () => void {
+    void this.load();
+    return session.here.listen((event) => {
+      if (event === null || this.#isAbout(event)) void this.load();
+    });
+  }
+
+  async load(): Promise<void> {
+    this.#isStale = true;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      // What changes while an answer is on its way may not be in it.
+      while (this.#isStale) await this.#ask();
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  async #ask(): Promise<void> {
+    this.#isStale = false;
+    try {
+      const { messages, people } = await session.here.request('pins', { room: this.room });
+      session.here.update((state) => withPeople(state, people));
+      this.list = messages.map(messageOf);
+      this.problem = null;
+    } catch (error) {
+      // Once the connection is back it is asked again.
+      if (!(error instanceof Disconnected)) this.problem = explain(error);
+    }
+  }
+
+  /** Whether it changes what is in the list: a pin, or a message that is in it. */
+  #isAbout(event: ServerEvent): boolean {
+    if (event.on !== 'marks' && event.on !== 'message') return false;
+    if ((threadOf(event.room)?.parent ?? event.room) !== this.room) return false;
+    const isListed = this.list?.some(({ room, seq }) => room === event.room && seq === event.seq);
+    if (event.on === 'message') return isListed ?? false;
+    return (event.pinned ?? false) !== (isListed ?? false);
+  }
+}
