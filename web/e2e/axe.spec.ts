@@ -111,6 +111,27 @@ test('reactions and pins', async ({ someone }) => {
   await expectClean(page, 'all emoji to react with');
 });
 
+test('threads', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await command(ana, 'POST', `/api/rooms/${room}/messages`, { text: 'Who reads this?' });
+  await command(bo, 'POST', `/api/rooms/${room}.1/messages`, { text: 'I do' });
+  const { page } = ana;
+  await expect(page.getByRole('link', { name: /^1 reply, unread/ })).toBeVisible();
+  await expectClean(page, 'a message with answers');
+  await page.goto('/threads');
+  await expect(page.getByRole('main').getByRole('listitem')).toContainText('I do');
+  await expectClean(page, 'the threads');
+  await page.goto(`/rooms/${room}/1/thread`);
+  await expect(page.getByRole('log', { name: 'Replies' })).toContainText('I do');
+  await expectClean(page, 'a thread');
+  await page.goto('/threads');
+  await page.getByRole('button', { name: 'Unread', exact: true }).click();
+  await expect(page.getByText('You have read everything in your threads.')).toBeVisible();
+  await expectClean(page, 'no threads');
+});
+
 test('what helps to write', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');

@@ -106,6 +106,7 @@ const ROUTES: Route[] = [
   { at: 'room', room: 'lobby', seq: null, details: false, thread: { root: 41, seq: null } },
   { at: 'room', room: 'lobby', seq: null, details: false, thread: { root: 41, seq: 3 } },
   { at: 'browse' },
+  { at: 'threads' },
   { at: 'settings', section: null },
   { at: 'settings', section: 'profile' },
 ];

@@ -20,8 +20,8 @@ export type Route =
   | { at: 'sign-up'; invite: string | null }
   /** A room; at a message of it, with its details open, or with the thread of a message. */
   | { at: 'room'; room: string; seq: number | null; details: boolean; thread?: ThreadPlace }
-  /** All the rooms that one may know of; where one was mentioned; what one keeps for later. */
-  | { at: 'browse' | 'mentions' | 'saved' }
+  /** All the rooms that one may know of; threads; where one was mentioned; what one keeps. */
+  | { at: 'browse' | 'threads' | 'mentions' | 'saved' }
   /** Null: the list of sections; where there is room for more, with the first. */
   | { at: 'settings'; section: Section | null };
 
@@ -65,7 +65,9 @@ export function routeOf(path: string): Route {
   if (first === 'sign-in') return { at: 'sign-in' };
   if (first === 'sign-up') return { at: 'sign-up', invite: null };
   if (first === 'join' && second) return { at: 'sign-up', invite: second };
-  if (first === 'browse' || first === 'mentions' || first === 'saved') return { at: first };
+  if (first === 'browse' || first === 'threads' || first === 'mentions' || first === 'saved') {
+    return { at: first };
+  }
   if (first === 'settings') {
     return { at: 'settings', section: SECTIONS.find((section) => section === second) ?? null };
   }
@@ -88,6 +90,7 @@ export function pathOf(route: Route): string {
     case 'sign-up':
       return route.invite ? `/join/${encodeURIComponent(route.invite)}` : '/sign-up';
     case 'browse':
+    case 'threads':
     case 'mentions':
     case 'saved':
       return `/${route.at}`;

@@ -34,7 +34,7 @@ const FILES: ReadonlySet<string> = new Set(SHELL.files);
 /** Named by their content: the same name is the same file, of whichever build. */
 const HASHED = '/assets/';
 /** The addresses of `app/router.svelte.ts`; every other is the server's to answer. */
-const VIEWS = /^\/(?:(?:rooms|join|browse|mentions|saved|settings|sign-in|sign-up)(?:\/.*)?)?$/;
+const VIEWS = /^\/(?:(?:rooms|join|browse|threads|mentions|saved|settings|sign-in|sign-up)(?:\/.*)?)?$/;
 
 async function keepFiles(): Promise<void> {
   const cache = await caches.open(CACHE);

@@ -6,6 +6,7 @@ import { isGuest, may } from '../../app/may';
 import { byTitle, isGuestName, titleOf } from '../../app/naming';
 import { commandWords, offered } from '../../app/slash';
 import { displayName, type RoomState, type State } from '../../data/state';
+import { homeOf } from '../../data/thread';
 
 export interface Option {
   readonly key: string;
@@ -44,9 +45,10 @@ export function membersOf(room: RoomState): ReadonlySet<string> | null {
 }
 
 function people(query: string, state: State, room: RoomState): Option[] {
-  const members = membersOf(room);
+  const home = homeOf(state, room);
+  const members = membersOf(home);
   const spoke = new Map(room.live.messages.map((message) => [message.by, message.seq]));
-  const near = new Set([...spoke.keys(), ...room.people, ...(room.memberList?.roles.keys() ?? [])]);
+  const near = new Set([...spoke.keys(), ...home.people, ...(home.memberList?.roles.keys() ?? [])]);
   // Without a word to go by only those who are here come to mind.
   const names = query === '' ? near : new Set([...near, ...state.people.keys()]);
   const mentionable = [...names].filter(

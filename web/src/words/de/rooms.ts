@@ -13,12 +13,12 @@ export const rooms: Words['rooms'] = {
   create: 'Raum anlegen',
   newDirect: 'Neue Nachricht',
   browse: 'Räume ansehen',
-  mentioned: 'Erwähnungen',
-  saved: 'Gemerkt',
   threads: 'Threads',
   thread: 'Thread',
   unreadThreads: (count) =>
     plural(count, { one: '# ungelesener Thread', other: '# ungelesene Threads' }),
+  mentioned: 'Erwähnungen',
+  saved: 'Gemerkt',
 
   unread: (count) =>
     plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),

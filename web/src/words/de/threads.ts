@@ -9,12 +9,10 @@ const replies = (count: number) => plural(count, { one: '# Antwort', other: '# A
 export const threads: ThreadWords = {
   replyInThread: 'Im Thread antworten',
   replies,
-  last: (when) => `zuletzt ${when}`,
+  last: (when) => (when ? `zuletzt ${when}` : 'gerade eben'),
   justNow: 'gerade eben',
   open: ({ count, isUnread, when, names }) => {
-    const said = [replies(count)];
-    if (isUnread) said.push('ungelesen');
-    if (when) said.push(`zuletzt ${when}`);
+    const said = [replies(count), ...(isUnread ? ['ungelesen'] : []), `zuletzt ${when}`];
     if (names.length > 0) said.push(`von ${list.format(names)}`);
     return `${said.join(', ')}. Thread öffnen`;
   },

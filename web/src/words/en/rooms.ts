@@ -14,12 +14,12 @@ export const rooms = {
   create: 'Create a room',
   newDirect: 'New message',
   browse: 'Browse rooms',
-  mentioned: 'Mentions',
-  saved: 'Saved',
   threads: 'Threads',
   thread: 'Thread',
   unreadThreads: (count: number): string =>
     plural(count, { one: '# unread thread', other: '# unread threads' }),
+  mentioned: 'Mentions',
+  saved: 'Saved',
 
   unread: (count: number): string =>
     plural(count, { one: '# unread message', other: '# unread messages' }),

@@ -10,14 +10,12 @@ const replies = (count: number) => plural(count, { one: '# reply', other: '# rep
 export const threads = {
   replyInThread: 'Reply in thread',
   replies,
-  last: (when: string) => `last ${when}`,
+  last: (when: string | null) => (when ? `last ${when}` : 'just now'),
   justNow: 'just now',
   /** Of these: how many, new ones, when the last came, and from whom. */
-  open: (parts: { count: number; isUnread: boolean; when: string | null; names: string[] }) => {
+  open: (parts: { count: number; isUnread: boolean; when: string; names: string[] }) => {
     const { count, isUnread, when, names } = parts;
-    const said = [replies(count)];
-    if (isUnread) said.push('unread');
-    if (when) said.push(`last one ${when}`);
+    const said = [replies(count), ...(isUnread ? ['unread'] : []), `last one ${when}`];
     if (names.length > 0) said.push(`by ${list.format(names)}`);
     return `${said.join(', ')}. Open thread`;
   },

@@ -1,0 +1,240 @@
+/** Answers to a message beside the timeline, and what is new in the threads that one follows. */
+
+import type { Locator, Page } from '@playwright/test';
+import { expect, test, type Someone } from './fixtures';
+import { command, composer, kept, roomFor, timeline } from './people';
+
+const PHONE = { width: 390, height: 844 };
+
+const panel = (page: Page): Locator => page.getByRole('complementary', { name: 'Thread' });
+const replies = (page: Page): Locator => page.getByRole('log', { name: 'Replies' });
+const writer = (page: Page): Locator => page.getByRole('textbox', { name: 'Reply in the thread' });
+const row = (page: Page, text: string): Locator =>
+  timeline(page).getByRole('listitem').filter({ hasText: text });
+const footer = (page: Page): Locator => timeline(page).getByRole('link', { name: /Open thread$/ });
+const threads = (page: Page): Locator =>
+  page.getByRole('navigation', { name: 'Rooms and people' }).getByRole('link', { name: /^Threads/ });
+
+const post = (who: Someone, room: string, text: string) =>
+  command(who, 'POST', `/api/rooms/${room}/messages`, { text });
+
+/** Said, and not only on its way. */
+async function ask(who: Someone, room: string, text: string): Promise<void> {
+  await post(who, room, text);
+  await expect(timeline(who.page).getByText(text, { exact: true })).toBeVisible();
+}
+
+async function answer({ page }: Someone, text: string): Promise<void> {
+  await writer(page).fill(text);
+  await writer(page).press('Enter');
+  await expect(replies(page).getByText(text, { exact: true })).toBeVisible();
+}
+
+async function openFrom(page: Page, text: string): Promise<void> {
+  await row(page, text).hover();
+  await row(page, text).getByRole('button', { name: 'Reply in thread' }).click();
+  await expect(writer(page)).toBeFocused();
+}
+
+test('an answer is seen live, beside the room and under its message', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await ask(ana, room, 'Where is the tea?');
+  await openFrom(ana.page, 'Where is the tea?');
+  await openFrom(bo.page, 'Where is the tea?');
+  await expect(panel(bo.page)).toContainText('Nobody has replied yet.');
+
+  await answer(bo, 'In the kitchen');
+  await expect(replies(ana.page).getByText('In the kitchen')).toBeVisible();
+  await answer(ana, 'Thank you');
+  await expect(replies(bo.page).getByText('Thank you')).toBeVisible();
+
+  for (const { page } of [ana, bo]) {
+    await expect(footer(page)).toHaveAccessibleName(
+      new RegExp(`^2 replies, last one just now, by ${ana.name} and ${bo.name}\\. Open thread$`),
+    );
+    await expect(timeline(page).getByText('In the kitchen')).toHaveCount(0);
+  }
+  expect((await kept(ana, `${room}.1`)).map(({ text }) => text)).toEqual([
+    'In the kitchen',
+    'Thank you',
+  ]);
+});
+
+test('what is new in a thread is listed until it has been read', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await ask(ana, room, 'First question');
+  await ask(ana, room, 'Second question');
+  await post(bo, `${room}.1`, 'First answer');
+  await post(bo, `${room}.2`, 'Second answer');
+  const { page } = ana;
+  await expect(threads(page)).toHaveAccessibleName(/2 unread threads/);
+  await expect(footer(page).first()).toHaveAccessibleName(/, unread,/);
+
+  await threads(page).click();
+  await expect(page).toHaveURL(/\/threads$/);
+  const items = page.getByRole('main').getByRole('listitem');
+  await expect(items).toHaveText([/Second answer/, /First answer/]);
+  await post(bo, `${room}.1`, 'One more thing');
+  await expect(items).toHaveText([/One more thing/, /Second answer/]);
+
+  await items.first().getByRole('link').click();
+  await expect(page).toHaveURL(new RegExp(`/rooms/${room}/1/thread$`));
+  await expect(replies(page).getByText('New', { exact: true })).toBeVisible();
+  await expect(threads(page)).toHaveAccessibleName(/1 unread thread$/);
+
+  await page.goBack();
+  await page.getByRole('button', { name: 'Unread', exact: true }).click();
+  await expect(items).toHaveText([/Second answer/]);
+  await page.getByRole('button', { name: 'Mark all as read' }).click();
+  await expect(page.getByText('You have read everything in your threads.')).toBeVisible();
+  await expect(threads(page)).toHaveAccessibleName(/^Threads$/);
+});
+
+test('an answer can be said to the room too; whoever unfollows hears no more of it', async ({
+  someone,
+}) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await ask(ana, room, 'Lunch?');
+  await openFrom(bo.page, 'Lunch?');
+  await bo.page.getByRole('checkbox', { name: /^Also send to #/ }).check();
+  await answer(bo, 'At noon');
+  await expect(timeline(ana.page).getByText('At noon')).toBeVisible();
+  await expect(bo.page.getByRole('checkbox', { name: /^Also send to #/ })).not.toBeChecked();
+
+  await bo.page.getByRole('button', { name: 'Unfollow' }).click();
+  await expect(bo.page.getByRole('button', { name: 'Follow', exact: true })).toBeVisible();
+  // On screen it is told of all the same, and nothing of it is unread.
+  await post(ana, `${room}.1`, 'Make it one');
+  await expect(replies(bo.page).getByText('Make it one')).toBeVisible();
+  await bo.page.keyboard.press('Escape');
+  await post(ana, `${room}.1`, 'Or two');
+  await expect(footer(bo.page)).toHaveAccessibleName(/^3 replies, last/);
+  await expect(threads(bo.page)).toHaveAccessibleName(/^Threads$/);
+
+  await footer(bo.page).click();
+  await expect(replies(bo.page).getByText('Or two')).toBeVisible();
+  await bo.page.getByRole('button', { name: 'Follow', exact: true }).click();
+  await expect(bo.page.getByRole('button', { name: 'Unfollow' })).toBeVisible();
+  await bo.page.keyboard.press('Escape');
+  await expect(panel(bo.page)).toHaveCount(0);
+  await post(ana, `${room}.1`, 'Three it is');
+  await expect(threads(bo.page)).toHaveAccessibleName(/1 unread thread$/);
+});
+
+test('with the keyboard alone: T opens the thread, Escape goes back to the message', async ({
+  someone,
+}) => {
+  const ana = await someone('ana');
+  const room = await roomFor(ana);
+  await ask(ana, room, 'Notes of today');
+  const { page } = ana;
+  const { keyboard } = page;
+  await composer(page).focus();
+  await keyboard.press('Shift+Tab');
+  while (!(await row(page, 'Notes of today').evaluate((one) => one === document.activeElement))) {
+    await keyboard.press('Shift+Tab');
+  }
+  await keyboard.press('t');
+  await expect(writer(page)).toBeFocused();
+  await keyboard.type('By the way');
+  await keyboard.press('Enter');
+  await expect(replies(page).getByText('By the way')).toBeVisible();
+  await keyboard.press('Escape');
+  await expect(panel(page)).toHaveCount(0);
+  await expect(row(page, 'Notes of today')).toBeFocused();
+  await keyboard.press('Tab');
+  await expect(footer(page)).toBeFocused();
+  await keyboard.press('Enter');
+  await expect(writer(page)).toBeFocused();
+});
+
+test('on a phone it is a page of its own, and Back leads to the room', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await ask(ana, room, 'A question');
+  await post(bo, `${room}.1`, 'An answer');
+  const { page } = ana;
+  await page.setViewportSize(PHONE);
+  await footer(page).click();
+  await expect(replies(page).getByText('An answer')).toBeVisible();
+  await expect(timeline(page)).toBeHidden();
+  await answer(ana, 'I see');
+  await page.goBack();
+  await expect(timeline(page)).toBeVisible();
+  await expect(panel(page)).toHaveCount(0);
+  await footer(page).click();
+  await page.getByRole('button', { name: 'Back to the room' }).click();
+  await expect(page).toHaveURL(new RegExp(`/rooms/${room}$`));
+  await expect(timeline(page)).toBeVisible();
+});
+
+test('a link to an answer leads to it, also after a reload and in an old thread', async ({
+  someone,
+}) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await ask(ana, room, 'Read this');
+  for (let nth = 1; nth <= 80; nth += 1) await post(bo, `${room}.1`, `Answer ${nth}`);
+  const { page } = ana;
+  await page.goto(`/rooms/${room}/1/thread/5`);
+  await expect(replies(page).getByText('Answer 5', { exact: true })).toBeInViewport();
+  await page.reload();
+  await expect(replies(page).getByText('Answer 5', { exact: true })).toBeInViewport();
+
+  const fifth = replies(page)
+    .getByRole('listitem')
+    .filter({ has: page.getByText('Answer 5', { exact: true }) });
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await fifth.hover();
+  await fifth.getByRole('button', { name: 'More actions' }).click();
+  await page.getByRole('menuitem', { name: 'Copy link' }).click();
+  await expect
+    .poll(() => page.evaluate(() => navigator.clipboard.readText()))
+    .toMatch(new RegExp(`/rooms/${room}/1/thread/5$`));
+});
+
+test('an answer without a connection, the first of its thread, is sent when it is back', async ({
+  someone,
+  server,
+}) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await ask(ana, room, 'Is anybody there?');
+  await openFrom(bo.page, 'Is anybody there?');
+  await server.kill();
+  await answer(bo, 'Soon again');
+  await expect(replies(bo.page).getByText('Waiting for the connection')).toBeVisible();
+  await server.up();
+  await expect(footer(ana.page)).toHaveAccessibleName(/^1 reply/);
+  await expect(replies(bo.page).getByText('Waiting for the connection')).toHaveCount(0);
+  await expect(replies(bo.page).getByText('Soon again', { exact: true })).toHaveCount(1);
+  expect(await kept(bo, `${room}.1`)).toHaveLength(1);
+
+  await post(ana, `${room}.1`, 'Welcome back');
+  await expect(replies(bo.page).getByText('Welcome back')).toBeVisible();
+});
+
+test('of a deleted message the answers can still be read', async ({ someone }) => {
+  const ana = await someone('ana');
+  const bo = await someone('bo');
+  const room = await roomFor(ana, bo);
+  await ask(ana, room, 'Never mind');
+  await post(bo, `${room}.1`, 'I do mind');
+  await command(ana, 'DELETE', `/api/rooms/${room}/messages/1`);
+  await footer(bo.page).click();
+  await expect(replies(bo.page).getByText('I do mind')).toBeVisible();
+  await expect(replies(bo.page).getByText('This message was deleted.')).toBeVisible();
+  await answer(bo, 'Still here');
+
+  await command(ana, 'DELETE', `/api/rooms/${room}/members/${bo.name}`);
+  await expect(panel(bo.page)).toHaveCount(0);
+});
