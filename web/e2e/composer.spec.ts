@@ -139,7 +139,7 @@ test('a reply is kept with its draft, and given up by Escape; the picker puts em
   await keyboard.press('Enter');
   const row = timeline(page).getByRole('listitem').filter({ hasText: 'Anyone for tea?' });
   await row.hover();
-  await row.getByRole('button', { name: 'Reply' }).click();
+  await row.getByRole('button', { name: 'Reply', exact: true }).click();
   const bar = page.getByText(`Replying to ${ana.name}`);
   await expect(bar).toBeVisible();
   await expect(field).toBeFocused();
@@ -152,7 +152,7 @@ test('a reply is kept with its draft, and given up by Escape; the picker puts em
   await expect(field).toHaveValue('Me, please');
 
   await row.hover();
-  await row.getByRole('button', { name: 'Reply' }).click();
+  await row.getByRole('button', { name: 'Reply', exact: true }).click();
   await field.press('Home');
   await page.getByRole('button', { name: 'Emoji' }).click();
   await page.getByRole('dialog', { name: 'Emoji' }).getByRole('searchbox').fill('tada');

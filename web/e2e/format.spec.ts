@@ -193,7 +193,7 @@ test('a spoiler stays covered until somebody opens it', async ({ someone }) => {
 
   const row = log.getByRole('listitem').filter({ hasText: 'It was' }).first();
   await row.hover();
-  await row.getByRole('button', { name: 'Reply' }).click();
+  await row.getByRole('button', { name: 'Reply', exact: true }).click();
   await expect(page.getByText(`It was ▒▒▒ and`).last()).toBeVisible();
   await expect(page.locator('body')).not.toContainText('butler');
 });
