@@ -56,10 +56,10 @@ def _keeper(tx: Tx, actor: Actor) -> UserRow:
 @handles(Bookmark)
 def bookmark(tx: Tx, actor: Actor, command: Bookmark) -> Outcome[Changed]:
     """A message that one may read; to forget one, that one has it is enough."""
-    me = _keeper(tx, actor)
     if not command.on:
-        return _forget_bookmark(tx, me, command)
+        return _forget_bookmark(tx, _keeper(tx, actor), command)
     where = place(tx, actor, command.room, Action.READ)
+    me = _keeper(tx, actor)
     message_at(tx, where, command.seq)
     key = (me.id, where.room.pk, command.seq)
     before = tx.bookmark(*key)
@@ -116,9 +116,12 @@ def _bookmarked(tx: Tx, actor: Actor, row: BookmarkRow) -> Bookmarked:
 @handles(Draft)
 def draft(tx: Tx, actor: Actor, command: Draft) -> Outcome[Changed]:
     """In a thread that is still to begin, too."""
-    me = _keeper(tx, actor)
     thread = thread_of(command.room)
     where = find(tx, actor, thread[0] if thread else command.room)
+    require_at(actor, where, Action.READ)
+    me = _keeper(tx, actor)
+    if thread and where.parent:
+        raise no_room(command.room)  # a thread has no threads
     if command.text:
         require_at(actor, where, Action.KEEP_DRAFT)
     elif where.role is None:

@@ -102,8 +102,10 @@ def test_a_write_by_cookie_from_anywhere_else_is_not(site: Site, headers: dict[s
 def test_every_write_by_cookie_asks_where_it_comes_from(site: Site, route: object) -> None:
     ana = site.person()
     assert isinstance(route, type(ROUTES[0]))
-    path = route.path.format(room="lobby", seq=1, user="owner", session="s", invite="i")
+    words = {"room": "lobby", "user": "owner", "session": "s", "invite": "i"}
+    path = route.path.format(**words, seq=1, emoji="%F0%9F%91%8D")
     body = {
+        "to": "x",
         "name": "x",
         "password": "three words",
         "display_name": "x",

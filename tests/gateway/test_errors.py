@@ -77,7 +77,7 @@ def test_a_method_that_a_path_does_not_have_is_answered_with_those_it_has(
     has = {route.method for route in ROUTES if route.path == path}
     if "GET" in has:
         has.add("HEAD")
-    address = path.format(room="lobby", seq=1, user="owner", session="s", invite="i")
+    address = path.format(room="lobby", seq=1, user="owner", session="s", invite="i", emoji="x")
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - has:
         answer = site.owner.call(method, address)
         assert _checked(site, answer).status == 405

@@ -1,5 +1,7 @@
 """Rooms that one may not know of are not there: on every route, for everyone outside."""
 
+from urllib.parse import quote
+
 import pytest
 
 from hubbub.gateway.routes import ROUTES, Route
@@ -15,12 +17,16 @@ BODIES: dict[str, dict[str, object]] = {
     "set_role": {"role": "member"},
     "post": {"text": "hello?"},
     "edit": {"text": "hello!"},
+    "forward": {"to": "lobby"},
+    "draft": {"text": "hm"},
 }
 QUERIES = {"sync": "?after=0"}
 
 
 def _ask(route: Route, by: Caller, room: str, user: str) -> tuple[int, object]:
-    path = route.path.format(room=room, user=user, seq=1) + QUERIES.get(route.operation, "")
+    path = route.path.format(room=room, user=user, seq=1, emoji=quote("👍")) + QUERIES.get(
+        route.operation, ""
+    )
     answer = by.call(route.method, path, BODIES.get(route.operation))
     return answer.status, answer.json
 

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -35,6 +36,7 @@ KEYWORDS = {
     "minItems",
     "minLength",
     "minimum",
+    "prefixItems",
     "properties",
     "required",
     "title",
@@ -174,7 +176,8 @@ def test_who_needs_no_sign_in_is_told_so(site: Site, described: Any) -> None:
     assert free == {"about", "sign_up", "sign_in", "guest", "sign_out"}
     for route in ROUTES:
         if route.method == "GET" and route.operation not in free:
-            path = route.path.format(room="lobby") + ("?after=0" if "changes" in route.path else "")
+            path = route.path.format(room="lobby", seq=1)
+            path += "?after=0" if "changes" in route.path else ""
             site.anyone.get(path).refused(401, "sign_in_required")
 
 
@@ -184,6 +187,13 @@ def test_answers_are_as_described(site: Site, described: Any) -> None:
     for text in ("one", f"two @{bo.name}"):
         ana.say(room, text)
     ana.delete(f"/api/rooms/{room}/messages/1").ok()
+    marks = f"/api/rooms/{room}/messages/2"
+    bo.put(f"{marks}/reactions/{quote('👍')}", {}).ok()
+    bo.put(f"{marks}/pin", {}).ok()
+    bo.put(f"{marks}/bookmark", {"note": "later"}).ok()
+    bo.put(f"/api/rooms/{room}/draft", {"text": "hm"}).ok()
+    ana.say(f"{room}.2", "an answer")
+    ana.post(f"{marks}/forward", {"to": "lobby"}).ok(201)
     site.owner.post("/api/invites", {}).ok(201)
     for caller, path, fill in (
         (ana, "/api/about", {}),
@@ -194,6 +204,12 @@ def test_answers_are_as_described(site: Site, described: Any) -> None:
         (ana, "/api/rooms", {}),
         (ana, "/api/rooms/{room}/members", {}),
         (ana, "/api/rooms/{room}/messages", {}),
+        (ana, "/api/rooms/{room}/messages/{seq}/reactions", {}),
+        (ana, "/api/rooms/{room}/pins", {}),
+        (bo, "/api/bookmarks", {}),
+        (bo, "/api/drafts", {}),
+        (bo, "/api/mentions", {}),
+        (ana, "/api/threads", {}),
         (ana, "/api/rooms/{room}/changes", {"after": "0"}),
         (ana, "/api/rooms/{room}/changes", {"after": "999"}),
     ):
@@ -203,7 +219,9 @@ def test_answers_are_as_described(site: Site, described: Any) -> None:
 def _check_answer(
     described: Any, caller: Caller, path: str, room: str, query: dict[str, str]
 ) -> None:
-    asked = path.format(room=room) + "".join(f"?{key}={value}" for key, value in query.items())
+    asked = path.format(room=room, seq=2) + "".join(
+        f"?{key}={value}" for key, value in query.items()
+    )
     content = described["paths"][path]["get"]["responses"]["200"]["content"]
     _check(described, content["application/json"]["schema"], caller.get(asked).ok(), path)
 
@@ -229,7 +247,10 @@ def _check(described: Any, schema: Any, value: Any, where: str) -> None:
     if "type" in schema:
         assert isinstance(value, KINDS[schema["type"]]), (where, value, schema)
     if isinstance(value, list):
-        for one in value:
+        first = schema.get("prefixItems", [])
+        for part, one in zip(first, value, strict=False):
+            _check(described, part, one, f"{where}[]")
+        for one in value[len(first) :]:
             _check(described, schema["items"], one, f"{where}[]")
     if isinstance(value, dict) and "properties" in schema:
         assert set(schema.get("required", ())) <= set(value), (where, value)
