@@ -241,7 +241,7 @@ test('what is done with the mouse leaves the focus where it was done', async ({ 
 
   await choose('Copy link');
   await row(page, 'number 3.').hover();
-  await expect(row(page, 'number 3.').getByRole('button', { name: 'Reply' })).toBeVisible();
+  await expect(row(page, 'number 3.').getByRole('button', { name: 'Reply', exact: true })).toBeVisible();
   await expect(second).toBeFocused();
 
   // Whoever writes points at nothing any more.

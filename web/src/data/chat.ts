@@ -6,7 +6,7 @@
  */
 
 import { hasSession } from './alive';
-import { eraseDrafts, lastSession, rememberSession } from './local';
+import { eraseDrafts, lastSession, reactionsKey, rememberSession } from './local';
 import { ReadMarkers } from './markers';
 import { eraseOutbox, Outbox, type Draft, type Pending } from './outbox';
 import { History } from './history';
@@ -155,6 +155,7 @@ export class Chat {
     // In another tab somebody else may have come in by now.
     if (lastSession()?.user === this.user) rememberSession(null);
     await eraseCaches(this.user);
+    localStorage.removeItem(reactionsKey(this.user));
     if (!unsent) return;
     eraseDrafts(this.user);
     await eraseOutbox(this.user);

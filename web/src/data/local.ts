@@ -63,5 +63,8 @@ export function eraseDrafts(user: string): void {
   localStorage.removeItem(knownKey(user));
 }
 
+/** Which emoji somebody reacts with, and how often. */
+export const reactionsKey = (user: string): string => `hubbub.reactions:${user}`;
+
 /** What the server is known to have of them. */
 export const knownKey = (user: string): string => `${DRAFT}s:${user}`;

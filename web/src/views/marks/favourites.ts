@@ -1,16 +1,14 @@
 /** The emoji that somebody reacts with most, on this device. */
 
-import { keepItem } from '../../data/local';
+import { keepItem, reactionsKey } from '../../data/local';
 
 const OFFERED = ['👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '✅'];
 /** Of more than these nobody reacts with one often. */
 const COUNTED_MAX = 40;
 
-const keyOf = (user: string): string => `hubbub.reactions:${user}`;
-
 function counts(user: string): Map<string, number> {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(keyOf(user)) ?? '[]');
+    const kept: unknown = JSON.parse(localStorage.getItem(reactionsKey(user)) ?? '[]');
     return new Map(kept as [string, number][]);
   } catch {
     // Something else wrote there.
@@ -33,5 +31,5 @@ export function reactedWith(user: string, emoji: string): void {
   const most = [...used].sort(([, a], [, b]) => b - a);
   // The one just used may be new, and is to have its chance.
   const kept = most.filter(([one], index) => index < COUNTED_MAX || one === emoji);
-  keepItem(keyOf(user), JSON.stringify(kept));
+  keepItem(reactionsKey(user), JSON.stringify(kept));
 }
