@@ -28,7 +28,10 @@ class Names(NamedTuple):
 
 
 class Named(NamedTuple):
-    """Who is mentioned: ``shown`` is what everyone is told, the others for whom it counts."""
+    """Who is mentioned: ``shown`` is what everyone is told, the others for whom it counts.
+
+    Nobody's own mentions count for them.
+    """
 
     shown: tuple[str, ...] = ()
     by_name: frozenset[int] = frozenset()
@@ -75,7 +78,7 @@ def _named(
     present = [here[name] for name in names.present if name in here] if "@here" in shown else []
     return Named(
         shown=shown,
-        by_name=frozenset(members[name] for name in shown if name in members),
+        by_name=frozenset(members[name] for name in shown if name in members) - {names.author_id},
         present=frozenset(present) - {names.author_id},
         everybody="@room" in shown,
     )

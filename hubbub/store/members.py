@@ -6,7 +6,7 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select, union_all,
 
 from hubbub.store.accounts import Accounts
 from hubbub.store.sql import Sized, Sql
-from hubbub.store.tables import members, mentions, room_mentions, rooms, users
+from hubbub.store.tables import members, mentions, messages, room_mentions, rooms, users
 
 MEMBER_COLUMNS = (members.c.role, members.c.read_seq, members.c.notify, members.c.hidden)
 
@@ -103,6 +103,14 @@ unread_mentions_of_member = (
 ) + (
     select(func.count())
     .select_from(room_mentions)
+    .join(
+        messages,
+        and_(
+            messages.c.room_pk == room_mentions.c.room_pk,
+            messages.c.seq == room_mentions.c.seq,
+            messages.c.author_id != members.c.user_id,
+        ),
+    )
     .where(
         room_mentions.c.room_pk == members.c.room_pk,
         room_mentions.c.seq > members.c.read_seq,

@@ -236,6 +236,16 @@ def test_everybody_is_everybody_in_the_room_however_many(world: World) -> None:
     assert world.ask(bo, Mentions(unread=True)).mentions == []
 
 
+def test_one_does_not_call_oneself(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    world.post(bo, "something that ana has not read")
+    for text in ("@ana", "@room", "@here"):
+        world.do(ana, PostHere(room="lobby", text=text, present=("ana", "bo")))
+    assert world.mine(ana)["lobby"].mentions == 0
+    assert world.ask(ana, Mentions()).mentions == []
+    assert world.mine(bo)["lobby"].mentions == 2
+
+
 def test_what_was_said_to_everybody_before_one_came_was_not_said_to_one(world: World) -> None:
     ana = world.account("ana")
     world.post(ana, "@room")
