@@ -238,3 +238,27 @@ test('of a deleted message the answers can still be read', async ({ someone }) =
   await command(ana, 'DELETE', `/api/rooms/${room}/members/${bo.name}`);
   await expect(panel(bo.page)).toHaveCount(0);
 });
+
+test('a guest looks into a thread, hears it live, and answers', async ({
+  someone,
+  browser,
+  server,
+}) => {
+  const ana = await someone('ana');
+  const room = await roomFor(ana);
+  await ask(ana, room, 'Anybody from outside?');
+  await post(ana, `${room}.1`, 'Say hello');
+  const context = await browser.newContext({ baseURL: server.url });
+  const page = await context.newPage();
+  await page.goto(`/rooms/${room}/1/thread`);
+  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await expect(replies(page).getByText('Say hello')).toBeVisible();
+  await post(ana, `${room}.1`, 'Do not be shy');
+  await expect(replies(page).getByText('Do not be shy')).toBeVisible();
+  await writer(page).fill('Hello');
+  await writer(page).press('Enter');
+  await expect(footer(ana.page)).toHaveAccessibleName(/^3 replies/);
+  await expect(replies(page).getByText('Hello', { exact: true })).toHaveCount(1);
+  await expect(page.getByRole('button', { name: /^(?:Follow|Unfollow)$/ })).toHaveCount(0);
+  await context.close();
+});
