@@ -131,12 +131,27 @@ def test_a_folders_backup_goes_into_postgresql_and_back_out(
         assert second.execute("SELECT 1 FROM server WHERE key = 'signing_key'").fetchall() == []
 
 
+# What came after the first schema.
+NEWER_COLUMNS = (
+    ("rooms", "parent_pk"),
+    ("rooms", "parent_seq"),
+    ("messages", "origin"),
+    ("messages", "marks_rev"),
+    ("messages", "marks"),
+)
+
+
 def test_one_from_an_older_version_is_brought_to_the_newest_schema(
     good: Path, url: str, tmp_path: Path
 ) -> None:
     older = Path(shutil.copy(good, tmp_path / "older.db"))
     with closing(sqlite3.connect(older, isolation_level=None)) as driver:
-        driver.execute("DROP TABLE journal")
+        for table in ("journal", "room_mentions", "reactions", "pins", "bookmarks", "drafts"):
+            driver.execute(f"DROP TABLE {table}")
+        driver.execute("DROP INDEX ix_rooms_parent_pk")
+        driver.execute("DROP INDEX ix_messages_room_pk_marks_rev")
+        for table, column in NEWER_COLUMNS:
+            driver.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         driver.execute("UPDATE alembic_version SET version_num = '0001'")
         driver.execute("DELETE FROM server WHERE key = 'works_with'")
     before = older.read_bytes()

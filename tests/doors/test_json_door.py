@@ -142,7 +142,21 @@ async def test_every_command_is_answered_over_the_socket(visitors: Visitors) -> 
     assert (await do("edit", room="tea", seq=1, text="hello @dora"))["rev"] == 2
     assert (await do("history", room="tea"))["messages"][0]["text"] == "hello @dora"
     assert (await do("sync", room="tea", after=1))["through"] == 2
-    assert (await do("delete", room="tea", seq=1))["rev"] == 3
+    assert (await do("react", other, room="tea", seq=1, emoji="🍵"))["rev"] == 3
+    assert (await do("reactions", room="tea", seq=1))["reactions"][0]["names"] == ["dora"]
+    assert (await do("pin", room="tea", seq=1))["rev"] == 4
+    assert (await do("pins", room="tea"))["messages"][0]["pinned_by"] == "ana"
+    assert (await do("forward", room="tea", seq=1, to="lobby", text="see"))["seq"]
+    assert (await do("mentions", other))["mentions"][0]["message"]["room"] == "tea"
+    assert (await do("bookmark", room="tea", seq=1, note="later"))["rev"]
+    assert (await do("bookmarks"))["bookmarks"][0]["note"] == "later"
+    assert (await do("draft", room="tea", text="hm"))["rev"]
+    assert (await do("drafts"))["drafts"][0]["text"] == "hm"
+    assert (await ana.do("post", room="tea.1", text="an answer"))["seq"] == 1
+    assert (await do("threads"))["threads"][0]["last"]["text"] == "an answer"
+    assert (await do("watch", other, room="tea.1"))["messages"][0]["text"] == "an answer"
+    assert await do("unwatch", other, room="tea.1") == {}
+    assert (await do("delete", room="tea", seq=1))["rev"] == 6
     assert (await do("read", other, room="tea", seq=1))["read_seq"] == 1
     assert (await do("set_role", room="tea", user="dora", role="moderator"))["mrev"] == 3
     members = (await do("members", room="tea"))["members"]
@@ -150,7 +164,7 @@ async def test_every_command_is_answered_over_the_socket(visitors: Visitors) -> 
         ("ana", "online"),
         ("dora", "online"),
     ]
-    assert (await do("update_room", room="tea", topic="Water"))["rev"] == 4
+    assert (await do("update_room", room="tea", topic="Water"))["rev"] == 7
     assert (await do("prefs", other, room="tea", notify="none"))["rev"]
     assert (await do("kick", room="tea", user="dora"))["mrev"] == 4
     assert (await do("join", other, room="tea"))["room"]["members"] == 2

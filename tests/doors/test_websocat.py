@@ -167,8 +167,8 @@ async def test_help_names_the_words(websocat: Door) -> None:
     shown = await one.block("* What you type")
     words = [line.split()[0] for line in shown[1:]]
     assert words == [
-        *("/help", "/join", "/leave", "/rooms", "/who", "/nick", "/me", "/history", "/topic"),
-        *("/msg", "/quit"),
+        *("/help", "/join", "/leave", "/rooms", "/who", "/nick", "/me", "/history", "/numbers"),
+        *("/react", "/pin", "/pins", "/answer", "/thread", "/topic", "/msg", "/quit"),
     ]
 
 
