@@ -9,6 +9,7 @@ from hubbub.actions import (  # noqa: F401 - importing them registers what they 
     marks,
     membership,
     messages,
+    posting,
     reading,
     rooms,
     server,
