@@ -54,9 +54,9 @@ def resolve(tx: Tx, room: RoomRow, home: RoomRow, texts: Sequence[Names | None])
 
     Everybody in a thread are those who follow it.
     """
-    said = [names for names in texts if names]
-    if not said:
+    if not any(texts):
         return [NOBODY] * len(texts)
+    said = [names for names in texts if names]
     members = _ids(tx, home, {name for names in said for name in names.names})
     present = {name for names in said if "@here" in names.names for name in names.present}
     here = _ids(tx, room, present)

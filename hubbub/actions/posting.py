@@ -70,19 +70,16 @@ class Batch:
             author_id = self.known_author(actor)
             if not author_id:
                 continue
-            if not actor.is_guest:
-                pairs |= {(one.pk, author_id) for one in self._room_and_parent(post.room)}
-            if room is not None and post.nonce:
-                nonces.add((room.pk, author_id, post.nonce))
+            if room is not None:
+                pairs.add((room.pk, author_id))
+                if post.nonce:
+                    nonces.add((room.pk, author_id, post.nonce))
+            if parents and (found := thread_of(post.room)) and found[0] in self.rooms:
+                pairs.add((self.rooms[found[0]].pk, author_id))
         self.posters = tx.memberships(pairs) if pairs else {}
         self.posted = tx.posted(nonces) if nonces else {}
         # Retries within this very batch: the nonce's first post, whose ack is not known yet.
         self.twice: dict[tuple[int, int, str], Accepted] = {}
-
-    def _room_and_parent(self, room_id: str) -> list[RoomRow]:
-        found = thread_of(room_id) if "." in room_id else None
-        ids = (room_id, found[0]) if found else (room_id,)
-        return [self.rooms[one] for one in ids if one in self.rooms]
 
     def home(self, room: RoomRow) -> RoomRow:
         """The room itself, or the one that a thread belongs to."""
