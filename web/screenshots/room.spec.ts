@@ -54,6 +54,11 @@ class Club {
     return this.ask(who, 'POST', `rooms/${room}/messages`, { text, reply_to });
   }
 
+  async react(room: string, seq: number, emoji: string, ...people: Name[]): Promise<void> {
+    const path = `rooms/${room}/messages/${seq}/reactions/${encodeURIComponent(emoji)}`;
+    for (const who of people) await this.ask(who, 'PUT', path);
+  }
+
   /** Somebody's page; the others who are named are online as well. */
   async page(who: Name, path: string): Promise<Page> {
     const page = await this.people[who].newPage();
@@ -84,6 +89,13 @@ class Club {
     await this.ask('you', 'PUT', 'rooms/release/read', { seq: 6 });
     await this.say('linus', 'release', '@you could you check the dark theme on your phone?');
     await this.say('linus', 'release', 'Then it can go out **today**.');
+    await this.react('release', 1, '🎉', 'ada', 'linus', 'noor', 'you');
+    await this.react('release', 1, '☕', 'linus');
+    await this.react('release', 3, '🚀', 'grace', 'you');
+    await this.say('grace', 'release.3', 'That is quick. Which machine?');
+    await this.say('ada', 'release.3', 'The small one in the workshop, on the slow line.');
+    await this.say('linus', 'release.3', '48 seconds here, with `--verbose`.');
+    await this.ask('grace', 'PUT', 'rooms/release/messages/2/pin');
     await this.say('ada', 'design', '@you the new icons are in, have a look.');
     await this.say('noor', 'workshop', 'The laser cutter is back.');
     const { room } = (await this.ask('ada', 'POST', 'direct', { users: ['you'] })) as { room: { room: string } };
@@ -129,6 +141,12 @@ test('a room', async () => {
   await takeAll(page, 'room');
   await ada.close();
   await grace.close();
+});
+
+test('a thread beside it', async () => {
+  const page = await club.page('you', '/rooms/release/3/thread');
+  await expect(page.getByText('48 seconds here')).toBeVisible();
+  await takeAll(page, 'thread');
 });
 
 test('what opens in it', async () => {
