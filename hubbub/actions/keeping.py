@@ -1,5 +1,9 @@
 """What people keep for themselves: bookmarks, drafts, their mentions and threads."""
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from hubbub.actions.history import REPLY_MAX
 from hubbub.actions.places import (
     find,
     message_at,
@@ -44,6 +48,7 @@ from hubbub.store.keeping import BookmarkRow, Cursor
 from hubbub.store.rooms import MyRoomRow
 from hubbub.store.tx import Tx
 
+T = TypeVar("T")
 _NEWEST = 2**62  # above all times and numbers
 
 
@@ -94,13 +99,27 @@ def _forget_bookmark(tx: Tx, me: UserRow, command: Bookmark) -> Outcome[Changed]
 def bookmarks(tx: Tx, actor: Actor, query: Bookmarks) -> BookmarksPage:
     me = _keeper(tx, actor)
     rows = tx.bookmarks(me.id, _after(query.after), query.limit + 1)
-    page = rows[: query.limit]
-    found = [_bookmarked(tx, actor, row) for row in page]
+    found = _fitting(
+        (_bookmarked(tx, actor, row) for row in rows[: query.limit]), lambda one: [one.message]
+    )
+    page = rows[: len(found)]
     return BookmarksPage(
         bookmarks=found,
         people=people_of(tx, {one.message.by for one in found if one.message}),
         cursor=_cursor(*page[-1][:3]) if len(rows) > len(page) else None,
     )
+
+
+def _fitting(things: Iterable[T], said: Callable[[T], list[Message | None]]) -> list[T]:
+    """The first ones whose messages fit into one reply; always at least one."""
+    found: list[T] = []
+    total = 0
+    for one in things:
+        total += sum(len(message.text) for message in said(one) if message)
+        if total > REPLY_MAX and found:
+            break
+        found.append(one)
+    return found
 
 
 def _bookmarked(tx: Tx, actor: Actor, row: BookmarkRow) -> Bookmarked:
@@ -117,19 +136,34 @@ def _bookmarked(tx: Tx, actor: Actor, row: BookmarkRow) -> Bookmarked:
 def draft(tx: Tx, actor: Actor, command: Draft) -> Outcome[Changed]:
     """In a thread that is still to begin, too."""
     thread = thread_of(command.room)
-    where = find(tx, actor, thread[0] if thread else command.room)
+    place_id, seq = thread or (command.room, 0)
+    if not command.text:
+        return _forget_draft(tx, _keeper(tx, actor), command, place_id, seq)
+    where = find(tx, actor, place_id)
     require_at(actor, where, Action.READ)
     me = _keeper(tx, actor)
     if thread and where.parent:
         raise no_room(command.room)  # a thread has no threads
-    if command.text:
-        require_at(actor, where, Action.KEEP_DRAFT)
-    elif where.role is None:
-        raise no_room(command.room)
-    seq = thread[1] if thread else 0
-    tx.set_draft(me.id, where.room.pk, seq, command.text, command.reply_to)
-    if command.text and tx.count_drafts(me.id) > DRAFTS_MAX:
+    require_at(actor, where, Action.KEEP_DRAFT)
+    before = tx.draft(me.id, where.room.pk, seq)
+    if before == (command.text, command.reply_to):
+        return Outcome(Changed(rev=me.rev))
+    if before is None and tx.count_drafts(me.id) >= DRAFTS_MAX:
         raise Conflict(f"You have {DRAFTS_MAX} drafts, which is the most. Send or clear some.")
+    tx.set_draft(me.id, where.room.pk, seq, command.text, command.reply_to)
+    return _drafted(tx, me, command)
+
+
+def _forget_draft(tx: Tx, me: UserRow, command: Draft, place_id: str, seq: int) -> Outcome[Changed]:
+    """Also where one may no longer write; that there is none tells nothing of the room."""
+    room = tx.room(place_id)
+    if room is None or tx.draft(me.id, room.pk, seq) is None:
+        return Outcome(Changed(rev=me.rev))
+    tx.set_draft(me.id, room.pk, seq, "", None)
+    return _drafted(tx, me, command)
+
+
+def _drafted(tx: Tx, me: UserRow, command: Draft) -> Outcome[Changed]:
     event = DraftChanged(
         rev=tx.next_user_rev(me.id),
         room=command.room,
@@ -160,13 +194,14 @@ def drafts(tx: Tx, actor: Actor, query: Drafts) -> DraftsPage:
 def mentions(tx: Tx, actor: Actor, query: Mentions) -> MentionsPage:
     me = _keeper(tx, actor)
     rows = tx.mentioned(me.id, _after(query.after), query.limit + 1, unread=query.unread)
-    page = rows[: query.limit]
-    found = [
+    hits = (
         Mentioned(
             message=message_event(row.room, row.message), unread=row.message.seq > row.read_seq
         )
-        for row in page
-    ]
+        for row in rows[: query.limit]
+    )
+    found = _fitting(hits, lambda one: [one.message])
+    page = rows[: len(found)]
     cursor = None
     if len(rows) > len(page):
         last = page[-1]
@@ -181,8 +216,11 @@ def threads(tx: Tx, actor: Actor, query: Threads) -> ThreadsPage:
     me = _keeper(tx, actor)
     at, pk, _ = _after(query.after)
     rows = tx.followed(me.id, (at, pk), query.limit + 1, unread=query.unread)
-    page = rows[: query.limit]
-    found = [one for row in page if (one := _followed(tx, row.mine))]
+    found = _fitting(
+        (_followed(tx, row.mine) for row in rows[: query.limit]),
+        lambda one: [one.root, one.last],
+    )
+    page = rows[: len(found)]
     said = [message for one in found for message in (one.root, one.last) if message]
     names = {message.by for message in said} | {name for one in said for name in one.repliers}
     cursor = None
@@ -191,12 +229,12 @@ def threads(tx: Tx, actor: Actor, query: Threads) -> ThreadsPage:
     return ThreadsPage(threads=found, people=people_of(tx, names), cursor=cursor)
 
 
-def _followed(tx: Tx, mine: MyRoomRow) -> Followed | None:
+def _followed(tx: Tx, mine: MyRoomRow) -> Followed:
     room = mine.room
     parent = tx.room_by_pk(room.parent_pk or 0)
-    root = tx.message(parent.pk, room.parent_seq or 0) if parent else None
-    if parent is None or root is None:
-        return None
+    assert parent  # a room is never gone without its threads
+    root = tx.message(parent.pk, room.parent_seq or 0)
+    assert root
     last = tx.message(room.pk, room.seq)
     return Followed(
         thread=my_room(room, mine.member, mine.mentions),

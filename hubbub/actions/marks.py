@@ -56,7 +56,7 @@ def mark(
 def react(tx: Tx, actor: Actor, command: React) -> Outcome[Changed]:
     where = place(tx, actor, command.room, Action.REACT)
     marked = _marked(tx, where, command.seq)
-    user_id = author_of(tx, actor)
+    user_id = author_of(tx, actor, is_new=command.on)
     key = (where.room.pk, command.seq, command.emoji, user_id)
     if tx.has_reacted(*key) == command.on:
         return Outcome(Changed(rev=marked.marks_rev))  # a retry

@@ -8,13 +8,14 @@ from hubbub.actions.places import (
     message_at,
     message_event,
     no_message,
+    origin_of,
     place,
     require_at,
 )
 from hubbub.actions.posting import Said, say_all
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor
-from hubbub.model.errors import HubbubError, NotFound
+from hubbub.model.errors import Conflict, HubbubError
 from hubbub.model.messages import (
     TEXT_MAX,
     Changed,
@@ -34,13 +35,10 @@ from hubbub.store.tx import Tx
 @handles(Forward)
 def forward(tx: Tx, actor: Actor, command: Forward) -> Outcome[Posted]:
     """A quote that every door shows as one, and where it comes from."""
-    try:
-        where = place(tx, actor, command.room, Action.READ)
-        message = message_at(tx, where, command.seq)
-    except NotFound:
-        if first := _forwarded(tx, actor, command):
-            return Outcome(first)
-        raise
+    if first := _forwarded(tx, actor, command):
+        return Outcome(first)
+    where = place(tx, actor, command.room, Action.READ)
+    message = message_at(tx, where, command.seq)
     origin = Origin(room=where.room.id, seq=message.seq, by=message.by, at=message.at)
     text = _quoted(message.text, command.text)
     post = Post(room=command.to, text=text, nonce=command.nonce)
@@ -51,13 +49,24 @@ def forward(tx: Tx, actor: Actor, command: Forward) -> Outcome[Posted]:
 
 
 def _forwarded(tx: Tx, actor: Actor, command: Forward) -> Posted | None:
-    """What was acknowledged stays so, whatever became of the message that it quotes."""
-    target, author_id = tx.room(command.to), author_of(tx, actor, is_new=False)
+    """What was acknowledged stays so, whatever became of the message that it quotes.
+
+    Raises Conflict if the nonce was used for something else.
+    """
+    target = tx.room(command.to) if command.nonce else None
     if target is None or not command.nonce:
         return None
-    key = (target.pk, author_id, command.nonce)
+    key = (target.pk, author_of(tx, actor, is_new=False), command.nonce)
     first = tx.posted({key}).get(key)
-    return Posted(seq=first.seq, rev=first.rev, at=first.at) if first else None
+    if first is None:
+        return None
+    message = tx.message(target.pk, first.seq)
+    origin = origin_of(message.origin) if message else None
+    was_changed = bool(first.deleted) or first.edited_at is not None
+    source = (origin.room, origin.seq) if origin else None
+    if not was_changed and source != (command.room, command.seq):
+        raise Conflict("This nonce was used for another text. Use a new one.")
+    return Posted(seq=first.seq, rev=first.rev, at=first.at)
 
 
 def _quoted(text: str, comment: str) -> str:
@@ -78,30 +87,44 @@ def edit(tx: Tx, actor: Actor, command: Edit) -> Outcome[Changed]:
     _require_for(tx, actor, where, message, Action.POST)
     if message.text == command.text:
         return Outcome(Changed(rev=message.rev))
-    shown = _name_again(tx, actor, where, message, command.text)
+    shown, told = _name_again(tx, actor, where, message, command.text)
     changed = message._replace(
         text=command.text,
         edited_at=tx.now,
         mentions=" ".join(shown),
+        origin=message.origin if _still_quotes(message.text, command.text) else "",
         rev=tx.next_rev(where.room.pk),
     )
-    return _changed(tx, where, changed)
+    outcome = _changed(tx, where, changed)
+    outcome.told[:0] = told
+    return outcome
+
+
+def _still_quotes(before: str, after: str) -> bool:
+    """Whether what was forwarded stands there as it did: else nobody else has said it."""
+    lines = before.split("\n")
+    own = next((nth for nth, line in enumerate(lines[::-1]) if line[:1] != ">"), len(lines))
+    quote = "\n".join(lines[len(lines) - own :])
+    return after == quote or after.endswith(f"\n{quote}")
 
 
 def _name_again(
     tx: Tx, actor: Actor, where: Place, message: MessageRow, text: str
-) -> tuple[str, ...]:
-    """Count those who are named in the new text, and no longer those in the old."""
+) -> tuple[tuple[str, ...], list[Told]]:
+    """Count those who are named in the new text, and no longer those in the old.
+
+    ``@here`` was meant for those who were here then: it stays, and does not come by an edit.
+    """
     room = where.room
     names = naming.names_in(text, actor, where.role, message.author_id)
     [named] = naming.resolve(tx, room, where.home, [names])
-    if "@here" in named.shown:
-        if "@here" in message.mentions.split():
-            return named.shown  # it was meant for those who were here then
-        named = named._replace(shown=tuple(name for name in named.shown if name != "@here"))
+    if names and "@here" in names.names and "@here" in message.mentions.split():
+        return (*named.shown, "@here"), []
     tx.forget_mentions(room.pk, message.seq)
     naming.keep(tx, room.pk, [(message.seq, named)])
-    return named.shown
+    if where.parent is None:
+        return named.shown, []
+    return named.shown, threads.named_later(tx, room, message.seq, named.by_name)
 
 
 @handles(Delete)

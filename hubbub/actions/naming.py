@@ -72,6 +72,8 @@ def _named(
     names: Names, room: RoomRow, home: RoomRow, members: dict[str, int], here: dict[str, int]
 ) -> Named:
     all_named = [name for name in names.names if name in EVERYBODY]
+    if not names.present and "@here" in all_named:
+        all_named.remove("@here")
     if all_named and not may_name_all(names.actor, room, home, names.role):
         all_named = []
     shown = tuple(name for name in names.names if name in members or name in all_named)
@@ -92,11 +94,11 @@ def may_name_all(actor: Actor, room: RoomRow, home: RoomRow, role: str | None) -
 
 
 def keep(tx: Tx, room_pk: int, named: Sequence[tuple[int, Named]]) -> None:
-    """Count the mentions in the messages with these numbers."""
+    """Count the mentions in the messages with these numbers; each once for everybody."""
     rows: list[Values] = [
         {"user_id": user_id, "room_pk": room_pk, "seq": seq}
         for seq, one in named
-        for user_id in sorted(one.by_name | one.present)
+        for user_id in (() if one.everybody else sorted(one.by_name | one.present))
     ]
     if rows:
         tx.add_mentions(rows)

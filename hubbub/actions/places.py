@@ -193,7 +193,7 @@ def message_event(room_id: str, row: MessageRow) -> Message:
         edited_at=row.edited_at,
         deleted=bool(row.deleted),
         mentions=tuple(row.mentions.split()),
-        origin=_origins.decode(row.origin) if row.origin else None,
+        origin=origin_of(row.origin),
         marks_rev=row.marks_rev,
         reactions=marks.reactions,
         pinned=marks.pinned_by is not None,
@@ -202,6 +202,11 @@ def message_event(room_id: str, row: MessageRow) -> Message:
         replied_at=marks.replied_at,
         repliers=marks.repliers,
     )
+
+
+def origin_of(stored: str) -> Origin | None:
+    """Where a message was forwarded from, as its row has it."""
+    return _origins.decode(stored) if stored else None
 
 
 def marks_of(stored: str) -> MarkState:

@@ -78,11 +78,11 @@ def _readable(
 ) -> RoomRow:
     if room is None:
         raise no_room(command.room)
-    member = members.get((room.pk, actor.user_id))
-    if member is None and room.parent_pk is not None:
-        # Why not, only the room that the thread belongs to can say.
+    if room.parent_pk is not None:
+        # Only the room that the thread belongs to can say.
         require_at(actor, find(tx, actor, room.id), Action.MARK_READ)
     else:
+        member = members.get((room.pk, actor.user_id))
         require(actor, room, member.role if member else None, Action.MARK_READ)
     if command.seq > room.seq:
         raise Invalid(f"#{room.id} has only {room.seq} messages.")

@@ -84,6 +84,17 @@ def _followers_to_be(tx: Tx, parent: RoomRow, thread: RoomRow, answers: Answers)
     }
 
 
+def named_later(tx: Tx, thread: RoomRow, seq: int, named: frozenset[int]) -> list[Told]:
+    """Who is mentioned in an answer only after it was edited follows the thread from there."""
+    there = tx.memberships({(thread.pk, user_id) for user_id in named})
+    told: list[Told] = []
+    for user_id in sorted(named):
+        user = tx.user_by_id(user_id) if (thread.pk, user_id) not in there else None
+        if user is not None:
+            told += add(tx, thread, user, RoomRole.MEMBER, read_seq=seq - 1)
+    return told
+
+
 def _woken(tx: Tx, thread: RoomRow) -> list[Told]:
     """A thread that was quiet for long is among its followers' rooms again."""
     latest = tx.message(thread.pk, thread.seq)
@@ -128,4 +139,6 @@ def answer_deleted(tx: Tx, parent: RoomRow, thread: RoomRow, by: str) -> ToRoom 
     changed = msgspec.structs.replace(
         marks, replies=marks.replies - 1, last=Change(by=by, did="delete_reply")
     )
+    if not changed.replies:
+        changed = msgspec.structs.replace(changed, replied_at=None, repliers=())
     return mark(tx, parent, marked, changed)

@@ -188,8 +188,10 @@ class JsonDoor(Connection):
     def on_typing(self, client: Client, command: Typing) -> None:
         self.desk.limit(client.actor, self.address)
         room = client.rooms.get(command.room)
-        if room is None:
-            raise NotMember(f"Join #{command.room} first.")
+        home = (room.parent or room.id) if room else ""
+        may_write = client.actor.is_guest or (home in client.rooms and home not in self._watched)
+        if room is None or not may_write:
+            raise NotMember(f"Join #{home or command.room} first.")
         self.desk.hub.presence.typing(client, room)
 
     async def _look_in(self, client: Client, command: Join | Leave) -> Reply:
@@ -214,8 +216,9 @@ class JsonDoor(Connection):
         if command.room not in client.rooms:
             if len(self._watched) >= WATCHED_MAX:
                 raise Conflict(f"You watch {WATCHED_MAX} rooms already. Stop watching one.")
+            room = await self.desk.hub.room(command.room)
             self._watched.add(command.room)
-            self.desk.hub.attach(client, await self.desk.hub.room(command.room))
+            self.desk.hub.attach(client, room)
         try:
             return await self.desk.carry_out(client.actor, command, self.address)
         except HubbubError:

@@ -185,8 +185,9 @@ class Nodes:
 
     def _know_members(self, room: Room, told: ToRoom) -> bool:
         """Whether we have heard of all who came and went before this."""
-        parent = self._hub.rooms.get(room.parent) if room.parent else None
-        return told.mrev <= room.mrev and (parent is None or told.parent_mrev <= parent.mrev)
+        if parent := self._hub.rooms.get(room.parent) if room.parent else None:
+            room.parent_mrev = max(room.parent_mrev, parent.mrev)
+        return told.mrev <= room.mrev and told.parent_mrev <= room.parent_mrev
 
     def _on_room(self, room: str, is_here: bool) -> None:
         words = f"room.{room}"
@@ -250,6 +251,8 @@ class Nodes:
             self._catching_up = None
         held, self._held = self._held, {}
         for told in [one for events in held.values() for one in events]:
+            if room := self._hub.rooms.get(told.room):
+                room.parent_mrev = max(room.parent_mrev, told.parent_mrev)
             self._hub.order.publish(told.event)
 
     def _start_over(self, number: int) -> None:

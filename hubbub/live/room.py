@@ -34,6 +34,7 @@ class Room:
         "members",
         "mrev",
         "parent",
+        "parent_mrev",
         "pending_json",
         "pending_text",
         "people",
@@ -47,6 +48,8 @@ class Room:
         self.id = room_id
         thread = thread_of(room_id)
         self.parent = thread[0] if thread else None
+        # As far as is known here of who came to and went from that room, whether it is here or not.
+        self.parent_mrev = 0
         self.json: set[Client] = set()
         self.text: set[Client] = set()
         # Person → how many of their clients are here.

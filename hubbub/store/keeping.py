@@ -20,7 +20,7 @@ from hubbub.model.base import Millis
 from hubbub.store.database import Connection
 from hubbub.store.members import MEMBER_COLUMNS, MemberRow, unread_mentions_of_member
 from hubbub.store.messages import MESSAGE_COLUMNS, MessageRow
-from hubbub.store.rooms import ROOM_COLUMNS, MyRoomRow, RoomRow
+from hubbub.store.rooms import ROOM_COLUMNS, MyRoomRow, RoomRow, is_in_parent
 from hubbub.store.sql import Row, Sql
 from hubbub.store.tables import (
     bookmarks,
@@ -66,6 +66,7 @@ _of_draft = and_(
     drafts.c.room_pk == bindparam("room_pk_"),
     drafts.c.thread == bindparam("thread_"),
 )
+_DRAFT = Sql(select(drafts.c.text, drafts.c.reply_to).where(_of_draft))
 _FORGET_DRAFT = Sql(delete(drafts).where(_of_draft))
 _ADD_DRAFT = Sql(
     insert(drafts).values(
@@ -130,6 +131,7 @@ def _mentioned() -> Select[tuple[object, ...]]:
         .where(
             members.c.user_id == bindparam("user_id"),
             messages.c.author_id != bindparam("user_id"),
+            or_(rooms.c.parent_pk.is_(None), is_in_parent),
             or_(bindparam("all_of_them") == 1, messages.c.seq > members.c.read_seq),
             tuple_(*place) < tuple_(bindparam("at"), bindparam("room_pk"), bindparam("seq")),
         )
@@ -154,6 +156,7 @@ _FOLLOWED = Sql(
     .where(
         members.c.user_id == bindparam("user_id"),
         rooms.c.parent_pk.is_not(None),
+        is_in_parent,
         or_(bindparam("all_of_them") == 1, rooms.c.seq > members.c.read_seq),
         tuple_(_last.c.at, rooms.c.pk) < tuple_(bindparam("at"), bindparam("pk")),
     )
@@ -229,8 +232,9 @@ class Keeping:
         self.erased = True
 
     def forget_bookmark(self, user_id: int, room_pk: int, seq: int) -> bool:
-        self.erased = True
-        return self.db.run(_FORGET_BOOKMARK, user_id_=user_id, room_pk_=room_pk, seq_=seq) > 0
+        is_gone = self.db.run(_FORGET_BOOKMARK, user_id_=user_id, room_pk_=room_pk, seq_=seq) > 0
+        self.erased |= is_gone
+        return is_gone
 
     def count_bookmarks(self, user_id: int) -> int:
         return _number(self.db.row(_COUNT_BOOKMARKS, user_id=user_id))
@@ -249,9 +253,11 @@ class Keeping:
     def set_draft(
         self, user_id: int, room_pk: int, thread: int, text: str, reply_to: int | None
     ) -> None:
-        """Keep it in place of the one before; without a text there is none."""
+        """Keep it in place of the one before; without a text there is none.
+
+        What is left of that in the log goes with the next checkpoint: drafts change all the time.
+        """
         self.db.run(_FORGET_DRAFT, user_id_=user_id, room_pk_=room_pk, thread_=thread)
-        self.erased = True
         if text:
             self.db.run(
                 _ADD_DRAFT,
@@ -262,6 +268,11 @@ class Keeping:
                 reply_to=reply_to,
                 at=self.now,
             )
+
+    def draft(self, user_id: int, room_pk: int, thread: int) -> tuple[str, int | None] | None:
+        """Its text, and the message that it is to answer."""
+        row = self.db.row(_DRAFT, user_id_=user_id, room_pk_=room_pk, thread_=thread)
+        return (row[0], row[1]) if row else None
 
     def count_drafts(self, user_id: int) -> int:
         return _number(self.db.row(_COUNT_DRAFTS, user_id=user_id))

@@ -125,6 +125,12 @@ _ROOM_IDS_OF = Sql(
     .join_from(members, rooms)
     .where(members.c.user_id == bindparam("user_id"), rooms.c.parent_pk.is_(None))
 )
+# Whoever follows a thread is in its room, too. It is asked for all the same: a server of the
+# release before, which may run beside this one, knows no threads when it puts somebody out.
+_parents = members.alias("parents")
+is_in_parent = exists().where(
+    _parents.c.room_pk == rooms.c.parent_pk, _parents.c.user_id == members.c.user_id
+)
 # Threads only as long as something is said in them: one follows more and more of them.
 _MY_ROOMS = Sql(
     select(*ROOM_COLUMNS, *MEMBER_COLUMNS, unread_mentions_of_member)
@@ -133,10 +139,13 @@ _MY_ROOMS = Sql(
         members.c.user_id == bindparam("user_id"),
         or_(
             rooms.c.parent_pk.is_(None),
-            exists().where(
-                messages.c.room_pk == rooms.c.pk,
-                messages.c.seq == rooms.c.seq,
-                messages.c.at > bindparam("awake_since"),
+            and_(
+                exists().where(
+                    messages.c.room_pk == rooms.c.pk,
+                    messages.c.seq == rooms.c.seq,
+                    messages.c.at > bindparam("awake_since"),
+                ),
+                is_in_parent,
             ),
         ),
     )

@@ -162,6 +162,8 @@ def test_a_draft_follows_to_other_devices_and_goes_when_it_is_emptied(world: Wor
     assert isinstance(event, DraftChanged)
     assert (event.text, event.reply_to, event.at) == ("half a thou", 1, world.now)
     world.do(ana, Draft(room="lobby", text="half a thought"))
+    world.do(ana, Draft(room="lobby", text="half a thought"))
+    assert world.told == []
     [kept] = world.ask(ana, Drafts()).drafts
     assert (kept.room, kept.text, kept.reply_to) == ("lobby", "half a thought", None)
     assert world.ask(bo, Drafts()).drafts == []
@@ -193,9 +195,12 @@ def test_drafts_are_kept_where_one_may_write_and_have_a_bound(
     world.do(bo, Draft(room=room, text="to say"))
     world.do(bo, Leave(room=room))
     assert world.ask(bo, Drafts()).drafts == []
-    for text in ("more", ""):
-        with pytest.raises(NotFound):
-            world.do(bo, Draft(room=room, text=text))
+    with pytest.raises(NotFound):
+        world.do(bo, Draft(room=room, text="more"))
+    world.do(bo, Draft(room=room))
+    assert world.rows("SELECT COUNT(*) FROM drafts") == [(0,)]
+    world.do(bo, Draft(room="nowhere"))
+    assert world.told == []
     monkeypatch.setattr(keeping, "DRAFTS_MAX", 2)
     world.do(ana, Draft(room="lobby", text="one"))
     world.do(ana, Draft(room=room, text="two"))
@@ -344,6 +349,31 @@ def test_a_forwarded_message_is_a_quote_with_a_way_back(world: World) -> None:
     assert world.ask(bo, History(room="lobby")).messages[0].origin is None
 
 
+def test_what_was_forwarded_is_somebody_else_s_only_while_it_stands_as_it_was(
+    world: World,
+) -> None:
+    ana, bo = world.people("ana bo")
+    world.post(ana, "one\ntwo")
+    world.do(bo, Forward(room="lobby", seq=1, to="lobby", text="Look:"))
+
+    def edited(text: str) -> bool:
+        world.edit(bo, 2, text)
+        return world.ask(ana, History(room="lobby")).messages[1].origin is not None
+
+    assert edited("Do look:\n\n> one\n> two")
+    assert edited("> one\n> two")
+    assert not edited("> one\n> three")
+    assert not edited("> one\n> two")
+
+
+def test_each_message_counts_once_however_it_calls_somebody(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    world.do(ana, PostHere(room="lobby", text="@room @here @bo", present=("ana", "bo")))
+    assert world.mine(bo)["lobby"].mentions == 1
+    world.post(ana, "@here, though nobody is")
+    assert names(world, 2) == ()
+
+
 def test_one_forwards_what_one_may_read_to_where_one_may_write(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private")).room.room
@@ -373,8 +403,13 @@ def test_a_retry_is_answered_whatever_became_of_the_source(world: World) -> None
     command = Forward(room="lobby", seq=1, to="tea", nonce="n1")
     first = world.do(ana, command)
     assert world.do(ana, command) == first
+    world.edit(ana, 1, "other words")
+    assert world.do(ana, command) == first
     world.delete(ana, 1)
     assert world.do(ana, command) == first
+    world.post(ana, "more words", nonce="n2")
+    with pytest.raises(Conflict, match="nonce"):
+        world.do(ana, Forward(room="lobby", seq=2, to="lobby", nonce="n2"))
     world.do(ana, DeleteRoom(room="tea"))
     with pytest.raises(NotFound):
         world.do(ana, command)

@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import Conflict, Forbidden, Invalid, NotFound, NotMember
-from hubbub.model.keeping import AWAKE_MS, Threads
+from hubbub.model.keeping import AWAKE_MS, Mentions, Threads
 from hubbub.model.marks import Marks
 from hubbub.model.messages import Forward, History, Message, Post
 from hubbub.model.outcome import MembershipChanged, RoomGone, ToPerson, ToRoom
@@ -177,6 +177,39 @@ def test_a_deleted_answer_is_not_counted(world: World) -> None:
     assert world.told == []
     [message] = world.ask(ana, History(room="lobby")).messages
     assert message.replies == 1
+    world.delete(bo, 2, THREAD)
+    event = marks(world)
+    assert (event.replies, event.replied_at, event.repliers) == (0, None, ())
+
+
+def test_who_is_named_by_an_edit_follows_from_there(world: World) -> None:
+    ana, bo, eva = world.people("ana bo eva")
+    world.post(ana)
+    world.post(bo, "one", THREAD)
+    world.post(bo, "two", THREAD)
+    world.edit(bo, 2, "two, @eva", THREAD)
+    assert [one.event.user for one in world.told if isinstance(one, MembershipChanged)] == ["eva"]
+    mine = world.mine(eva)[THREAD]
+    assert (mine.read_seq, mine.mentions) == (1, 1)
+
+
+def test_who_is_left_in_a_thread_by_a_server_that_knows_none_sees_nothing_of_it(
+    world: World,
+) -> None:
+    """A server of the release before may put somebody out of a room while this one runs."""
+    ana, bo = world.people("ana bo")
+    room = world.do(ana, CreateRoom(title="X", kind="private", members=("bo",))).room.room
+    world.post(ana, room=room)
+    world.post(ana, "secret @bo", f"{room}.1")
+    world.change(
+        "DELETE FROM members WHERE user_id = (SELECT id FROM users WHERE name = 'bo')"
+        " AND room_pk = (SELECT pk FROM rooms WHERE kind = 'private' AND parent_pk IS NULL)"
+    )
+    assert f"{room}.1" not in world.mine(bo)
+    assert world.ask(bo, Threads()).threads == []
+    assert world.ask(bo, Mentions()).mentions == []
+    with pytest.raises(NotFound):
+        world.do(bo, Read(room=f"{room}.1", seq=1))
 
 
 def test_an_answer_can_be_said_to_the_room_as_well(world: World) -> None:

@@ -171,6 +171,15 @@ async def test_who_does_not_follow_a_thread_hears_it_while_watching(visitors: Vi
     assert all(one["room"] != thread for one in house.ok("GET", "me", by="cy")["rooms"])
 
 
+async def test_who_only_watches_a_room_is_not_told_to_be_writing_there(visitors: Visitors) -> None:
+    house = visitors.house
+    room = house.room()
+    house.post(room, "question", by="ana")
+    bo = await visitors.json("bo")
+    await bo.do("watch", room=room)
+    assert await bo.refused("typing", room=room) == "not_member"
+
+
 async def test_to_stop_watching_does_not_end_following(visitors: Visitors) -> None:
     house = visitors.house
     room = house.room("bo")

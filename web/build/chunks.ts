@@ -26,7 +26,7 @@ const GATHERED =
 
 // What the timeline says of threads, and a thread of itself.
 const RARE =
-  /\/src\/views\/timeline\/(?:rare|quotes)\.ts$|\/src\/views\/thread\/(?:opening|words)\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/app\/ago\./;
+  /\/src\/views\/timeline\/(?:rare|quotes|Replies)\.|\/src\/views\/thread\/(?:opening|words)\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/app\/ago\./;
 
 export function chunkOf(): Rollup.GetManualChunk {
   let first: Set<string> | null = null;
