@@ -178,12 +178,12 @@ def test_after_any_commands_numbers_have_no_holes_and_every_sync_is_the_differen
 ) -> None:
     revs_before = begin(chat, actors[0])
     seen = Onlooker()
-    acks: dict[tuple[int, str], Posted] = {}
+    acks: dict[tuple[int, str, str], Posted] = {}
     for batch in batches:
         replies = chat.batch(*((actors[index], command) for index, command in batch))
         for (index, command), reply in zip(batch, replies, strict=True):
             if isinstance(command, Post) and isinstance(reply, Posted) and command.nonce:
-                first = acks.setdefault((index, command.nonce), reply)
+                first = acks.setdefault((index, command.room, command.nonce), reply)
                 assert reply.seq == first.seq, "a retry is answered by the first post"
         for told in chat.told:
             seen.hear(told)
