@@ -14,8 +14,9 @@ import msgspec
 import uvloop
 
 from bench import people
+from bench.frames import PONG, frame, frames_in, upgrade
 from bench.report import KB, Bound, Row
-from bench.returning import HELLO, PONG, Reply, frame, frames_in, reply_of, upgrade
+from bench.returning import HELLO, Reply, reply_of
 from bench.server import HOST, free_port
 from bench.stage import Stage
 from bench.storm import part

@@ -6,25 +6,21 @@ is still short of its head, and the pauses that a client keeps after a connectio
 """
 
 import asyncio
-import base64
 import contextlib
 import itertools
-import os
-import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
+from bench.frames import PING, PONG, frame, frames_in, upgrade
 from bench.server import HOST
 from hubbub.client import Backoff
 from hubbub.client.link import CONNECT_TIMEOUT_S
 
 HELLO, ABOUT = 1, 2  # the numbers of these two; commands after them count on
-PONG = b"\x8a\x80\0\0\0\0"
-PING = b"\x89\x00"
 NOTICE = b'{"on":"notice"'
 SYNCED = b'{"on":"synced"'
 REPLY = b'{"re":'
@@ -87,39 +83,6 @@ class Seen:
     @property
     def now_s(self) -> float:
         return time.perf_counter() - self.began
-
-
-def frame(command: dict[str, Any]) -> bytes:
-    """A text frame of a client, whose mask is nothing: the server unmasks it all the same."""
-    payload = msgspec.json.encode(command)
-    size = len(payload)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + struct.pack(">H", size)
-    return head + b"\0\0\0\0" + payload
-
-
-def frames_in(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
-    """Opcode and payload of each whole frame; what is left in the buffer is the next one's part."""
-    at = 0
-    while len(buffer) - at >= 2:
-        size, start = buffer[at + 1], at + 2
-        if size == 126:
-            size, start = int.from_bytes(buffer[at + 2 : at + 4], "big"), at + 4
-        elif size == 127:
-            size, start = int.from_bytes(buffer[at + 2 : at + 10], "big"), at + 10
-        if len(buffer) < start + size:
-            break
-        yield buffer[at] & 15, bytes(buffer[start : start + size])
-        at = start + size
-    del buffer[:at]
-
-
-def upgrade(port: int, token: str) -> bytes:
-    key = base64.b64encode(os.urandom(16)).decode()
-    return (
-        f"GET /ws HTTP/1.1\r\nHost: {HOST}:{port}\r\nUpgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Protocol: hubbub.v1\r\nAuthorization: Bearer {token}\r\n\r\n"
-    ).encode()
 
 
 class Person:

@@ -150,7 +150,7 @@ def pin(tx: Tx, actor: Actor, command: Pin) -> Outcome[Changed]:
     where = place(tx, actor, command.room, Action.PIN)
     marked = _marked(tx, where, command.seq)
     marks = marks_of(marked.marks)
-    if (marks.pinned_by is not None) == command.on:
+    if marks.pinned == command.on:
         return Outcome(Changed(rev=marked.marks_rev))  # a retry
     if not command.on:
         tx.remove_pin(where.room.pk, command.seq)
@@ -160,6 +160,7 @@ def pin(tx: Tx, actor: Actor, command: Pin) -> Outcome[Changed]:
         tx.add_pin(where.room.pk, command.seq)
     changed = msgspec.structs.replace(
         marks,
+        pinned=command.on,
         pinned_by=actor.name if command.on else None,
         last=Change(by=actor.name, did="pin" if command.on else "unpin"),
     )
@@ -183,7 +184,7 @@ def cleared(tx: Tx, room: RoomRow, seq: int, stored: str) -> str:
     marks = marks_of(stored)
     if marks.reactions:
         tx.forget_reactions(room.pk, seq)
-    if marks.pinned_by is not None:
+    if marks.pinned:
         tx.remove_pin(room.pk, seq)
     left = MarkState(replies=marks.replies, replied_at=marks.replied_at, repliers=marks.repliers)
     return _encode(left).decode() if left != MarkState() else ""

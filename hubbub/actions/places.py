@@ -7,7 +7,7 @@ import msgspec
 from hubbub.model import policy
 from hubbub.model.accounts import Actor, Me
 from hubbub.model.errors import Conflict, HubbubError, NotFound, NotMember
-from hubbub.model.marks import Marks, MarkState
+from hubbub.model.marks import Marks, MarkState, marks_in
 from hubbub.model.messages import Message, Origin, Person
 from hubbub.model.names import thread_of
 from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
@@ -179,7 +179,6 @@ def require_on_server(actor: Actor, action: Action) -> None:
 
 
 def message_event(room_id: str, row: MessageRow) -> Message:
-    marks = marks_of(row.marks)
     return Message(
         room=room_id,
         seq=row.seq,
@@ -195,12 +194,7 @@ def message_event(room_id: str, row: MessageRow) -> Message:
         mentions=tuple(row.mentions.split()),
         origin=origin_of(row.origin),
         marks_rev=row.marks_rev,
-        reactions=marks.reactions,
-        pinned=marks.pinned_by is not None,
-        pinned_by=marks.pinned_by,
-        replies=marks.replies,
-        replied_at=marks.replied_at,
-        repliers=marks.repliers,
+        **(marks_in(marks_of(row.marks)) if row.marks else {}),
     )
 
 
@@ -215,18 +209,7 @@ def marks_of(stored: str) -> MarkState:
 
 
 def marks_event(room_id: str, seq: int, rev: int, marks: MarkState) -> Marks:
-    return Marks(
-        room=room_id,
-        seq=seq,
-        rev=rev,
-        reactions=marks.reactions,
-        pinned=marks.pinned_by is not None,
-        pinned_by=marks.pinned_by,
-        replies=marks.replies,
-        replied_at=marks.replied_at,
-        repliers=marks.repliers,
-        last=marks.last,
-    )
+    return Marks(room=room_id, seq=seq, rev=rev, last=marks.last, **marks_in(marks))
 
 
 def room_event(room: RoomRow) -> RoomChanged:

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from hubbub.client.frames import SyncReply
-from hubbub.model.marks import Marks
+from hubbub.model.marks import Marks, marks_in
 from hubbub.model.messages import Message, Sync
 from hubbub.model.reading import ReadChanged, ReadMarker
 from hubbub.model.rooms import Joined, MemberChanged, MyRoom, RoomChanged
@@ -301,13 +301,5 @@ class RoomReplica:
 
 def _marked(message: Message, marks: Marks | Message) -> Message:
     """The message with these marks."""
-    return msgspec.structs.replace(
-        message,
-        marks_rev=marks.rev if isinstance(marks, Marks) else marks.marks_rev,
-        reactions=marks.reactions,
-        pinned=marks.pinned,
-        pinned_by=marks.pinned_by,
-        replies=marks.replies,
-        replied_at=marks.replied_at,
-        repliers=marks.repliers,
-    )
+    marks_rev = marks.rev if isinstance(marks, Marks) else marks.marks_rev
+    return msgspec.structs.replace(message, marks_rev=marks_rev, **marks_in(marks))

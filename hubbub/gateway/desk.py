@@ -56,7 +56,6 @@ from hubbub.model.messages import (
     TEXT_MAX,
     Post,
     PostHere,
-    mentioned_names,
 )
 from hubbub.model.outcome import SettingsChanged
 from hubbub.model.policy import Action
@@ -193,7 +192,7 @@ class Desk:
         Raises RateLimited or Busy; then nothing is done.
         """
         self.limit(actor, address)
-        if isinstance(command, Post) and "@here" in command.text.lower():
+        if isinstance(command, Post) and "@" in command.text:
             command = self._with_those_here(command)
         if isinstance(command, Read):
             self._markers.put(actor, command, then)
@@ -217,7 +216,7 @@ class Desk:
     def _with_those_here(self, post: Post) -> Post:
         """Who is meant by ``@here`` only the hub can tell, and only now."""
         room = self.hub.rooms.get(post.room)
-        if room is None or "@here" not in mentioned_names(post.text):
+        if room is None or "@here" not in post.text.lower():
             return post
         present = sorted(self.hub.presence.of_room(room))[:HERE_MAX]
         fields = {name: getattr(post, name) for name in post.__struct_fields__}

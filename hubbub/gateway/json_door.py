@@ -202,28 +202,34 @@ class JsonDoor(Connection):
                 raise NotMember(f"You are not in #{command.room}.")
             self.desk.hub.detach(client, room)
             return Done()
-        # Once to see that it is allowed; again once we would hear of what happens meanwhile.
+        return await self._hear(client, command)
+
+    async def _hear(self, client: Client, command: Join | Watch) -> Reply:
+        """Be told what happens in a room without being a member; not if it is refused.
+
+        Asked once to see that it is allowed; again once we would hear of what happens meanwhile.
+        """
         await self.desk.carry_out(client.actor, command, self.address)
+        is_new = command.room not in client.rooms
         self.desk.hub.attach(client, await self.desk.hub.room(command.room))
-        return await self.desk.carry_out(client.actor, command, self.address)
+        try:
+            return await self.desk.carry_out(client.actor, command, self.address)
+        except HubbubError:
+            if is_new:
+                self._look_away(client, command.room)
+            raise
 
     def on_watch(self, client: Client, command: Watch) -> None:
         self._task(command, partial(self._watch, client, command))
 
     async def _watch(self, client: Client, command: Watch) -> Reply:
-        # Once to see that it is allowed; again once we would hear of what happens meanwhile.
-        await self.desk.carry_out(client.actor, command, self.address)
-        if command.room not in client.rooms:
-            if len(self._watched) >= WATCHED_MAX:
-                raise Conflict(f"You watch {WATCHED_MAX} rooms already. Stop watching one.")
-            room = await self.desk.hub.room(command.room)
+        is_new = command.room not in client.rooms
+        if is_new and len(self._watched) >= WATCHED_MAX:
+            raise Conflict(f"You watch {WATCHED_MAX} rooms already. Stop watching one.")
+        reply = await self._hear(client, command)
+        if is_new:
             self._watched.add(command.room)
-            self.desk.hub.attach(client, room)
-        try:
-            return await self.desk.carry_out(client.actor, command, self.address)
-        except HubbubError:
-            self._look_away(client, command.room)
-            raise
+        return reply
 
     def on_unwatch(self, client: Client, command: Unwatch) -> None:
         self._task(command, partial(self._unwatch, client, command))
@@ -272,7 +278,7 @@ class JsonDoor(Connection):
     async def _greet(self, client: Client, command: Hello) -> None:
         hub = self.desk.hub
         for _ in range(LOOKS_MAX):
-            with hub.greeting(client.key) as greeting:
+            with hub.greetings.of(client.key) as greeting:
                 mine = await self._mine(client, command)
                 rooms = await self._live_rooms(mine)
             # Somebody brought me in or put me out while I was looking: look again.

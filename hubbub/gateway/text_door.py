@@ -16,7 +16,7 @@ from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Reply
 from hubbub.model.errors import Forbidden, HubbubError, Invalid, SignInRequired
 from hubbub.model.marks import Pin, Pins, PinsPage, React, Reactions, ReactionsPage
-from hubbub.model.messages import PAGE_MAX, History, Message, MessageKind, Page, Post
+from hubbub.model.messages import PAGE_MAX, History, MessageKind, Page, Post
 from hubbub.model.rooms import (
     Direct,
     Join,
@@ -239,19 +239,17 @@ class TextDoor(Connection):
 
     async def on_pin(self, client: Client, rest: str) -> None:
         seq, _ = self._which(client, rest)
-        pinned = {message.seq for message in await self._pins(client)}
-        await self._do(client, Pin(room=self._room, seq=seq, on=seq not in pinned))
+        page = await self._page(client, History(room=self._room, after=seq - 1, limit=1))
+        is_pinned = any(message.seq == seq and message.pinned for message in page.messages)
+        await self._do(client, Pin(room=self._room, seq=seq, on=not is_pinned))
 
     async def on_pins(self, client: Client, rest: str) -> None:
-        pinned = await self._pins(client)
+        page = await self._do(client, Pins(room=self._room))
+        assert isinstance(page, PinsPage)
+        pinned = [message for message in page.messages if message.room == self._room]
         self._say(text.server("Pinned here:" if pinned else "Nothing is pinned here"))
         for message in pinned:
             self._say(text.numbered(message))
-
-    async def _pins(self, client: Client) -> list[Message]:
-        page = await self._do(client, Pins(room=self._room))
-        assert isinstance(page, PinsPage)
-        return [message for message in page.messages if message.room == self._room]
 
     async def on_thread(self, client: Client, rest: str) -> None:
         seq, _ = self._which(client, rest)

@@ -5,13 +5,13 @@ which order a room's events are shown is `order`'s.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from typing import assert_never
 
 import structlog
 
 from hubbub.live.client import Client
+from hubbub.live.greetings import Greetings
 from hubbub.live.order import Order
 from hubbub.live.pace import Pace
 from hubbub.live.presence import PresenceBook
@@ -41,15 +41,6 @@ EMPTY_ROOMS_MAX = 500  # rings kept of rooms in which nobody is any more
 
 
 log = structlog.get_logger()
-
-
-class Greeting:
-    """A connection that is being told where it is, which may change meanwhile."""
-
-    __slots__ = ("is_stale",)
-
-    def __init__(self) -> None:
-        self.is_stale = False
 
 
 class Figures:
@@ -85,7 +76,7 @@ class Hub:
         self._counts_due: dict[str, MemberChanged] = {}
         self._empty: dict[str, Room] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._greetings: dict[str, set[Greeting]] = {}
+        self.greetings = Greetings()
         self._bringing: set[asyncio.Task[None]] = set()
         # Person → the rev of their own that was last told to those of their clients here.
         self.people_revs: dict[str, int] = {}
@@ -226,22 +217,9 @@ class Hub:
             self._dirty.discard(room)
             self._flush_room(room)
 
-    @contextlib.contextmanager
-    def greeting(self, key: str) -> Iterator["Greeting"]:
-        """While a connection's rooms are being read, notice if they change."""
-        greeting = Greeting()
-        self._greetings.setdefault(key, set()).add(greeting)
-        try:
-            yield greeting
-        finally:
-            self._greetings[key].discard(greeting)
-            if not self._greetings[key]:
-                del self._greetings[key]
-
     def send_to_person(self, key: str, event: PersonEvent) -> None:
         """All JSON clients of a person; those behind get `removed` only and ask for the rest."""
-        for greeting in self._greetings.get(key, ()):
-            greeting.is_stale = True
+        self.greetings.unsettle(key)
         clients = self.people.get(key)
         if clients:
             self.note_rev(key, event.rev)
@@ -311,8 +289,7 @@ class Hub:
     def _membership(self, told: MembershipChanged) -> None:
         """A person's devices come into the room or go out of it, and the room is told."""
         event = told.event
-        for greeting in self._greetings.get(event.user or "", ()):
-            greeting.is_stale = True
+        self.greetings.unsettle(event.user or "")
         clients = list(self.people.get(event.user or "", ()))
         room = self.rooms.get(told.room)
         if event.role is None:

@@ -1,6 +1,6 @@
 """What is added to a message without touching its text: reactions, a pin, the thread's count."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -36,6 +36,7 @@ class MarkState(Value, frozen=True, kw_only=True, omit_defaults=True):
     """The marks of one message, as they are stored."""
 
     reactions: tuple[Reaction, ...] = ()
+    pinned: bool = False
     pinned_by: UserName | None = None
     replies: int = 0
     replied_at: Millis | None = None
@@ -61,6 +62,15 @@ class Marks(Event, frozen=True, kw_only=True, omit_defaults=True, tag="marks"):
     replied_at: Millis | None = None
     repliers: tuple[UserName, ...] = ()
     last: Change | None = None
+
+
+# What a message, its event of marks, and its row have alike.
+MARK_FIELDS = ("reactions", "pinned", "pinned_by", "replies", "replied_at", "repliers")
+
+
+def marks_in(of: Message | Marks | MarkState) -> dict[str, Any]:
+    """The marks by their names, to make one of the three from another."""
+    return {name: getattr(of, name) for name in MARK_FIELDS}
 
 
 class React(Command, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hubbub.model.accounts import OPERATOR, Actor
 from hubbub.model.base import Command
-from hubbub.model.marks import Marks, Pin, React
+from hubbub.model.marks import Marks, Pin, React, marks_in
 from hubbub.model.messages import Changes, Delete, Edit, History, Message, Post, Posted
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import MembershipChanged, Told, ToRoom
@@ -65,7 +65,6 @@ BATCHES = st.lists(st.lists(st.tuples(who, COMMANDS), min_size=1, max_size=6), m
 # The state of everything in a room that has a rev: a message with its marks by its seq, the room
 # itself as 0.
 State = dict[int, object]
-MARKS = ("reactions", "pinned", "pinned_by", "replies", "replied_at", "repliers")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -88,8 +87,7 @@ def applied(state: State, event: object) -> State:
         assert isinstance(message, Message)
         if event.rev <= max(message.rev, message.marks_rev):
             return state
-        fields = {name: getattr(event, name) for name in MARKS}
-        return state | {event.seq: replace(message, marks_rev=event.rev, **fields)}
+        return state | {event.seq: replace(message, marks_rev=event.rev, **marks_in(event))}
     return state | {event.seq if isinstance(event, Message) else 0: event}
 
 

@@ -11,7 +11,7 @@ from hubbub.client import SyncReply
 from hubbub.model.accounts import Hello, Limits, Me, ServerInfo, Welcome
 from hubbub.model.base import Event
 from hubbub.model.events import RoomEvent
-from hubbub.model.marks import Marks
+from hubbub.model.marks import Marks, marks_in
 from hubbub.model.messages import Message, Reaction, Reset, Sync, Synced
 from hubbub.model.policy import RoomKind, RoomRole, ServerRole
 from hubbub.model.reading import Behind, RoomHead
@@ -68,8 +68,7 @@ def marks_of(message: Message) -> Marks:
         room=message.room,
         seq=message.seq,
         rev=message.marks_rev,
-        reactions=message.reactions,
-        replies=message.replies,
+        **marks_in(message),
     )
 
 

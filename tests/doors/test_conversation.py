@@ -1,7 +1,7 @@
 """Reactions, pins, threads: the same at every door and on every store; and watching a thread."""
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,6 +20,24 @@ async def one_message(voices: dict[str, Voice], text: str = "what a day") -> Non
         await voice.heard(("ana", text))
 
 
+class Scene(NamedTuple):
+    """Somebody does something at a door; two others look on."""
+
+    voice: Voice
+    name: str
+    json: JsonVoice
+    line: TextVoice
+
+
+async def scene(visitors: Visitors, door: str) -> Scene:
+    voices = await gathered(visitors)
+    await one_message(voices)
+    json, line = voices["json"], voices["text"]
+    assert isinstance(json, JsonVoice)
+    assert isinstance(line, TextVoice)
+    return Scene(voices[door], PEOPLE[door], json, line)
+
+
 def as_kept(visitors: Visitors, room: str, seq: int = 1) -> dict[str, Any]:
     """The message as whoever comes later finds it."""
     page = visitors.house.ok("GET", f"rooms/{room}/messages?around={seq}&limit=1", by="cy")
@@ -29,11 +47,7 @@ def as_kept(visitors: Visitors, room: str, seq: int = 1) -> dict[str, Any]:
 
 @each_door
 async def test_a_reaction_at_one_door_is_seen_at_all(visitors: Visitors, door: str) -> None:
-    voices = await gathered(visitors)
-    await one_message(voices)
-    voice, name, json, line = voices[door], PEOPLE[door], voices["json"], voices["text"]
-    assert isinstance(json, JsonVoice)
-    assert isinstance(line, TextVoice)
+    voice, name, json, line = await scene(visitors, door)
     assert await voice.react(1, "👍") == ""
     event = await json.client.event("marks", room=json.room, seq=1)
     assert event["reactions"] == [["👍", 1, [name]]]
@@ -44,11 +58,7 @@ async def test_a_reaction_at_one_door_is_seen_at_all(visitors: Visitors, door: s
 
 @each_door
 async def test_a_pin_at_one_door_is_seen_at_all(visitors: Visitors, door: str) -> None:
-    voices = await gathered(visitors)
-    await one_message(voices)
-    voice, name, json, line = voices[door], PEOPLE[door], voices["json"], voices["text"]
-    assert isinstance(json, JsonVoice)
-    assert isinstance(line, TextVoice)
+    voice, name, json, line = await scene(visitors, door)
     assert await voice.pin(1) == ""
     event = await json.client.event("marks", room=json.room, seq=1)
     assert (event["pinned"], event["pinned_by"]) == (True, name)
@@ -62,11 +72,7 @@ async def test_a_pin_at_one_door_is_seen_at_all(visitors: Visitors, door: str) -
 
 @each_door
 async def test_an_answer_at_one_door_makes_a_thread_for_all(visitors: Visitors, door: str) -> None:
-    voices = await gathered(visitors)
-    await one_message(voices)
-    voice, name, json, line = voices[door], PEOPLE[door], voices["json"], voices["text"]
-    assert isinstance(json, JsonVoice)
-    assert isinstance(line, TextVoice)
+    voice, name, json, line = await scene(visitors, door)
     thread = f"{json.room}.1"
     assert await voice.answer(1, "not bad") == ""
     event = await json.client.event("marks", room=json.room, seq=1)
@@ -120,10 +126,7 @@ async def test_what_cannot_be_is_refused_alike_and_nobody_is_disturbed(
 
 
 async def test_the_numbers_of_messages_can_be_asked_for_in_plain_text(visitors: Visitors) -> None:
-    voices = await gathered(visitors)
-    await one_message(voices)
-    line = voices["text"]
-    assert isinstance(line, TextVoice)
+    line = (await scene(visitors, "text")).line
     await line.client.say("/numbers")
     assert await line.client.line("* 1") == "* 1 ana: what a day"
     for words, answer in (

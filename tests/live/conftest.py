@@ -1,11 +1,13 @@
 """A running hub for each test, with its waits made short."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from unittest.mock import patch
 
 import pytest
 
-from hubbub.live import hub, pace, presence
+from hubbub.live import company, hub, nodes, order, pace, presence
 from tests.support.hall import Hall
+from tests.support.nodes import Wire
 
 
 @pytest.fixture
@@ -17,3 +19,22 @@ async def hall(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
     made.hub.start()
     yield made
     await made.hub.stop()
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Timers that a test does not wait for."""
+    with (
+        patch.object(nodes, "COMPARE_EVERY_S", 0.02),
+        patch.object(nodes, "COMPARE_ALONE_EVERY_S", 0.01),
+        patch.object(nodes, "ON_ITS_WAY_S", 0.002),
+        patch.object(order, "GAP_WAIT_S", 0.002),
+        patch.object(company, "ALIVE_EVERY_S", 0.02),
+        patch.object(company, "GONE_AFTER_S", 0.3),
+    ):
+        yield
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()

@@ -196,7 +196,7 @@ def test_in_whatever_order_events_come_everyone_sees_them_in_order_of_rev(
 async def test_a_person_is_told_on_all_their_devices(hall: Hall) -> None:
     phone, laptop = await hall.come("ana"), await hall.come("ana")
     line, other = await hall.come("ana", dialect="text"), await hall.come("bo")
-    with hall.hub.greeting("ana") as greeting, hall.hub.greeting("bo") as others:
+    with hall.hub.greetings.of("ana") as greeting, hall.hub.greetings.of("bo") as others:
         hall.hub.tell([ToPerson("ana", MeChanged(rev=4))])
         assert (greeting.is_stale, others.is_stale) == (True, False)
     assert [len(events(client, "me")) for client in (phone, laptop, other)] == [1, 1, 0]

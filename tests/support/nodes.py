@@ -1,7 +1,8 @@
 """Several hubs on one table, joined by a bus in memory that does whatever it is told to."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from itertools import count
 from random import Random
 
@@ -305,3 +306,13 @@ def fates(chance: Random, *, lost: float, twice: float, late: float) -> Fate:
 
 def numbered() -> Iterator[str]:
     return (f"message {number}" for number in count(1))
+
+
+@asynccontextmanager
+async def cluster(table: Table, wire: Wire, size: int = 3) -> AsyncIterator[list[Node]]:
+    made = [await Node(table, wire).start() for _ in range(size)]
+    try:
+        yield made
+    finally:
+        for node in made:
+            await node.stop()
