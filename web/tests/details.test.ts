@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { session } from '../src/app/session.svelte';
-import { Refused, type Fields, type MyRoom, type Presence, type RoomRole } from '../src/data/protocol';
+import type { Fields, MyRoom, Presence, RoomRole } from '../src/data/protocol';
+import { Refused } from '../src/data/refusals';
 import { mine, onEvent } from '../src/data/reducer';
 import { INITIAL, type MemberList, type State } from '../src/data/state';
 import { matching, rowsOf } from '../src/views/details/people';

@@ -4,7 +4,7 @@ import { dialogs } from '../src/app/dialogs.svelte';
 import * as door from '../src/app/door';
 import { session } from '../src/app/session.svelte';
 import type { Pending } from '../src/data/outbox';
-import { Refused, Unreachable } from '../src/data/protocol';
+import { Refused, Unreachable } from '../src/data/refusals';
 import SignIn from '../src/views/door/SignIn.svelte';
 import SignUp from '../src/views/door/SignUp.svelte';
 import SignOut from '../src/views/settings/SignOut.svelte';

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Drafting, type Desk } from '../src/app/drafting';
 import { isDue, merged, onOwn, onRest, onTheirs, UNKNOWN, type Known } from '../src/app/merging';
-import { Disconnected, Refused, type Draft, type ServerEvent } from '../src/data/protocol';
+import type { Draft, ServerEvent } from '../src/data/protocol';
+import { Disconnected, Refused } from '../src/data/refusals';
 
 describe('a draft that two devices write', () => {
   test('is that of the one who went on', () => {

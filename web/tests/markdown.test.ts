@@ -1,30 +1,9 @@
 import fc from 'fast-check';
-import { flushSync, mount, unmount } from 'svelte';
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { loadEmoji } from '../src/app/emoji';
-import tokens from '../src/styles/tokens.css?raw';
-import { session } from '../src/app/session.svelte';
-import { INITIAL } from '../src/data/state';
-import { colour } from '../src/views/text/colour';
-import { loader } from '../src/views/text/loader.svelte';
-import Markdown from '../src/views/text/Markdown.svelte';
-import codeBlock from '../src/views/text/CodeBlock.svelte?raw';
 import { parse } from '../src/views/text/parse';
 import { isOnlyEmoji, isPlain, pieces, plain, tidy, veiled } from '../src/views/text/plain';
 import type { Block, Inline } from '../src/views/text/tree';
-
-/** WCAG 2.2's contrast ratio of two colours `#rrggbb`. */
-function contrast(one: string, other: string): number {
-  const luminance = (hex: string) => {
-    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
-      const value = parseInt(hex.slice(at, at + 2), 16) / 255;
-      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  };
-  const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-  return (light + 0.05) / (dark + 0.05);
-}
 
 const TEXT_MAX = 16_000;
 // As the server cleans it (`hubbub/model/messages.py`): no controls but tab and line feed.
@@ -376,113 +355,5 @@ describe('only emoji', () => {
   );
   test('each that the picker has', async () => {
     expect((await loadEmoji()).filter(({ char }) => !isOnlyEmoji(char))).toEqual([]);
-  });
-});
-
-describe('code', () => {
-  test('can be read in every colour it has, in light and dark', () => {
-    const surface = /--surface-3: light-dark\((#\w+), (#\w+)\)/.exec(tokens) ?? [];
-    const used = [...codeBlock.matchAll(/--code-(\w+): light-dark\((#\w+), (#\w+)\)/g)];
-    expect(used.length).toBeGreaterThan(5);
-    for (const [, name, light = '', dark = ''] of used) {
-      expect(contrast(light, surface[1] ?? ''), `${name}, light`).toBeGreaterThanOrEqual(4.5);
-      expect(contrast(dark, surface[2] ?? ''), `${name}, dark`).toBeGreaterThanOrEqual(4.5);
-    }
-  });
-
-  test('is coloured by what it is, and stays the same text', () => {
-    const code = 'def f(n: int) -> str:\n    return "x"  # 42';
-    const runs = colour('python', code) ?? [];
-    expect(runs.map(({ text }) => text).join('')).toBe(code);
-    const kinds = new Map(runs.map(({ kind, text }) => [text.trim(), kind]));
-    expect(kinds.get('def')).toBe('keyword');
-    expect(kinds.get('"x"')).toBe('string');
-    expect(kinds.get('# 42')).toBe('comment');
-  });
-
-  test('in no language we know, or without end, has no colours', () => {
-    expect(colour('klingon', 'a')).toBe(null);
-    expect(colour('constructor', 'a')).toBe(null);
-    expect(colour('python', 'a'.repeat(TEXT_MAX))).toBe(null);
-  });
-
-  test('is read in good time whatever it is', () => {
-    for (const language of ['bash', 'cpp', 'css', 'javascript', 'python', 'sql', 'xml', 'yaml', 'diff']) {
-      for (const bit of ['(', '<', '"', '/*', '{', 'a ', '${', '=', '- ', 'a:', '\\']) {
-        const start = performance.now();
-        colour(language, bit.repeat(8_000 / bit.length));
-        expect(performance.now() - start, `${language} ${bit}`).toBeLessThan(5_000);
-      }
-    }
-  }, 60_000);
-});
-
-describe('on the page', () => {
-  const shown: object[] = [];
-  function show(text: string, mentions: string[] = []): HTMLElement {
-    const target = document.createElement('div');
-    shown.push(mount(Markdown, { target, props: { text, mentions } }));
-    flushSync();
-    return target;
-  }
-
-  beforeAll(async () => {
-    loader.load();
-    await vi.waitUntil(() => loader.rich, { timeout: 30_000 });
-    const me = { name: 'ana', display_name: 'Ana', role: 'member' };
-    session.state = {
-      ...INITIAL,
-      me: me as never,
-      people: new Map([
-        ['ana', me as never],
-        ['bo', { name: 'bo', display_name: 'Bo <b>B</b>' } as never],
-      ]),
-      rooms: new Map([['lobby', { room: 'lobby', kind: 'public', title: 'The lobby' } as never]]),
-    };
-  }, 40_000);
-  afterEach(() => shown.splice(0).forEach((one) => void unmount(one)));
-
-  test('markup is elements, with nothing added to the text', () => {
-    const page = show('**a** *b*~~c~~ `d`, [e](https://a.b/)!\nf');
-    expect(page.textContent).toBe('a bc d, e!\nf');
-    expect(page.querySelector('strong')?.textContent).toBe('a');
-    expect(page.querySelector('a')?.getAttribute('rel')).toBe('noopener noreferrer nofollow');
-    expect(page.querySelector('a')?.target).toBe('_blank');
-  });
-
-  test('HTML is text', () => {
-    const text = '<img src=x onerror=alert(1)> <script>alert(1)</script> **x**';
-    const page = show(text);
-    expect(page.textContent).toBe(text.replaceAll('*', ''));
-    expect(page.querySelector('img, script')).toBe(null);
-  });
-
-  test('people and rooms are called by their names, unknown ones as typed', () => {
-    const page = show('@bo @Ana @nobody #lobby #nowhere');
-    expect(page.textContent).toBe('@Bo <b>B</b> @Ana @nobody #The lobby #nowhere');
-    expect(page.querySelectorAll('.mention')).toHaveLength(2);
-    expect(page.querySelector('.me')?.textContent).toBe('@Ana');
-    expect(page.querySelector('a')?.getAttribute('href')).toBe('/rooms/lobby');
-  });
-
-  test('a heading does not disturb the page’s outline, and tasks say what they are', () => {
-    const page = show('# a\n- [x] b\n- [ ] c\n\n7. d');
-    expect(page.querySelector('h1, h2, h3')).toBe(null);
-    const boxes = [...page.querySelectorAll('input')];
-    expect(boxes.map((box) => [box.checked, box.disabled, box.ariaLabel ?? box.getAttribute('aria-label')])).toEqual([
-      [true, true, 'Done'],
-      [false, true, 'To do'],
-    ]);
-    expect(page.querySelector('ol')?.start).toBe(7);
-  });
-
-  test('code keeps its white space', () => {
-    const page = show('```\na\n\n  b  \n```');
-    expect(page.querySelector('pre')?.textContent).toBe('a\n\n  b  ');
-  });
-
-  test('only emoji are large', () => {
-    expect(show('👍 🎉').querySelector('.only-emoji')).not.toBe(null);
-    expect(show('ok 👍').querySelector('.only-emoji')).toBe(null);
   });
 });

@@ -1,7 +1,8 @@
 /** The ways in and out: what is asked of the server at the door, and what signing out takes. */
 
 import * as api from '../data/api';
-import { Refused, type Me } from '../data/protocol';
+import type { Me } from '../data/protocol';
+import { Refused } from '../data/refusals';
 import { goodbye, leaving } from './leaving';
 import { session } from './session.svelte';
 

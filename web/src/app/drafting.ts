@@ -1,6 +1,7 @@
 /** Carries drafts to the person's other devices, and theirs here; what is kept here comes first. */
 
-import { Disconnected, Refused, type Draft, type Fields, type Ok, type ServerEvent } from '../data/protocol';
+import type { Draft, Fields, Ok, ServerEvent } from '../data/protocol';
+import { Disconnected, Refused } from '../data/refusals';
 import { isDue, onOwn, onRest, onTheirs, type Known, type Outcome } from './merging';
 
 /** After a pause in typing. */

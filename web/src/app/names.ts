@@ -1,7 +1,7 @@
 /** Names may have changed while this device did not listen: those on screen are asked for again. */
 
 import type { Chat } from '../data/chat';
-import { Disconnected, Refused } from '../data/protocol';
+import { Disconnected, Refused } from '../data/refusals';
 import { withPeople } from '../data/reducer';
 import { shown } from '../data/state';
 import { isGuestName } from './naming';

@@ -3,7 +3,8 @@
 import type { Chat, Connection } from '../data/chat';
 import { lastSession } from '../data/local';
 import type { Pending } from '../data/outbox';
-import { Unreachable, type Me, type Message as WireMessage, type ServerInfo } from '../data/protocol';
+import type { Me, Message as WireMessage, ServerInfo } from '../data/protocol';
+import { Unreachable } from '../data/refusals';
 import type { Ending } from '../data/socket';
 import { INITIAL, type State } from '../data/state';
 import { dialogs } from './dialogs.svelte';

@@ -1,6 +1,6 @@
 /** Turns what went wrong into a sentence in the person's language. */
 
-import { Disconnected, Refused, Unreachable } from '../data/protocol';
+import { Disconnected, Refused, Unreachable } from '../data/refusals';
 import type { ErrorCode } from '../words/en/errors';
 import { words } from './language.svelte';
 import { speech } from './speech.svelte';

@@ -1,7 +1,7 @@
 /** One form's attempt at the server: whether it runs, and what came in its way. */
 
 import { tick } from 'svelte';
-import { Refused } from '../data/protocol';
+import { Refused } from '../data/refusals';
 import { explain } from './trouble';
 
 export class Trying {

@@ -1,15 +1,7 @@
 /** The HTTP side: what makes or ends a session. The cookie it sets is out of any script's reach. */
 
-import {
-  Refused,
-  Unreachable,
-  type Fields,
-  type Me,
-  type Mine,
-  type Ok,
-  type Refusal,
-  type ServerInfo,
-} from './protocol';
+import type { Fields, Me, Mine, Ok, ServerInfo } from './protocol';
+import { Refused, Unreachable, type Refusal } from './refusals';
 
 interface Problem extends Partial<Refusal> {
   title?: string;

@@ -11,18 +11,17 @@ import { ReadMarkers } from './markers';
 import { eraseOutbox, Outbox, type Draft, type Pending } from './outbox';
 import { History } from './history';
 import { People, shownIn } from './people';
-import {
-  Disconnected,
-  Refused,
-  type CommandName,
-  type Fields,
-  type Joined,
-  type MarksEvent,
-  type Message as WireMessage,
-  type Ok,
-  type ServerEvent,
-  type Welcome,
+import type {
+  CommandName,
+  Fields,
+  Joined,
+  MarksEvent,
+  Message as WireMessage,
+  Ok,
+  ServerEvent,
+  Welcome,
 } from './protocol';
+import { Disconnected, Refused } from './refusals';
 import { onEvent } from './reducer';
 import {
   onDisconnected,

@@ -1,7 +1,7 @@
 /** Looking into threads, and following them: it comes with the view of one. */
 
 import type { Chat } from './chat';
-import { Disconnected, Refused } from './protocol';
+import { Disconnected, Refused } from './refusals';
 import { withRoom } from './reducer';
 import { roomOf, type RoomState } from './state';
 import { threadId } from './thread';

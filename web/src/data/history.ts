@@ -1,6 +1,7 @@
 /** Pages of a room's history: from the server, or without a network from what is kept. */
 
-import { Disconnected, type Fields, type Message as WireMessage, type Page } from './protocol';
+import type { Fields, Message as WireMessage, Page } from './protocol';
+import { Disconnected } from './refusals';
 import type { Holder } from './markers';
 import { change } from './reducer';
 import { onPage, onPageFailed, onPageSent } from './replies';

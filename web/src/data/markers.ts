@@ -1,6 +1,7 @@
 /** Sends read markers: one under way per room, the newest wins, and not more often than needed. */
 
-import { Disconnected, Refused, type Fields, type Ok } from './protocol';
+import type { Fields, Ok } from './protocol';
+import { Disconnected, Refused } from './refusals';
 import { onMarker } from './replies';
 import { change } from './reducer';
 import { readHere, unreadFrom } from './reading';

@@ -5,7 +5,8 @@
  */
 
 import { answer, done, eraseDatabase, openDatabase } from './database';
-import { Disconnected, Refused, type Fields, type MessageKind, type Ok } from './protocol';
+import type { Fields, MessageKind, Ok } from './protocol';
+import { Disconnected, Refused } from './refusals';
 
 export interface Draft {
   room: string;

@@ -1,6 +1,7 @@
 /** Finds the display names of people whose handles came with events. */
 
-import { Disconnected, Refused, type Fields, type Message, type Ok } from './protocol';
+import type { Fields, Message, Ok } from './protocol';
+import { Disconnected, Refused } from './refusals';
 import { withPeople } from './reducer';
 import type { Holder } from './markers';
 

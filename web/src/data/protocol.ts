@@ -5,6 +5,8 @@
  * milliseconds since the epoch by the server's clock.
  */
 
+import type { Refusal } from './refusals';
+
 export const SUBPROTOCOL = 'hubbub.v1';
 
 /** Close codes with a meaning of their own; every other one means: try again. */
@@ -360,56 +362,6 @@ export interface Tellings {
 export type CommandName = keyof Commands;
 export type Fields<C extends CommandName> = Commands[C][0];
 export type Ok<C extends CommandName> = Commands[C][1];
-
-// --- errors -------------------------------------------------------------------------------------
-
-/** What the server refused, by a stable code for programs and a sentence for people. */
-export interface Refusal {
-  code: string;
-  message: string;
-  retry_after?: number | null;
-}
-
-export class Refused extends Error {
-  readonly code: string;
-  readonly retryAfterS: number | null;
-
-  constructor(refusal: Refusal) {
-    super(refusal.message);
-    this.name = 'Refused';
-    this.code = refusal.code;
-    this.retryAfterS = refusal.retry_after ?? null;
-  }
-
-  /** Whether the same command may succeed later with nothing changed. */
-  get passes(): boolean {
-    return PASSING.has(this.code);
-  }
-}
-
-const PASSING: ReadonlySet<string> = new Set([
-  'rate_limited',
-  'too_many_connections',
-  'busy',
-  'unavailable',
-  'internal',
-]);
-
-/** The connection went before the answer came: whether it was done is not known. */
-export class Disconnected extends Error {
-  constructor() {
-    super('The connection was lost.');
-    this.name = 'Disconnected';
-  }
-}
-
-/** The server could not be reached at all. */
-export class Unreachable extends Error {
-  constructor(cause: unknown) {
-    super('The server could not be reached.', { cause });
-    this.name = 'Unreachable';
-  }
-}
 
 export type ServerFrame =
   | ServerEvent

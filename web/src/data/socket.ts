@@ -6,8 +6,6 @@
 
 import {
   CLOSE,
-  Disconnected,
-  Refused,
   SUBPROTOCOL,
   type CommandName,
   type Fields,
@@ -16,6 +14,7 @@ import {
   type ServerFrame,
   type Tellings,
 } from './protocol';
+import { Disconnected, Refused } from './refusals';
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;

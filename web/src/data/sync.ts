@@ -1,6 +1,7 @@
 /** Asks for what is missing: one sync per room at a time, the room on screen first. */
 
-import { Disconnected, Refused, type SyncReply } from './protocol';
+import type { SyncReply } from './protocol';
+import { Disconnected, Refused } from './refusals';
 import { without } from './reducer';
 import { onSynced, onSyncFailed, onSyncSent } from './replies';
 import type { RoomState, State } from './state';

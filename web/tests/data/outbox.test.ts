@@ -1,7 +1,8 @@
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Outbox, type Exclusively, type Sender } from '../../src/data/outbox';
-import { Disconnected, Refused, type Fields } from '../../src/data/protocol';
+import type { Fields } from '../../src/data/protocol';
+import { Disconnected, Refused } from '../../src/data/refusals';
 
 const alone: Exclusively = (_name, run) => run();
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Disconnected, Refused } from '../../src/data/protocol';
+import { Disconnected, Refused } from '../../src/data/refusals';
 import { Socket, type Listener } from '../../src/data/socket';
 
 class FakeWebSocket {

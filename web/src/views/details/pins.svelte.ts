@@ -3,7 +3,8 @@
 import { session } from '../../app/session.svelte';
 import { explain } from '../../app/trouble';
 import { withPeople } from '../../data/reducer';
-import { Disconnected, type ServerEvent } from '../../data/protocol';
+import type { ServerEvent } from '../../data/protocol';
+import { Disconnected } from '../../data/refusals';
 import { messageOf, type Message } from '../../data/state';
 import { threadOf } from '../../data/thread';
 

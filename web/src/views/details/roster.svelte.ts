@@ -3,7 +3,7 @@
 import { session } from '../../app/session.svelte';
 import { explain } from '../../app/trouble';
 import { loadMembers } from '../../data/asking';
-import { Disconnected } from '../../data/protocol';
+import { Disconnected } from '../../data/refusals';
 import { LARGE } from './people';
 
 /** In a large room each coming and going makes the list old: not every one is worth a page. */

@@ -1,7 +1,8 @@
 /** A new owner's first decisions, as the server takes them. */
 
 import * as api from '../../data/api';
-import { Refused, type Fields, type Registration, type ServerInfo } from '../../data/protocol';
+import type { Fields, Registration, ServerInfo } from '../../data/protocol';
+import { Refused } from '../../data/refusals';
 
 export const INVITE_DAYS = 7;
 export const INVITE_USES = 50;

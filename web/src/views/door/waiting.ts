@@ -1,7 +1,7 @@
 /** At the door the server says how long to wait before the next attempt. */
 
 import { explain } from '../../app/trouble';
-import { Refused } from '../../data/protocol';
+import { Refused } from '../../data/refusals';
 import { doorWords } from './words';
 
 export function sentenceFor(error: unknown): string {

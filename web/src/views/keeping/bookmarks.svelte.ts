@@ -2,7 +2,8 @@
 
 import { explain } from '../../app/trouble';
 import type { Chat } from '../../data/chat';
-import { Disconnected, Refused, type ServerEvent } from '../../data/protocol';
+import type { ServerEvent } from '../../data/protocol';
+import { Disconnected, Refused } from '../../data/refusals';
 import { withPeople } from '../../data/reducer';
 import { findMessage, messageOf, type Message, type State } from '../../data/state';
 

@@ -2,7 +2,7 @@
 
 import { explain } from '../../app/trouble';
 import type { Chat } from '../../data/chat';
-import { Disconnected } from '../../data/protocol';
+import { Disconnected } from '../../data/refusals';
 import { mentionsMe } from '../../data/reading';
 import { withPeople } from '../../data/reducer';
 import { findMessage, messageOf, readUpTo, type Message, type State } from '../../data/state';

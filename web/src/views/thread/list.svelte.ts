@@ -2,7 +2,8 @@
 
 import { explain } from '../../app/trouble';
 import type { Chat } from '../../data/chat';
-import { Disconnected, type FollowedThread } from '../../data/protocol';
+import type { FollowedThread } from '../../data/protocol';
+import { Disconnected } from '../../data/refusals';
 import { withPeople } from '../../data/reducer';
 import { findMessage, messageOf, unread, type Message, type State } from '../../data/state';
 

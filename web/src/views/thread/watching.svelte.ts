@@ -3,7 +3,7 @@
 import { session } from '../../app/session.svelte';
 import { explain } from '../../app/trouble';
 import { begin, unwatch, watch } from '../../data/following';
-import { Disconnected } from '../../data/protocol';
+import { Disconnected } from '../../data/refusals';
 import type { RoomState } from '../../data/state';
 import type { Root } from './root.svelte';
 
