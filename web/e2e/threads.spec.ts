@@ -89,8 +89,13 @@ test('what is new in a thread is listed until it has been read', async ({ someon
   await page.goBack();
   await page.getByRole('button', { name: 'Unread', exact: true }).click();
   await expect(items).toHaveText([/Second answer/]);
+  // On a phone what stands beside the title goes below it, and leaves it in one line.
+  await page.setViewportSize({ width: 390, height: 844 });
+  const title = await page.getByRole('heading', { name: 'Threads' }).boundingBox();
+  expect(title?.height).toBeLessThan(40);
   await page.getByRole('button', { name: 'Mark all as read' }).click();
   await expect(page.getByText('You have read everything in your threads.')).toBeVisible();
+  await page.setViewportSize({ width: 1280, height: 800 });
   await expect(threads(page)).toHaveAccessibleName(/^Threads$/);
 });
 
