@@ -150,9 +150,10 @@ def _accept(
     if post.nonce:
         batch.twice[room.pk, one.author_id, post.nonce] = one
     if post.also_in_room:
-        copy = Post(room=batch.home(room).id, text=post.text, reply_to=room.parent_seq)
+        home = batch.home(room)
+        copy = Post(room=home.id, text=post.text, kind=post.kind, reply_to=room.parent_seq)
         said = one.said._replace(post=copy)
-        accepted.setdefault(batch.home(room).pk, []).append(one._replace(said=said, is_copy=True))
+        accepted.setdefault(home.pk, []).append(one._replace(said=said, is_copy=True))
 
 
 def _room_to_post_in(batch: Batch, room: RoomRow | None, said: Said) -> RoomRow:

@@ -225,6 +225,8 @@ def test_an_answer_can_be_said_to_the_room_as_well(world: World) -> None:
     again = world.post(bo, "for all: @ana", THREAD, also_in_room=True, nonce="n1")
     assert (again.seq, world.told) == (1, [])
     assert world.mine(ana)["lobby"].seq == 2
+    world.post(bo, "waves", THREAD, also_in_room=True, kind="me")
+    assert world.ask(ana, History(room="lobby")).messages[2].kind == "me"
     with pytest.raises(Invalid, match="Only an answer"):
         world.post(bo, "hm", also_in_room=True)
 
