@@ -124,7 +124,8 @@ def _name_again(
     naming.keep(tx, room.pk, [(message.seq, named)])
     if where.parent is None:
         return named.shown, []
-    return named.shown, threads.named_later(tx, room, message.seq, named.by_name)
+    # Whom it names only now follows from there.
+    return named.shown, threads.follow(tx, room, dict.fromkeys(named.by_name, message.seq - 1))
 
 
 @handles(Delete)

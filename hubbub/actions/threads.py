@@ -63,35 +63,28 @@ def answered(
     ``thread`` is as it was before them.
     """
     told = _woken(tx, thread) if thread.seq else []
-    for user_id, read_seq in _followers_to_be(tx, parent, thread, answers).items():
-        if user := tx.user_by_id(user_id):
-            told += add(tx, thread, user, RoomRole.MEMBER, read_seq=read_seq)
+    told += follow(tx, thread, _followers_to_be(tx, parent, thread, answers))
     return told, _counted(tx, parent, thread, answers.by)
 
 
 def _followers_to_be(tx: Tx, parent: RoomRow, thread: RoomRow, answers: Answers) -> dict[int, int]:
-    """Who is to follow from now on, and up to where they have read."""
+    """Who is to follow from now on, unless they do, and up to where they have read."""
     wanted = dict.fromkeys(answers.named, thread.seq) | answers.read
     if thread.seq == 0:
         root = tx.message(parent.pk, thread.parent_seq or 0)
         if root and tx.member(parent.pk, root.author_id):
             wanted.setdefault(root.author_id, 0)
+    return wanted
+
+
+def follow(tx: Tx, thread: RoomRow, wanted: dict[int, int]) -> list[Told]:
+    """Have people follow a thread who do not yet: id → the seq up to which they have read."""
     there = tx.memberships({(thread.pk, user_id) for user_id in wanted})
-    return {
-        user_id: read_seq
-        for user_id, read_seq in wanted.items()
-        if (thread.pk, user_id) not in there
-    }
-
-
-def named_later(tx: Tx, thread: RoomRow, seq: int, named: frozenset[int]) -> list[Told]:
-    """Who is mentioned in an answer only after it was edited follows the thread from there."""
-    there = tx.memberships({(thread.pk, user_id) for user_id in named})
     told: list[Told] = []
-    for user_id in sorted(named):
+    for user_id, read_seq in sorted(wanted.items()):
         user = tx.user_by_id(user_id) if (thread.pk, user_id) not in there else None
         if user is not None:
-            told += add(tx, thread, user, RoomRole.MEMBER, read_seq=seq - 1)
+            told += add(tx, thread, user, RoomRole.MEMBER, read_seq=read_seq)
     return told
 
 
