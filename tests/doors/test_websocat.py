@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.chat import TIMEOUT_S, House, Visitors
+from tests.support.frames import TEXT, close_frame, frame, raw_socket
 
 pytestmark = pytest.mark.xdist_group("doors-websocat")
 
@@ -84,10 +85,6 @@ class Websocat:
             while await self.next_line() is not None:
                 pass
             return await self._process.wait()
-
-    def ends_typing(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
 
 
 class Door:
@@ -306,12 +303,18 @@ async def test_one_may_quit(websocat: Door) -> None:
     assert ("~leaver", "last words") in websocat.house.history("lobby", by="ana")
 
 
-async def test_what_a_script_types_before_it_ends_is_said(websocat: Door) -> None:
+@pytest.mark.parametrize("goodbye", [close_frame(), b""], ids=["closes", "hangs up"])
+async def test_what_a_script_types_before_it_ends_is_said(websocat: Door, goodbye: bytes) -> None:
+    """By frames of our own: `websocat` resets a connection of which it has not read all, and with
+    that the system throws away what the server has not read yet."""
     room = websocat.house.room()
-    bo, guest = await websocat(f"?room={room}", by="bo"), await websocat("?name=script")
+    bo = await websocat(f"?room={room}", by="bo")
     await bo.line("* You are in")
-    guest.type(f"/join {room}", "from a script")
-    guest.ends_typing()
+    typed = (frame(TEXT, line.encode()) for line in (f"/join {room}", "from a script"))
+    async with raw_socket(websocat.house.server.port, "/ws?name=script") as script:
+        await script.send(*typed, goodbye)
+        script.writer.write_eof()
+        await script.rest()
     assert await bo.line("~") == "~script: from a script"
 
 
