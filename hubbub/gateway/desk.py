@@ -11,7 +11,7 @@ from hubbub import __version__
 from hubbub.actions import accounts as account_actions
 from hubbub.gateway.admission import Gate
 from hubbub.gateway.identity import Identity
-from hubbub.gateway.limits import Buckets, Places
+from hubbub.gateway.limits import AddressBuckets, Buckets, Places
 from hubbub.gateway.loader import Loader
 from hubbub.gateway.markers import Markers
 from hubbub.gateway.socket import Socket
@@ -93,10 +93,10 @@ class Desk:
         self.ready = False
         self.epoch = ""
         self.per_user = Buckets(settings.commands_per_user, clock)
-        self.per_address = Buckets(settings.commands_per_address, clock)
+        self.per_address = AddressBuckets(settings.commands_per_address, clock)
         self._sign_ins = Buckets(SIGN_INS_PER_NAME, clock)
-        self._sign_ins_from = Buckets(SIGN_INS_PER_ADDRESS, clock)
-        self._guests_from = Buckets(GUESTS_PER_ADDRESS, clock)
+        self._sign_ins_from = AddressBuckets(SIGN_INS_PER_ADDRESS, clock)
+        self._guests_from = AddressBuckets(GUESTS_PER_ADDRESS, clock)
         self._user_places = Places(settings.connections_per_user, "of yours")
         self._address_places = Places(settings.connections_per_address, "from your address")
         self.arrivals = Gate()

@@ -1,12 +1,37 @@
 """How much one person or address may do: token buckets and bounds, each with a bound itself."""
 
+import ipaddress
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 from hubbub.model.errors import RateLimited, TooManyConnections
 from hubbub.model.settings import RateLimit
 
 BUCKETS_MAX = 50_000  # the ones not used for longest are forgotten: they are full again anyway
+SITE_FACTOR = 8  # how many times more an IPv6 /48 may do than each /64 in it
+REMEMBERED = 4096  # addresses whose networks are known without parsing them again
+
+
+@lru_cache(REMEMBERED)
+def networks_of(address: str) -> tuple[str, str | None]:
+    """The network by which an address is limited, and the larger one around it, if any.
+
+    An IPv4 address counts by itself. Of IPv6 a single household has a whole /64, so all of that
+    counts as one, and a /48, which one customer may have, has a bound of its own.
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address, None
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address, None
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped), None
+    if parsed.is_loopback:
+        return address, None
+    network, site = (ipaddress.ip_network((parsed, size), strict=False) for size in (64, 48))
+    return str(network), str(site)
 
 
 class Buckets:
@@ -31,6 +56,27 @@ class Buckets:
         self._levels.move_to_end(key)
         if len(self._levels) > BUCKETS_MAX:
             self._levels.popitem(last=False)
+
+
+class AddressBuckets:
+    """A token bucket for each IPv4 address and each IPv6 /64, and a larger one for each /48."""
+
+    def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
+        self._networks = Buckets(limit, clock)
+        self._sites = Buckets(
+            RateLimit(limit.per_s * SITE_FACTOR, limit.burst * SITE_FACTOR), clock
+        )
+
+    @property
+    def refused(self) -> int:
+        return self._networks.refused + self._sites.refused
+
+    def take(self, address: str) -> None:
+        """Take one token. Raises RateLimited with the time until there is one."""
+        network, site = networks_of(address)
+        self._networks.take(network)
+        if site is not None:
+            self._sites.take(site)
 
 
 class Places:

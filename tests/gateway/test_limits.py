@@ -1,5 +1,7 @@
 """How much one person or address may do, with limits on as they are by default."""
 
+from collections.abc import Callable
+
 import pytest
 
 from hubbub.model.settings import RateLimit
@@ -152,3 +154,27 @@ async def test_connections_from_one_address_are_bounded(make_site: MakeSite) -> 
             await elsewhere.do("hello")
     async with site.socket(people[2], **here) as again:
         await again.do("hello")
+
+
+@pytest.mark.parametrize(
+    ("nth", "burst"),
+    [
+        pytest.param(lambda n: f"2001:db8:0:7::{n:x}", 5, id="one /64"),
+        pytest.param(lambda n: f"2001:db8:0:{n:x}::1", 40, id="one /48"),
+        pytest.param(lambda _: "::ffff:203.0.113.9", 5, id="IPv4 in IPv6"),
+    ],
+)
+def test_ipv6_is_limited_by_network(
+    make_site: MakeSite, nth: Callable[[int], str], burst: int
+) -> None:
+    site = make_site(
+        limits=True,
+        trusted_proxies=("127.0.0.1",),
+        commands_per_user=UNBOUND,
+        commands_per_address=SLOW,
+    )
+    ana = site.person("ana")
+    count = iter(range(1000))
+    ask = lambda: ana.get("/api/rooms", X_Forwarded_For=nth(next(count)))  # noqa: E731
+    assert _until_limited(ask) == burst
+    ana.get("/api/rooms", X_Forwarded_For="2001:db8:9::1").ok()
