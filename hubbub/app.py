@@ -20,9 +20,10 @@ from hubbub.actions.history import room_state
 from hubbub.actions.nodes import entries_after, heads
 from hubbub.gateway import admin
 from hubbub.gateway.desk import Desk
+from hubbub.gateway.http_connection import Site
 from hubbub.gateway.identity import Identity
 from hubbub.gateway.local import LocalSocket
-from hubbub.gateway.web import application
+from hubbub.gateway.web import application, arrivals
 from hubbub.live.bus import Bus, NoBus
 from hubbub.live.hub import Hub
 from hubbub.live.nodes import Nodes, Reads
@@ -116,6 +117,7 @@ class App:
             self.nodes.on_start_over = self.identity.forget_all
             await self.nodes.start(self._epoch)
         self.identity.start()
+        self.desk.connections.start()
         if self._worker is None or self._worker.number == 1:
             where = self.folder.socket
             self._admin = await admin.listen(self.ledger, where, self.settings.base_url)
@@ -187,16 +189,19 @@ class App:
         return await self.ledger.read(lambda tx: room_state(tx, room, after))
 
     async def _listen(self) -> None:
-        self._runner = web.AppRunner(
-            application(self.desk, worker=self._worker),
-            shutdown_timeout=REQUESTS_WITHIN_S,
-            access_log=None,
-        )
+        served = application(self.desk, worker=self._worker)
+        self._runner = web.AppRunner(served, shutdown_timeout=REQUESTS_WITHIN_S, access_log=None)
         await self._runner.setup()
+        assert self._runner.server is not None
         host, port, worker = self.settings.host, self.settings.port, self._worker
         # The kernel spreads connections over all sockets of one user that ask for it.
-        self._site = web.TCPSite(
-            self._runner, host, port, backlog=BACKLOG, reuse_port=worker is not None
+        self._site = Site(
+            self._runner,
+            arrivals(served, self._runner.server),
+            host,
+            port,
+            backlog=BACKLOG,
+            reuse_port=worker is not None,
         )
         try:
             if worker and worker.greets:
@@ -218,6 +223,7 @@ class App:
         if self.nodes:
             await self.nodes.stop()
         await self.hub.stop()
+        await self.desk.connections.stop()
         await self.desk.stop()
         await self.identity.stop()
         await self.ledger.close()

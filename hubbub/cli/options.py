@@ -275,6 +275,10 @@ def settings_of(
         RateLimit | None,
         setting("--commands-per-address", "The same by address", LIMITS, "N:BURST", rate),
     ] = None,
+    requests_per_address: Annotated[
+        RateLimit | None,
+        setting("--requests-per-address", "All HTTP requests", LIMITS, "N:BURST", rate),
+    ] = None,
     connections_per_user: Annotated[
         int | None,
         setting("--connections-per-user", "Open at once", LIMITS, "N", count),

@@ -26,6 +26,10 @@ from hubbub.model.accounts import (
 )
 from hubbub.model.base import Command, Done
 from hubbub.model.errors import NotFound, SignInRequired
+from hubbub.model.messages import FRAME_MAX_BYTES
+
+BODY_MAX = FRAME_MAX_BYTES
+STRANGER_BODY_MAX = 16 * 1024  # before it is known who asks
 
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
@@ -39,16 +43,18 @@ class Answer(NamedTuple):
     cookie: str | None = None
 
 
-Carry = Callable[[web.Request, Any], Awaitable[Answer]]
+Carry = Callable[[web.Request, Actor, Any], Awaitable[Answer]]
+"""Carries out what a signed-in person asks for."""
+CarryForAnyone = Callable[[web.Request, Any], Awaitable[Answer]]
 
 
-async def _carry_out(request: web.Request, command: Command) -> Answer:
-    """What most requests are: a signed-in person's command."""
-    actor = await _actor(request)
-    return Answer(await request.app[DESK].carry_out(actor, command, address_of(request)))
+async def _carry_out(request: web.Request, actor: Actor, command: Command) -> Answer:
+    """What most requests are."""
+    return Answer(await request.app[DESK].carry_out(actor, command))
 
 
 async def _actor(request: web.Request) -> Actor:
+    """Whose request it is. Raises SignInRequired, WrongOrigin."""
     token = request.app[ENTRANCE].token_of(request)
     # A cookie comes along whoever made the browser send the request; so ask who did.
     if token.ambient and request.method not in READ_ONLY:
@@ -93,30 +99,33 @@ async def _sign_out(request: web.Request, command: SignOut) -> Answer:
     return Answer(Done(), request.app[ENTRANCE].cookie.clear())
 
 
-async def _change_password(request: web.Request, command: ChangePassword) -> Answer:
-    actor = await _actor(request)
+async def _change_password(request: web.Request, actor: Actor, command: ChangePassword) -> Answer:
     return Answer(await request.app[DESK].change_password(actor, command, address_of(request)))
 
 
-async def _update_server(request: web.Request, command: UpdateServer) -> Answer:
+async def _update_server(request: web.Request, actor: Actor, command: UpdateServer) -> Answer:
     """Tells what the server now says of itself, not how that is kept."""
-    await _carry_out(request, command)
+    await _carry_out(request, actor, command)
     return Answer(request.app[DESK].about())
 
 
-async def _me(request: web.Request, command: MyProfile) -> Answer:
+async def _me(request: web.Request, actor: Actor, command: MyProfile) -> Answer:
     """A browser in use keeps its cookie, as its session is kept."""
-    answer = await _carry_out(request, command)
+    answer = await _carry_out(request, actor, command)
     return Answer(answer.reply, renewed_cookie(request))
 
 
-# What is not simply carried out: it makes, ends or needs no session.
-CARRY: dict[type[Command], Carry] = {
+# What needs no session: it makes or ends one, or tells what anyone may know.
+FOR_ANYONE: dict[type[Command], CarryForAnyone] = {
     About: _about,
     SignUp: _sign_up,
     SignIn: _sign_in,
     SignInAsGuest: _sign_in_as_guest,
     SignOut: _sign_out,
+}
+
+# What is not simply carried out.
+CARRY: dict[type[Command], Carry] = {
     ChangePassword: _change_password,
     MyProfile: _me,
     UpdateServer: _update_server,
@@ -128,16 +137,26 @@ class Endpoint:
 
     def __init__(self, route: Route) -> None:
         self._status = route.status
-        self._read = Form(route).read
+        self._for_anyone = FOR_ANYONE.get(route.command)
+        self._read = Form(route, STRANGER_BODY_MAX if self._for_anyone else BODY_MAX).read
         self._carry = CARRY.get(route.command, _carry_out)
 
     async def answer(self, request: web.Request, in_path: list[str]) -> web.Response:
-        command = await self._read(request, in_path)
-        answer = await self._carry(request, command)
+        answer = await self._answer(request, in_path)
         response = web.Response(status=self._status, body=_encode(answer.reply), headers=HEADERS)
         if answer.cookie is not None:
             response.headers["Set-Cookie"] = answer.cookie
         return response
+
+    async def _answer(self, request: web.Request, in_path: list[str]) -> Answer:
+        """Who it is comes first: of a stranger as little is read and parsed as can be."""
+        desk, address = request.app[DESK], address_of(request)
+        if self._for_anyone is not None:
+            desk.limit(None, address)
+            return await self._for_anyone(request, await self._read(request, in_path))
+        actor = await _actor(request)
+        desk.limit(actor, address)
+        return await self._carry(request, actor, await self._read(request, in_path))
 
 
 class Place:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Self
@@ -15,9 +16,10 @@ from hubbub.live.client import Client
 from hubbub.model.accounts import Actor
 from hubbub.model.errors import HubbubError
 from hubbub.model.messages import FRAME_MAX_BYTES
-from hubbub.wire.frames import CLOSE_TOO_SLOW, CLOSE_TRY_LATER
+from hubbub.wire.frames import CLOSE_POLICY, CLOSE_TOO_SLOW, CLOSE_TRY_LATER
 
 IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading waits
+STRANGER_MESSAGE_MAX_BYTES = 8 * 1024
 
 log = structlog.get_logger()
 
@@ -42,6 +44,7 @@ class Connection(ABC):
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiter: asyncio.Future[None] | None = None
+        self._throttle = desk.throttle(address)
 
     @classmethod
     @abstractmethod
@@ -129,6 +132,25 @@ class Connection(ABC):
             self.client.seen_at = self.desk.clock()
 
     # Bounds
+
+    @property
+    def message_max_bytes(self) -> int:
+        """Before it is known who they are, no more than a token needs."""
+        return STRANGER_MESSAGE_MAX_BYTES if self.client is None else FRAME_MAX_BYTES
+
+    def take_control(self) -> None:
+        self.charge()
+
+    def charge(self) -> None:
+        """They sent what leads to nothing: read from them more slowly, and in the end no more."""
+        if self._throttle is None or self.closing:
+            return
+        wait_s = self._throttle.take()
+        if wait_s == math.inf:
+            self.desk.connections.count("flood")
+            self.close(CLOSE_POLICY, "Too much that leads to nothing. Come back later.")
+        elif wait_s:
+            self.socket.slow_down(wait_s)
 
     @property
     def must_wait(self) -> bool:

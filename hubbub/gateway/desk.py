@@ -1,17 +1,26 @@
 """The desk behind all doors: who may do how much, and where commands go."""
 
 import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from hubbub import __version__
 from hubbub.actions import accounts as account_actions
 from hubbub.gateway.admission import Gate
+from hubbub.gateway.connection_limiter import ConnectionLimiter
 from hubbub.gateway.identity import Identity
-from hubbub.gateway.limits import AddressBuckets, Buckets, Places
+from hubbub.gateway.limits import (
+    AddressBuckets,
+    AddressDebts,
+    Buckets,
+    Places,
+    Throttle,
+    networks_of,
+)
 from hubbub.gateway.loader import Loader
 from hubbub.gateway.markers import Markers
 from hubbub.gateway.socket import Socket
@@ -43,6 +52,7 @@ from hubbub.model.accounts import (
 )
 from hubbub.model.base import Command, Done, Query, Reply
 from hubbub.model.errors import (
+    Busy,
     Conflict,
     Forbidden,
     HubbubError,
@@ -72,6 +82,9 @@ SIGN_INS_PER_NAME = RateLimit(per_s=1 / 10, burst=8)
 SIGN_INS_PER_ADDRESS = RateLimit(per_s=1 / 2, burst=30)
 HERE_MAX = 1_000  # people who are told that they are meant by `@here`
 GUESTS_PER_ADDRESS = RateLimit(per_s=1, burst=60)
+# What leads to nothing: broken and refused commands, pings, requests answered with 4xx.
+REFUSALS_PER_CONNECTION = RateLimit(per_s=10, burst=100)
+REFUSALS_PER_ADDRESS = RateLimit(per_s=50, burst=1_000)
 
 
 class Desk:
@@ -97,7 +110,13 @@ class Desk:
         self._sign_ins = Buckets(SIGN_INS_PER_NAME, clock)
         self._sign_ins_from = AddressBuckets(SIGN_INS_PER_ADDRESS, clock)
         self._guests_from = AddressBuckets(GUESTS_PER_ADDRESS, clock)
+        self._refusals_from = AddressDebts(REFUSALS_PER_ADDRESS, clock)
+        self.requests_from = AddressBuckets(settings.requests_per_address, clock)
+        self.connections = ConnectionLimiter(
+            settings.connections_per_address if settings.limits else None, clock
+        )
         self._user_places = Places(settings.connections_per_user, "of yours")
+        self._request_places = Places(settings.connections_per_address, "from your address")
         self._address_places = Places(settings.connections_per_address, "from your address")
         self.arrivals = Gate()
         """Connections whose token is being looked up."""
@@ -143,16 +162,33 @@ class Desk:
     # Connections
 
     def take_place(self, address: str) -> None:
-        """A connection from here. Raises TooManyConnections."""
+        """A WebSocket from here. Raises TooManyConnections, or Busy if there are enough in all."""
+        if self._connections >= self.connections.sockets_max:
+            self.connections.count("capacity")
+            raise Busy("This server has as many connections as it can hold.", retry_after=10)
         if self.settings.limits:
-            self._address_places.take(address)
+            self._address_places.take(networks_of(address)[0])
         self._connections += 1
 
     def give_place_back(self, address: str) -> None:
         self._connections -= 1
         self._someone_left.set()
         if self.settings.limits:
-            self._address_places.give_back(address)
+            self._address_places.give_back(networks_of(address)[0])
+
+    @contextlib.contextmanager
+    def request_from(self, address: str) -> Iterator[None]:
+        """While a request from here is answered. Raises RateLimited, TooManyConnections."""
+        if not self.settings.limits:
+            yield
+            return
+        self.requests_from.take(address)
+        network, _ = networks_of(address)
+        self._request_places.take(network)
+        try:
+            yield
+        finally:
+            self._request_places.give_back(network)
 
     def take_seat(self, key: str) -> None:
         """A connection of this person. Raises TooManyConnections."""
@@ -180,18 +216,27 @@ class Desk:
         async with self.arrivals.turn():
             return await self.identity.identify(token)
 
-    def limit(self, actor: Actor, address: str) -> None:
-        """One command more of this person, from this address. Raises RateLimited."""
+    def limit(self, actor: Actor | None, address: str) -> None:
+        """One command more of this person (None: a stranger), from this address.
+
+        It is taken where a command comes in, once, whatever it leads to. Raises RateLimited.
+        """
         if self.settings.limits:
-            self.per_user.take(actor.guest_key or actor.name)
+            if actor is not None:
+                self.per_user.take(actor.guest_key or actor.name)
             self.per_address.take(address)
 
-    def put(self, actor: Actor, command: Command, address: str, then: Then) -> None:
+    def throttle(self, address: str) -> Throttle | None:
+        """What slows one connection down that sends what leads to nothing."""
+        if not self.settings.limits:
+            return None
+        return Throttle(REFUSALS_PER_CONNECTION, self._refusals_from, address, self.clock)
+
+    def put(self, actor: Actor, command: Command, then: Then) -> None:
         """Have a command carried out; ``then`` gets the reply or the error, on the loop.
 
-        Raises RateLimited or Busy; then nothing is done.
+        Raises Busy; then nothing is done.
         """
-        self.limit(actor, address)
         if isinstance(command, Post) and "@" in command.text:
             command = self._with_those_here(command)
         if isinstance(command, Read):
@@ -202,15 +247,14 @@ class Desk:
         else:
             self.ledger.put(Work(actor, command, lambda result: then(self._complete(result))))
 
-    async def carry_out(self, actor: Actor, command: Command, address: str) -> Reply:
+    async def carry_out(self, actor: Actor, command: Command) -> Reply:
         """Have a command carried out and wait for its reply. Raises HubbubError."""
         if isinstance(command, Query):
-            self.limit(actor, address)
             if isinstance(command, About):
                 return self.about()
             return self._answered(await self.ledger.ask(actor, command))
         then, done = promise(asyncio.get_running_loop())
-        self.put(actor, command, address, then)
+        self.put(actor, command, then)
         return await done
 
     def _with_those_here(self, post: Post) -> Post:

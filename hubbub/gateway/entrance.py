@@ -14,6 +14,7 @@ from aiohttp import web
 
 from hubbub.gateway.cookies import SessionCookie
 from hubbub.gateway.desk import Desk
+from hubbub.gateway.limits import networks_of
 from hubbub.model.errors import WrongHost, WrongOrigin
 from hubbub.model.settings import Settings
 
@@ -118,6 +119,14 @@ class Entrance:
             if not self._is_proxy(believed):
                 break
         return believed
+
+    def network_of_peer(self, peer: str) -> str | None:
+        """The network by which a connection from here is limited; None for our own proxies.
+
+        Through a proxy come many, who are told apart once their requests are read.
+        """
+        address = self._plain(peer)
+        return None if self._is_proxy(address) else networks_of(address)[0]
 
     def _is_proxy(self, text: str) -> bool:
         address = parsed_address(text)

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from hubbub import __version__
+from hubbub.gateway import connection_limiter
 from hubbub.gateway.desk import Desk
 from hubbub.gateway.operator import Tally
 from hubbub.live import bus
@@ -94,8 +95,24 @@ FIGURES: tuple[Figure, ...] = (
         lambda desk, tally: {
             "person": desk.per_user.refused,
             "address": desk.per_address.refused,
+            "request": desk.requests_from.refused,
         },
         label="per",
+    ),
+    Figure(
+        "hubbub_open_connections",
+        GaugeMetricFamily,
+        "Connections of any kind, those that have asked for nothing yet included.",
+        lambda desk, tally: desk.connections.open,
+    ),
+    Figure(
+        "hubbub_connections_turned_away",
+        CounterMetricFamily,
+        "Connections closed or refused to bound what they cost, by the reason.",
+        lambda desk, tally: {
+            reason: desk.connections.turned_away[reason] for reason in connection_limiter.REASONS
+        },
+        label="why",
     ),
     Figure(
         "hubbub_http_answers",

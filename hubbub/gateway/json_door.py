@@ -49,6 +49,7 @@ class JsonDoor(Connection):
         super().__init__(desk, address)
         self._actor: Actor | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._auth_by = 0.0  # on the loop's clock
         self._greeted = False
         self._watched: set[str] = set()
 
@@ -65,6 +66,7 @@ class JsonDoor(Connection):
         if self._actor is not None:
             self._enter(self._actor)
         else:
+            self._auth_by = asyncio.get_running_loop().time() + AUTH_WITHIN_S
             self._expect_auth()
 
     def _enter(self, actor: Actor) -> None:
@@ -73,8 +75,8 @@ class JsonDoor(Connection):
 
     def _expect_auth(self) -> None:
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(
-            AUTH_WITHIN_S, self.close, CLOSE_SIGN_IN_AGAIN, "Sign in first."
+        self._deadline = loop.call_at(
+            self._auth_by, self.close, CLOSE_SIGN_IN_AGAIN, "Sign in first."
         )
 
     def _expect_no_auth(self) -> None:
@@ -90,15 +92,22 @@ class JsonDoor(Connection):
 
     def take(self, data: str) -> None:
         number, command = json.decode(data)
+        if isinstance(command, HubbubError):
+            # Not raised: it would hold this frame, and the frame it.
+            self._refuse_at_once(command, number)
+            return
         try:
-            if isinstance(command, HubbubError):
-                raise command
             self._carry_out(command)
         except HubbubError as error:
-            self.refuse(error, number)
+            self._refuse_at_once(error, number)
+
+    def _refuse_at_once(self, error: HubbubError, number: int | None) -> None:
+        self.refuse(error, number)
+        self.charge()
 
     def _carry_out(self, command: Command) -> None:
         client = self.client
+        self.desk.limit(client.actor if client else None, self.address)
         if isinstance(command, Auth):
             self._task(command, partial(self._auth, command))
         elif client is None:
@@ -120,7 +129,7 @@ class JsonDoor(Connection):
             self._reply(number, result)
             self.answered()
 
-        self.desk.put(client.actor, command, self.address, then)
+        self.desk.put(client.actor, command, then)
         self.started()
 
     def _task(self, command: Command, work: Work) -> None:
@@ -156,18 +165,20 @@ class JsonDoor(Connection):
     async def _auth(self, command: Auth) -> Reply | None:
         if self.client is not None:
             raise UnknownCommand("You are signed in already.")
-        # They have done their part: how long they wait in line now is not up to them.
+        # They have done their part: how long they wait in line now is not up to them. But a token
+        # that is not good gives them no more time.
         self._expect_no_auth()
         try:
             self._enter(await self.desk.identify_arrival(command.token))
         except HubbubError:
             if not self.closing:
                 self._expect_auth()
+            self.charge()
             raise
         return Done()
 
     async def _ask(self, client: Client, query: Query) -> Reply:
-        return await self.desk.carry_out(client.actor, query, self.address)
+        return await self.desk.carry_out(client.actor, query)
 
     def on_hello(self, client: Client, command: Hello) -> None:
         self._task(command, partial(self._hello, client, command))
@@ -176,7 +187,6 @@ class JsonDoor(Connection):
         self._reply(command.id, self.desk.about())
 
     def on_active(self, client: Client, command: Active) -> None:
-        self.desk.limit(client.actor, self.address)
         self.desk.hub.presence.set_active(client, command.active)
 
     def on_coming_or_going(self, client: Client, command: Join | Leave) -> None:
@@ -186,7 +196,6 @@ class JsonDoor(Connection):
             self._put(client, command)
 
     def on_typing(self, client: Client, command: Typing) -> None:
-        self.desk.limit(client.actor, self.address)
         room = client.rooms.get(command.room)
         home = (room.parent or room.id) if room else ""
         may_write = client.actor.is_guest or (home in client.rooms and home not in self._watched)
@@ -209,11 +218,11 @@ class JsonDoor(Connection):
 
         Asked once to see that it is allowed; again once we would hear of what happens meanwhile.
         """
-        await self.desk.carry_out(client.actor, command, self.address)
+        await self.desk.carry_out(client.actor, command)
         is_new = command.room not in client.rooms
         self.desk.hub.attach(client, await self.desk.hub.room(command.room))
         try:
-            return await self.desk.carry_out(client.actor, command, self.address)
+            return await self.desk.carry_out(client.actor, command)
         except HubbubError:
             if is_new:
                 self._look_away(client, command.room)
@@ -235,9 +244,8 @@ class JsonDoor(Connection):
         self._task(command, partial(self._unwatch, client, command))
 
     async def _unwatch(self, client: Client, command: Unwatch) -> Reply:
-        self.desk.limit(client.actor, self.address)
         if command.room in self._watched:
-            found = await self.desk.carry_out(client.actor, Watch(room=command.room), self.address)
+            found = await self.desk.carry_out(client.actor, Watch(room=command.room))
             if isinstance(found, Joined) and found.room.role is None:
                 self._look_away(client, command.room)
             self._watched.discard(command.room)
@@ -254,7 +262,6 @@ class JsonDoor(Connection):
         if room is None:
             self._task(command, partial(self._ask, client, command))
             return
-        self.desk.limit(client.actor, self.address)
         starts_over = command.after == 0 and room.rev > PAGE_LATEST
         frames = _from_page(room) if starts_over else _from_ring(room, command.after)
         if frames is None:
@@ -271,7 +278,6 @@ class JsonDoor(Connection):
         Attach before writing the heads, in one turn of the loop: what is committed before is in
         the rings, what comes after finds us in the rooms.
         """
-        self.desk.limit(client.actor, self.address)
         async with self.desk.greetings.turn():
             await self._greet(client, command)
 

@@ -1,6 +1,7 @@
 """How much one person or address may do: token buckets and bounds, each with a bound itself."""
 
 import ipaddress
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,6 +11,8 @@ from hubbub.model.settings import RateLimit
 
 BUCKETS_MAX = 50_000  # the ones not used for longest are forgotten: they are full again anyway
 SITE_FACTOR = 8  # how many times more an IPv6 /48 may do than each /64 in it
+WAIT_MAX_S = 60.0  # however much a network has run up
+STRIKES_MAX = 100  # times that a connection may be slowed down in a row; then it is closed
 REMEMBERED = 4096  # addresses whose networks are known without parsing them again
 
 
@@ -77,6 +80,80 @@ class AddressBuckets:
         self._networks.take(network)
         if site is not None:
             self._sites.take(site)
+
+
+class Debt:
+    """A token bucket that may be overdrawn: whoever does so waits until it is paid back."""
+
+    __slots__ = ("_at", "_level", "_limit")
+
+    def __init__(self, limit: RateLimit, now: float) -> None:
+        self._limit = limit
+        self._level = limit.burst
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """Take one token; the seconds to wait before the next is due, 0 while some are left."""
+        limit = self._limit
+        saved = min(limit.burst, self._level + (now - self._at) * limit.per_s)
+        self._level = max(saved - 1, -WAIT_MAX_S * limit.per_s)
+        self._at = now
+        return 0.0 if self._level >= 0 else -self._level / limit.per_s
+
+    def is_settled(self, now: float) -> bool:
+        """Whether it is full again, so that it need not be remembered."""
+        return self._level + (now - self._at) * self._limit.per_s >= self._limit.burst
+
+
+class AddressDebts:
+    """A debt for each IPv4 address and each IPv6 /64."""
+
+    def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._debts: OrderedDict[str, Debt] = OrderedDict()
+
+    def take(self, address: str) -> float:
+        """Take one token; the seconds to wait before the next."""
+        now = self._clock()
+        network, _ = networks_of(address)
+        debt = self._debts.pop(network, None) or Debt(self._limit, now)
+        self._debts[network] = debt
+        if len(self._debts) > BUCKETS_MAX:
+            self._debts.popitem(last=False)
+        return debt.take(now)
+
+
+class Throttle:
+    """What one connection sends that leads to nothing: broken or refused commands, pings.
+
+    A few cost nothing. Whoever goes on is read from more and more slowly, and is closed after
+    `STRIKES_MAX` of them; all connections from one network share a larger allowance.
+    """
+
+    __slots__ = ("_address", "_clock", "_debt", "_of_address", "_strikes")
+
+    def __init__(
+        self, limit: RateLimit, of_address: AddressDebts, address: str, clock: Callable[[], float]
+    ) -> None:
+        self._clock = clock
+        self._debt = Debt(limit, clock())
+        self._of_address = of_address
+        self._address = address
+        self._strikes = 0
+
+    def take(self) -> float:
+        """One more of them; the seconds until the connection may be read again.
+
+        Infinity means that it is to be closed.
+        """
+        now = self._clock()
+        if self._debt.is_settled(now):
+            self._strikes = 0
+        wait_s = max(self._debt.take(now), self._of_address.take(self._address))
+        if wait_s:
+            self._strikes += 1
+        return math.inf if self._strikes > STRIKES_MAX else wait_s
 
 
 class Places:

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents."""
 
 import math
+from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
@@ -45,6 +46,20 @@ def problem(error: HubbubError, *, status: int | None = None) -> web.Response:
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="hubbub"'  # RFC 9110, section 11.6.1
     return web.Response(status=status, body=_encode(document), headers=headers)
+
+
+def raw_problem(error: HubbubError, *, status: int | None = None) -> bytes:
+    """The same as it goes over a connection that is closed with it, before there is a request."""
+    answer = problem(error, status=status)
+    body = answer.body
+    assert isinstance(body, bytes)
+    lines = [
+        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+        *(f"{name}: {value}" for name, value in answer.headers.items()),
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def not_allowed(method: str, allowed: list[str]) -> web.Response:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from hubbub.gateway.routes import WITH_BODY, Route
 from hubbub.model.base import Command
-from hubbub.model.errors import HubbubError, Invalid, Malformed
+from hubbub.model.errors import HubbubError, Invalid, Malformed, TooLarge
 from hubbub.wire.json import NO_NUL, require_no_nul
 
 BODY_TIMEOUT_S = 30.0  # for the whole body to arrive
@@ -21,7 +21,9 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 class Form:
     """How the requests of one route are read."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, body_max: int) -> None:
+        """A body may have at most ``body_max`` bytes."""
+        self._body_max = body_max
         fields = {field.name: field for field in msgspec.structs.fields(route.command)}
         self._command = route.command
         self._in_path = route.in_path
@@ -47,7 +49,7 @@ class Form:
         """The command that this request asks for. Raises Malformed, Invalid, TooLarge."""
         try:
             if self._with_body:
-                fields = await body_of(request)
+                fields = await body_of(request, self._body_max)
                 for name in self._dropped:
                     fields.pop(name, None)
                 for name, kind in self._numbers_in_path.items():
@@ -76,9 +78,9 @@ class Form:
         return fields
 
 
-async def body_of(request: web.Request) -> dict[str, Any]:
-    """The JSON object in the body; empty if there is none. Raises Malformed, Invalid."""
-    body = await _arrived(request)
+async def body_of(request: web.Request, most: int) -> dict[str, Any]:
+    """The JSON object in the body; empty if there is none. Raises Malformed, Invalid, TooLarge."""
+    body = await _arrived(request, most)
     if not body:
         return {}
     # Other types a page elsewhere may send without asking us first; this one it may not.
@@ -94,16 +96,34 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         raise Malformed("This JSON is nested too deeply.") from None
 
 
-async def _arrived(request: web.Request) -> bytes:
+async def _arrived(request: web.Request, most: int) -> bytes:
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
     try:
         if request.content.is_eof():  # nearly always: it came with the headers; spare the timer
-            return await request.read()
+            body = await request.read()
+            if len(body) > most:
+                raise _too_large(most)
+            return body
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await request.read()
+            return await _read_up_to(request, most)
     except TimeoutError:
         raise Malformed("The body of the request did not arrive in time.") from None
     except (web.RequestPayloadError, ConnectionError):
         raise Malformed("The body of the request did not arrive whole.") from None
+
+
+async def _read_up_to(request: web.Request, most: int) -> bytes:
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise _too_large(most)
+    return bytes(body)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"This request has at most {most // 1024} KB.")
 
 
 def refusal(error: Exception) -> HubbubError:

@@ -17,21 +17,34 @@ from aiohttp import hdrs, web
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WSCloseCode, WSMessage, WSMsgType
 
+from hubbub.gateway.connection_limiter import Slot
 from hubbub.model.errors import Malformed
 from hubbub.wire.frames import close_frame, pong_frame
 
 CLOSE_CODE_MAX = 4999
 CLOSE_WITHIN_S = 5.0  # for the other side's close frame; then the connection is cut
 
+# What one connection may cost in one turn of the loop; what is left of it waits for the next.
+FRAMES_PER_TURN = 64
+SLICE_BYTES = 16 * 1024  # parsed at once
+SLICE_COST = 16  # in frames
+
 
 class Listener(Protocol):
     """Who reads from a socket. None of these may raise."""
+
+    @property
+    def message_max_bytes(self) -> int:
+        """How much a message may have just now, as far as the parser lets through more."""
 
     def take(self, data: str) -> None:
         """One text message."""
 
     def take_bytes(self, data: bytes) -> None:
         """One binary message."""
+
+    def take_control(self) -> None:
+        """A ping or a pong."""
 
     def seen(self) -> None:
         """Something came: the other side is alive."""
@@ -53,22 +66,30 @@ class Listener(Protocol):
 class Socket(asyncio.Protocol):
     """One connection. Writing goes straight to ``transport``, in whole frames.
 
-    Nothing is read until `go_on` has been called. While the listener must wait the transport is
-    paused, and of what has been read already at most one chunk of the transport is kept.
+    Nothing is read until `go_on` has been called. While the listener must wait, or this
+    connection has had its share of the loop's turn, the transport is paused, and of what has been
+    read already at most one chunk of the transport is kept.
     """
 
     __slots__ = (
-        "_backlog",
         "_closing",
         "_deadline",
+        "_frames",
         "_has_begun",
         "_has_ended",
+        "_is_handling",
         "_is_lost",
+        "_is_slowed",
+        "_left",
         "_loop",
+        "_next",
         "_paused",
         "_reader",
+        "_since_message",
+        "_unread",
         "is_full",
         "listener",
+        "slot",
         "transport",
     )
 
@@ -81,8 +102,15 @@ class Socket(asyncio.Protocol):
         self._reader: WebSocketReader | None = WebSocketReader(
             _Frames(self, self._loop), most_bytes + 1, compress=False, decode_text=True
         )
-        # What was read while the listener had to wait.
-        self._backlog: deque[WSMessage] | None = deque()
+        # What was read and not yet parsed, and what was parsed and not yet handled.
+        self._unread = b""
+        self._frames: deque[WSMessage] = deque()
+        self._since_message = 0  # bytes
+        # How much more may be done in this turn of the loop, and what goes on after it.
+        self._left = FRAMES_PER_TURN
+        self._next: asyncio.Handle | None = None
+        self._is_slowed = False
+        self._is_handling = False
         self._paused = False
         self._closing = False
         self._has_ended = False
@@ -91,15 +119,17 @@ class Socket(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         # The other side reads more slowly than we write.
         self.is_full = False
+        self.slot: Slot | None = None
 
     # asyncio.Protocol
 
     def data_received(self, data: bytes) -> None:
-        if self._reader is not None:
-            self._reader.feed_data(data)
-            if self._backlog is not None and not self._paused:
-                self._paused = True
-                self.transport.pause_reading()
+        if self._reader is None:
+            return
+        self._unread = self._unread + data if self._unread else data
+        if self._next is None:
+            self._left = FRAMES_PER_TURN
+        self._read()
 
     def pause_writing(self) -> None:
         self.is_full = True
@@ -107,32 +137,36 @@ class Socket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.is_full = False
-        if self._backlog is not None:
-            self.go_on()
+        self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._reader = None  # and with it the way back here
+        if self.slot is not None:
+            self.slot.release()
+            self.slot = None
         self._is_lost = True
-        if self._has_begun or not self._backlog:
-            self._hear_out()
+        if self._is_slowed or self._closing:
             self._over()
-        else:
+        elif self._has_begun:
+            self._read()
+        elif self._unread:
             # They spoke and went before anybody listened.
             self._wait_for(self._over)
-
-    def _hear_out(self) -> None:
-        """What they said before they went; there is no more to come that would have to wait."""
-        while self._backlog:
-            self._handle(self._backlog.popleft())
+        else:
+            self._over()
 
     def _over(self) -> None:
+        if self._reader is None:
+            return
+        self._reader = None  # and with it the way back here
         self._end()
         self._forget_deadline()
         self.listener.gone()
 
     def _end(self) -> None:
         self._closing = True
-        self._backlog = None
+        self._unread = b""
+        self._frames.clear()
+        self._forget_next()
         if not self._has_ended:
             self._has_ended = True
             self.listener.ended()
@@ -142,31 +176,83 @@ class Socket(asyncio.Protocol):
     def go_on(self) -> None:
         """The listener can take more."""
         self._has_begun = True
-        if self._is_lost:
-            if not self._has_ended:
-                self._hear_out()
-                self._over()
-            return
-        while not self.listener.must_wait:
-            if not self._backlog:
-                self._read_on()
-                return
-            self._handle(self._backlog.popleft())
+        self._read()
 
-    def _read_on(self) -> None:
-        self._backlog = None
-        if self._paused and not self.transport.is_closing():
-            self._paused = False
-            self.transport.resume_reading()
+    @property
+    def _may_go_on(self) -> bool:
+        """Whether the next frame may be handled now; once the end has begun, nothing must wait."""
+        if self._next is not None:
+            return False
+        if self._closing:
+            return True
+        return self._has_begun and (self._is_lost or not self.listener.must_wait)
+
+    def _read(self) -> None:
+        """Handle what has come, until it is the others' turn or the listener must wait."""
+        if self._is_handling:  # who handles a frame goes on with the next afterwards
+            return
+        self._is_handling = True
+        while (self._frames or self._unread) and self._may_go_on:
+            if self._frames:
+                self._left -= 1
+                self._handle(self._frames.popleft())
+            else:
+                self._parse()
+            if self._left <= 0 and self._next is None:
+                self._next = self._loop.call_soon(self._take_turn)
+        self._is_handling = False
+        if not self._frames and not self._unread and self._next is None:
+            self._read_on()
+        elif not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def _parse(self) -> None:
+        """Make frames of the next slice of what was read."""
+        assert self._reader is not None
+        piece, self._unread = self._unread[:SLICE_BYTES], self._unread[SLICE_BYTES:]
+        self._since_message += len(piece)
+        self._left -= len(piece) * SLICE_COST // SLICE_BYTES
+        self._reader.feed_data(piece)
+        # Fragments cost more than they carry, and empty ones would never make a message.
+        if self._since_message > 2 * self.listener.message_max_bytes + SLICE_BYTES:
+            self.failed(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "more than it may have"))
+
+    def failed(self, error: BaseException) -> None:
+        """What comes after the frames so far is no WebSocket any more, or too much of one."""
+        self._frames.append(WSMessage(WSMsgType.ERROR, error, None))
 
     def parsed(self, frame: WSMessage) -> None:
         """The next frame, in the order in which they came."""
-        if self._backlog is not None and not self._closing:
-            self._backlog.append(frame)
-            return
-        self._handle(frame)
-        if self.listener.must_wait and self._backlog is None:
-            self._backlog = deque()
+        if frame.type is WSMsgType.TEXT or frame.type is WSMsgType.BINARY:
+            self._since_message = 0
+        self._frames.append(frame)
+
+    def _take_turn(self) -> None:
+        self._next = None
+        self._is_slowed = False
+        self._left = FRAMES_PER_TURN
+        self._read()
+
+    def slow_down(self, delay_s: float) -> None:
+        """Handle nothing more of what comes for so long."""
+        self._forget_next()
+        self._is_slowed = True
+        self._next = self._loop.call_later(delay_s, self._take_turn)
+
+    def _forget_next(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+            self._is_slowed = False
+
+    def _read_on(self) -> None:
+        """All that came has been handled."""
+        if self._is_lost:
+            self._over()
+        elif self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
 
     def _handle(self, frame: WSMessage) -> None:
         kind = frame.type
@@ -175,19 +261,22 @@ class Socket(asyncio.Protocol):
             return
         if self._closing:
             return
+        if kind is WSMsgType.ERROR:
+            self._break_off(cast(BaseException, frame.data))
+            return
         self.listener.seen()
         if kind is WSMsgType.TEXT:
             self.listener.take(frame.data)
         elif kind is WSMsgType.BINARY:
             self.listener.take_bytes(frame.data)
-        elif kind is WSMsgType.PING:
-            self.write(pong_frame(bytes(frame.data)))
+        else:
+            if kind is WSMsgType.PING:
+                self.write(pong_frame(bytes(frame.data)))
+            self.listener.take_control()
 
-    def broken(self, error: BaseException) -> None:
-        """What came is no WebSocket any more: close with the code that RFC 6455 names."""
+    def _break_off(self, error: BaseException) -> None:
+        """Close with the code that RFC 6455 names for what is wrong."""
         code = error.code if isinstance(error, WebSocketError) else WSCloseCode.PROTOCOL_ERROR
-        if self._closing:
-            return
         self.close(code, "")
         self._end()
         # What is still on its way is read and dropped: a reset would overtake the close frame.
@@ -213,7 +302,8 @@ class Socket(asyncio.Protocol):
         self._send(close_frame(code, reason))
         self._wait_for(self.transport.abort)
         # Its close frame is waited for, so reading goes on, and all else of it is dropped.
-        self._read_on()
+        self._forget_next()
+        self._next = self._loop.call_soon(self._take_turn)
 
     def _answer_close(self, code: int) -> None:
         """The other side closes (or answers our close): nothing more comes from it."""
@@ -260,7 +350,7 @@ class _Frames(WebSocketDataQueue):
         self._socket.parsed(cast(WSMessage, data))
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        self._socket.broken(exc)
+        self._socket.failed(exc)
 
 
 def _answer_to(code: int) -> int:
@@ -273,6 +363,12 @@ def _answer_to(code: int) -> int:
     if code == WSCloseCode.ABNORMAL_CLOSURE or code > CLOSE_CODE_MAX:
         return WSCloseCode.PROTOCOL_ERROR
     return code
+
+
+class Upgradable(Protocol):
+    """An HTTP connection that can become a WebSocket."""
+
+    def become(self, socket: Socket) -> None: ...
 
 
 async def upgrade(
@@ -307,9 +403,5 @@ async def upgrade(
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("they left during the handshake")
-    socket = made(transport)
-    request.protocol.set_parser(socket)  # type: ignore[arg-type]  # all that is asked of one
-    transport.set_protocol(socket)
-    request.protocol.transport = None  # else it would be closed with it
-    request.protocol.connection_lost(None)
+    cast(Upgradable, request.protocol).become(made(transport))
     return answer

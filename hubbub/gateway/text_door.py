@@ -92,12 +92,15 @@ class TextDoor(Connection):
                 self._take_line(client, text.parse(typed))
             except HubbubError as error:
                 self.refuse(error)
+                self.charge()
                 refusals += 1
                 # What comes too fast goes on doing so; and answers are not to grow without bound.
                 if error.retry_after is not None or refusals >= REFUSALS_MAX:
                     return
 
     def _take_line(self, client: Client, line: text.Said | text.Asked) -> None:
+        """Every line is a command, whatever comes of it. Raises HubbubError."""
+        self.desk.limit(client.actor, self.address)
         if isinstance(line, text.Said) and not self._under_way:
             self._post(client, line.text)
         else:
@@ -116,7 +119,7 @@ class TextDoor(Connection):
             self.answered()
 
         command = Post(room=self._room, text=said, kind=kind)
-        self.desk.put(client.actor, command, self.address, then)
+        self.desk.put(client.actor, command, then)
         self._unkept += 1
         self.started()
 
@@ -149,7 +152,7 @@ class TextDoor(Connection):
         super().ended()
 
     async def _do(self, client: Client, command: Command) -> Reply:
-        return await self.desk.carry_out(client.actor, command, self.address)
+        return await self.desk.carry_out(client.actor, command)
 
     def refuse(self, error: HubbubError) -> None:
         self._say(text.error(error))

@@ -10,8 +10,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from hubbub.gateway import api, docs_page, openapi, operator, pages
 from hubbub.gateway.desk import Desk
-from hubbub.gateway.entrance import DESK, ENTRANCE, Entrance, check_host
+from hubbub.gateway.entrance import DESK, ENTRANCE, Entrance, address_of, check_host
 from hubbub.gateway.headers import dresser, request_id
+from hubbub.gateway.http_connection import Arrivals
 from hubbub.gateway.problem import problem, problem_of
 from hubbub.gateway.websocket import echo, websocket
 from hubbub.model.errors import HubbubError
@@ -37,11 +38,6 @@ def application(
     app = web.Application(
         middlewares=[guard],
         client_max_size=FRAME_MAX_BYTES,
-        handler_args={
-            "access_log": None,  # /metrics counts; who came when is nobody's business
-            "auto_decompress": False,  # a few bytes must not become a few gigabytes
-            "logger": _server_log(),
-        },
     )
     # It warns of every client that offers a subprotocol of somebody else's.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
@@ -70,13 +66,30 @@ def application(
     return app
 
 
+def arrivals(app: web.Application, server: web.Server) -> Arrivals:
+    """What makes connections of those that are accepted."""
+    desk, entrance = app[DESK], app[ENTRANCE]
+    return Arrivals(
+        server,
+        desk.connections,
+        network_of=entrance.network_of_peer,
+        throttle_of=lambda request: desk.throttle(entrance.address_of(request)),
+        handler_args={
+            "access_log": None,  # /metrics counts; who came when is nobody's business
+            "auto_decompress": False,  # a few bytes must not become a few gigabytes
+            "logger": _server_log(),
+        },
+    )
+
+
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Lets in who means this server, and turns every error into an answer."""
     try:
         if request.path not in ANY_HOST:
             check_host(request)
-        response = await handler(request)
+        with request.app[DESK].request_from(address_of(request)):
+            response = await handler(request)
     except HubbubError as error:
         response = problem(error)
     except web.HTTPException as error:
@@ -107,4 +120,6 @@ def _server_log() -> logging.Logger:
 def _is_ours(record: logging.LogRecord) -> bool:
     """Broken HTTP has been answered with 400, and who left needs no answer: no case for us."""
     error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, RuntimeError) and error.args == ("Connection closed.",):
+        return False  # aiohttp's word for those who left while the rest of a body was read
     return not isinstance(error, HttpProcessingError | ConnectionError)

@@ -15,7 +15,7 @@ from hubbub.wire.frames import binary_frame, text_frame
 
 SUBPROTOCOL = "hubbub.v1"
 ECHO_MAX_BYTES = 16 * 1024 * 1024  # conformance suites send as much
-ECHOES_MAX = 16  # at once, as each may hold that much
+ECHOES_MAX = 2  # at once, as each may hold that much
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
@@ -75,11 +75,18 @@ class Echo:
         self._desk.sockets.add(self.socket)
         return self.socket
 
+    @property
+    def message_max_bytes(self) -> int:
+        return ECHO_MAX_BYTES
+
     def take(self, data: str) -> None:
         self.socket.write(text_frame(data.encode()))
 
     def take_bytes(self, data: bytes) -> None:
         self.socket.write(binary_frame(data))
+
+    def take_control(self) -> None:
+        """It costs what any frame does."""
 
     def seen(self) -> None:
         """Nobody asks."""

@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     commands_per_user: RateLimit = RateLimit(20, 60)
     commands_per_address: RateLimit = RateLimit(60, 240)
+    requests_per_address: RateLimit = RateLimit(200, 2_000)
     connections_per_user: int = 50
     connections_per_address: int = 500
     send_buffer_bytes: int = 512 * 1024

@@ -1,0 +1,205 @@
+"""HTTP connections, from their acceptance on: what aiohttp leaves open is bounded here."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from hubbub.gateway.connection_limiter import ConnectionLimiter, Slot
+from hubbub.gateway.limits import Throttle
+from hubbub.gateway.problem import raw_problem
+from hubbub.gateway.socket import Socket
+from hubbub.model.errors import HubbubError, RateLimited, TooLarge
+
+HEADERS_MAX_BYTES = 32 * 1024  # of one request, its first line included
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Arrivals:
+    """Makes the protocols of accepted connections."""
+
+    def __init__(
+        self,
+        server: web.Server,
+        limiter: ConnectionLimiter,
+        network_of: Callable[[str], str | None],
+        throttle_of: Callable[[web.BaseRequest], Throttle | None],
+        handler_args: dict[str, Any],
+    ) -> None:
+        """``network_of`` gives the network of a peer's address, or None for our own proxies.
+
+        ``throttle_of`` gives what slows a connection down whose requests lead to nothing, and
+        None where there are no limits.
+        """
+        self.server = server
+        self.limiter = limiter
+        self.network_of = network_of
+        self.throttle_of = throttle_of
+        self._handler_args = handler_args
+
+    def __call__(self) -> asyncio.Protocol:
+        return Arrival(self)
+
+    def connection(self, slot: Slot) -> "HttpConnection":
+        return HttpConnection(self, slot, **self._handler_args)
+
+
+class Arrival(asyncio.Protocol):
+    """A connection just accepted. If there is a slot for it, an `HttpConnection` takes it over."""
+
+    __slots__ = ("_arrivals",)
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
+        arrivals = self._arrivals
+        peer = transport.get_extra_info("peername")
+        network = arrivals.network_of(str(peer[0]) if peer else "")
+        try:
+            slot = arrivals.limiter.open_slot(network, transport.abort)
+        except RateLimited:
+            transport.abort()  # an answer would cost what the limit is there to save
+        except HubbubError as error:
+            transport.write(raw_problem(error))
+            transport.close()
+        else:
+            connection = arrivals.connection(slot)
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
+
+
+class HttpConnection(RequestHandler):
+    """aiohttp's side of a connection, until it ends or becomes a WebSocket."""
+
+    __slots__ = ("_arrivals", "_header_bytes", "_is_broken", "_nap", "_slot", "_throttle")
+
+    def __init__(self, arrivals: Arrivals, slot: Slot, **handler_args: Any) -> None:
+        super().__init__(arrivals.server, loop=asyncio.get_running_loop(), **handler_args)
+        self._arrivals = arrivals
+        self._slot: Slot | None = slot
+        self._throttle: Throttle | None = None
+        self._header_bytes = 0
+        self._is_broken = False
+        self._nap: asyncio.Future[None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_broken:
+            return
+        if self._slot is not None and self._slot.state == "idle" and data:
+            self._slot.enter("headers")
+            self._header_bytes = 0
+        super().data_received(data)
+        if self._messages:
+            self._look_at(self._messages[-1][0])
+            if self._slot is not None and self._slot.state == "headers":
+                self._slot.enter("request")
+        elif self._slot is not None and self._slot.state == "headers":
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADERS_MAX_BYTES:
+                self._refuse(TooLarge("The headers of a request have at most 32 KB."), status=431)
+
+    def _look_at(self, message: object) -> None:
+        """After broken HTTP nothing is read any more: it would only be broken again."""
+        if isinstance(message, _ErrInfo):
+            self._is_broken = True
+            # Its frames hold what was read, and this message: a circle, of up to 256 KB.
+            message.exc.__traceback__ = message.exc.__context__ = None
+            self._pause_transport_reading()
+
+    def _refuse(self, error: HubbubError, status: int) -> None:
+        self._is_broken = True
+        if self.transport is not None:
+            self.transport.write(raw_problem(error, status=status))
+        self.force_close()
+
+    async def _handle_request(
+        self, request: web.BaseRequest, start_time: float | None, request_handler: Handler
+    ) -> tuple[web.StreamResponse, bool]:
+        if self._slot is not None:
+            self._slot.enter("request")
+        answer = await super()._handle_request(request, start_time, request_handler)
+        if 400 <= answer[0].status < 500:
+            await self._slow_down(request)
+        if self._slot is not None:  # else it has become a WebSocket, or it is gone
+            self._slot.enter("idle")
+        return answer
+
+    async def _slow_down(self, request: web.BaseRequest) -> None:
+        """Nothing more is read from here until what was refused has been paid for."""
+        if self._throttle is None:
+            self._throttle = self._arrivals.throttle_of(request)
+        wait_s = self._throttle.take() if self._throttle is not None else 0
+        if wait_s == math.inf:
+            self._arrivals.limiter.count("flood")
+            self.force_close()
+        elif wait_s and self._slot is not None:
+            self._nap = self._loop.create_future()
+            alarm = self._loop.call_later(wait_s, self._wake)
+            await self._nap
+            alarm.cancel()
+
+    def _wake(self) -> None:
+        if self._nap is not None and not self._nap.done():
+            self._nap.set_result(None)
+
+    def become(self, socket: Socket) -> None:
+        """The connection is a WebSocket from now on."""
+        transport, slot = self.transport, self._slot
+        assert transport is not None
+        assert slot is not None
+        slot.keep()
+        socket.slot, self._slot = slot, None
+        self.set_parser(socket)  # type: ignore[arg-type]  # all that is asked of one
+        transport.set_protocol(socket)
+        self.transport = None  # else it would be closed with this
+        self.connection_lost(None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
+        self._wake()
+        super().connection_lost(exc)
+
+
+class Site(web.BaseSite):
+    """Where the server listens."""
+
+    __slots__ = ("_arrivals", "_host", "_port", "_reuse_port")
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        arrivals: Arrivals,
+        host: str,
+        port: int,
+        *,
+        backlog: int,
+        reuse_port: bool,
+    ) -> None:
+        super().__init__(runner, backlog=backlog)
+        self._arrivals = arrivals
+        self._host = host
+        self._port = port
+        self._reuse_port = reuse_port
+
+    @property
+    def name(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen. Raises OSError."""
+        await super().start()
+        self._server = await asyncio.get_running_loop().create_server(
+            self._arrivals,
+            self._host,
+            self._port,
+            backlog=self._backlog,
+            reuse_port=self._reuse_port,
+        )
