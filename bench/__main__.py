@@ -11,19 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from rich.console import Console
-
 from bench import agree, machine
 from bench.errors import BenchError
 from bench.loadgen import BUILT, build
-from bench.report import Row, print_table
+from bench.report import Row, console, print_table
 from bench.scenarios import SCENARIOS
 from bench.server import Hubbub, Peer
 from bench.stage import Pace, Stage
 
-QUICK = Pace(runs=1, runs_alone=1, step_s=2, warm_up_s=1, probe_s=1)
-#: Wide enough for the table where no terminal says how wide it is.
-PLAIN_WIDTH = 132
+QUICK = Pace(
+    runs=1, runs_alone=1, step_s=2, warm_up_s=1, probe_s=1, quiet_s=1, flood_s=1, settle_s=10
+)
 
 
 def _names(value: str) -> list[str]:
@@ -34,6 +32,10 @@ def _names(value: str) -> list[str]:
             f"there is no {unknown[0]!r}; there are {', '.join(SCENARIOS)}"
         )
     return names
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(value.split(","))
 
 
 def _program(value: str) -> Path:
@@ -50,6 +52,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--peer-port", type=int, default=8080, help="where it listens (%(default)s)")
     add("--peer-path", default="/ws", help="its WebSocket path (%(default)s)")
     add("--only", type=_names, default=list(SCENARIOS), metavar="NAME,…", help=", ".join(SCENARIOS))
+    add("--floods", type=_words, default=(), metavar="WORD,…", help="hostile: only those named so")
     add("--runs", type=int, help="alternating runs where two are compared (7)")
     add("--step", type=float, metavar="SECONDS", help="how long a rate is kept (10)")
     add("--quick", action="store_true", help="one short run of each: not for quoting")
@@ -70,7 +73,7 @@ def _pace(asked: argparse.Namespace) -> Pace:
 
 def _measure(asked: argparse.Namespace, folder: Path) -> list[Row]:
     peer = Peer(asked.peer, asked.peer_port, asked.peer_path) if asked.peer else None
-    stage = Stage(Hubbub(shlex.split(asked.server)), peer, folder, _pace(asked))
+    stage = Stage(Hubbub(shlex.split(asked.server)), peer, folder, _pace(asked), asked.floods)
     about = machine.description() | {
         "data_on": machine.file_system(folder),
         "fdatasync_ms": f"{machine.sync_ms(folder):.2f}",
@@ -86,8 +89,7 @@ def _measure(asked: argparse.Namespace, folder: Path) -> list[Row]:
         stage.say(f"{name}:")
         rows += SCENARIOS[name](stage)
     title = "Hubbub, measured" + (" in a hurry (not for quoting)" if asked.quick else "")
-    console = Console()
-    print_table(rows, title, console if console.is_terminal else Console(width=PLAIN_WIDTH))
+    print_table(rows, title, console())
     if asked.json:
         whole = {"machine": about, "rows": [row.plain() for row in rows], "runs": stage.raw}
         asked.json.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")

@@ -14,12 +14,29 @@ PONG = b"\x8a\x80\0\0\0\0"
 PING = b"\x89\x00"
 
 
+#: The first byte of a frame: its opcode, and the bit that says that no other part follows.
+TEXT, BINARY, PINGS, PONGS = 0x81, 0x82, 0x89, 0x8A
+TEXT_BEGINS, CONTINUES, CONTINUES_LAST = 0x01, 0x00, 0x80
+UNMASKED = b"\0\0\0\0"
+
+
 def frame(command: dict[str, Any]) -> bytes:
-    """A text frame of a client, whose mask is nothing: the server unmasks it all the same."""
-    payload = msgspec.json.encode(command)
-    size = len(payload)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + struct.pack(">H", size)
-    return head + b"\0\0\0\0" + payload
+    """A command in a text frame."""
+    return client_frame(TEXT, msgspec.json.encode(command))
+
+
+def client_frame(first: int, payload: bytes = b"") -> bytes:
+    """A client's frame, with a mask of zeros, which the server applies like any other."""
+    return frame_head(first, len(payload)) + payload
+
+
+def frame_head(first: int, size: int) -> bytes:
+    """What comes before a payload of so many bytes."""
+    if size < 126:
+        return bytes([first, 0x80 | size]) + UNMASKED
+    if size < 1 << 16:
+        return bytes([first, 0xFE]) + struct.pack(">H", size) + UNMASKED
+    return bytes([first, 0xFF]) + struct.pack(">Q", size) + UNMASKED
 
 
 def frames_in(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
@@ -38,10 +55,15 @@ def frames_in(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
     del buffer[:at]
 
 
-def upgrade(port: int, token: str) -> bytes:
+def upgrade(
+    port: int, token: str | None, path: str = "/ws", protocol: str | None = "hubbub.v1"
+) -> bytes:
+    """The request that opens a WebSocket: the JSON one, unless another is asked for."""
     key = base64.b64encode(os.urandom(16)).decode()
+    more = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
+    more += f"Authorization: Bearer {token}\r\n" if token else ""
     return (
-        f"GET /ws HTTP/1.1\r\nHost: {HOST}:{port}\r\nUpgrade: websocket\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Protocol: hubbub.v1\r\nAuthorization: Bearer {token}\r\n\r\n"
+        f"{more}\r\n"
     ).encode()

@@ -120,7 +120,8 @@ def build(source: Path = SOURCE, flags: Sequence[str] = FLAGS) -> Path:
     if cc is None:
         raise BenchError("The load generator is written in C: install a C compiler (gcc).")
     # The headers count too: an edit of any of them makes another program.
-    texts = [source, *sorted(source.with_suffix("").glob("*.h"))]
+    folders = {source.with_suffix(""), SOURCE.with_suffix("")}
+    texts = [source, *sorted(path for folder in folders for path in folder.glob("*.h"))]
     digest = hashlib.sha256(b"\0".join([path.read_bytes() for path in texts])).hexdigest()
     program = BUILT / f"{source.stem}-{digest[:12]}"
     if program.exists():

@@ -92,6 +92,22 @@ def memory_bytes(pid: int) -> int:
     return total_kb * 1024
 
 
+def forget_peak(pid: int) -> None:
+    """From now on `peak_memory_bytes` counts anew (proc(5), clear_refs)."""
+    for each in process_tree(pid):
+        Path(f"/proc/{each}/clear_refs").write_text("5")
+
+
+def peak_memory_bytes(pid: int) -> int:
+    """The most that was ever resident at once, or since `forget_peak`."""
+    total_kb = 0
+    for each in process_tree(pid):
+        for line in Path(f"/proc/{each}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                total_kb += int(line.split()[1])
+    return total_kb * 1024
+
+
 def file_system(path: Path) -> str:
     """The kind of file system that holds `path`: figures from a tmpfs say nothing of a disk."""
     best = ("", "unknown")

@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from hubbub.actions import carry
 from hubbub.actions.accounts import add_account
 from hubbub.actions.server import prepare
-from hubbub.gateway.identity import guest_token, session_token
+from hubbub.gateway.identity import guest_token, hash_password, session_token
 from hubbub.model.accounts import OPERATOR, Actor, AddAccount, Prepare
 from hubbub.model.messages import Post
 from hubbub.model.names import LOBBY, skeleton
@@ -25,18 +25,20 @@ from hubbub.store.sqlite import Database
 from hubbub.store.tx import Tx
 
 
-def settle(data: Path, count: int) -> list[str]:
-    """Makes `count` accounts without passwords, members of the lobby; a token for each.
+def settle(data: Path, count: int, password: str | None = None) -> list[str]:
+    """Makes `count` accounts, all members of the lobby, and returns a token for each.
 
-    Raises BenchError when a server runs on this folder.
+    They all have the same password, if any, which is hashed once. Raises BenchError when a server
+    runs on this folder.
     """
+    password_hash = hash_password(password) if password else None
     with _held(data) as folder:
         secret = folder.secret()
         sessions = [secrets.token_hex(16) for _ in range(count)]
         with _writing(folder) as tx:
             prepare(tx, OPERATOR, Prepare(shown=None))
             for number, session in enumerate(sessions):
-                add_account(tx, OPERATOR, _newcomer(number, session))
+                add_account(tx, OPERATOR, _newcomer(number, session, password_hash))
         return [session_token(secret, session) for session in sessions]
 
 
@@ -51,7 +53,7 @@ def gather(data: Path, count: int, rooms: int, each: int, messages: int) -> list
         actors = []
         places = [tx.add_room(room_id=room, kind="public", title=room) for room in ids]
         for number in range(count):
-            user = tx.user(_name(number))
+            user = tx.user(name_of(number))
             assert user
             actors.append(Actor(user_id=user.id, name=user.name, role=ServerRole(user.role)))
             for turn in range(each):
@@ -63,13 +65,13 @@ def gather(data: Path, count: int, rooms: int, each: int, messages: int) -> list
     return ids
 
 
-def say(data: Path, text: str) -> None:
-    """The first message of the lobby, by the first of the people of `settle`."""
+def say(data: Path, text: str, room: str = LOBBY, times: int = 1) -> None:
+    """Posts to a room, in the name of the first of the people of `settle`, who is a member."""
     with _held(data) as folder, _writing(folder) as tx:
-        user = tx.user(_name(0))
+        user = tx.user(name_of(0))
         assert user
         actor = Actor(user_id=user.id, name=user.name, role=ServerRole(user.role))
-        carry(tx, [(actor, Post(room=LOBBY, text=text))])
+        carry(tx, [(actor, Post(room=room, text=text))] * times)
 
 
 def guests(data: Path, count: int) -> list[str]:
@@ -103,17 +105,18 @@ def _writing(folder: DataFolder) -> Iterator[Tx]:
         db.checkpoint("TRUNCATE")
 
 
-def _name(number: int) -> str:
+def name_of(number: int) -> str:
+    """The handle of a person of `settle`, who are numbered from 0."""
     return f"person-{number:05}"
 
 
-def _newcomer(number: int, session: str) -> AddAccount:
-    name = _name(number)
+def _newcomer(number: int, session: str, password_hash: str | None) -> AddAccount:
+    name = name_of(number)
     return AddAccount(
         name=name,
         skeleton=skeleton(name),
         display_name=f"Person {number}",
-        password_hash=None,
+        password_hash=password_hash,
         registration="open",
         # A server without an owner prints a link to become it at every start.
         role=ServerRole.OWNER if number == 0 else ServerRole.MEMBER,

@@ -10,9 +10,13 @@ from rich.table import Table
 KB = 1024
 MB = 1024 * 1024
 
+#: Wide enough for a table where no terminal says how wide it is.
+PLAIN_WIDTH = 132
+
 #: How a number of each unit is written.
 UNITS: dict[str, Callable[[float], str]] = {
     "": lambda value: f"{value:,.0f}",
+    "×": lambda value: f"{value:,.2f} ×",
     "/s": lambda value: f"{value:,.0f}/s",
     "ms": lambda value: f"{value:,.2f} ms",
     "µs": lambda value: f"{value:,.2f} µs",
@@ -90,6 +94,12 @@ class Row:
             "ok": self.ok,
             "faults": list(self.faults),
         }
+
+
+def console() -> Console:
+    """Where tables are printed."""
+    found = Console()
+    return found if found.is_terminal else Console(width=PLAIN_WIDTH)
 
 
 def print_table(rows: Sequence[Row], title: str, console: Console) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from statistics import median
 
-from bench import ramp, reacting, storm
+from bench import hostile, ramp, reacting, storm
 from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, ChatResult, Door, Load, Step
 from bench.report import KB, MB, Bound, Row
 from bench.server import Program
@@ -232,5 +232,6 @@ SCENARIOS: dict[str, Callable[[Stage], list[Row]]] = {
     "connect": crowd,
     "react": reacting.measure,
     "storm": storm.measure,
+    "hostile": hostile.measure,
     "start": start,
 }

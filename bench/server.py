@@ -44,6 +44,12 @@ class Server:
     def memory_bytes(self) -> int:
         return machine.memory_bytes(self.process.pid)
 
+    def forget_peak(self) -> None:
+        machine.forget_peak(self.process.pid)
+
+    def peak_memory_bytes(self) -> int:
+        return machine.peak_memory_bytes(self.process.pid)
+
     def figures(self) -> dict[str, float]:
         """What `/metrics` tells, by name with its labels."""
         connection = HTTPConnection(HOST, self.port, timeout=10)
@@ -60,15 +66,15 @@ class Server:
         self.process.send_signal(how)
         self.process.wait(timeout=STOP_TIMEOUT_S)
 
-    def wait_until_idle(self) -> None:
+    def wait_until_idle(self, timeout_s: float = IDLE_TIMEOUT_S) -> None:
         """Memory and pace mean something only when earlier work is done."""
-        end = time.monotonic() + IDLE_TIMEOUT_S
+        end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             before = self.cpu_s()
             time.sleep(IDLE_WINDOW_S)
             if self.cpu_s() - before <= IDLE_SHARE * IDLE_WINDOW_S:
                 return
-        raise BenchError(f"The server was still busy after {IDLE_TIMEOUT_S} s of nothing to do.")
+        raise BenchError(f"The server was still busy after {timeout_s:.0f} s of nothing to do.")
 
     def last_words(self) -> str:
         """The end of its log, for the person who has to find out what went wrong."""
@@ -77,17 +83,27 @@ class Server:
 
 @dataclass(frozen=True)
 class Hubbub:
-    """Hubbub's own command, without limits of rate: what is measured is the work, not them."""
+    """Hubbub's own command, by default without limits: what is measured is the work, not them.
+
+    `more` are options of `serve`. `open_files` is how many descriptors the server may have.
+    """
 
     command: Sequence[str]
     name: str = "hubbub"
+    more: Sequence[str] = ("--no-limits",)
+    open_files: int | None = None
 
     @contextmanager
     def serving(self, data: Path, port: int | None = None) -> Iterator[Server]:
         port = port or free_port()
         where = ["--host", HOST, "--port", str(port), "--data", str(data)]
-        who = ["--registration", "open", "--guests", "--no-limits"]
-        with _running([*self.command, "serve", *where, *who], port, data, _says_ready) as server:
+        who = ["--registration", "open", "--guests", *self.more]
+        command = [*self.command, "serve", *where, *who]
+        if self.open_files is not None:
+            # Before it starts: a server may look at its limit then and be content.
+            limited = f'ulimit -n {self.open_files}; exec "$@"'
+            command = ["sh", "-c", limited, "sh", *command]
+        with _running(command, port, data, _says_ready) as server:
             yield server
 
 

@@ -25,6 +25,11 @@ class Pace:
     step_s: float = 10
     warm_up_s: float = 2
     probe_s: float = 2
+    #: Of a flood: how long others are watched before it and during it, and how long after it the
+    #: memory has to be back.
+    quiet_s: float = 2.5
+    flood_s: float = 4
+    settle_s: float = 60
 
 
 @dataclass
@@ -35,6 +40,8 @@ class Stage:
     peer: Peer | None
     folder: Path
     pace: Pace
+    #: Only floods in whose name one of these words stands; all, if there are none.
+    floods: tuple[str, ...] = ()
     raw: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _copies: int = 0
 

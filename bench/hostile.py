@@ -1,0 +1,362 @@
+"""Hostile: one floods the server in every way there is, while a few others just talk.
+
+For each flood a server is started with its limits on. First the others are watched by
+themselves, then during the flood; the server's memory is looked at before it, at its peak, and a
+minute later, when nobody is there any more. The servers that wait for that minute are idle, so
+the next flood does not wait for them.
+"""
+
+import asyncio
+import shutil
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import uvloop
+from rich.table import Table
+
+from bench import flooder, people
+from bench.bystanders import ON_SOCKETS, OVER_HTTP, Bystanders
+from bench.errors import BenchError
+from bench.floods import FLOODS, SOURCE, Flood, Target, Visit
+from bench.report import MB, Bound, Row, console
+from bench.server import Server, free_port
+from bench.stage import Stage
+from bench.storm import part
+from bench.visitors import PASSWORD, Browser, Visits, visit
+from hubbub.model.messages import TEXT_MAX
+
+#: What is promised to the others.
+P99_MAX_MS = 100
+P99_RATIO_MAX = 3
+PEAK_MAX = 2.0
+AFTER_MAX = 1.1
+#: How long a server may work on what came after the last of it has come.
+IDLE_WITHIN_S = 10.0
+WARM_UP_S = 0.5
+
+FLOODERS = 4
+NEWCOMERS = 20
+OWNERS_TRIES = 10
+LONG_MESSAGES = 100
+SHORT_MESSAGES = 10
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What was measured of one flood."""
+
+    flood: str
+    p50_quiet_ms: float = 0
+    p99_quiet_ms: float = 0
+    p50_ms: float = 0
+    p99_ms: float = 0
+    #: By how much those who measure were late themselves, before the flood and during it.
+    late_quiet_ms: float = 0
+    late_ms: float = 0
+    posts: int = 0
+    lost: int = 0
+    disconnected: int = 0
+    idle_bytes: int = 0
+    peak_bytes: int = 0
+    after_bytes: int = 0
+    visits: int = 0
+    visits_succeeded: int = 0
+    visits_p50_s: float = 0
+    visits_max_s: float = 0
+    connects: int = 0
+    thrown_out: int = 0
+    rounds: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
+    flood_cpu_s: float = 0
+    server_cpu_s: float = 0
+    #: Why there is nothing more to tell, if there is not.
+    failure: str = ""
+
+    @property
+    def ratio(self) -> float:
+        return self.p99_ms / self.p99_quiet_ms if self.p99_quiet_ms else 0.0
+
+    @property
+    def peak_ratio(self) -> float:
+        return self.peak_bytes / self.idle_bytes if self.idle_bytes else 0.0
+
+    @property
+    def after_ratio(self) -> float:
+        return self.after_bytes / self.idle_bytes if self.idle_bytes else 0.0
+
+    def faults(self) -> list[str]:
+        """Which promises were broken."""
+        if self.failure:
+            return [self.failure]
+        judged = (
+            (self.p99_ms > P99_MAX_MS, f"p99 above {P99_MAX_MS} ms"),
+            (self.ratio > P99_RATIO_MAX, f"p99 above {P99_RATIO_MAX} × quiet"),
+            (self.lost > 0, f"{self.lost} posts lost"),
+            (self.disconnected > 0, f"{self.disconnected} bystanders disconnected"),
+            (self.peak_ratio > PEAK_MAX, f"peak above {PEAK_MAX:g} × idle"),
+            (self.after_ratio > AFTER_MAX, f"memory kept: {self.after_ratio:.2f} × idle"),
+            (
+                self.visits_succeeded < self.visits,
+                f"only {self.visits_succeeded} of {self.visits} got in",
+            ),
+        )
+        return [words for is_broken, words in judged if is_broken]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A data folder with everybody in it, and who they are."""
+
+    data: Path
+    bystanders: tuple[str, ...]
+    flooders: tuple[str, ...]
+    long_room: str
+    other_room: str
+    #: Names of those who come meanwhile: before the flood, and during it.
+    earlier: tuple[str, ...]
+    later: tuple[str, ...]
+    owner: str
+
+    @classmethod
+    def built(cls, data: Path) -> "Ground":
+        # Those with even numbers are in the first room, those with odd ones in the second.
+        talking = range(1, 1 + 2 * (ON_SOCKETS + OVER_HTTP), 2)
+        flooding = range(2, 2 + 2 * FLOODERS, 2)
+        first = max(talking.stop, flooding.stop)
+        tokens = people.settle(data, first + 2 * NEWCOMERS + 1, PASSWORD)
+        long_room, other_room = people.gather(
+            data, len(tokens), rooms=2, each=1, messages=SHORT_MESSAGES
+        )
+        people.say(data, "x" * TEXT_MAX, long_room, LONG_MESSAGES)
+        names = [people.name_of(number) for number in range(len(tokens))]
+        return cls(
+            data=data,
+            bystanders=tuple(tokens[number] for number in talking),
+            flooders=tuple(tokens[number] for number in flooding),
+            long_room=long_room,
+            other_room=other_room,
+            earlier=tuple(names[first : first + NEWCOMERS]),
+            later=tuple(names[first + NEWCOMERS : -1]),
+            owner=names[-1],
+        )
+
+    def target(self, port: int) -> Target:
+        return Target(port, self.flooders, self.long_room, self.other_room, self.owner)
+
+
+@dataclass(frozen=True)
+class Settling:
+    """A server after its flood, until its memory is looked at again."""
+
+    outcome: Outcome
+    server: Server
+    stack: ExitStack
+    due: float
+
+    def finish(self) -> None:
+        time.sleep(max(0.0, self.due - time.monotonic()))
+        try:
+            self.outcome.after_bytes = self.server.memory_bytes()
+            self.stack.close()
+        except (BenchError, OSError) as error:
+            self.outcome.failure = _in_short(error)
+
+
+def measure(stage: Stage) -> list[Row]:
+    ground = Ground.built(stage.folder / "hostile")
+    chosen = [flood for flood in FLOODS if _is_chosen(flood, stage.floods)]
+    if not chosen:
+        raise BenchError(f"No flood is called so; there are: {', '.join(f.name for f in FLOODS)}.")
+    outcomes: list[Outcome] = []
+    settling: deque[Settling] = deque()
+    with ExitStack() as servers:
+        for flood in chosen:
+            outcome = Outcome(flood=flood.name)
+            outcomes.append(outcome)
+            stack = servers.enter_context(ExitStack())
+            try:
+                server = _flooded(stage, ground, flood, outcome, stack)
+                due = time.monotonic() + stage.pace.settle_s
+                settling.append(Settling(outcome, server, stack, due))
+            except (BenchError, OSError, TimeoutError) as error:
+                outcome.failure = _in_short(error)
+                _closed(stack)
+            stage.say(_words(outcome))
+            while settling and settling[0].due <= time.monotonic():
+                settling.popleft().finish()
+        while settling:
+            settling.popleft().finish()
+    for outcome in outcomes:
+        stage.keep("hostile", stage.hubbub, outcome)
+    console().print(table_of(outcomes))
+    return rows_of(outcomes)
+
+
+def _is_chosen(flood: Flood, words: Sequence[str]) -> bool:
+    return not words or any(word in flood.name for word in words)
+
+
+def _in_short(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:80]
+
+
+def _closed(stack: ExitStack) -> None:
+    """What is wrong with this server is known already."""
+    try:
+        stack.close()
+    except BenchError:
+        return
+
+
+def _flooded(
+    stage: Stage, ground: Ground, flood: Flood, outcome: Outcome, stack: ExitStack
+) -> Server:
+    """Starts a server, floods it, and returns it when it is idle again."""
+    data = ground.data.with_name(f"{ground.data.name}-{free_port()}")
+    shutil.copytree(ground.data, data)
+    stack.callback(shutil.rmtree, data, ignore_errors=True)
+    more = ("--trusted-proxies", f"{SOURCE}.0/24")
+    hubbub = replace(stage.hubbub, more=more, open_files=flood.open_files)
+    server = stack.enter_context(hubbub.serving(data))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_watched(stage, ground, flood, outcome, server, data / "flood"))
+    server.wait_until_idle(IDLE_WITHIN_S)
+    return server
+
+
+async def _watched(
+    stage: Stage, ground: Ground, flood: Flood, outcome: Outcome, server: Server, folder: Path
+) -> None:
+    pace, target = stage.pace, ground.target(server.port)
+    command = flooder.command_of(flood, target, folder, pace.flood_s)
+    bystanders = Bystanders(server.port, ground.bystanders)
+    await bystanders.come()
+    earlier, later = await _visitors(ground, flood, server.port)
+    await bystanders.talk_for(WARM_UP_S)
+    quiet, _ = await asyncio.gather(bystanders.talk_for(pace.quiet_s), visit(earlier, pace.quiet_s))
+    outcome.idle_bytes = server.memory_bytes()
+    server.forget_peak()
+    used = server.cpu_s()
+    talk, visits, flooded = await asyncio.gather(
+        bystanders.talk_for(pace.flood_s),
+        visit(later, pace.flood_s),
+        flooder.run(command, pace.flood_s),
+    )
+    outcome.server_cpu_s = server.cpu_s() - used
+    outcome.peak_bytes = server.peak_memory_bytes()
+    outcome.disconnected = bystanders.gone
+    bystanders.leave()
+    outcome.p50_quiet_ms, outcome.p99_quiet_ms = _parts(quiet.taken_ms)
+    outcome.p50_ms, outcome.p99_ms = _parts(talk.taken_ms)
+    outcome.late_quiet_ms, outcome.late_ms = part(quiet.late_ms, 0.99), part(talk.late_ms, 0.99)
+    outcome.posts, outcome.lost = len(talk.began), talk.lost(ON_SOCKETS)
+    _note_visits(outcome, visits)
+    outcome.connects, outcome.thrown_out = flooded.connects, flooded.thrown_out
+    outcome.rounds, outcome.flood_cpu_s = flooded.rounds, flooded.cpu_s
+    outcome.bytes_out, outcome.bytes_in = flooded.bytes_out, flooded.bytes_in
+
+
+def _parts(taken_ms: Sequence[float]) -> tuple[float, float]:
+    return part(taken_ms, 0.5), part(taken_ms, 0.99)
+
+
+def _note_visits(outcome: Outcome, visits: Visits) -> None:
+    outcome.visits, outcome.visits_succeeded = visits.wanted, visits.succeeded
+    if visits.succeeded:
+        outcome.visits_p50_s = part(visits.taken_s, 0.5)
+        outcome.visits_max_s = part(visits.taken_s, 1)
+
+
+Coming = list[tuple[Browser, str]]
+
+
+async def _visitors(ground: Ground, flood: Flood, port: int) -> tuple[Coming, Coming]:
+    """Who comes before the flood and during it: the same work in both, so that they compare."""
+    if flood.visit is Visit.NONE:
+        return [], []
+    wanted = NEWCOMERS if flood.visit is Visit.NEWCOMERS else OWNERS_TRIES
+    earlier = [(Browser(port, n), name) for n, name in enumerate(ground.earlier[:wanted])]
+    if flood.visit is Visit.NEWCOMERS:
+        later = [(Browser(port, wanted + n), name) for n, name in enumerate(ground.later)]
+        return earlier, later
+    # The owner has signed in with this browser before, which kept what cookies it was given.
+    owner = Browser(port, wanted)
+    await owner.visit(ground.owner)
+    await owner.sign_out()
+    return earlier, [(owner, ground.owner)] * wanted
+
+
+def _words(outcome: Outcome) -> str:
+    if outcome.failure:
+        return f"  {outcome.flood}: {outcome.failure}"
+    visits = (
+        f"; {outcome.visits_succeeded} of {outcome.visits} got in, "
+        f"p50 {outcome.visits_p50_s:.2f}, max {outcome.visits_max_s:.2f} s"
+        if outcome.visits
+        else ""
+    )
+    return (
+        f"  {outcome.flood}: p99 {outcome.p99_quiet_ms:.1f} → {outcome.p99_ms:.1f} ms "
+        f"(p50 {outcome.p50_quiet_ms:.1f} → {outcome.p50_ms:.1f}), {outcome.lost} lost; "
+        f"{outcome.idle_bytes / MB:.0f} → {outcome.peak_bytes / MB:.0f} MB; "
+        f"{outcome.connects:,} connects, {outcome.thrown_out:,} thrown out, "
+        f"{outcome.bytes_out / MB:.1f} MB out, {outcome.bytes_in / MB:.1f} in; "
+        f"CPU: server {outcome.server_cpu_s:.1f}, flood {outcome.flood_cpu_s:.1f} s; "
+        f"late {outcome.late_quiet_ms:.1f} → {outcome.late_ms:.1f} ms{visits}"
+    )
+
+
+def table_of(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title="Floods", title_justify="left")
+    table.add_column("flood")
+    for name in ("p99 quiet", "flooded", "ratio", "lost", "RSS idle/peak/after, MB", "closed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("held?")
+    for outcome in outcomes:
+        faults = outcome.faults()
+        sizes = (outcome.idle_bytes, outcome.peak_bytes, outcome.after_bytes)
+        table.add_row(
+            outcome.flood,
+            f"{outcome.p99_quiet_ms:.1f} ms",
+            f"{outcome.p99_ms:.1f} ms",
+            f"{outcome.ratio:.1f}",
+            f"{outcome.lost}",
+            " / ".join(f"{size / MB:.0f}" for size in sizes),
+            f"{outcome.thrown_out:,}",
+            f"NO: {'; '.join(faults)}" if faults else "yes",
+            style="red" if faults else None,
+        )
+    return table
+
+
+def rows_of(outcomes: Sequence[Outcome]) -> list[Row]:
+    """The worst of all floods against what is promised."""
+    whole = [outcome for outcome in outcomes if not outcome.failure]
+    failures = tuple(f"{each.flood}: {each.failure}" for each in outcomes if each.failure)
+
+    def worst(what: str, unit: str, most: float, of: str) -> Row:
+        found = max(whole, key=lambda outcome: float(getattr(outcome, of)), default=None)
+        value = float(getattr(found, of)) if found else 0.0
+        named = f"{what}, worst of {len(outcomes)} floods" + (f" ({found.flood})" if found else "")
+        return Row(named, unit, value, (Bound("at most", most),), None, failures)
+
+    refused = sum(outcome.visits - outcome.visits_succeeded for outcome in whole)
+    return [
+        worst("p99 of the others", "ms", P99_MAX_MS, "p99_ms"),
+        worst("the same, to that without it", "×", P99_RATIO_MAX, "ratio"),
+        worst("memory, peak to idle", "×", PEAK_MAX, "peak_ratio"),
+        worst("memory, a minute later to idle", "×", AFTER_MAX, "after_ratio"),
+        worst("posts of the others lost", "", 0, "lost"),
+        Row("visitors who did not get in", "", refused, (Bound("at most", 0),)),
+        Row(
+            "floods that were not held",
+            "",
+            sum(bool(outcome.faults()) for outcome in outcomes),
+            (Bound("at most", 0),),
+        ),
+    ]
