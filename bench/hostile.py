@@ -8,6 +8,7 @@ the next flood does not wait for them.
 
 import asyncio
 import shutil
+import signal
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -60,6 +61,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     posts: int = 0
     lost: int = 0
     disconnected: int = 0
+    #: It still worked on what had come, long after the flood.
+    is_busy: bool = False
     idle_bytes: int = 0
     peak_bytes: int = 0
     after_bytes: int = 0
@@ -98,6 +101,7 @@ class Outcome(msgspec.Struct, kw_only=True):
             (self.ratio > P99_RATIO_MAX, f"p99 above {P99_RATIO_MAX} × quiet"),
             (self.lost > 0, f"{self.lost} posts lost"),
             (self.disconnected > 0, f"{self.disconnected} bystanders disconnected"),
+            (self.is_busy, f"still busy {IDLE_WITHIN_S:.0f} s later"),
             (self.peak_ratio > PEAK_MAX, f"peak above {PEAK_MAX:g} × idle"),
             (self.after_ratio > AFTER_MAX, f"memory kept: {self.after_ratio:.2f} × idle"),
             (
@@ -181,8 +185,12 @@ def measure(stage: Stage) -> list[Row]:
             stack = servers.enter_context(ExitStack())
             try:
                 server = _flooded(stage, ground, flood, outcome, stack)
-                due = time.monotonic() + stage.pace.settle_s
-                settling.append(Settling(outcome, server, stack, due))
+                if outcome.is_busy:  # the next flood does not share the core with it
+                    server.pull(signal.SIGKILL)
+                    stack.close()
+                else:
+                    due = time.monotonic() + stage.pace.settle_s
+                    settling.append(Settling(outcome, server, stack, due))
             except (BenchError, OSError, TimeoutError) as error:
                 outcome.failure = _in_short(error)
                 _closed(stack)
@@ -216,7 +224,7 @@ def _closed(stack: ExitStack) -> None:
 def _flooded(
     stage: Stage, ground: Ground, flood: Flood, outcome: Outcome, stack: ExitStack
 ) -> Server:
-    """Starts a server, floods it, and returns it when it is idle again."""
+    """Starts a server, floods it, and returns it when it is idle again, or cannot get so."""
     data = ground.data.with_name(f"{ground.data.name}-{free_port()}")
     shutil.copytree(ground.data, data)
     stack.callback(shutil.rmtree, data, ignore_errors=True)
@@ -225,7 +233,12 @@ def _flooded(
     server = stack.enter_context(hubbub.serving(data))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_watched(stage, ground, flood, outcome, server, data / "flood"))
-    server.wait_until_idle(IDLE_WITHIN_S)
+    try:
+        server.wait_until_idle(IDLE_WITHIN_S)
+    except BenchError:
+        outcome.is_busy = True
+    if server.process.poll() is not None:
+        raise BenchError(f"the server ended: {server.last_words()}")
     return server
 
 
