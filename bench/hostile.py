@@ -37,7 +37,7 @@ P99_RATIO_MAX = 3
 PEAK_MAX = 2.0
 AFTER_MAX = 1.1
 #: How long a server may work on what came after the last of it has come.
-IDLE_WITHIN_S = 10.0
+IDLE_WITHIN_S = 5.0
 WARM_UP_S = 0.5
 
 FLOODERS = 4
@@ -264,8 +264,8 @@ async def _watched(
     outcome.peak_bytes = server.peak_memory_bytes()
     outcome.disconnected = bystanders.gone
     bystanders.leave()
-    outcome.p50_quiet_ms, outcome.p99_quiet_ms = _parts(quiet.taken_ms)
-    outcome.p50_ms, outcome.p99_ms = _parts(talk.taken_ms)
+    outcome.p50_quiet_ms, outcome.p99_quiet_ms = _parts(quiet.latencies_ms(ON_SOCKETS))
+    outcome.p50_ms, outcome.p99_ms = _parts(talk.latencies_ms(ON_SOCKETS))
     outcome.late_quiet_ms, outcome.late_ms = part(quiet.late_ms, 0.99), part(talk.late_ms, 0.99)
     outcome.posts, outcome.lost = len(talk.began), talk.lost(ON_SOCKETS)
     _note_visits(outcome, visits)
