@@ -63,7 +63,7 @@ class Talk:
         self.taken_ms.append((time.perf_counter() - self.began[number]) * 1000)
 
     def latencies_ms(self, listeners: int) -> list[float]:
-        """Of all acknowledgements and deliveries; those that never came took as long as we waited."""
+        """Of all acknowledgements and deliveries; one that never came took as long as we waited."""
         expected = len(self.began) * (1 + listeners)
         return self.taken_ms + [HEARD_WITHIN_S * 1000] * (expected - len(self.taken_ms))
 

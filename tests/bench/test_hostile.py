@@ -1,6 +1,7 @@
 """What is promised while somebody floods the server, and who is there meanwhile."""
 
 import io
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def test_the_table_shows_each_flood_and_why_it_was_not_held() -> None:
 
 
 def test_a_post_counts_when_it_is_acknowledged_and_everybody_has_heard_it() -> None:
-    talk = Talk(began={1: 0.0, 2: 0.0, 3: 0.0})
+    now = time.perf_counter()
+    talk = Talk(began={1: now, 2: now, 3: now})
     for number in (1, 2):
         talk.is_acknowledged(number)
     for number in (1, 1, 2, 3, 3):
