@@ -20,7 +20,15 @@ from bench.server import Hubbub, Peer
 from bench.stage import Pace, Stage
 
 QUICK = Pace(
-    runs=1, runs_alone=1, step_s=2, warm_up_s=1, probe_s=1, quiet_s=1, flood_s=1, settle_s=10
+    runs=1,
+    runs_alone=1,
+    step_s=2,
+    warm_up_s=1,
+    probe_s=1,
+    quiet_s=1,
+    flood_s=1,
+    settle_s=10,
+    few_floods=True,
 )
 
 

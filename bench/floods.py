@@ -78,6 +78,7 @@ class Way(Enum):
     ANYONE = "the JSON socket, not signed in"
     MEMBER = "the JSON socket, signed in, welcomed"
     TEXT = "the text interface, signed in"
+    GUEST = "the text interface, as a guest"
     ECHO = "the echo socket"
 
     def openings(self, target: Target) -> list[bytes]:
@@ -91,6 +92,8 @@ class Way(Enum):
                 return [upgrade(target.port, token) for token in target.tokens]
             case Way.TEXT:
                 return [upgrade(target.port, token, protocol=None) for token in target.tokens]
+            case Way.GUEST:
+                return [upgrade(target.port, None, protocol=None)]
             case Way.ECHO:
                 return [upgrade(target.port, None, "/ws/echo", protocol=None)]
 
@@ -129,6 +132,8 @@ class Flood:
     #: Sent once before that: the beginning of something that has no end.
     first: Sends = b""
     visit: Visit = Visit.NONE
+    #: One of those for a quick look.
+    quick: bool = False
     #: Of the server, if it has fewer than usual.
     open_files: int | None = None
 
@@ -216,7 +221,9 @@ CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 
 FLOODS = (
     # Texts that are slow to normalise
-    Flood("sign-up, 120,000 marks", Way.TCP, requests("POST", "/api/sign-up", SIGN_UP), 4),
+    Flood(
+        "sign-up, 120,000 marks", Way.TCP, requests("POST", "/api/sign-up", SIGN_UP), 4, quick=True
+    ),
     Flood(
         "sign-up, 120,000 marks, 50 addresses",
         Way.TCP,
@@ -225,14 +232,20 @@ FLOODS = (
         sources=50,
     ),
     Flood("auth, 120,000 marks", Way.ANYONE, commands(do="auth", token=MARKS), 4),
-    Flood("post, 120,000 marks", Way.MEMBER, commands(do="post", room=LOBBY, text=MARKS), 4),
+    Flood(
+        "post, 120,000 marks",
+        Way.MEMBER,
+        commands(do="post", room=LOBBY, text=MARKS),
+        4,
+        quick=True,
+    ),
     Flood("search, 120,000 marks", Way.MEMBER, commands(do="rooms", search=MARKS), 4),
     Flood("accounts from everywhere", Way.TCP, strangers, 20),
     # Frames
-    Flood("{ frames, not signed in", Way.ANYONE, texts("{")),
-    Flood("{ frames, signed in", Way.MEMBER, texts("{")),
+    Flood("{ frames, not signed in", Way.ANYONE, texts("{"), quick=True),
+    Flood("{ frames, signed in", Way.MEMBER, texts("{"), quick=True),
     Flood("pings, not signed in", Way.ANYONE, filled(client_frame(PINGS))),
-    Flood("pings, signed in", Way.MEMBER, filled(client_frame(PINGS))),
+    Flood("pings, signed in", Way.MEMBER, filled(client_frame(PINGS)), quick=True),
     Flood("pings of 125 bytes", Way.MEMBER, filled(client_frame(PINGS, b"p" * 125))),
     Flood("pongs", Way.MEMBER, filled(client_frame(PONGS))),
     Flood(
@@ -240,35 +253,49 @@ FLOODS = (
         Way.MEMBER,
         filled(client_frame(CONTINUES)),
         first=client_frame(TEXT_BEGINS, b"x"),
+        quick=True,
     ),
-    Flood("about", Way.MEMBER, commands(do="about")),
+    Flood("about", Way.MEMBER, commands(do="about"), quick=True),
     Flood(
         "posts to a room one is not in",
         Way.MEMBER,
         lambda target: commands(do="post", room=target.other_room, text="let me in"),
     ),
-    Flood("posts above the rate", Way.MEMBER, commands(do="post", room=LOBBY, text="hi")),
+    Flood(
+        "posts above the rate", Way.MEMBER, commands(do="post", room=LOBBY, text="hi"), quick=True
+    ),
     Flood("typing", Way.MEMBER, commands(do="typing", room=LOBBY)),
     Flood("unknown commands", Way.MEMBER, commands(do="dance")),
     Flood("binary frames", Way.MEMBER, filled(client_frame(BINARY, b"{"))),
     Flood("auth with bad tokens", Way.ANYONE, commands(do="auth", **BAD_TOKEN)),
-    Flood("/help", Way.TEXT, texts("/help")),
+    Flood("/help", Way.TEXT, texts("/help"), quick=True),
     Flood("/history", Way.TEXT, texts("/history")),
     Flood("/who", Way.TEXT, texts("/who")),
     Flood("unknown words", Way.TEXT, texts("/dance")),
     Flood("empty lines", Way.TEXT, texts("\n" * 100)),
-    Flood("43,000 /help in one frame", Way.TEXT, HELP),
+    Flood("43,000 /help in one frame", Way.TEXT, HELP, quick=True),
     Flood("connect and go", Way.TCP, b"", 20, leaves=True),
-    Flood("upgrade and go", Way.ANYONE, b"", 20, leaves=True),
+    Flood("upgrade and go", Way.ANYONE, b"", 20, leaves=True, quick=True),
     Flood("upgrade, hello and go", Way.MEMBER, b"", 20, leaves=True),
+    Flood("guests come and go", Way.GUEST, b"", 20, leaves=True),
+    Flood(
+        "guests come, speak and go",
+        Way.GUEST,
+        client_frame(TEXT, b"hi"),
+        20,
+        times=1,
+        leaves=True,
+        quick=True,
+    ),
     # Large and broken ones
-    Flood("nested, not signed in", Way.ANYONE, texts("[" * 100_000), 20),
+    Flood("nested, not signed in", Way.ANYONE, texts("[" * 100_000), 20, quick=True),
     Flood("nested, signed in", Way.MEMBER, texts("[" * 100_000), 20),
     Flood(
         "huge and malformed",
         Way.MEMBER,
         texts('{"do":"post","room":"lobby","text":"' + "x" * HUGE_BYTES),
         50,
+        quick=True,
     ),
     Flood("huge and malformed, not signed in", Way.ANYONE, texts("x" * HUGE_BYTES), 50),
     Flood("unfinished frames", Way.ANYONE, unfinished(FRAME_MAX_BYTES), 400, times=1),
@@ -279,14 +306,17 @@ FLOODS = (
         1_000,
         sources=20,
         times=1,
+        quick=True,
     ),
     Flood("unfinished frames, signed in", Way.MEMBER, unfinished(FRAME_MAX_BYTES), 200, times=1),
-    Flood("unfinished frames to be echoed", Way.ECHO, unfinished(ECHO_BYTES), 16, times=1),
+    Flood(
+        "unfinished frames to be echoed", Way.ECHO, unfinished(ECHO_BYTES), 16, times=1, quick=True
+    ),
     Flood("echoes that nobody reads", Way.ECHO, texts("x" * 60_000), 16, reads=False),
     # HTTP
     Flood("an endless request line", Way.TCP, b"a" * BUFFER_BYTES, 8, first=b"GET /"),
     Flood("an endless header", Way.TCP, b"x" * BUFFER_BYTES, 8, first=half_begun),
-    Flood("endless headers", Way.TCP, filled(b"a: b\r\n"), 8, first=half_begun),
+    Flood("endless headers", Way.TCP, filled(b"a: b\r\n"), 8, first=half_begun, quick=True),
     Flood(
         "slow headers",
         Way.TCP,
@@ -295,6 +325,7 @@ FLOODS = (
         first=half_begun,
         piece=1,
         pause_ms=100,
+        quick=True,
     ),
     Flood(
         "endless bodies",
@@ -310,6 +341,7 @@ FLOODS = (
         filled(b"1\r\nx\r\n"),
         8,
         first=begun("POST", "/api/sign-in", CHUNKED),
+        quick=True,
     ),
     Flood("huge bodies", Way.TCP, requests("POST", "/api/sign-in", b"[" * HUGE_BYTES), 8),
     Flood(
@@ -320,9 +352,9 @@ FLOODS = (
         times=1,
     ),
     Flood("GET /api/about", Way.TCP, requests("GET", "/api/about")),
-    Flood("GET /", Way.TCP, requests("GET", "/"), 4),
+    Flood("GET /", Way.TCP, requests("GET", "/"), 4, quick=True),
     Flood("GET what is not there", Way.TCP, requests("GET", "/api/nothing"), 4),
-    Flood("GET without a token", Way.TCP, requests("GET", "/api/me"), 4),
+    Flood("GET without a token", Way.TCP, requests("GET", "/api/me"), 4, quick=True),
     Flood("broken HTTP", Way.TCP, filled(b"\r\nNONSENSE\r\n\r\n"), 20),
     Flood(
         "POST what is no JSON",
@@ -339,6 +371,7 @@ FLOODS = (
         Way.TCP,
         requests("POST", f"/api/rooms/{LOBBY}/messages", {"text": "hi"}, member=True),
         4,
+        quick=True,
     ),
     Flood("GET /api/about, not read", Way.TCP, requests("GET", "/api/about"), 100, reads=False),
     Flood("wrong hosts", Way.TCP, requests("GET", "http://elsewhere.example/"), 4),
@@ -352,6 +385,7 @@ FLOODS = (
         sources=60,
         visit=Visit.NEWCOMERS,
         open_files=1_024,
+        quick=True,
     ),
     Flood(
         "1,200 half a request, renewed",
@@ -362,6 +396,7 @@ FLOODS = (
         times=1,
         visit=Visit.NEWCOMERS,
         open_files=1_024,
+        quick=True,
     ),
     Flood(
         "1,200 sockets, not signed in",
@@ -373,13 +408,27 @@ FLOODS = (
         open_files=1_024,
     ),
     # Whose account it is
-    Flood("wrong passwords from everywhere", Way.TCP, guesses, 20, visit=Visit.OWNER),
+    Flood("wrong passwords from everywhere", Way.TCP, guesses, 20, visit=Visit.OWNER, quick=True),
     # Readers
-    Flood("history, not read", Way.MEMBER, in_long_room(do="history", limit=100), 100, reads=False),
+    Flood(
+        "history, not read",
+        Way.MEMBER,
+        in_long_room(do="history", limit=100),
+        100,
+        reads=False,
+        quick=True,
+    ),
     Flood("history, above the rate", Way.MEMBER, in_long_room(do="history", limit=100)),
     Flood("sync from the beginning", Way.MEMBER, in_long_room(do="sync", after=0)),
     Flood("hello", Way.MEMBER, commands(do="hello")),
-    Flood("hello, not read", Way.MEMBER, commands(do="hello"), 100, reads=False),
+    Flood("hello, not read", Way.MEMBER, commands(do="hello"), 100, reads=False, quick=True),
     Flood("about, not read", Way.MEMBER, commands(do="about"), 100, reads=False),
-    Flood("pings, not read", Way.MEMBER, filled(client_frame(PINGS, b"p" * 125)), 100, reads=False),
+    Flood(
+        "pings, not read",
+        Way.MEMBER,
+        filled(client_frame(PINGS, b"p" * 125)),
+        100,
+        reads=False,
+        quick=True,
+    ),
 )

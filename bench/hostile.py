@@ -173,7 +173,7 @@ class Settling:
 
 def measure(stage: Stage) -> list[Row]:
     ground = Ground.built(stage.folder / "hostile")
-    chosen = [flood for flood in FLOODS if _is_chosen(flood, stage.floods)]
+    chosen = [flood for flood in FLOODS if _is_chosen(flood, stage)]
     if not chosen:
         raise BenchError(f"No flood is called so; there are: {', '.join(f.name for f in FLOODS)}.")
     outcomes: list[Outcome] = []
@@ -205,8 +205,10 @@ def measure(stage: Stage) -> list[Row]:
     return rows_of(outcomes)
 
 
-def _is_chosen(flood: Flood, words: Sequence[str]) -> bool:
-    return not words or any(word in flood.name for word in words)
+def _is_chosen(flood: Flood, stage: Stage) -> bool:
+    if stage.floods:
+        return any(word in flood.name for word in stage.floods)
+    return flood.quick or not stage.pace.few_floods
 
 
 def _in_short(error: BaseException) -> str:

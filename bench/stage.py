@@ -30,6 +30,7 @@ class Pace:
     quiet_s: float = 2.5
     flood_s: float = 4
     settle_s: float = 60
+    few_floods: bool = False
 
 
 @dataclass
