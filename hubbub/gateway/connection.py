@@ -20,6 +20,7 @@ from hubbub.wire.frames import CLOSE_POLICY, CLOSE_TOO_SLOW, CLOSE_TRY_LATER
 
 IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading waits
 STRANGER_MESSAGE_MAX_BYTES = 8 * 1024
+CHARGED_BYTES = 16 * 1024  # of what is refused cost as much as one more refusal
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ class Connection(ABC):
         """The upgrade is done; `start` comes next."""
         high = self.desk.settings.send_buffer_bytes
         transport.set_write_buffer_limits(high=high, low=high // 4)
-        self.socket = Socket(transport, self, FRAME_MAX_BYTES)
+        self.socket = Socket(transport, self, FRAME_MAX_BYTES, self.desk.turns)
         self.desk.sockets.add(self.socket)
         return self.socket
 
@@ -141,11 +142,14 @@ class Connection(ABC):
     def take_control(self) -> None:
         self.charge()
 
-    def charge(self) -> None:
-        """They sent what leads to nothing: read from them more slowly, and in the end no more."""
+    def charge(self, size: int = 0) -> None:
+        """They sent what leads to nothing: read from them more slowly, and in the end no more.
+
+        ``size`` is how large it was, as what is large costs more to refuse.
+        """
         if self._throttle is None or self.closing:
             return
-        wait_s = self._throttle.take()
+        wait_s = self._throttle.take(1 + size // CHARGED_BYTES)
         if wait_s == math.inf:
             self.desk.connections.count("flood")
             self.close(CLOSE_POLICY, "Too much that leads to nothing. Come back later.")

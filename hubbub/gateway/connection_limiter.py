@@ -90,7 +90,7 @@ class ConnectionLimiter:
         self._per_network = None if per_network is None else per_network + HEADROOM
         # All of a network's connections may come back at once, and once more, but not all the time.
         self._openings = per_network and Buckets(
-            RateLimit(per_s=max(10, per_network / 5), burst=2 * per_network + HEADROOM), clock
+            RateLimit(per_s=max(10, per_network / 10), burst=2 * per_network + HEADROOM), clock
         )
         self._clock = clock
         self.capacity = capacity or max(16, descriptor_limit() - DESCRIPTORS_RESERVED)

@@ -24,6 +24,7 @@ from hubbub.gateway.limits import (
 from hubbub.gateway.loader import Loader
 from hubbub.gateway.markers import Markers
 from hubbub.gateway.socket import Socket
+from hubbub.gateway.turns import Turns
 from hubbub.live.hub import Hub
 from hubbub.live.nodes import Nodes
 from hubbub.model import names, policy
@@ -112,6 +113,7 @@ class Desk:
         self._guests_from = AddressBuckets(GUESTS_PER_ADDRESS, clock)
         self._refusals_from = AddressDebts(REFUSALS_PER_ADDRESS, clock)
         self.requests_from = AddressBuckets(settings.requests_per_address, clock)
+        self.turns = Turns()
         self.connections = ConnectionLimiter(
             settings.connections_per_address if settings.limits else None, clock
         )

@@ -12,9 +12,18 @@ from hubbub.gateway.connection_limiter import ConnectionLimiter, Slot
 from hubbub.gateway.limits import Throttle
 from hubbub.gateway.problem import raw_problem
 from hubbub.gateway.socket import Socket
-from hubbub.model.errors import HubbubError, RateLimited, TooLarge
+from hubbub.gateway.turns import Turns
+from hubbub.model.errors import HubbubError, Malformed, RateLimited, TooLarge
+from hubbub.model.messages import FRAME_MAX_BYTES
 
 HEADERS_MAX_BYTES = 32 * 1024  # of one request, its first line included
+SLICE_BYTES = 8 * 1024  # parsed in one turn of the loop; what is left lines up in `Turns`
+BODY_MAX_BYTES = FRAME_MAX_BYTES  # if more is announced, the rest of it is not even parsed
+LINGERING_S = 2.0  # for those who go on sending a body that has been refused
+
+# A body in chunks may need so many bytes for each of its own, beside a first few.
+CHUNKED_FACTOR = 4
+CHUNKED_FREE_BYTES = 4 * 1024
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -28,6 +37,7 @@ class Arrivals:
         limiter: ConnectionLimiter,
         network_of: Callable[[str], str | None],
         throttle_of: Callable[[web.BaseRequest], Throttle | None],
+        turns: Turns,
         handler_args: dict[str, Any],
     ) -> None:
         """``network_of`` gives the network of a peer's address, or None for our own proxies.
@@ -39,7 +49,8 @@ class Arrivals:
         self.limiter = limiter
         self.network_of = network_of
         self.throttle_of = throttle_of
-        self._handler_args = handler_args
+        self.turns = turns
+        self._handler_args = {**handler_args, "lingering_time": LINGERING_S}
 
     def __call__(self) -> asyncio.Protocol:
         return Arrival(self)
@@ -77,7 +88,16 @@ class Arrival(asyncio.Protocol):
 class HttpConnection(RequestHandler):
     """aiohttp's side of a connection, until it ends or becomes a WebSocket."""
 
-    __slots__ = ("_arrivals", "_header_bytes", "_is_broken", "_nap", "_slot", "_throttle")
+    __slots__ = (
+        "_arrivals",
+        "_body_bytes",
+        "_header_bytes",
+        "_is_broken",
+        "_nap",
+        "_slot",
+        "_throttle",
+        "_unread",
+    )
 
     def __init__(self, arrivals: Arrivals, slot: Slot, **handler_args: Any) -> None:
         super().__init__(arrivals.server, loop=asyncio.get_running_loop(), **handler_args)
@@ -85,24 +105,65 @@ class HttpConnection(RequestHandler):
         self._slot: Slot | None = slot
         self._throttle: Throttle | None = None
         self._header_bytes = 0
+        self._body_bytes = 0  # as they came, in their chunks
+        self._unread = b""
         self._is_broken = False
         self._nap: asyncio.Future[None] | None = None
 
     def data_received(self, data: bytes) -> None:
+        """Parse what came, as much as one turn of the loop may cost."""
         if self._is_broken:
             return
-        if self._slot is not None and self._slot.state == "idle" and data:
-            self._slot.enter("headers")
-            self._header_bytes = 0
+        if not data:  # aiohttp goes on with what it has kept
+            super().data_received(data)
+        elif self._unread:
+            self._unread += data
+            self._pause_transport_reading()  # aiohttp has resumed it for its own part
+        else:
+            data, self._unread = data[:SLICE_BYTES], data[SLICE_BYTES:]
+            self._parse(data)
+            if self._unread:
+                self._line_up()
+
+    def _line_up(self) -> None:
+        self._pause_transport_reading()
+        self._arrivals.turns.line_up(self)
+
+    def take_turn(self) -> None:
+        """Parse the next slice of what came."""
+        data, self._unread = self._unread[:SLICE_BYTES], self._unread[SLICE_BYTES:]
+        self._parse(data)
+        if self._is_broken or self.transport is None:
+            self._unread = b""
+        elif self._unread:
+            self._line_up()
+        elif not self._reading_paused and not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def _parse(self, data: bytes) -> None:
+        slot = self._slot
+        if slot is None:
+            return
+        if slot.state == "idle":
+            slot.enter("headers")
         super().data_received(data)
         if self._messages:
+            self._header_bytes = 0
+            if slot.state == "headers":
+                slot.enter("request")
             self._look_at(self._messages[-1][0])
-            if self._slot is not None and self._slot.state == "headers":
-                self._slot.enter("request")
-        elif self._slot is not None and self._slot.state == "headers":
+        elif self._current_request is not None and not self._current_request.content.is_eof():
+            self._body_bytes += len(data)
+            self._require_large_chunks(self._current_request.content.total_bytes)
+        elif slot.state == "headers" or self._current_request is not None:
             self._header_bytes += len(data)
             if self._header_bytes > HEADERS_MAX_BYTES:
                 self._refuse(TooLarge("The headers of a request have at most 32 KB."), status=431)
+
+    def _require_large_chunks(self, carried: int) -> None:
+        """Chunks of a byte each cost hundreds of times more than the body that they make."""
+        if self._body_bytes > CHUNKED_FREE_BYTES + CHUNKED_FACTOR * carried:
+            self._refuse(Malformed("The chunks of this body are too small."), status=400)
 
     def _look_at(self, message: object) -> None:
         """After broken HTTP nothing is read any more: it would only be broken again."""
@@ -114,6 +175,7 @@ class HttpConnection(RequestHandler):
 
     def _refuse(self, error: HubbubError, status: int) -> None:
         self._is_broken = True
+        self._arrivals.limiter.count("flood")
         if self.transport is not None:
             self.transport.write(raw_problem(error, status=status))
         self.force_close()
@@ -121,9 +183,12 @@ class HttpConnection(RequestHandler):
     async def _handle_request(
         self, request: web.BaseRequest, start_time: float | None, request_handler: Handler
     ) -> tuple[web.StreamResponse, bool]:
+        self._body_bytes = 0
         if self._slot is not None:
             self._slot.enter("request")
         answer = await super()._handle_request(request, start_time, request_handler)
+        if not request.content.is_eof() and (request.content_length or math.inf) > BODY_MAX_BYTES:
+            self._is_broken = True  # whatever still comes of the body is dropped as it is
         if 400 <= answer[0].status < 500:
             await self._slow_down(request)
         if self._slot is not None:  # else it has become a WebSocket, or it is gone
@@ -155,8 +220,11 @@ class HttpConnection(RequestHandler):
         assert slot is not None
         slot.keep()
         socket.slot, self._slot = slot, None
+        self._arrivals.turns.leave(self)
+        self._resume_transport_reading()
         self.set_parser(socket)  # type: ignore[arg-type]  # all that is asked of one
         transport.set_protocol(socket)
+        socket.data_received(self._unread)
         self.transport = None  # else it would be closed with this
         self.connection_lost(None)
 
@@ -165,6 +233,8 @@ class HttpConnection(RequestHandler):
             self._slot.release()
             self._slot = None
         self._wake()
+        self._unread = b""
+        self._arrivals.turns.leave(self)
         super().connection_lost(exc)
 
 

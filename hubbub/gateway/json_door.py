@@ -94,16 +94,16 @@ class JsonDoor(Connection):
         number, command = json.decode(data)
         if isinstance(command, HubbubError):
             # Not raised: it would hold this frame, and the frame it.
-            self._refuse_at_once(command, number)
+            self._refuse_at_once(command, number, len(data))
             return
         try:
             self._carry_out(command)
         except HubbubError as error:
-            self._refuse_at_once(error, number)
+            self._refuse_at_once(error, number, len(data))
 
-    def _refuse_at_once(self, error: HubbubError, number: int | None) -> None:
+    def _refuse_at_once(self, error: HubbubError, number: int | None, size: int) -> None:
         self.refuse(error, number)
-        self.charge()
+        self.charge(size)
 
     def _carry_out(self, command: Command) -> None:
         client = self.client

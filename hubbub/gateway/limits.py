@@ -92,11 +92,11 @@ class Debt:
         self._level = limit.burst
         self._at = now
 
-    def take(self, now: float) -> float:
-        """Take one token; the seconds to wait before the next is due, 0 while some are left."""
+    def take(self, now: float, cost: int) -> float:
+        """Take tokens; the seconds to wait before the next is due, 0 while some are left."""
         limit = self._limit
         saved = min(limit.burst, self._level + (now - self._at) * limit.per_s)
-        self._level = max(saved - 1, -WAIT_MAX_S * limit.per_s)
+        self._level = max(saved - cost, -WAIT_MAX_S * limit.per_s)
         self._at = now
         return 0.0 if self._level >= 0 else -self._level / limit.per_s
 
@@ -113,15 +113,15 @@ class AddressDebts:
         self._clock = clock
         self._debts: OrderedDict[str, Debt] = OrderedDict()
 
-    def take(self, address: str) -> float:
-        """Take one token; the seconds to wait before the next."""
+    def take(self, address: str, cost: int) -> float:
+        """Take tokens; the seconds to wait before the next."""
         now = self._clock()
         network, _ = networks_of(address)
         debt = self._debts.pop(network, None) or Debt(self._limit, now)
         self._debts[network] = debt
         if len(self._debts) > BUCKETS_MAX:
             self._debts.popitem(last=False)
-        return debt.take(now)
+        return debt.take(now, cost)
 
 
 class Throttle:
@@ -142,15 +142,15 @@ class Throttle:
         self._address = address
         self._strikes = 0
 
-    def take(self) -> float:
-        """One more of them; the seconds until the connection may be read again.
+    def take(self, cost: int = 1) -> float:
+        """One more of them, or what costs as many; the seconds until more may be read.
 
         Infinity means that it is to be closed.
         """
         now = self._clock()
         if self._debt.is_settled(now):
             self._strikes = 0
-        wait_s = max(self._debt.take(now), self._of_address.take(self._address))
+        wait_s = max(self._debt.take(now, cost), self._of_address.take(self._address, cost))
         if wait_s:
             self._strikes += 1
         return math.inf if self._strikes > STRIKES_MAX else wait_s

@@ -18,16 +18,17 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WSCloseCode, WSMessage, WSMsgType
 
 from hubbub.gateway.connection_limiter import Slot
+from hubbub.gateway.turns import Turns
 from hubbub.model.errors import Malformed
 from hubbub.wire.frames import close_frame, pong_frame
 
 CLOSE_CODE_MAX = 4999
 CLOSE_WITHIN_S = 5.0  # for the other side's close frame; then the connection is cut
 
-# What one connection may cost in one turn of the loop; what is left of it waits for the next.
+# What one connection may cost in one turn of the loop; what is left of it lines up in `Turns`.
 FRAMES_PER_TURN = 64
-SLICE_BYTES = 16 * 1024  # parsed at once
-SLICE_COST = 16  # in frames
+SLICE_BYTES = 8 * 1024  # parsed at once
+SLICE_COST = 32  # in frames
 
 
 class Listener(Protocol):
@@ -77,15 +78,16 @@ class Socket(asyncio.Protocol):
         "_frames",
         "_has_begun",
         "_has_ended",
+        "_in_line",
         "_is_handling",
         "_is_lost",
-        "_is_slowed",
         "_left",
         "_loop",
-        "_next",
         "_paused",
         "_reader",
         "_since_message",
+        "_timer",
+        "_turns",
         "_unread",
         "is_full",
         "listener",
@@ -93,9 +95,12 @@ class Socket(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, transport: asyncio.Transport, listener: Listener, most_bytes: int) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, listener: Listener, most_bytes: int, turns: Turns
+    ) -> None:
         """Messages of more than ``most_bytes`` close the connection with 1009."""
         self._loop = asyncio.get_running_loop()
+        self._turns = turns
         self.transport = transport
         self.listener = listener
         # aiohttp takes messages that are smaller than its limit, not as large.
@@ -106,10 +111,10 @@ class Socket(asyncio.Protocol):
         self._unread = b""
         self._frames: deque[WSMessage] = deque()
         self._since_message = 0  # bytes
-        # How much more may be done in this turn of the loop, and what goes on after it.
+        # How much more may be done in this turn of the loop; what goes on after it, or later.
         self._left = FRAMES_PER_TURN
-        self._next: asyncio.Handle | None = None
-        self._is_slowed = False
+        self._in_line = False
+        self._timer: asyncio.TimerHandle | None = None
         self._is_handling = False
         self._paused = False
         self._closing = False
@@ -124,10 +129,10 @@ class Socket(asyncio.Protocol):
     # asyncio.Protocol
 
     def data_received(self, data: bytes) -> None:
-        if self._reader is None:
+        if self._reader is None or not data:
             return
         self._unread = self._unread + data if self._unread else data
-        if self._next is None:
+        if not self._in_line:
             self._left = FRAMES_PER_TURN
         self._read()
 
@@ -144,7 +149,7 @@ class Socket(asyncio.Protocol):
             self.slot.release()
             self.slot = None
         self._is_lost = True
-        if self._is_slowed or self._closing:
+        if self._timer or self._closing:
             self._over()
         elif self._has_begun:
             self._read()
@@ -166,7 +171,7 @@ class Socket(asyncio.Protocol):
         self._closing = True
         self._unread = b""
         self._frames.clear()
-        self._forget_next()
+        self._forget_turn()
         if not self._has_ended:
             self._has_ended = True
             self.listener.ended()
@@ -181,7 +186,7 @@ class Socket(asyncio.Protocol):
     @property
     def _may_go_on(self) -> bool:
         """Whether the next frame may be handled now; once the end has begun, nothing must wait."""
-        if self._next is not None:
+        if self._in_line or self._timer:
             return False
         if self._closing:
             return True
@@ -198,10 +203,10 @@ class Socket(asyncio.Protocol):
                 self._handle(self._frames.popleft())
             else:
                 self._parse()
-            if self._left <= 0 and self._next is None:
-                self._next = self._loop.call_soon(self._take_turn)
+            if self._left <= 0 and not self._timer:
+                self._line_up()
         self._is_handling = False
-        if not self._frames and not self._unread and self._next is None:
+        if not (self._frames or self._unread or self._in_line or self._timer):
             self._read_on()
         elif not self._paused and not self.transport.is_closing():
             self._paused = True
@@ -228,23 +233,29 @@ class Socket(asyncio.Protocol):
             self._since_message = 0
         self._frames.append(frame)
 
-    def _take_turn(self) -> None:
-        self._next = None
-        self._is_slowed = False
+    def _line_up(self) -> None:
+        self._in_line = True
+        self._turns.line_up(self)
+
+    def take_turn(self) -> None:
+        """Go on where the last turn ended."""
+        self._in_line = False
+        self._timer = None
         self._left = FRAMES_PER_TURN
         self._read()
 
     def slow_down(self, delay_s: float) -> None:
         """Handle nothing more of what comes for so long."""
-        self._forget_next()
-        self._is_slowed = True
-        self._next = self._loop.call_later(delay_s, self._take_turn)
+        self._forget_turn()
+        self._timer = self._loop.call_later(delay_s, self.take_turn)
 
-    def _forget_next(self) -> None:
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
-            self._is_slowed = False
+    def _forget_turn(self) -> None:
+        if self._in_line:
+            self._turns.leave(self)
+            self._in_line = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _read_on(self) -> None:
         """All that came has been handled."""
@@ -302,8 +313,8 @@ class Socket(asyncio.Protocol):
         self._send(close_frame(code, reason))
         self._wait_for(self.transport.abort)
         # Its close frame is waited for, so reading goes on, and all else of it is dropped.
-        self._forget_next()
-        self._next = self._loop.call_soon(self._take_turn)
+        self._forget_turn()
+        self._line_up()
 
     def _answer_close(self, code: int) -> None:
         """The other side closes (or answers our close): nothing more comes from it."""

@@ -92,7 +92,7 @@ class TextDoor(Connection):
                 self._take_line(client, text.parse(typed))
             except HubbubError as error:
                 self.refuse(error)
-                self.charge()
+                self.charge(len(data))
                 refusals += 1
                 # What comes too fast goes on doing so; and answers are not to grow without bound.
                 if error.retry_after is not None or refusals >= REFUSALS_MAX:

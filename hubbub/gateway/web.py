@@ -74,6 +74,7 @@ def arrivals(app: web.Application, server: web.Server) -> Arrivals:
         desk.connections,
         network_of=entrance.network_of_peer,
         throttle_of=lambda request: desk.throttle(entrance.address_of(request)),
+        turns=desk.turns,
         handler_args={
             "access_log": None,  # /metrics counts; who came when is nobody's business
             "auto_decompress": False,  # a few bytes must not become a few gigabytes

@@ -71,7 +71,7 @@ class Echo:
         self.socket: Socket
 
     def connected(self, transport: asyncio.Transport) -> Socket:
-        self.socket = Socket(transport, self, ECHO_MAX_BYTES)
+        self.socket = Socket(transport, self, ECHO_MAX_BYTES, self._desk.turns)
         self._desk.sockets.add(self.socket)
         return self.socket
 

@@ -1,0 +1,53 @@
+"""Connections that have sent more than one of them may cost in a turn of the loop.
+
+Each goes on when the others have had their share, one after another. However many they are and
+however much they send, all of them together get a few milliseconds of each turn, so that whoever
+sends a line is answered at once.
+"""
+
+import asyncio
+import time
+from typing import Protocol
+
+TURN_S = 0.004  # of each turn of the loop, for all that wait here
+
+
+class Waiting(Protocol):
+    """Who waits for another turn."""
+
+    def take_turn(self) -> None:
+        """Do a bounded part of what is left, and line up again if that was not all."""
+
+
+class Turns:
+    """The line of those that wait."""
+
+    def __init__(self) -> None:
+        self._line: dict[Waiting, None] = {}
+        self._is_due = False
+
+    def line_up(self, waiting: Waiting) -> None:
+        """Have ``take_turn`` called once, in a later turn of the loop."""
+        self._line.setdefault(waiting)
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._go_round)
+
+    def leave(self, waiting: Waiting) -> None:
+        """It has nothing left to do."""
+        self._line.pop(waiting, None)
+
+    def _go_round(self) -> None:
+        self._is_due = False
+        ends_at = time.perf_counter() + TURN_S
+        for _ in range(len(self._line)):
+            if not self._line:
+                break
+            first = next(iter(self._line))
+            del self._line[first]
+            first.take_turn()
+            if time.perf_counter() >= ends_at:
+                break
+        if self._line and not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._go_round)
