@@ -15,7 +15,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from hubbub import __version__, actions
+from hubbub import __version__, actions, memory
 from hubbub.actions.history import room_state
 from hubbub.actions.nodes import entries_after, heads
 from hubbub.gateway import admin
@@ -122,6 +122,7 @@ class App:
             where = self.folder.socket
             self._admin = await admin.listen(self.ledger, where, self.settings.base_url)
         await self._listen()
+        self._trimming = asyncio.get_running_loop().create_task(memory.trim_for_ever())
         self.desk.ready = True
 
     async def _signing_key(self) -> bytes:
@@ -213,6 +214,7 @@ class App:
     async def stop(self) -> None:
         """No new connections; what waits is committed and answered; goodbye to everyone."""
         self.desk.ready = False
+        self._trimming.cancel()
         await self._site.stop()
         if self._admin:
             await self._admin.close()
@@ -310,7 +312,8 @@ async def run(
 def _tune() -> None:
     """For thousands of connections and two busy threads."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(10_000, 20, 100)
+    memory.give_back_early()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -125,7 +125,7 @@ def say_all(tx: Tx, posts: list[Said]) -> list[PostResult]:
             if found is None:
                 room = _room_to_post_in(batch, room, said)
         except HubbubError as error:
-            results[index] = error
+            results[index] = error.as_value()
             continue
         if isinstance(found, Posted):
             results[index] = Outcome(found)

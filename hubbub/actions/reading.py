@@ -58,7 +58,7 @@ def read_all(tx: Tx, reads: list[tuple[Actor, Read]]) -> list[Result]:
         try:
             room = _readable(tx, rooms.get(command.room), members, actor, command)
         except HubbubError as error:
-            results[nth] = error
+            results[nth] = error.as_value()
             continue
         pair = (room.pk, actor.user_id)
         to = command.seq if command.back else max(now[pair], command.seq)

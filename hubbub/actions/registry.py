@@ -92,7 +92,7 @@ def _one(tx: Tx, actor: Actor, command: Command) -> Result:
             return _handler(command)(tx, actor, command)
     except HubbubError as error:
         tx.raised = raised
-        return error
+        return error.as_value()
 
 
 def _handler(command: Command) -> Callable[[Tx, Actor, Any], Outcome[Any]]:

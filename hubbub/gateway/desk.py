@@ -257,7 +257,10 @@ class Desk:
             return self._answered(await self.ledger.ask(actor, command))
         then, done = promise(asyncio.get_running_loop())
         self.put(actor, command, then)
-        return await done
+        try:
+            return await done
+        finally:
+            del then, done  # which hold an error that would hold this frame
 
     def _with_those_here(self, post: Post) -> Post:
         """Who is meant by ``@here`` only the hub can tell, and only now."""

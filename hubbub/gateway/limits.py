@@ -10,8 +10,9 @@ from hubbub.model.errors import RateLimited, TooManyConnections
 from hubbub.model.settings import RateLimit
 
 BUCKETS_MAX = 50_000  # the ones not used for longest are forgotten: they are full again anyway
+HALF = 0.5
 SITE_FACTOR = 8  # how many times more an IPv6 /48 may do than each /64 in it
-WAIT_MAX_S = 60.0  # however much a network has run up
+WAIT_MAX_S = 5.0  # to pay back what a network has run up; who would wait longer is closed
 STRIKES_MAX = 100  # times that a connection may be slowed down in a row; then it is closed
 REMEMBERED = 4096  # addresses whose networks are known without parsing them again
 
@@ -96,13 +97,14 @@ class Debt:
         """Take tokens; the seconds to wait before the next is due, 0 while some are left."""
         limit = self._limit
         saved = min(limit.burst, self._level + (now - self._at) * limit.per_s)
-        self._level = max(saved - cost, -WAIT_MAX_S * limit.per_s)
+        self._level = max(saved - cost, -2 * WAIT_MAX_S * limit.per_s)
         self._at = now
         return 0.0 if self._level >= 0 else -self._level / limit.per_s
 
-    def is_settled(self, now: float) -> bool:
-        """Whether it is full again, so that it need not be remembered."""
-        return self._level + (now - self._at) * self._limit.per_s >= self._limit.burst
+    def left(self, now: float) -> float:
+        """How much of all that it can hold is left; less than 0 if it is overdrawn."""
+        saved = self._level + (now - self._at) * self._limit.per_s
+        return min(1.0, saved / self._limit.burst)
 
 
 class AddressDebts:
@@ -128,7 +130,8 @@ class Throttle:
     """What one connection sends that leads to nothing: broken or refused commands, pings.
 
     A few cost nothing. Whoever goes on is read from more and more slowly, and is closed after
-    `STRIKES_MAX` of them; all connections from one network share a larger allowance.
+    `STRIKES_MAX` of them. All connections from one network share a larger allowance, which holds
+    for those who have used up half of their own: one who floods does not slow their neighbours.
     """
 
     __slots__ = ("_address", "_clock", "_debt", "_of_address", "_strikes")
@@ -148,12 +151,15 @@ class Throttle:
         Infinity means that it is to be closed.
         """
         now = self._clock()
-        if self._debt.is_settled(now):
+        if self._debt.left(now) >= 1:
             self._strikes = 0
-        wait_s = max(self._debt.take(now, cost), self._of_address.take(self._address, cost))
-        if wait_s:
-            self._strikes += 1
-        return math.inf if self._strikes > STRIKES_MAX else wait_s
+        own_s, shared_s = self._debt.take(now, cost), self._of_address.take(self._address, cost)
+        if self._debt.left(now) > HALF:
+            return 0.0
+        wait_s = max(own_s, shared_s)
+        self._strikes += wait_s > 0
+        too_much = wait_s > WAIT_MAX_S or self._strikes > STRIKES_MAX
+        return math.inf if too_much else wait_s
 
 
 class Places:

@@ -40,7 +40,10 @@ class Loader(Generic[K, T]):
         self._asked.append((key, answer))
         if self._task is None:
             self._task = loop.create_task(self._read())
-        return await answer
+        try:
+            return await answer
+        finally:
+            del answer  # which holds an error that would hold this frame
 
     async def stop(self) -> None:
         """Whoever still waits is told that there will be no answer."""

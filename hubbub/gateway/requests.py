@@ -11,7 +11,7 @@ from aiohttp import web
 from hubbub.gateway.routes import WITH_BODY, Route
 from hubbub.model.base import Command
 from hubbub.model.errors import HubbubError, Invalid, Malformed, TooLarge
-from hubbub.wire.json import NO_NUL, require_no_nul
+from hubbub.wire.json import NO_NUL, require_no_nul, rule_broken
 
 BODY_TIMEOUT_S = 30.0  # for the whole body to arrive
 
@@ -128,8 +128,8 @@ def _too_large(most: int) -> TooLarge:
 
 def refusal(error: Exception) -> HubbubError:
     """What decoding says, as an error of ours; a rule of the model keeps its own."""
-    if isinstance(error.__cause__, HubbubError):
-        return error.__cause__
+    if rule := rule_broken(error):
+        return rule
     return Malformed(f"{Malformed.title} {str(error).replace('`$.', '`')}.")
 
 

@@ -5,7 +5,7 @@ to do next; ``retry_after`` (seconds) stands where trying again helps. Exception
 are translated into this tree where they enter.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class HubbubError(Exception):
@@ -20,6 +20,15 @@ class HubbubError(Exception):
         self.message = message or self.title
         self.retry_after = retry_after
         super().__init__(self.message)
+
+    def as_value(self) -> Self:
+        """Itself, to be kept or handed on instead of raised.
+
+        The frames that it went through are forgotten: one of them may be what keeps it, and such
+        a circle would hold what was refused until the collector comes by.
+        """
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 class Malformed(HubbubError):

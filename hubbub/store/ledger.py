@@ -179,7 +179,10 @@ class Ledger:
         """
         then, done = promise(self._loop)
         self.put(Work(actor, command, then))
-        return await done
+        try:
+            return await done
+        finally:
+            del then, done  # which hold an error that would hold this frame
 
     async def ask(self, actor: Actor, query: Query) -> Reply:
         """Answer a query from one snapshot. Raises HubbubError."""
@@ -195,7 +198,7 @@ class Ledger:
         try:
             return self._answer(tx, actor, query)
         except HubbubError as error:
-            return error
+            return error.as_value()
 
     async def read(self, function: Callable[[Tx], T]) -> T:
         """Run something on a reader's snapshot. Raises HubbubError; Busy if too many wait."""

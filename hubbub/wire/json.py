@@ -77,11 +77,18 @@ def _refused(data: str | bytes, error: Exception) -> Asked:
 
 def malformed(error: Exception) -> HubbubError:
     """The error for what was refused: the rule that was broken, or where it does not fit."""
-    if isinstance(error, HubbubError):
-        return error
-    if isinstance(error.__cause__, HubbubError):
-        return error.__cause__
-    return Malformed(f"This could not be understood: {error}.")
+    rule = rule_broken(error)
+    return rule or Malformed(f"This could not be understood: {error}.")
+
+
+def rule_broken(error: Exception) -> HubbubError | None:
+    """The model's own error among those that decoding may raise, as a value; None for others."""
+    found = error if isinstance(error, HubbubError) else error.__cause__
+    if not isinstance(found, HubbubError):
+        return None
+    if found is not error:
+        error.__cause__ = error.__context__ = None  # else the two would hold each other
+    return found.as_value()
 
 
 def encode(value: object) -> bytes:
