@@ -33,7 +33,7 @@ State = Literal["headers", "idle", "request"]
 Reason = Literal["headers", "idle", "request", "address", "capacity", "flood"]
 REASONS: tuple[Reason, ...] = ("headers", "idle", "request", "address", "capacity", "flood")
 
-_TIMES: dict[State, float] = {
+WITHIN_S: dict[State, float] = {
     "headers": HEADERS_WITHIN_S,
     "idle": IDLE_S,
     "request": REQUEST_WITHIN_S,
@@ -164,7 +164,7 @@ class ConnectionLimiter:
             del self._slots[slot.state][slot]
         slot.state = state
         if state is not None:
-            self._slots[state][slot] = self._clock() + _TIMES[state]
+            self._slots[state][slot] = self._clock() + WITHIN_S[state]
         if slot.network is not None:
             self._note_waiting(slot, slot.network, waits=state in ("headers", "idle"))
 

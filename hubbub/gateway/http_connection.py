@@ -186,6 +186,7 @@ class HttpConnection(RequestHandler):
         self._body_bytes = 0
         if self._slot is not None:
             self._slot.enter("request")
+        await self._drain_helper()  # the next answer is made when the last ones are being read
         answer = await super()._handle_request(request, start_time, request_handler)
         if not request.content.is_eof() and (request.content_length or math.inf) > BODY_MAX_BYTES:
             self._is_broken = True  # whatever still comes of the body is dropped as it is

@@ -111,6 +111,15 @@ async def _arrived(request: web.Request, most: int) -> bytes:
         raise Malformed("The body of the request did not arrive in time.") from None
     except (web.RequestPayloadError, ConnectionError):
         raise Malformed("The body of the request did not arrive whole.") from None
+    except RuntimeError as error:
+        if not is_closed(error):
+            raise
+        raise Malformed("The body of the request did not arrive whole.") from None
+
+
+def is_closed(error: BaseException | None) -> bool:
+    """Whether this is what aiohttp says of a body whose connection has been closed."""
+    return isinstance(error, RuntimeError) and error.args == ("Connection closed.",)
 
 
 async def _read_up_to(request: web.Request, most: int) -> bytes:

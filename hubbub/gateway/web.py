@@ -14,6 +14,7 @@ from hubbub.gateway.entrance import DESK, ENTRANCE, Entrance, address_of, check_
 from hubbub.gateway.headers import dresser, request_id
 from hubbub.gateway.http_connection import Arrivals
 from hubbub.gateway.problem import problem, problem_of
+from hubbub.gateway.requests import is_closed
 from hubbub.gateway.websocket import echo, websocket
 from hubbub.model.errors import HubbubError
 from hubbub.model.messages import FRAME_MAX_BYTES
@@ -121,6 +122,4 @@ def _server_log() -> logging.Logger:
 def _is_ours(record: logging.LogRecord) -> bool:
     """Broken HTTP has been answered with 400, and who left needs no answer: no case for us."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, RuntimeError) and error.args == ("Connection closed.",):
-        return False  # aiohttp's word for those who left while the rest of a body was read
-    return not isinstance(error, HttpProcessingError | ConnectionError)
+    return not (isinstance(error, HttpProcessingError | ConnectionError) or is_closed(error))

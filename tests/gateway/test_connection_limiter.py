@@ -1,0 +1,89 @@
+"""Slots of connections by themselves: they add up, and those who ask for nothing make room."""
+
+import contextlib
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubbub.gateway.connection_limiter import ConnectionLimiter, Slot
+from hubbub.model.errors import Busy, RateLimited, TooManyConnections
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+OPS = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "request", "idle", "keep", "release", "tick"]),
+        st.integers(0, 5),
+    ),
+    max_size=200,
+)
+
+
+@settings(deadline=None)
+@given(OPS, st.booleans())
+def test_slots_add_up_whatever_happens(ops: list[tuple[str, int]], has_networks: bool) -> None:
+    clock, closed = Clock(), set[int]()
+    limiter = ConnectionLimiter(3 if has_networks else None, clock, capacity=8)
+    slots: dict[int, Slot] = {}
+    for nth, (op, number) in enumerate(ops):
+        if op == "tick":
+            clock.now += number * 20
+            limiter.sweep()
+        elif op == "open":
+            with contextlib.suppress(Busy, TooManyConnections, RateLimited):
+                slots[nth] = limiter.open_slot(f"network {number % 2}", partial(closed.add, nth))
+        elif slots:
+            key = sorted(slots)[number % len(slots)]
+            slot = slots[key]
+            if op == "release":
+                slot.release()
+                del slots[key]
+            elif key not in closed:
+                slot.keep() if op == "keep" else slot.enter(op)  # type: ignore[arg-type]
+        # What has been told to close is gone in the next turn of the loop.
+        for key in [key for key in slots if key in closed]:
+            slots.pop(key).release()
+        assert limiter.open == len(slots) <= limiter.capacity
+    for slot in slots.values():
+        slot.release()
+    assert limiter.open == 0
+    assert not limiter._networks
+    assert not limiter._waiting
+
+
+def test_who_waits_longest_goes_first_and_who_works_stays() -> None:
+    clock, closed = Clock(), list[str]()
+    limiter = ConnectionLimiter(None, clock, capacity=3)
+
+    def opened(name: str) -> Slot:
+        clock.now += 0.001
+        return limiter.open_slot(None, lambda: closed.append(name))
+
+    working, waiting, idle = opened("working"), opened("waiting"), opened("idle")
+    working.enter("request")
+    idle.enter("request")
+    idle.enter("idle")
+    opened("next")
+    opened("another")
+    assert closed == ["idle", "waiting"]
+    del waiting
+
+
+def test_when_all_work_the_next_is_refused_in_words() -> None:
+    limiter = ConnectionLimiter(None, Clock(), capacity=2)
+    for _ in range(2):
+        limiter.open_slot(None, _never).keep()
+    with pytest.raises(Busy):
+        limiter.open_slot(None, _never)
+
+
+def _never() -> None:
+    raise AssertionError("nobody who works is closed")
