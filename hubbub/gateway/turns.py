@@ -6,7 +6,7 @@ sends a line is answered at once.
 """
 
 import asyncio
-import time
+from time import perf_counter
 from typing import Protocol
 
 TURN_S = 0.004  # of each turn of the loop, for all that wait here
@@ -39,14 +39,14 @@ class Turns:
 
     def _go_round(self) -> None:
         self._is_due = False
-        ends_at = time.perf_counter() + TURN_S
+        ends_at = perf_counter() + TURN_S
         for _ in range(len(self._line)):
             if not self._line:
                 break
             first = next(iter(self._line))
             del self._line[first]
             first.take_turn()
-            if time.perf_counter() >= ends_at:
+            if perf_counter() >= ends_at:
                 break
         if self._line and not self._is_due:
             self._is_due = True
