@@ -126,6 +126,7 @@ class Desk:
         """Connections that are being told where they are."""
         self._answers = Loader(ledger.ask_each)
         self.sockets: set[Socket] = set()
+        self.echoes = 0
         self._connections = 0
         self._someone_left = asyncio.Event()
         self._markers = Markers(ledger.put)

@@ -15,7 +15,7 @@ from hubbub.wire.frames import binary_frame, text_frame
 
 SUBPROTOCOL = "hubbub.v1"
 ECHO_MAX_BYTES = 16 * 1024 * 1024  # conformance suites send as much
-ECHOES_MAX = 2  # at once, as each may hold that much
+ECHOES_MAX = 16  # at once; they share what one of them may hold
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
@@ -48,7 +48,7 @@ async def echo(request: web.Request) -> web.StreamResponse:
     """`/ws/echo`: each message comes back as it was, to test a proxy or a client with."""
     check_origin(request)
     desk = request.app[DESK]
-    if sum(isinstance(socket.listener, Echo) for socket in desk.sockets) >= ECHOES_MAX:
+    if desk.echoes >= ECHOES_MAX:
         raise TooManyConnections("Many people test here just now. Try again in a moment.")
     address = address_of(request)
     desk.take_place(address)
@@ -68,6 +68,7 @@ class Echo:
     def __init__(self, desk: Desk, address: str) -> None:
         self._desk = desk
         self._address = address
+        desk.echoes += 1
         self.socket: Socket
 
     def connected(self, transport: asyncio.Transport) -> Socket:
@@ -77,7 +78,7 @@ class Echo:
 
     @property
     def message_max_bytes(self) -> int:
-        return ECHO_MAX_BYTES
+        return ECHO_MAX_BYTES // self._desk.echoes
 
     def take(self, data: str) -> None:
         self.socket.write(text_frame(data.encode()))
@@ -104,4 +105,5 @@ class Echo:
     def gone(self) -> None:
         if hasattr(self, "socket"):
             self._desk.sockets.discard(self.socket)
+        self._desk.echoes -= 1
         self._desk.give_place_back(self._address)
