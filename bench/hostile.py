@@ -253,7 +253,11 @@ async def _watched(
     await bystanders.come()
     earlier, later = await _visitors(ground, flood, server.port)
     await bystanders.talk_for(WARM_UP_S)
-    quiet, _ = await asyncio.gather(bystanders.talk_for(pace.quiet_s), visit(earlier, pace.quiet_s))
+    quiet, before = await asyncio.gather(
+        bystanders.talk_for(pace.quiet_s), visit(earlier, pace.quiet_s)
+    )
+    if before.succeeded < before.wanted:
+        raise BenchError("Not all visitors got in even before the flood.")
     outcome.idle_bytes = server.memory_bytes()
     server.forget_peak()
     used = server.cpu_s()
@@ -341,7 +345,7 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
             f"{outcome.p99_ms:.1f} ms",
             f"{outcome.ratio:.1f}",
             f"{outcome.lost}",
-            " / ".join(f"{size / MB:.0f}" for size in sizes),
+            " / ".join(f"{size / MB:.0f}" if size else "–" for size in sizes),
             f"{outcome.thrown_out:,}",
             f"NO: {'; '.join(faults)}" if faults else "yes",
             style="red" if faults else None,

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from bench.server import HOST
-from bench.storm import part
 
 PASSWORD = "three plain words"  # noqa: S105 - of nobody
 ADDRESS = "127.0.2"
@@ -29,12 +28,6 @@ class Visits:
     @property
     def succeeded(self) -> int:
         return len(self.taken_s)
-
-    def __str__(self) -> str:
-        if not self.wanted:
-            return ""
-        half, last = part(self.taken_s, 0.5), part(self.taken_s, 1)
-        return f"{self.succeeded} of {self.wanted} got in, p50 {half:.2f} s, max {last:.2f} s"
 
 
 class Browser:
