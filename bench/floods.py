@@ -217,6 +217,7 @@ def strangers(target: Target) -> bytes:
 
 SIGN_UP = {"name": "zoe", "password": "three plain words", "display_name": MARKS}
 HELP = client_frame(TEXT, b"/help\n" * 43_000)
+NONSENSE = b"\r\nNONSENSE\r\n\r\n"
 CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 
 FLOODS = (
@@ -355,7 +356,7 @@ FLOODS = (
     Flood("GET /", Way.TCP, requests("GET", "/"), 4, quick=True),
     Flood("GET what is not there", Way.TCP, requests("GET", "/api/nothing"), 4),
     Flood("GET without a token", Way.TCP, requests("GET", "/api/me"), 4, quick=True),
-    Flood("broken HTTP", Way.TCP, filled(b"\r\nNONSENSE\r\n\r\n"), 20),
+    Flood("broken HTTP", Way.TCP, filled(NONSENSE), 20),
     Flood(
         "POST what is no JSON",
         Way.TCP,
@@ -375,6 +376,28 @@ FLOODS = (
     ),
     Flood("GET /api/about, not read", Way.TCP, requests("GET", "/api/about"), 100, reads=False),
     Flood("wrong hosts", Way.TCP, requests("GET", "http://elsewhere.example/"), 4),
+    # The same from so many addresses that no limit by address holds
+    Flood("{ frames, 200 addresses", Way.ANYONE, texts("{"), 200, sources=200),
+    Flood("pings, 200 addresses", Way.ANYONE, filled(client_frame(PINGS)), 200, sources=200),
+    Flood("upgrade and go, 200 addresses", Way.ANYONE, b"", 200, sources=200, leaves=True),
+    Flood("GET /, 200 addresses", Way.TCP, requests("GET", "/"), 200, sources=200, quick=True),
+    Flood("GET /api/me, 200 addresses", Way.TCP, requests("GET", "/api/me"), 200, sources=200),
+    Flood("broken HTTP, 200 addresses", Way.TCP, filled(NONSENSE), 200, sources=200),
+    Flood(
+        "endless headers, 200 addresses",
+        Way.TCP,
+        filled(b"a: b\r\n"),
+        200,
+        first=half_begun,
+        sources=200,
+    ),
+    Flood(
+        "huge bodies, 200 addresses",
+        Way.TCP,
+        requests("POST", "/api/sign-in", b"[" * HUGE_BYTES),
+        200,
+        sources=200,
+    ),
     # So many that nobody else gets in
     Flood("1,200 idle", Way.TCP, b"", 1_200, visit=Visit.NEWCOMERS, open_files=1_024),
     Flood(
