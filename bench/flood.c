@@ -6,11 +6,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,7 +19,7 @@
 #define CONNECTS_AT_ONCE 100     // in one turn of the loop
 #define TICK_MS 5
 #define DEAF_BUFFER 4096
-#define NICE 10                  // whoever measures beside us goes first
+#define NICER_BY 10              // whoever measures beside us goes first
 
 enum state { AWAY, CONNECTING, OPENING, UPGRADING, PRELUDE, PAYLOAD, STAYING };
 
@@ -208,7 +206,7 @@ int main(int argc, char **argv) {
     // Nobody floods once whoever wanted it is gone.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_TIMERSLACK, 1);
-    setpriority(PRIO_PROCESS, 0, NICE);
+    (void)!nice(NICER_BY);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     connections = calloc(options.sockets, sizeof *connections);
     if (epoll < 0 || !connections) fatal("cannot start: %m");
