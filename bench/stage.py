@@ -27,8 +27,8 @@ class Pace:
     probe_s: float = 2
     #: Of a flood: how long others are watched before it and during it, and how long after it the
     #: memory has to be back.
-    quiet_s: float = 2.5
-    flood_s: float = 4
+    quiet_s: float = 2
+    flood_s: float = 3.5
     settle_s: float = 60
     few_floods: bool = False
 

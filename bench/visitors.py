@@ -24,6 +24,7 @@ class Visits:
 
     wanted: int = 0
     taken_s: list[float] = field(default_factory=list)
+    first_failure: str = ""
 
     @property
     def succeeded(self) -> int:
@@ -80,7 +81,8 @@ async def visit(browsers: Sequence[tuple[Browser, str]], seconds: float) -> Visi
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await browser.visit(name)
-        except (aiohttp.ClientError, OSError, TimeoutError):
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            visits.first_failure = visits.first_failure or str(error) or type(error).__name__
             return
         visits.taken_s.append(time.perf_counter() - came)
 
