@@ -80,6 +80,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     bytes_in: int = 0
     flood_cpu_s: float = 0
     server_cpu_s: float = 0
+    #: How long the server wanted to run and could not, as its core was others' just then.
+    waited_quiet_s: float = 0
+    waited_s: float = 0
     #: Why there is nothing more to tell, if there is not.
     failure: str = ""
 
@@ -259,18 +262,21 @@ async def _watched(
     await bystanders.come()
     earlier, later = await _visitors(ground, flood, server.port)
     await bystanders.talk_for(WARM_UP_S)
+    waited = server.waited_s()
     quiet, before = await asyncio.gather(bystanders.talk_for(quiet_s), visit(earlier, quiet_s))
     if before.succeeded < before.wanted:
         raise BenchError(f"not all visitors got in before the flood: {before.first_failure}")
     outcome.idle_bytes = server.memory_bytes()
     server.forget_peak()
     used = server.cpu_s()
+    outcome.waited_quiet_s, waited = server.waited_s() - waited, server.waited_s()
     talk, visits, flooded = await asyncio.gather(
         bystanders.talk_for(flood_s),
         visit(later, flood_s),
         flooder.run(command, flood_s),
     )
     outcome.server_cpu_s = server.cpu_s() - used
+    outcome.waited_s = server.waited_s() - waited
     outcome.peak_bytes = server.peak_memory_bytes()
     outcome.disconnected = bystanders.gone
     bystanders.leave()
@@ -320,7 +326,8 @@ def _words(outcome: Outcome) -> str:
         return f"  {outcome.flood}: {outcome.failure}"
     visits = (
         f"; {outcome.visits_succeeded} of {outcome.visits} got in, "
-        f"p50 {outcome.visits_p50_s:.2f}, max {outcome.visits_max_s:.2f} s {outcome.visits_first_failure}"
+        f"p50 {outcome.visits_p50_s:.2f}, max {outcome.visits_max_s:.2f} s "
+        f"{outcome.visits_first_failure}"
         if outcome.visits
         else ""
     )
@@ -331,6 +338,7 @@ def _words(outcome: Outcome) -> str:
         f"{outcome.connects:,} connects, {outcome.thrown_out:,} thrown out, "
         f"{outcome.bytes_out / MB:.1f} MB out, {outcome.bytes_in / MB:.1f} in; "
         f"CPU: server {outcome.server_cpu_s:.1f}, flood {outcome.flood_cpu_s:.1f} s; "
+        f"waited for its core {outcome.waited_quiet_s:.1f} → {outcome.waited_s:.1f} s; "
         f"late {outcome.late_quiet_ms:.1f} → {outcome.late_ms:.1f} ms{visits}"
     )
 

@@ -5,7 +5,7 @@ import platform
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,6 +80,16 @@ def cpu_s(pid: int) -> float:
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         ticks += sum(int(field) for field in fields[11:15])
     return ticks / TICKS_PER_S
+
+
+def waited_s(pid: int) -> float:
+    """How long its threads were ready to run and had no core, its children's threads included."""
+    waited_ns = 0
+    for each in process_tree(pid):
+        for path in Path(f"/proc/{each}/task").glob("*/schedstat"):
+            with suppress(OSError):  # the thread ended while we looked
+                waited_ns += int(path.read_text().split()[1])
+    return waited_ns / 1e9
 
 
 def memory_bytes(pid: int) -> int:

@@ -41,6 +41,9 @@ class Server:
         except OSError as error:
             raise BenchError(f"The server ended.\n{self.last_words()}") from error
 
+    def waited_s(self) -> float:
+        return machine.waited_s(self.process.pid)
+
     def memory_bytes(self) -> int:
         return machine.memory_bytes(self.process.pid)
 
