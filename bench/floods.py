@@ -244,7 +244,7 @@ FLOODS = (
     Flood("accounts from everywhere", Way.TCP, strangers, 20),
     # Frames
     Flood("{ frames, not signed in", Way.ANYONE, texts("{"), quick=True),
-    Flood("{ frames, signed in", Way.MEMBER, texts("{"), quick=True),
+    Flood("{ frames, signed in", Way.MEMBER, texts("{")),
     Flood("pings, not signed in", Way.ANYONE, filled(client_frame(PINGS))),
     Flood("pings, signed in", Way.MEMBER, filled(client_frame(PINGS)), quick=True),
     Flood("pings of 125 bytes", Way.MEMBER, filled(client_frame(PINGS, b"p" * 125))),
@@ -256,7 +256,7 @@ FLOODS = (
         first=client_frame(TEXT_BEGINS, b"x"),
         quick=True,
     ),
-    Flood("about", Way.MEMBER, commands(do="about"), quick=True),
+    Flood("about", Way.MEMBER, commands(do="about")),
     Flood(
         "posts to a room one is not in",
         Way.MEMBER,

@@ -59,3 +59,30 @@ def test_the_file_system_of_a_folder_has_a_name(tmp_path: Path) -> None:
 def test_a_sync_takes_time_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert machine.sync_ms(tmp_path, times=3) > 0
     assert list(tmp_path.iterdir()) == []
+
+
+#: Takes 40 MB, gives them back, and says so each time it is asked to go on.
+PEAK = """
+input()
+held = bytearray(40_000_000)
+del held
+print("done", flush=True)
+input()
+"""
+
+
+def test_a_peak_is_remembered_until_it_is_forgotten() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PEAK], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        before = machine.peak_memory_bytes(process.pid)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"done\n"
+        assert machine.peak_memory_bytes(process.pid) > before + 30_000_000
+        machine.forget_peak(process.pid)
+        assert machine.peak_memory_bytes(process.pid) < before + 20_000_000
+        assert machine.waited_s(process.pid) >= 0
+        process.communicate(b"\n")
