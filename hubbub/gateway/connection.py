@@ -136,8 +136,12 @@ class Connection(ABC):
 
     @property
     def message_max_bytes(self) -> int:
-        """Before it is known who they are, no more than a token needs."""
-        return STRANGER_MESSAGE_MAX_BYTES if self.client is None else FRAME_MAX_BYTES
+        return STRANGER_MESSAGE_MAX_BYTES if self.is_stranger else FRAME_MAX_BYTES
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it is not known yet who they are; then they send no more than a token needs."""
+        return False
 
     def take_control(self) -> None:
         self.charge()
@@ -153,6 +157,7 @@ class Connection(ABC):
         if wait_s == math.inf:
             self.desk.connections.count("flood")
             self.close(CLOSE_POLICY, "Too much that leads to nothing. Come back later.")
+            self.socket.ignore_rest()
         elif wait_s:
             self.socket.slow_down(wait_s)
 

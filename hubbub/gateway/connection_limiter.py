@@ -9,7 +9,7 @@ nothing only ever pushes out their own kind, and a newcomer, who asks at once, g
 import asyncio
 import resource
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import structlog
@@ -152,9 +152,14 @@ class ConnectionLimiter:
         self._close(next(iter(waiting)))
 
     def _make_room(self) -> None:
-        """Close what has waited longest, whosever it is. Raises Busy."""
+        """Close one that has waited long, of the network with most that wait. Raises Busy."""
         self.count("capacity")
-        oldest = next(iter(self._slots["idle"] or self._slots["headers"]), None)
+        if self._waiting:
+            # Of whoever has most of them: a newcomer has a few, and none for long.
+            waiting: Collection[Slot] = max(self._waiting.values(), key=len)
+        else:
+            waiting = self._slots["idle"] or self._slots["headers"]
+        oldest = next(iter(waiting), None)
         if oldest is None:
             raise Busy("This server has as many connections as it can hold.", retry_after=10)
         self._close(oldest)

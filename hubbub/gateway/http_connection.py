@@ -19,6 +19,8 @@ from hubbub.model.messages import FRAME_MAX_BYTES
 HEADERS_MAX_BYTES = 32 * 1024  # of one request, its first line included
 SLICE_BYTES = 8 * 1024  # parsed in one turn of the loop; what is left lines up in `Turns`
 BODY_MAX_BYTES = FRAME_MAX_BYTES  # if more is announced, the rest of it is not even parsed
+PIPELINED_MAX_BYTES = 64 * 1024  # of requests sent without waiting for answers
+DROPPED_MAX_BYTES = 1024 * 1024  # read after a refusal, so that the answer is seen
 LINGERING_S = 2.0  # for those who go on sending a body that has been refused
 
 # A body in chunks may need so many bytes for each of its own, beside a first few.
@@ -91,6 +93,7 @@ class HttpConnection(RequestHandler):
     __slots__ = (
         "_arrivals",
         "_body_bytes",
+        "_dropped",
         "_header_bytes",
         "_is_broken",
         "_nap",
@@ -106,6 +109,7 @@ class HttpConnection(RequestHandler):
         self._throttle: Throttle | None = None
         self._header_bytes = 0
         self._body_bytes = 0  # as they came, in their chunks
+        self._dropped = 0  # bytes
         self._unread = b""
         self._is_broken = False
         self._nap: asyncio.Future[None] | None = None
@@ -113,6 +117,9 @@ class HttpConnection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse what came, as much as one turn of the loop may cost."""
         if self._is_broken:
+            self._dropped += len(data)
+            if self._dropped > DROPPED_MAX_BYTES:
+                self._pause_transport_reading()
             return
         if not data:  # aiohttp goes on with what it has kept
             super().data_received(data)
@@ -122,8 +129,21 @@ class HttpConnection(RequestHandler):
         else:
             data, self._unread = data[:SLICE_BYTES], data[SLICE_BYTES:]
             self._parse(data)
-            if self._unread:
+            if len(self._unread) > PIPELINED_MAX_BYTES and not self._is_in_body:
+                self._unread = b""
+                self.close()  # once those that came are answered
+            elif self._unread:
                 self._line_up()
+
+    @property
+    def _is_in_body(self) -> bool:
+        """Whether what comes next belongs to a request whose headers have come."""
+        if self._messages:
+            return not self._messages[-1][1].is_eof()
+        request = self._current_request
+        if request is None:  # its handler has not begun yet
+            return self._slot is not None and self._slot.state == "request"
+        return not request.content.is_eof()
 
     def _line_up(self) -> None:
         self._pause_transport_reading()

@@ -84,6 +84,10 @@ class JsonDoor(Connection):
             self._deadline.cancel()
             self._deadline = None
 
+    @property
+    def is_stranger(self) -> bool:
+        return self._actor is None and self.client is None
+
     def leave(self) -> None:
         self._expect_no_auth()
         super().leave()

@@ -29,6 +29,7 @@ CLOSE_WITHIN_S = 5.0  # for the other side's close frame; then the connection is
 FRAMES_PER_TURN = 64
 SLICE_BYTES = 8 * 1024  # parsed at once
 SLICE_COST = 32  # in frames
+DROPPED_MAX_BYTES = 1024 * 1024  # read after the end, so that the close frame is seen
 
 
 class Listener(Protocol):
@@ -75,6 +76,7 @@ class Socket(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_deadline",
+        "_dropped",
         "_frames",
         "_has_begun",
         "_has_ended",
@@ -111,6 +113,7 @@ class Socket(asyncio.Protocol):
         self._unread = b""
         self._frames: deque[WSMessage] = deque()
         self._since_message = 0  # bytes
+        self._dropped = 0  # bytes
         # How much more may be done in this turn of the loop; what goes on after it, or later.
         self._left = FRAMES_PER_TURN
         self._in_line = False
@@ -131,10 +134,22 @@ class Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._reader is None or not data:
             return
+        if self._has_ended:
+            self._drop(data)
+            return
         self._unread = self._unread + data if self._unread else data
+        if len(self._unread) > 4 * self.listener.message_max_bytes + SLICE_BYTES:
+            self._unread = b""
+            self.failed(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "more than it may have"))
         if not self._in_line:
             self._left = FRAMES_PER_TURN
         self._read()
+
+    def _drop(self, data: bytes) -> None:
+        self._dropped += len(data)
+        if self._dropped > DROPPED_MAX_BYTES and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
 
     def pause_writing(self) -> None:
         self.is_full = True
@@ -166,6 +181,10 @@ class Socket(asyncio.Protocol):
         self._end()
         self._forget_deadline()
         self.listener.gone()
+
+    def ignore_rest(self) -> None:
+        """Listen to nothing more, not even to the answer to our close frame."""
+        self._end()
 
     def _end(self) -> None:
         self._closing = True
@@ -289,7 +308,7 @@ class Socket(asyncio.Protocol):
         """Close with the code that RFC 6455 names for what is wrong."""
         code = error.code if isinstance(error, WebSocketError) else WSCloseCode.PROTOCOL_ERROR
         self.close(code, "")
-        self._end()
+        self.ignore_rest()
         # What is still on its way is read and dropped: a reset would overtake the close frame.
         if not self.transport.is_closing():
             self.transport.write_eof()

