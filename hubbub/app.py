@@ -100,6 +100,7 @@ class App:
             actions.carry,
             actions.answer,
             self.nodes.show if self.nodes else self.hub.tell,
+            quotas=self.settings.quotas,
             before_showing=self._about_to_show,
             may_share=actions.may_share,
             node=self.node,

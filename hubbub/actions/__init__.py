@@ -2,6 +2,7 @@
 
 from hubbub.actions import (  # noqa: F401 - importing them registers what they handle
     accounts,
+    blocks,
     directory,
     history,
     invites,

@@ -99,8 +99,22 @@ def open_session(tx: Tx, actor: Actor, command: OpenSession) -> Outcome[AccountA
     user = tx.user_by_id(command.user_id)
     if user is None or user.disabled:
         raise Forbidden("Your account is locked. Ask an admin of this server.")
+    ended = _make_place(tx, user) if not command.lasting else []
     tx.add_session(command.session, user.id, command.label, lasting=command.lasting)
-    return Outcome(AccountAdded(user_id=user.id, me=me_of(user)))
+    told: list[Told] = [SessionsEnded(user.name, tuple(ended))] if ended else []
+    return Outcome(AccountAdded(user_id=user.id, me=me_of(user)), told)
+
+
+def _make_place(tx: Tx, user: UserRow) -> list[str]:
+    """For one more session: which ones ended, those unused for longest.
+
+    A refusal would lock out who has signed in too often, and with them whoever could end any.
+    """
+    sessions = [session for session, *_ in tx.sessions_of(user.id)]
+    ended = sessions[tx.quotas.sessions_per_user - 1 :]
+    for session in ended:
+        tx.end_session(session, user.id)
+    return ended
 
 
 @handles(SeeSessions)

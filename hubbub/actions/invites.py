@@ -1,6 +1,7 @@
 """Invites to the server."""
 
 from hubbub.actions.places import require_on_server
+from hubbub.actions.quotas import require_below
 from hubbub.actions.registry import answers, handles
 from hubbub.model.accounts import (
     OPERATOR,
@@ -17,15 +18,18 @@ from hubbub.model.base import Done
 from hubbub.model.errors import NotFound
 from hubbub.model.outcome import Outcome
 from hubbub.model.policy import Action
+from hubbub.model.quotas import DAY_MS
 from hubbub.store.tx import Tx
 
-DAY_MS = 24 * 3600 * 1000
 OWNER_DAYS = 7
 
 
 @handles(CreateInvite)
 def create_invite(tx: Tx, actor: Actor, command: CreateInvite) -> Outcome[InviteMade]:
     require_on_server(actor, Action.CREATE_INVITE)
+    tx.forget_dead_invites()
+    if actor is not OPERATOR:
+        require_below(tx, "invites_per_user", tx.count_invites(actor.user_id))
     return Outcome(_made(tx, actor, "member", command.days, command.uses))
 
 

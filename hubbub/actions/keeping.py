@@ -16,12 +16,11 @@ from hubbub.actions.places import (
     require_at,
     require_on_server,
 )
+from hubbub.actions.quotas import require_below
 from hubbub.actions.registry import answers, handles
 from hubbub.model.accounts import Actor
-from hubbub.model.errors import Conflict, HubbubError, Malformed
+from hubbub.model.errors import HubbubError, Malformed
 from hubbub.model.keeping import (
-    BOOKMARKS_MAX,
-    DRAFTS_MAX,
     Bookmark,
     BookmarkChanged,
     Bookmarked,
@@ -72,9 +71,8 @@ def bookmark(tx: Tx, actor: Actor, command: Bookmark) -> Outcome[Changed]:
         return Outcome(Changed(rev=me.rev))
     if before:
         tx.change_bookmark(*key, command.note)
-    elif tx.count_bookmarks(me.id) >= BOOKMARKS_MAX:
-        raise Conflict(f"You have {BOOKMARKS_MAX:,} bookmarks, which is the most. Remove some.")
     else:
+        require_below(tx, "bookmarks_per_user", tx.count_bookmarks(me.id))
         tx.add_bookmark(*key, command.note)
     event = BookmarkChanged(
         rev=tx.next_user_rev(me.id),
@@ -148,8 +146,8 @@ def draft(tx: Tx, actor: Actor, command: Draft) -> Outcome[Changed]:
     before = tx.draft(me.id, where.room.pk, seq)
     if before == (command.text, command.reply_to):
         return Outcome(Changed(rev=me.rev))
-    if before is None and tx.count_drafts(me.id) >= DRAFTS_MAX:
-        raise Conflict(f"You have {DRAFTS_MAX} drafts, which is the most. Send or clear some.")
+    if before is None:
+        require_below(tx, "drafts_per_user", tx.count_drafts(me.id))
     tx.set_draft(me.id, where.room.pk, seq, command.text, command.reply_to)
     return _drafted(tx, me, command)
 

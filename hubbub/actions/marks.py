@@ -13,15 +13,13 @@ from hubbub.actions.places import (
     people_of,
     place,
 )
+from hubbub.actions.quotas import require_below
 from hubbub.actions.registry import answers, handles
 from hubbub.model.accounts import Actor
-from hubbub.model.errors import Conflict
 from hubbub.model.marks import (
-    EMOJI_PER_MESSAGE,
     NAMES_BYTES,
     NAMES_MAX,
     NAMES_PER_EMOJI,
-    PINS_MAX,
     MarkState,
     Pin,
     Pins,
@@ -39,6 +37,7 @@ from hubbub.store.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 NAMES_ASKED = 200  # of one emoji, for whoever asks who they are
+PINS_TOLD = 200  # of a room and its threads
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,6 +61,8 @@ def react(tx: Tx, actor: Actor, command: React) -> Outcome[Changed]:
         return Outcome(Changed(rev=marked.marks_rev))  # a retry
     marks = marks_of(marked.marks)
     if command.on:
+        if all(reaction.emoji != command.emoji for reaction in marks.reactions):
+            require_below(tx, "reactions_per_message", len(marks.reactions))
         reactions = _with(marks.reactions, command.emoji, actor.name)
         tx.add_reaction(*key, rev=where.room.rev + 1)
     else:
@@ -82,12 +83,8 @@ def _marked_so(tx: Tx, where: Place, marked: MarkedRow, marks: MarkState) -> Out
 
 
 def _with(reactions: tuple[Reaction, ...], emoji: str, name: str) -> tuple[Reaction, ...]:
-    """One more; a new emoji comes last. Raises Conflict if there are too many."""
+    """One more; a new emoji comes last."""
     found = {reaction.emoji: reaction for reaction in reactions}
-    if emoji not in found and len(found) >= EMOJI_PER_MESSAGE:
-        raise Conflict(
-            f"A message has at most {EMOJI_PER_MESSAGE} different reactions. Choose one of those."
-        )
     before = found.get(emoji, Reaction(emoji, 0))
     names = before.names
     # Names are the first ones: once some were left out, those who come later are left out too.
@@ -154,9 +151,8 @@ def pin(tx: Tx, actor: Actor, command: Pin) -> Outcome[Changed]:
         return Outcome(Changed(rev=marked.marks_rev))  # a retry
     if not command.on:
         tx.remove_pin(where.room.pk, command.seq)
-    elif tx.pins(where.room.pk) >= PINS_MAX:
-        raise Conflict(f"A room has at most {PINS_MAX} pinned messages. Take one off first.")
     else:
+        require_below(tx, "pins_per_room", tx.pins(where.room.pk))
         tx.add_pin(where.room.pk, command.seq)
     changed = msgspec.structs.replace(
         marks,
@@ -171,7 +167,7 @@ def pin(tx: Tx, actor: Actor, command: Pin) -> Outcome[Changed]:
 def pins(tx: Tx, actor: Actor, query: Pins) -> PinsPage:
     """Those of its threads as well."""
     room = place(tx, actor, query.room, Action.READ).room
-    messages = [message_event(*found) for found in tx.pinned(room.pk, 2 * PINS_MAX)]
+    messages = [message_event(*found) for found in tx.pinned(room.pk, PINS_TOLD)]
     names = {message.by for message in messages}
     names |= {message.pinned_by for message in messages if message.pinned_by}
     return PinsPage(messages=messages, people=people_of(tx, names))

@@ -11,10 +11,11 @@ from hubbub.actions.places import (
     place,
     require_at,
 )
+from hubbub.actions.quotas import require_below, spend
 from hubbub.actions.registry import answers, handles
 from hubbub.model import policy
 from hubbub.model.accounts import Actor, MeChanged
-from hubbub.model.errors import Conflict, LastOwner, NotFound
+from hubbub.model.errors import Conflict, LastOwner, NotFound, QuotaReached
 from hubbub.model.messages import Changed, Message
 from hubbub.model.outcome import MembershipChanged, Outcome, RoomGone, Told, ToPerson
 from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
@@ -34,6 +35,8 @@ from hubbub.store.accounts import UserRow
 from hubbub.store.rooms import RoomRow
 from hubbub.store.tx import Tx
 
+FOLLOW_LESS_MAX = 10  # threads at a time, after the quota was made smaller
+
 
 def add(
     tx: Tx,
@@ -43,13 +46,18 @@ def add(
     *,
     hidden: bool = False,
     read_seq: int | None = None,
+    by: int | None = None,
 ) -> list[Told]:
     """Make somebody a member; they learn of it unless the room is hidden from them for now.
 
-    Unless ``read_seq`` is given, what was said before they came is read.
+    Unless ``read_seq`` is given, what was said before they came is read. ``by`` is the id of
+    whoever adds them, if they do not come by themselves.
     """
     read_seq = room.seq if read_seq is None else read_seq
-    mrev, count = tx.add_member(room.pk, user.id, role, read_seq=read_seq, hidden=hidden)
+    left = [] if room.parent_pk is None else _follow_less(tx, user)
+    mrev, count = tx.add_member(
+        room.pk, user.id, role, read_seq=read_seq, hidden=hidden, added_by=by
+    )
     event = MemberChanged(
         room=room.id,
         mrev=mrev,
@@ -59,7 +67,45 @@ def add(
         role=role,
     )
     told: list[Told] = [] if hidden else [tell_added(tx, room.id, user)]
-    return [*told, MembershipChanged(room.id, event)]
+    return [*left, *told, MembershipChanged(room.id, event)]
+
+
+def enter(tx: Tx, room: RoomRow, me: UserRow, role: RoomRole = RoomRole.MEMBER) -> list[Told]:
+    """Become a member oneself. Raises QuotaReached for who is in too many rooms.
+
+    A thread is followed in any case.
+    """
+    if room.parent_pk is None:
+        require_below(tx, "rooms_per_user", tx.count_rooms(me.id))
+    return add(tx, room, me, role)
+
+
+def add_other(
+    tx: Tx, actor: Actor, room: RoomRow, user: UserRow, *, hidden: bool = False
+) -> list[Told]:
+    """Make somebody else a member. Raises Conflict if they cannot be added, QuotaReached."""
+    if tx.has_blocked(actor.user_id, user.id):
+        raise Conflict(f"You have blocked {user.name}. Unblock them before you add them.")
+    spend(tx, actor, "people_added_per_day", actor.user_id)
+    # One sentence for all reasons: nobody is to learn from it that they are blocked.
+    cannot_be_added = Conflict(f"{user.name} cannot be added.")
+    if tx.has_blocked(user.id, actor.user_id):
+        raise cannot_be_added
+    try:
+        spend(tx, actor, "times_added_per_day", user.id)
+        if room.kind != RoomKind.DIRECT:
+            require_below(tx, "rooms_per_user", tx.count_rooms(user.id))
+    except QuotaReached:
+        raise cannot_be_added from None
+    return add(tx, room, user, RoomRole.MEMBER, hidden=hidden, by=actor.user_id)
+
+
+def _follow_less(tx: Tx, user: UserRow) -> list[Told]:
+    """Make place for one more thread: those that began first are no longer followed."""
+    told: list[Told] = []
+    for thread in tx.followed_beyond(user.id, tx.quotas.threads_per_user - 1, FOLLOW_LESS_MAX):
+        told += _remove(tx, thread, user, "left")[1]
+    return told
 
 
 def tell_added(tx: Tx, room_id: str, user: UserRow) -> ToPerson:
@@ -85,7 +131,7 @@ def join(tx: Tx, actor: Actor, command: Join) -> Outcome[Joined]:
     if where.member is None:
         require_at(actor, where, Action.JOIN)
         if not actor.is_guest:
-            told = add(tx, where.room, myself(tx, actor), RoomRole.MEMBER)
+            told = enter(tx, where.room, myself(tx, actor))
     return Outcome(joined(tx, actor, where), told)
 
 
@@ -144,7 +190,7 @@ def invite(tx: Tx, actor: Actor, command: Invite) -> Outcome[MembersChanged]:
         raise Conflict(f"{user.name} has no account here any more.")
     if tx.member(room.pk, user.id):
         return Outcome(MembersChanged(mrev=room.mrev))
-    told = add(tx, room, user, RoomRole.MEMBER)
+    told = add_other(tx, actor, room, user)
     return Outcome(MembersChanged(mrev=room.mrev + 1), told)
 
 

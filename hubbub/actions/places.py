@@ -1,5 +1,6 @@
 """Finding a room, a person or a message, as far as somebody may know of it."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -27,13 +28,15 @@ class Place(NamedTuple):
     """A room, and what the one who asks is in it.
 
     ``parent`` is the room that a thread belongs to, and ``role`` the one in that; ``member`` is
-    then whoever follows the thread.
+    then whoever follows the thread. ``blockers`` are those of the two in a direct conversation
+    who have blocked the other.
     """
 
     room: RoomRow
     member: MemberRow | None
     role: str | None
     parent: RoomRow | None = None
+    blockers: Collection[int] = ()
 
     @property
     def home(self) -> RoomRow:
@@ -62,12 +65,34 @@ def find(tx: Tx, actor: Actor, room_id: str) -> Place:
         raise no_room(room_id)
     member = tx.member(room.pk, actor.user_id) if actor.user_id > 0 else None
     if room.parent_pk is None:
-        return Place(room, member, member.role if member else None)
+        role = member.role if member else None
+        return Place(room, member, role, None, _blockers(tx, actor, room))
     parent = tx.room_by_pk(room.parent_pk)
     if parent is None:
         raise no_room(room_id)
     of_parent = tx.member(parent.pk, actor.user_id) if actor.user_id > 0 else None
-    return Place(room, member, of_parent.role if of_parent else None, parent)
+    role = of_parent.role if of_parent else None
+    return Place(room, member, role, parent, _blockers(tx, actor, parent))
+
+
+def is_between_two(room: RoomRow) -> bool:
+    """Whether it is the direct conversation of two people, where one may have blocked the other."""
+    return room.kind == RoomKind.DIRECT and room.members == 2
+
+
+def _blockers(tx: Tx, actor: Actor, home: RoomRow) -> Collection[int]:
+    if not is_between_two(home):
+        return ()
+    pair = (home.pk, actor.user_id)
+    return tx.blockers({pair}).get(pair, ())
+
+
+def require_unblocked(actor: Actor, blockers: Collection[int]) -> None:
+    """Raises Conflict where one of two has blocked the other, who is told no more than needed."""
+    if actor.user_id in blockers:
+        raise Conflict("You have blocked this person. Unblock them before you write to them.")
+    if blockers:
+        raise Conflict("Your message cannot be delivered.")
 
 
 def require_at(actor: Actor, where: Place, action: Action, *, author: bool = False) -> None:
@@ -75,6 +100,8 @@ def require_at(actor: Actor, where: Place, action: Action, *, author: bool = Fal
     thread = where.room.id if where.parent else None
     follows = thread is not None and where.member is not None
     require(actor, where.home, where.role, action, author=author, thread=thread, follows=follows)
+    if action in _WRITES:
+        require_unblocked(actor, where.blockers)
 
 
 def require(
@@ -274,6 +301,7 @@ def my_room(
         notify=member.notify if member else "all",  # type: ignore[arg-type]
         hidden=bool(member.hidden) if member else False,
         people=people,
+        added_by=member.added_by if member else None,
     )
 
 

@@ -7,9 +7,11 @@ import msgspec
 from hubbub.actions import naming, threads
 from hubbub.actions.places import (
     author_of,
+    is_between_two,
     my_room_now,
     no_room,
     require,
+    require_unblocked,
 )
 from hubbub.actions.registry import handles_runs
 from hubbub.model.accounts import Actor, MeChanged
@@ -78,6 +80,9 @@ class Batch:
                 pairs.add((self.rooms[found[0]].pk, author_id))
         self.posters = tx.memberships(pairs) if pairs else {}
         self.posted = tx.posted(nonces) if nonces else {}
+        between_two = {room.pk for room in self.rooms.values() if is_between_two(room)}
+        may_be_blocked = {pair for pair in pairs if pair[0] in between_two}
+        self.blockers = tx.blockers(may_be_blocked) if may_be_blocked else {}
         # Retries within this very batch: the nonce's first post, whose ack is not known yet.
         self.twice: dict[tuple[int, int, str], Accepted] = {}
 
@@ -168,12 +173,14 @@ def _room_to_post_in(batch: Batch, room: RoomRow | None, said: Said) -> RoomRow:
         raise Forbidden("Your account is locked. Ask an admin of this server.")
     thread = post.room if parent else None
     require(actor, home, poster.role if poster else None, Action.POST, thread=thread)
+    require_unblocked(actor, batch.blockers.get((home.pk, actor.user_id), ()))
     if post.reply_to is not None and post.reply_to > (room.seq if room else 0):
         raise Invalid(f"There is no message {post.reply_to} in #{post.room} to reply to.")
     if post.also_in_room and parent is None:
         raise Invalid("Only an answer in a thread can be said to its room as well.")
     if room is None:
-        room = batch.rooms[post.room] = threads.begin(batch.tx, home, post.room)
+        room = threads.begin(batch.tx, home, post.room, actor, lambda: batch.author(actor))
+        batch.rooms[post.room] = room
     return room
 
 

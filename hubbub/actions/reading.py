@@ -127,6 +127,8 @@ def prefs(tx: Tx, actor: Actor, command: Prefs) -> Outcome[Changed]:
     notify = command.notify or member.notify
     hidden = bool(member.hidden) if command.hidden is None else command.hidden
     tx.set_prefs(room.pk, me.id, notify, hidden)
+    if command.stay:
+        tx.stay(room.pk, me.id)
     rev = tx.next_user_rev(me.id)
     event = MeChanged(rev=rev, room=my_room_now(tx, room.id, me.id))
     return Outcome(Changed(rev=rev), [ToPerson(me.name, event)])

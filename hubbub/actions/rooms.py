@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from hubbub.actions.membership import add, joined, tell_added
+from hubbub.actions.membership import add, add_other, enter, joined, tell_added
 from hubbub.actions.places import (
     Place,
     account,
@@ -13,6 +13,7 @@ from hubbub.actions.places import (
     require_on_server,
     room_event,
 )
+from hubbub.actions.quotas import spend
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Done
@@ -38,17 +39,19 @@ from hubbub.store.tx import Tx
 def create_room(tx: Tx, actor: Actor, command: CreateRoom) -> Outcome[Joined]:
     require_on_server(actor, Action.CREATE_ROOM)
     me = myself(tx, actor)
-    others = [account(tx, name) for name in dict.fromkeys(command.members)]
+    others = {other.id: other for other in (account(tx, name) for name in command.members)}
+    others.pop(me.id, None)
+    spend(tx, actor, "rooms_made_per_day", me.id)
     room = tx.add_room(
         room_id=_room_id(tx, command),
         kind=command.kind,
         title=command.title,
         topic=command.topic,
     )
-    told = add(tx, room, me, RoomRole.OWNER)
-    for other in others:
-        if other.id != me.id and not other.disabled:
-            told += add(tx, room, other, RoomRole.MEMBER)
+    told = enter(tx, room, me, RoomRole.OWNER)
+    for other in others.values():
+        if not other.disabled:
+            told += add_other(tx, actor, room, other)
     return Outcome(_new(tx, room, me), told)
 
 
@@ -86,16 +89,18 @@ def direct(tx: Tx, actor: Actor, command: Direct) -> Outcome[Joined]:
         if other.disabled:
             raise Conflict(f"{other.name} has no account here any more.")
         people[other.id] = other
-    # I come last, as I am told of the room with all who are in it.
-    people.pop(me.id, None)
     people[me.id] = me
     key = ",".join(str(user_id) for user_id in sorted(people))
     if found := tx.direct_room(key):
         return _found(tx, actor, found, me)
+    spend(tx, actor, "rooms_made_per_day", me.id)
     room = tx.add_room(room_id=tx.random_id(), kind=RoomKind.DIRECT, title="", direct_key=key)
     told: list[Told] = []
+    del people[me.id]
     for user in people.values():
-        told += add(tx, room, user, RoomRole.MEMBER, hidden=user.id != me.id)
+        told += add_other(tx, actor, room, user, hidden=True)
+    # I come last, as I am told of the room with all who are in it.
+    told += add(tx, room, me, RoomRole.MEMBER)
     return Outcome(_new(tx, room, me), told)
 
 

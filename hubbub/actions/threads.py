@@ -1,5 +1,6 @@
 """Threads: how one begins, who follows it, and what its message tells of it."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -7,6 +8,8 @@ import msgspec
 from hubbub.actions.marks import mark
 from hubbub.actions.membership import add, tell_added
 from hubbub.actions.places import deleted_message, marks_of, no_message, no_room
+from hubbub.actions.quotas import spend
+from hubbub.model.accounts import Actor
 from hubbub.model.errors import Invalid
 from hubbub.model.keeping import AWAKE_MS
 from hubbub.model.marks import FACES_MAX
@@ -43,8 +46,14 @@ def parent_of(rooms: dict[str, RoomRow], room_id: str) -> RoomRow | None:
     return rooms[found[0]]
 
 
-def begin(tx: Tx, parent: RoomRow, thread_id: str) -> RoomRow:
-    """The thread of a message, which has none yet. Raises NotFound if there is no message."""
+def begin(
+    tx: Tx, parent: RoomRow, thread_id: str, actor: Actor, author: Callable[[], int]
+) -> RoomRow:
+    """The thread of a message, which has none yet. Raises NotFound if there is no message.
+
+    It counts for the ``author``, whose row may be made for it. Raises QuotaReached; with either
+    nothing was changed.
+    """
     found = thread_of(thread_id)
     assert found
     marked = tx.marked(parent.pk, found[1])
@@ -52,6 +61,7 @@ def begin(tx: Tx, parent: RoomRow, thread_id: str) -> RoomRow:
         raise no_message(parent.id, found[1])
     if marked.deleted:
         raise deleted_message(parent.id, found[1])
+    spend(tx, actor, "threads_begun_per_day", author())
     return tx.add_room(room_id=thread_id, kind=parent.kind, title="", parent=(parent.pk, found[1]))
 
 

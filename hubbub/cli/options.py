@@ -1,6 +1,7 @@
 """The settings as options. Each is also a ``HUBBUB_…`` variable and a row in docs/operations.md."""
 
 import functools
+import inspect
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from hubbub.logs import LogFormat
 from hubbub.model.accounts import Registration
+from hubbub.model.quotas import QUOTA_MAX, RULES
 from hubbub.model.settings import RateLimit, Settings
 
 DEFAULTS = Settings()
@@ -23,6 +25,7 @@ SHARED = "Beyond one process"
 WHO = "Who may join"
 AROUND = "Behind a proxy, and from other sites"
 LIMITS = "Limits"
+QUOTAS = "Quotas"
 
 
 class Names(tuple[str, ...]):
@@ -113,7 +116,7 @@ def port(text: str) -> int:
 
 
 def count(text: str) -> int:
-    return whole(text, 1, 1_000_000, "a number from 1 to 1000000")
+    return whole(text, 1, QUOTA_MAX, f"a number from 1 to {QUOTA_MAX}")
 
 
 def send_buffer(text: str) -> int:
@@ -294,9 +297,11 @@ def settings_of(
     no_limits: Annotated[
         bool, setting("--no-limits", "None at all; only on loopback", LIMITS)
     ] = False,
+    **quotas: int | None,
 ) -> Settings:
     """The settings that were given, and the defaults of the others."""
-    given = {name: value for name, value in locals().items() if value is not None}
+    given = {name: value for name, value in locals().items() if name != "quotas"}
+    given = {name: value for name, value in {**given, **quotas}.items() if value is not None}
     given["limits"] = not given.pop("no_limits")
     settings = Settings(**given)
     if not settings.limits and not settings.is_loopback:
@@ -306,6 +311,27 @@ def settings_of(
         )
     _require_shared_database(settings)
     return settings
+
+
+def _quota_option(name: str) -> inspect.Parameter:
+    flag = f"--{name.replace('_', '-')}"
+    option = setting(flag, RULES[name].tells, QUOTAS, "N", count)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[int | None, option],
+    )
+
+
+def _with_quotas(function: Callable[..., Settings]) -> inspect.Signature:
+    """The signature of `settings_of`, which Typer reads, with an option for each quota."""
+    signature = inspect.signature(function)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    return signature.replace(parameters=[*own, *map(_quota_option, RULES)])
+
+
+settings_of.__signature__ = _with_quotas(settings_of)  # type: ignore[attr-defined] # as PEP 362 has it
 
 
 def _require_shared_database(settings: Settings) -> None:

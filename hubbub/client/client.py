@@ -18,6 +18,7 @@ from hubbub.client.room import RoomReplica
 from hubbub.client.state import KEEP, Replica
 from hubbub.model.accounts import Auth, Hello, Me, SignInAsGuest
 from hubbub.model.base import Command, Event
+from hubbub.model.blocks import Block
 from hubbub.model.errors import (
     Busy,
     Invalid,
@@ -162,6 +163,11 @@ class Client:
     async def leave(self, room: str) -> None:
         """Stop being a member; a direct room is only hidden. Raises LastOwner, NotMember."""
         await self.do(Leave(room=room))
+
+    async def block(self, user: str, *, on: bool = True) -> Changed:
+        """Keep somebody from adding me to rooms and writing to me alone, or let them again."""
+        reply: Changed = await self.do(Block(user=user, on=on))
+        return reply
 
     async def read(self, room: str, seq: int, *, back: bool = False) -> ReadMarker:
         """I have read up to here. The answer may take two seconds: markers are collected."""

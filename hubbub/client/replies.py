@@ -34,6 +34,7 @@ from hubbub.model.accounts import (
     Welcome,
 )
 from hubbub.model.base import Command, Done, Query, Reply
+from hubbub.model.blocks import Block, Blocks, BlocksPage
 from hubbub.model.keeping import (
     Bookmark,
     Bookmarks,
@@ -91,6 +92,8 @@ class Left(Reply, frozen=True, kw_only=True):
 REPLIES: dict[type[Command], type[Reply]] = {
     About: ServerInfo,
     Auth: Done,
+    Block: Changed,
+    Blocks: BlocksPage,
     Bookmark: Changed,
     Bookmarks: BookmarksPage,
     ChangePassword: Done,
@@ -155,6 +158,7 @@ OVER_HTTP: dict[type[Command], tuple[str, str]] = {
 # Done twice, these end as if done once; so they are sent again when their answer was lost.
 REPEATABLE: frozenset[type[Command]] = frozenset(
     {
+        Block,
         Bookmark,
         Delete,
         Direct,

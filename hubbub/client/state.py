@@ -23,6 +23,7 @@ from hubbub.model.accounts import (
     Welcome,
 )
 from hubbub.model.base import Command, Event
+from hubbub.model.blocks import BlockChanged
 from hubbub.model.keeping import BookmarkChanged, DraftChanged
 from hubbub.model.marks import Marks
 from hubbub.model.messages import Message, Post, Posted, Reset, Sync, Synced
@@ -239,7 +240,7 @@ class Replica:
         self.forget(event.room)
         return is_news
 
-    def on_kept(self, event: BookmarkChanged | DraftChanged) -> bool:
+    def on_kept(self, event: BookmarkChanged | DraftChanged | BlockChanged) -> bool:
         if event.rev <= self.my_rev:
             return False
         self._heard_mine(event.rev)
@@ -275,6 +276,7 @@ _ON: dict[type[Event], Callable[[Replica, Any], bool]] = {
     Removed: Replica.on_removed,
     BookmarkChanged: Replica.on_kept,
     DraftChanged: Replica.on_kept,
+    BlockChanged: Replica.on_kept,
     UserChanged: Replica.on_user,
     ServerChanged: Replica.on_server,
 }

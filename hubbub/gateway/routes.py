@@ -32,6 +32,7 @@ from hubbub.model.accounts import (
     UsersPage,
 )
 from hubbub.model.base import Command, Done
+from hubbub.model.blocks import Block, Blocks, BlocksPage
 from hubbub.model.keeping import (
     Bookmark,
     Bookmarks,
@@ -128,6 +129,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/sessions", Sessions, SessionsPage),
     Route("DELETE", "/api/sessions/{session}", EndSession, Done),
     Route("GET", "/api/users", Users, UsersPage),
+    Route("PUT", "/api/users/{user}/block", Block, Changed),
+    Route("GET", "/api/blocks", Blocks, BlocksPage),
     Route("PUT", "/api/users/{user}/disabled", DisableUser, Done),
     Route(
         "PUT",

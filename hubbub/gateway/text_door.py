@@ -14,6 +14,7 @@ from hubbub.live.room import Room
 from hubbub.model import names
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Reply
+from hubbub.model.blocks import Block
 from hubbub.model.errors import Forbidden, HubbubError, Invalid, SignInRequired
 from hubbub.model.marks import Pin, Pins, PinsPage, React, Reactions, ReactionsPage
 from hubbub.model.messages import PAGE_MAX, History, MessageKind, Page, Post
@@ -292,6 +293,14 @@ class TextDoor(Connection):
         await self._do(client, Post(room=found.room.room, text=said))
         self._say(text.server(f"Sent to {user}"))
 
+    async def on_block(self, client: Client, rest: str) -> None:
+        await self._do(client, Block(user=_named(rest, "block")))
+        self._say(text.server(f"You have blocked {rest}. /unblock {rest} takes it back"))
+
+    async def on_unblock(self, client: Client, rest: str) -> None:
+        await self._do(client, Block(user=_named(rest, "unblock"), on=False))
+        self._say(text.server(f"{rest} is not blocked"))
+
     async def on_quit(self, client: Client, rest: str) -> None:
         if self._unkept:
             self._all_kept = asyncio.get_running_loop().create_future()
@@ -382,8 +391,17 @@ _WORDS: dict[str, Word] = {
     "numbers": TextDoor.on_numbers,
     "topic": TextDoor.on_topic,
     "msg": TextDoor.on_msg,
+    "block": TextDoor.on_block,
+    "unblock": TextDoor.on_unblock,
     "quit": TextDoor.on_quit,
 }
+
+
+def _named(rest: str, word: str) -> str:
+    """The handle that follows a word. Raises Invalid."""
+    if not 1 <= len(rest) <= 64:
+        raise Invalid(f"Say /{word} USER.")
+    return rest
 
 
 async def _who(desk: Desk, name: str | None, address: str, token: str | None) -> Actor:

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from hubbub.model import accounts, keeping, marks, messages, reading, rooms
+from hubbub.model import accounts, blocks, keeping, marks, messages, reading, rooms
 from hubbub.model.base import Command, Query
 
 AnyCommand = (
@@ -41,6 +41,8 @@ AnyCommand = (
     | rooms.Members
     | rooms.Rooms
     | accounts.Users
+    | blocks.Block
+    | blocks.Blocks
     | accounts.MyProfile
     | accounts.UpdateMe
     | accounts.Sessions

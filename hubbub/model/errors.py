@@ -151,6 +151,17 @@ class RateLimited(HubbubError):
     title = "Too fast. Wait a moment and try again."
 
 
+class QuotaReached(HubbubError):
+    """One person has made, added or kept as much as one may. Nothing was done.
+
+    ``retry_after`` is there if the quota is a day's.
+    """
+
+    code = "quota_reached"
+    status = 429
+    title = "You have reached a limit of this server."
+
+
 class TooManyConnections(HubbubError):
     code = "too_many_connections"
     status = 429

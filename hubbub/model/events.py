@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from hubbub.model import accounts, keeping, marks, messages, reading, rooms
+from hubbub.model import accounts, blocks, keeping, marks, messages, reading, rooms
 from hubbub.model.base import Event
 
 AnyEvent = (
@@ -23,6 +23,7 @@ AnyEvent = (
     | accounts.ServerChanged
     | keeping.BookmarkChanged
     | keeping.DraftChanged
+    | blocks.BlockChanged
 )
 
 EVENTS: dict[str, type[Event]] = {event.word(): event for event in get_args(AnyEvent)}
@@ -37,4 +38,5 @@ PersonEvent = (
     | rooms.Removed
     | keeping.BookmarkChanged
     | keeping.DraftChanged
+    | blocks.BlockChanged
 )

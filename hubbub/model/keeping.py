@@ -21,8 +21,6 @@ from hubbub.model.messages import TEXT_MAX, Message, Person
 from hubbub.model.rooms import MyRoom, line
 
 NOTE_MAX = 500
-BOOKMARKS_MAX = 1_000  # of one person
-DRAFTS_MAX = 200  # of one person
 KEPT_PAGE = 100
 AWAKE_MS = 14 * 24 * 3600 * 1000
 """How long after the last answer a thread is among one's rooms; `threads` lists all."""

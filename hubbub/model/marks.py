@@ -20,8 +20,6 @@ from hubbub.model.base import (
 from hubbub.model.emoji import canonical_emoji
 from hubbub.model.messages import Change, Message, Person, Reaction
 
-EMOJI_PER_MESSAGE = 20
-PINS_MAX = 100  # of one room
 FACES_MAX = 5  # of those who answered in a thread, as the message shows them
 
 # What an event tells of those who reacted, so that it stays small however many they are.

@@ -79,6 +79,8 @@ class Action(StrEnum):
     DIRECT = "direct"
     MANAGE_SELF = "manage_self"
     KEEP = "keep"  # bookmarks, drafts; see one's mentions and threads
+    BLOCK = "block"  # and see whom one has blocked
+    EXCEED_QUOTAS = "exceed_quotas"  # those that spare admins
     CREATE_INVITE = "create_invite"
     MANAGE_INVITES = "manage_invites"
     MANAGE_USERS = "manage_users"
@@ -114,6 +116,8 @@ RULES: Mapping[Action, frozenset[Standing]] = {
     Action.DIRECT: frozenset({_S.ACCOUNT}),
     Action.MANAGE_SELF: frozenset({_S.ACCOUNT}),
     Action.KEEP: frozenset({_S.ACCOUNT}),
+    Action.BLOCK: frozenset({_S.ACCOUNT}),
+    Action.EXCEED_QUOTAS: frozenset({_S.SERVER_ADMIN}),
     Action.CREATE_INVITE: frozenset({_S.SERVER_ADMIN}),
     Action.MANAGE_INVITES: frozenset({_S.SERVER_ADMIN}),
     Action.MANAGE_USERS: frozenset({_S.SERVER_ADMIN}),
@@ -157,6 +161,7 @@ _REFUSALS: Mapping[Action, str] = {
     Action.DIRECT: "Guests cannot write to people directly. Sign up first.",
     Action.LIST_USERS: "Guests cannot list people. Sign up first.",
     Action.KEEP: "Guests have no account to keep anything in. Sign up first.",
+    Action.BLOCK: "Guests cannot block people. Sign up first.",
     Action.MANAGE_SELF: "Guests have no account to change. Sign up first.",
     Action.CREATE_INVITE: "Only an admin may invite people to this server.",
     Action.MANAGE_INVITES: "Only an admin may see or end invites.",

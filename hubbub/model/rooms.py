@@ -66,7 +66,8 @@ class Room(Value, frozen=True, kw_only=True, omit_defaults=True):
 class MyRoom(Room, frozen=True, kw_only=True, omit_defaults=True):
     """A room with what it is to me. Unread are ``seq - read_seq`` messages.
 
-    ``people`` are the others in a direct room. Without a ``role`` I am only looking in.
+    ``people`` are the others in a direct room. ``added_by`` is who put me into it, until I say that
+    I stay. Without a ``role`` I am only looking in.
     """
 
     role: RoomRole | None = None
@@ -75,6 +76,7 @@ class MyRoom(Room, frozen=True, kw_only=True, omit_defaults=True):
     notify: Notify = "all"
     hidden: bool = False
     people: tuple[Person, ...] = ()
+    added_by: UserName | None = None
 
 
 class Membership(Value, frozen=True, kw_only=True, omit_defaults=True):
@@ -210,11 +212,15 @@ class DeleteRoom(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Prefs(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """What I want to be told of a room, and whether it stands in my list."""
+    """What I want to be told of a room, whether it stands in my list, and that I stay in it.
+
+    With ``stay`` it is no longer told who added me.
+    """
 
     room: RoomId
     notify: Notify | None = None
     hidden: bool | None = None
+    stay: bool = False
 
 
 class Members(Query, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from hubbub.model.accounts import Registration
+from hubbub.model.quotas import UNBOUND, Quotas
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -14,8 +15,8 @@ class RateLimit(msgspec.Struct, frozen=True):
     burst: float
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings of one server.
+class Settings(Quotas, frozen=True, kw_only=True):
+    """All settings of one server; the quotas are among them.
 
     ``registration`` and ``guests`` are None when the operator leaves them to the owner, who
     changes them in the web client; until then ``default_registration`` and ``default_guests``
@@ -47,6 +48,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_user: int = 50
     connections_per_address: int = 500
     send_buffer_bytes: int = 512 * 1024
+
+    @property
+    def quotas(self) -> Quotas:
+        """Those in force."""
+        if not self.limits:
+            return UNBOUND
+        return Quotas(**{name: getattr(self, name) for name in Quotas.__struct_fields__})
 
     @property
     def base_url(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from hubbub.model.base import Millis
 from hubbub.store.database import Connection
@@ -176,6 +176,18 @@ _INVITES = Sql(
     .order_by(invites.c.created_at.desc())
     .limit(1000)
 )
+_COUNT_INVITES = Sql(
+    select(func.count())
+    .select_from(invites)
+    .where(
+        invites.c.created_by == bindparam("by"),
+        invites.c.uses > 0,
+        invites.c.expires_at > bindparam("now"),
+    )
+)
+_FORGET_DEAD_INVITES = Sql(
+    delete(invites).where(or_(invites.c.uses <= 0, invites.c.expires_at <= bindparam("now")))
+)
 _END_INVITE = Sql(delete(invites).where(invites.c.code == bindparam("key")))
 _END_OWNER_INVITES = Sql(delete(invites).where(invites.c.role == "owner"))
 
@@ -339,6 +351,15 @@ class Accounts:
             expires_at=expires_at,
             uses=uses,
         )
+
+    def count_invites(self, by: int) -> int:
+        """How many of this person's still work."""
+        row = self.db.row(_COUNT_INVITES, by=by, now=self.now)
+        return int(row[0]) if row else 0
+
+    def forget_dead_invites(self) -> None:
+        """Those that have expired or been used up."""
+        self.db.run(_FORGET_DEAD_INVITES, now=self.now)
 
     def use_invite(self, code: str) -> str | None:
         """Use it once; the role it gives, or None if it has expired or been used up."""

@@ -169,6 +169,14 @@ _FOLLOWERS = Sql(
     .where(members.c.room_pk == bindparam("room_pk"))
     .order_by(users.c.id)
 )
+_FOLLOWED_LONGEST = Sql(
+    select(*ROOM_COLUMNS)
+    .join_from(members, rooms)
+    .where(members.c.user_id == bindparam("user_id"), rooms.c.parent_pk.is_not(None))
+    .order_by(rooms.c.pk.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("but"))
+)
 _threads = select(rooms.c.pk).where(rooms.c.parent_pk == bindparam("parent"))
 _COUNT_LESS = Sql(
     update(rooms)
@@ -315,6 +323,11 @@ class Keeping:
             )
             for row in rows
         ]
+
+    def followed_beyond(self, user_id: int, but: int, limit: int) -> list[RoomRow]:
+        """Threads that somebody follows beside the ``but`` newest ones."""
+        rows = self.db.rows(_FOLLOWED_LONGEST, user_id=user_id, but=but, limit=limit)
+        return [RoomRow(*row) for row in rows]
 
     def followers(self, thread_pk: int) -> list[tuple[int, str, str]]:
         """Id, name and display name of those who follow a thread."""

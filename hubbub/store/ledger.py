@@ -22,6 +22,7 @@ from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Millis, Query, Reply
 from hubbub.model.errors import Busy, HubbubError
 from hubbub.model.outcome import JOURNALED, Entry, Journaled, Outcome, Told
+from hubbub.model.quotas import USUAL, Quotas
 from hubbub.store.database import Connection, Database, Upkeep
 from hubbub.store.tx import Tx
 
@@ -97,6 +98,7 @@ class Ledger:
         answer: Answer,
         show: Callable[[list[Told]], None],
         *,
+        quotas: Quotas = USUAL,
         clock: Clock = wall_clock,
         before_showing: Callable[[int], None] = lambda raised: None,
         may_share: MayShare = lambda batch: False,
@@ -114,6 +116,7 @@ class Ledger:
         self._carry = carry
         self._answer = answer
         self._show = show
+        self._quotas = quotas
         self._clock = clock
         self._before_showing = before_showing
         self._may_share = may_share
@@ -286,7 +289,7 @@ class Ledger:
         is_shared = self._database.is_shared
         try:
             db.begin(alone=not (is_shared and self._may_share(commands)))
-            tx = Tx(db, self._clock())
+            tx = Tx(db, self._clock(), quotas=self._quotas)
             results = self._carry(tx, commands)
             if is_shared and (told := _for_all_nodes(results)):
                 entries.append(tx.append_to_journal(self._node, told))

@@ -2,13 +2,23 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, union_all, update
+from sqlalchemy import and_, bindparam, delete, func, insert, null, select, union_all, update
 
 from hubbub.store.accounts import Accounts
 from hubbub.store.sql import Sized, Sql
 from hubbub.store.tables import members, mentions, messages, room_mentions, rooms, users
 
-MEMBER_COLUMNS = (members.c.role, members.c.read_seq, members.c.notify, members.c.hidden)
+_adder = users.alias("adder")
+MEMBER_COLUMNS = (
+    members.c.role,
+    members.c.read_seq,
+    members.c.notify,
+    members.c.hidden,
+    select(_adder.c.name)
+    .where(_adder.c.id == members.c.added_by)
+    .correlate(members)
+    .scalar_subquery(),
+)
 
 _MEMBER = Sql(
     select(*MEMBER_COLUMNS).where(
@@ -39,7 +49,15 @@ _ADD_MEMBER = Sql(
     insert(members).values(
         {
             column: bindparam(column)
-            for column in ("room_pk", "user_id", "role", "read_seq", "hidden", "joined_at")
+            for column in (
+                "room_pk",
+                "user_id",
+                "role",
+                "read_seq",
+                "hidden",
+                "joined_at",
+                "added_by",
+            )
         }
     )
 )
@@ -55,6 +73,18 @@ _SET_ROLE = Sql(update(members).where(_of_member).values(role=bindparam("to")))
 _SET_READ = Sql(update(members).where(_of_member).values(read_seq=bindparam("to")))
 _SET_PREFS = Sql(
     update(members).where(_of_member).values(notify=bindparam("to"), hidden=bindparam("hide"))
+)
+_STAY = Sql(update(members).where(_of_member).values(added_by=null()))
+_COUNT_ROOMS = Sql(
+    select(func.count())
+    .select_from(members)
+    .join(rooms, rooms.c.pk == members.c.room_pk)
+    .where(
+        members.c.user_id == bindparam("user_id"),
+        rooms.c.parent_pk.is_(None),
+        # Nobody can leave those; how many are begun has a bound.
+        rooms.c.kind != "direct",
+    )
 )
 _UNHIDE = Sql(
     update(members)
@@ -135,6 +165,7 @@ class MemberRow(NamedTuple):
     read_seq: int
     notify: str
     hidden: int
+    added_by: str | None = None
 
 
 class MembershipRow(NamedTuple):
@@ -160,7 +191,14 @@ class Members(Accounts):
         }
 
     def add_member(
-        self, room_pk: int, user_id: int, role: str, *, read_seq: int, hidden: bool = False
+        self,
+        room_pk: int,
+        user_id: int,
+        role: str,
+        *,
+        read_seq: int,
+        hidden: bool = False,
+        added_by: int | None = None,
     ) -> tuple[int, int]:
         """Make somebody a member, who has read up to there; the room's mrev and count."""
         self.db.run(
@@ -171,6 +209,7 @@ class Members(Accounts):
             read_seq=read_seq,
             hidden=int(hidden),
             joined_at=self.now,
+            added_by=added_by,
         )
         return self._count_members(room_pk, 1)
 
@@ -194,6 +233,15 @@ class Members(Accounts):
 
     def set_prefs(self, room_pk: int, user_id: int, notify: str, hidden: bool) -> None:
         self.db.run(_SET_PREFS, room=room_pk, user=user_id, to=notify, hide=int(hidden))
+
+    def stay(self, room_pk: int, user_id: int) -> None:
+        """Forget who added them."""
+        self.db.run(_STAY, room=room_pk, user=user_id)
+
+    def count_rooms(self, user_id: int) -> int:
+        """How many rooms somebody is in, without direct ones and threads."""
+        row = self.db.row(_COUNT_ROOMS, user_id=user_id)
+        return int(row[0]) if row else 0
 
     def unhide(self, room_pk: int) -> list[int]:
         """Show a direct room again to those who hid it; their ids."""

@@ -114,6 +114,8 @@ members = Table(
     Column("notify", String(16), nullable=False, server_default=text("'all'")),
     Column("hidden", SmallInteger, nullable=False, server_default=text("0")),
     Column("joined_at", BigInteger, nullable=False),
+    # Who put them there, until they say that they stay; null for who came by themselves.
+    Column("added_by", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -232,6 +234,30 @@ drafts = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_drafts_room_pk", drafts.c.room_pk)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "blocked_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
+    ),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a person has used of each daily quota on the latest day on which they used any; counting
+# begins anew on another day, so old rows need not be swept.
+usage = Table(
+    "usage",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("quota", String(64), primary_key=True),
+    # Since 1970, in UTC.
+    Column("day", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 # What all nodes must hear of, in the order of commits and without a hole; kept for a while only.
 journal = Table(

@@ -4,19 +4,22 @@ import secrets
 from collections.abc import Callable
 
 from hubbub.model.base import Millis
+from hubbub.model.quotas import USUAL, Quotas
+from hubbub.store.blocks import Blocks
 from hubbub.store.database import Connection
 from hubbub.store.journal import Journal
 from hubbub.store.keeping import Keeping
 from hubbub.store.marks import MessageMarks
 from hubbub.store.messages import Messages
 from hubbub.store.rooms import Rooms
+from hubbub.store.usage import Usage
 
 
-class Tx(Rooms, Messages, MessageMarks, Keeping, Journal):
+class Tx(Rooms, Messages, MessageMarks, Keeping, Blocks, Usage, Journal):
     """Everything that can be read and changed; on a reader's connection, only read.
 
     ``now`` is the time of the whole transaction, by the server's clock; ``random_id`` makes ids
-    that cannot be guessed.
+    that cannot be guessed. ``quotas`` are those that actions keep to.
     """
 
     def __init__(
@@ -24,9 +27,11 @@ class Tx(Rooms, Messages, MessageMarks, Keeping, Journal):
         db: Connection,
         now: Millis,
         random_id: Callable[[], str] = lambda: secrets.token_hex(10),
+        quotas: Quotas = USUAL,
     ) -> None:
         self.db = db
         self.now = now
         self.random_id = random_id
+        self.quotas = quotas
         self.raised = 0
         self.erased = False

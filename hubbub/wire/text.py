@@ -32,6 +32,8 @@ HELP: dict[str, tuple[str, str]] = {
     "thread": ("[NUMBER]", "go into the thread of a message; /leave comes back"),
     "topic": ("[TEXT]", "what this room is about, or change it"),
     "msg": ("USER TEXT", "write to somebody alone"),
+    "block": ("USER", "keep somebody from adding you and writing to you alone"),
+    "unblock": ("USER", "let them again"),
     "quit": ("", "leave"),
 }
 

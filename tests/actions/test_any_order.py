@@ -13,6 +13,7 @@ from hubbub.model.marks import Marks, Pin, React, marks_in
 from hubbub.model.messages import Changes, Delete, Edit, History, Message, Post, Posted
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import MembershipChanged, Told, ToRoom
+from hubbub.model.quotas import UNBOUND
 from hubbub.model.rooms import CreateRoom, DeleteRoom, Invite, Join, Kick, Leave, UpdateRoom
 from tests.actions.conftest import fresh
 from tests.support.world import World, guest
@@ -71,6 +72,7 @@ State = dict[int, object]
 def chat(request: pytest.FixtureRequest) -> Iterator[World]:
     """One world for all examples; each begins with the room made anew."""
     world = World(fresh(request))
+    world.quotas = UNBOUND
     yield world
     world.close()
 

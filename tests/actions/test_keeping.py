@@ -21,6 +21,7 @@ from hubbub.model.keeping import (
     Threads,
 )
 from hubbub.model.outcome import ToPerson
+from hubbub.model.quotas import Quotas
 from hubbub.model.rooms import (
     CreateRoom,
     Invite,
@@ -91,11 +92,7 @@ def test_a_bookmark_of_what_one_may_no_longer_read_keeps_the_note(world: World) 
     assert world.ask(bo, Bookmarks()).bookmarks == []
 
 
-def test_bookmarks_are_told_by_pages_and_have_a_bound(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hubbub.actions import keeping
-
+def test_bookmarks_are_told_by_pages_and_have_a_bound(world: World) -> None:
     ana = world.account("ana")
     for seq in range(1, 6):
         world.post(ana, f"message {seq}")
@@ -109,7 +106,7 @@ def test_bookmarks_are_told_by_pages_and_have_a_bound(
         with pytest.raises(Malformed):
             world.ask(ana, Bookmarks(after=cursor))
     world.post(ana)
-    monkeypatch.setattr(keeping, "BOOKMARKS_MAX", 5)
+    world.quotas = Quotas(bookmarks_per_user=5)
     with pytest.raises(Conflict, match="5 bookmarks"):
         world.do(ana, Bookmark(room="lobby", seq=6))
     world.do(ana, Bookmark(room="lobby", seq=5, note="still"))
@@ -175,11 +172,7 @@ def test_a_thread_that_is_still_to_begin_can_have_a_draft(world: World) -> None:
     assert [one.room for one in world.ask(ana, Drafts()).drafts] == ["lobby"]
 
 
-def test_drafts_are_kept_where_one_may_write_and_have_a_bound(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hubbub.actions import keeping
-
+def test_drafts_are_kept_where_one_may_write_and_have_a_bound(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private", members=("bo",))).room.room
     world.do(bo, Draft(room=room, text="to say"))
@@ -191,7 +184,7 @@ def test_drafts_are_kept_where_one_may_write_and_have_a_bound(
     assert world.rows("SELECT COUNT(*) FROM drafts") == [(0,)]
     world.do(bo, Draft(room="nowhere"))
     assert world.told == []
-    monkeypatch.setattr(keeping, "DRAFTS_MAX", 2)
+    world.quotas = Quotas(drafts_per_user=2)
     world.do(ana, Draft(room="lobby", text="one"))
     world.do(ana, Draft(room=room, text="two"))
     world.do(ana, Draft(room=room, text="two, longer"))

@@ -5,11 +5,9 @@ import pytest
 
 from hubbub.model.errors import Conflict, Forbidden, Invalid, NotFound, NotMember
 from hubbub.model.marks import (
-    EMOJI_PER_MESSAGE,
     NAMES_BYTES,
     NAMES_MAX,
     NAMES_PER_EMOJI,
-    PINS_MAX,
     Marks,
     Pin,
     Pins,
@@ -18,6 +16,7 @@ from hubbub.model.marks import (
 )
 from hubbub.model.messages import History, Reaction
 from hubbub.model.outcome import ToRoom
+from hubbub.model.quotas import USUAL, Quotas
 from hubbub.model.rooms import CreateRoom, UpdateRoom
 from hubbub.wire import json
 from tests.support.world import World, guest
@@ -86,14 +85,15 @@ def test_what_unicode_lists_is_an_emoji(text: str) -> None:
 def test_different_reactions_have_a_bound_and_those_that_are_there_go_on(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
-    for code in range(EMOJI_PER_MESSAGE):
+    most = USUAL.reactions_per_message
+    for code in range(most):
         react(world, ana, chr(0x1F600 + code))
-    with pytest.raises(Conflict, match="at most 20"):
+    with pytest.raises(Conflict, match=f"at most {most}"):
         react(world, bo, "👍")
     react(world, bo, chr(0x1F600))
     react(world, ana, chr(0x1F601), on=False)
     react(world, bo, "👍")
-    assert len(told(world).reactions) == EMOJI_PER_MESSAGE
+    assert len(told(world).reactions) == most
 
 
 def test_however_many_react_the_event_stays_small_and_counts_all(world: World) -> None:
@@ -212,11 +212,8 @@ def test_pins_are_for_all_in_the_order_in_which_they_came(world: World) -> None:
     assert [message.seq for message in world.ask(ana, Pins(room="lobby")).messages] == [3]
 
 
-def test_pins_have_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hubbub.actions import marks
-
-    assert PINS_MAX == 100
-    monkeypatch.setattr(marks, "PINS_MAX", 2)
+def test_pins_have_a_bound(world: World) -> None:
+    world.quotas = Quotas(pins_per_room=2)
     ana = world.account("ana")
     for _ in range(3):
         world.post(ana)

@@ -139,7 +139,7 @@ def test_it_says_how_far_it_is_and_what_there_is(chat: Path, empty: str, tmp_pat
     said = move(f"sqlite:///{source}/hubbub.db", empty)
     name = "postgresql://" + empty.partition("@")[2]
     assert (
-        done(said) == f"{name} has 1 account, 1 room and 20,000 messages, schema 0003, checked.\n"
+        done(said) == f"{name} has 1 account, 1 room and 20,000 messages, schema 0004, checked.\n"
     )
     assert {line.partition(":")[0] for line in said.err.splitlines()} == {"Copying", "Checking"}
     assert contents(empty) == contents(chat)

@@ -32,6 +32,7 @@ STABLE = {
     "registration_closed": 403,
     "sign_in_required": 401,
     "too_large": 413,
+    "quota_reached": 429,
     "too_many_connections": 429,
     "unavailable": 503,
     "unknown_command": 400,

@@ -17,6 +17,7 @@ from hubbub.model.messages import Changes, Delete, Edit, Post, Posted, Sync
 from hubbub.model.names import skeleton, user_name
 from hubbub.model.outcome import Outcome, Told
 from hubbub.model.policy import ServerRole
+from hubbub.model.quotas import USUAL
 from hubbub.model.rooms import MyRoom
 from hubbub.store.database import Connection
 from hubbub.store.postgres import Database as PostgresDatabase
@@ -54,13 +55,14 @@ class World:
     """Carries commands out as the ledger does, with a clock and ids that a test can foresee.
 
     In memory by SQLite, unless a migrated PostgreSQL is given. ``told`` is what the latest
-    commands mean for the others.
+    commands mean for the others; ``quotas`` may be replaced at any time.
     """
 
     def __init__(self, postgres: PostgresDatabase | None = None, *, prepared: bool = True) -> None:
         self.db: Connection = postgres.writer() if postgres else _in_memory()
         self.now = START
         self.told: list[Told] = []
+        self.quotas = USUAL
         self._ids = itertools.count(1)
         if prepared:
             self.do(OPERATOR, Prepare())
@@ -100,7 +102,7 @@ class World:
         return self.ask(actor, command) if isinstance(command, Query) else self.do(actor, command)
 
     def tx(self) -> Tx:
-        return Tx(self.db, self.now, lambda: f"random-{next(self._ids)}")
+        return Tx(self.db, self.now, lambda: f"random-{next(self._ids)}", self.quotas)
 
     def rows(self, sql: str) -> list[Any]:
         """What is really in the tables."""

@@ -6,7 +6,7 @@ Each says by ``works_with`` which release's schema is the oldest that can go on 
 the newest one's is kept in the table `server`.
 """
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest version, so that a start need not load Alembic to see that it is current."""
 
 OLDEST = "0001"

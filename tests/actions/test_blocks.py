@@ -1,0 +1,220 @@
+"""Blocking people, and who added whom: what follows, and what is told of it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hubbub.model.accounts import Actor, MeChanged
+from hubbub.model.base import Command
+from hubbub.model.blocks import Block, BlockChanged, Blocks
+from hubbub.model.errors import Conflict, Forbidden, HubbubError, NotFound
+from hubbub.model.marks import Pin, React
+from hubbub.model.messages import Edit, Forward, Post
+from hubbub.model.outcome import ToPerson
+from hubbub.model.policy import ServerRole
+from hubbub.model.rooms import CreateRoom, Direct, Invite, Join, Leave, Prefs
+from tests.support.world import World, guest
+
+
+def blocked(world: World, who: Actor) -> list[str]:
+    return [person.name for person in world.ask(who, Blocks()).people]
+
+
+def count(world: World, *tables: str) -> list[int]:
+    counts = (f"SELECT count(*) FROM {table}" for table in tables)  # noqa: S608 - our own names
+    return [world.rows(one)[0][0] for one in counts]
+
+
+# Blocks themselves
+
+
+def test_a_block_is_told_to_its_owner_alone_and_can_be_taken_back(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    rev = world.do(ana, Block(user="@Bo")).rev
+    [told] = world.told
+    assert told == ToPerson("ana", BlockChanged(rev=rev, user="bo"))
+    assert blocked(world, ana) == ["bo"]
+    assert blocked(world, bo) == []
+    assert world.do(ana, Block(user="bo")).rev == rev
+    assert world.told == []
+    world.do(ana, Block(user="bo", on=False))
+    assert world.told == [ToPerson("ana", BlockChanged(rev=rev + 1, user="bo", gone=True))]
+    assert blocked(world, ana) == []
+
+
+def test_nobody_blocks_themselves_a_guest_or_nobody(world: World) -> None:
+    ana = world.account("ana")
+    world.post(guest())
+    with pytest.raises(Conflict):
+        world.do(ana, Block(user="ana"))
+    for name in ("~gus", "nobody"):
+        with pytest.raises(NotFound):
+            world.do(ana, Block(user=name))
+    for command in (Block(user="ana"), Blocks()):
+        with pytest.raises(Forbidden, match="Sign up first"):
+            world.take(guest(), command)
+
+
+# What they keep from happening
+
+WAYS_IN: dict[str, Callable[[World, Actor], Command]] = {
+    "invite": lambda world, bo: Invite(room="tea", user="ana"),
+    "a room with her in it": lambda world, bo: CreateRoom(title="X", members=("cy", "ana")),
+    "a private room": lambda world, bo: CreateRoom(title="X", kind="private", members=("ana",)),
+    "a direct conversation": lambda world, bo: Direct(users=("ana",)),
+    "one of several": lambda world, bo: Direct(users=("cy", "ana")),
+}
+
+each_way = pytest.mark.parametrize("way", WAYS_IN.values(), ids=WAYS_IN)
+
+
+@each_way
+@pytest.mark.parametrize("role", [ServerRole.MEMBER, ServerRole.OWNER])
+def test_who_is_blocked_cannot_add_one_and_leaves_nothing_behind(
+    world: World, way: Callable[[World, Actor], Command], role: ServerRole
+) -> None:
+    ana, _ = world.people("ana cy")
+    bo = world.account("bo", role)
+    world.do(bo, CreateRoom(title="Tea"))
+    world.do(ana, Block(user="bo"))
+    before = count(world, "rooms", "members", "usage")
+    with pytest.raises(Conflict, match=r"^ana cannot be added\.$"):
+        world.do(bo, way(world, bo))
+    assert count(world, "rooms", "members", "usage") == before
+    assert world.told == []
+    world.do(ana, Block(user="bo", on=False))
+    world.do(bo, way(world, bo))
+
+
+@each_way
+def test_whom_one_has_blocked_one_does_not_add_either(
+    world: World, way: Callable[[World, Actor], Command]
+) -> None:
+    _, bo, _ = world.people("ana bo cy")
+    world.do(bo, CreateRoom(title="Tea"))
+    world.do(bo, Block(user="ana"))
+    with pytest.raises(Conflict, match=r"You have blocked ana\. Unblock them"):
+        world.do(bo, way(world, bo))
+
+
+def test_others_may_add_both_and_rooms_that_are_shared_go_on(world: World) -> None:
+    ana, bo, cy = world.people("ana bo cy")
+    world.do(ana, Block(user="bo"))
+    world.do(cy, CreateRoom(title="Tea", members=("ana", "bo")))
+    group = world.do(cy, Direct(users=("ana", "bo"))).room.room
+    for room in ("lobby", "tea", group):
+        seq = world.post(bo, "@ana hi", room).seq
+        world.do(bo, React(room=room, seq=seq, emoji="👍"))
+        world.post(bo, "and", f"{room}.{seq}")
+
+
+WRITES: dict[str, Callable[[str], Command]] = {
+    "post": lambda room: Post(room=room, text="hi"),
+    "answer": lambda room: Post(room=f"{room}.1", text="hi"),
+    "first answer": lambda room: Post(room=f"{room}.2", text="hi"),
+    "edit": lambda room: Edit(room=room, seq=2, text="other words"),
+    "edit an answer": lambda room: Edit(room=f"{room}.1", seq=1, text="other words"),
+    "react": lambda room: React(room=room, seq=1, emoji="👍"),
+    "pin": lambda room: Pin(room=room, seq=1),
+    "forward": lambda room: Forward(room="lobby", seq=1, to=room),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_in_a_direct_conversation_of_two_who_is_blocked_writes_nothing(
+    world: World, write: Callable[[str], Command]
+) -> None:
+    ana, bo = world.people("ana bo")
+    world.post(ana)
+    room = world.do(bo, Direct(users=("ana",))).room.room
+    world.post(ana, "one", room)
+    world.post(bo, "two", room)
+    world.post(bo, "an answer", f"{room}.1")
+    world.do(ana, Block(user="bo"))
+    before = count(world, "messages", "rooms", "reactions", "pins", "usage")
+    with pytest.raises(Conflict, match=r"^Your message cannot be delivered\.$"):
+        world.do(bo, write(room))
+    assert count(world, "messages", "rooms", "reactions", "pins", "usage") == before
+    # They may take back what they said.
+    world.delete(bo, 2, room)
+    world.do(ana, Block(user="bo", on=False))
+    world.post(bo, "three", room)
+    world.do(bo, Block(user="ana"))
+    with pytest.raises(Conflict, match=r"You have blocked this person\. Unblock them"):
+        world.post(bo, "four", room)
+
+
+def test_what_was_acknowledged_before_stays_so(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    room = world.do(bo, Direct(users=("ana",))).room.room
+    first = world.post(bo, "hi", room, nonce="n")
+    world.do(ana, Block(user="bo"))
+    assert world.post(bo, "hi", room, nonce="n") == first
+
+
+def test_of_a_batch_only_what_meets_a_block_is_refused(world: World) -> None:
+    ana, bo, _ = world.people("ana bo cy")
+    barred = world.do(bo, Direct(users=("ana",))).room.room
+    free = world.do(bo, Direct(users=("cy",))).room.room
+    alone = world.do(bo, Direct(users=("bo",))).room.room
+    world.do(ana, Block(user="bo"))
+    rooms = [barred, free, "lobby", alone, barred]
+    results = world.batch(*((bo, Post(room=room, text="hi")) for room in rooms))
+    assert [isinstance(one, HubbubError) for one in results] == [True, False, False, False, True]
+
+
+def test_a_conversation_that_is_there_is_still_found(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    room = world.do(bo, Direct(users=("ana",))).room.room
+    world.post(bo, "hi", room)
+    world.do(ana, Block(user="bo"))
+    found = world.do(bo, Direct(users=("ana",)))
+    assert (found.room.room, [one.text for one in found.messages]) == (room, ["hi"])
+
+
+# Who added me
+
+
+def added(world: World, who: Actor) -> dict[str, str | None]:
+    return {room: mine.added_by for room, mine in world.mine(who).items()}
+
+
+def test_one_is_told_who_added_one_until_one_stays(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    world.do(ana, CreateRoom(title="Tea", members=("bo",)))
+    [event] = [one.event for one in world.told if isinstance(one, ToPerson) and one.user == "bo"]
+    assert isinstance(event, MeChanged)
+    assert event.room
+    assert event.room.added_by == "ana"
+    world.do(ana, CreateRoom(title="Cake"))
+    world.do(ana, Invite(room="cake", user="bo"))
+    direct = world.do(ana, Direct(users=("bo",))).room
+    world.post(ana, "hi", direct.room)
+    assert direct.added_by is None
+    assert added(world, bo) == {"lobby": None, "tea": "ana", "cake": "ana", direct.room: "ana"}
+    assert set(added(world, ana).values()) == {None}
+    assert world.do(bo, Join(room="tea")).room.added_by == "ana"
+    world.do(bo, Prefs(room="tea", notify="mentions"))
+    assert added(world, bo)["tea"] == "ana"
+    world.do(bo, Prefs(room="tea", stay=True))
+    [told] = world.told
+    assert isinstance(told, ToPerson)
+    assert isinstance(told.event, MeChanged)
+    assert told.event.room
+    assert (told.event.room.added_by, told.event.room.notify) == (None, "mentions")
+    assert added(world, bo) == {"lobby": None, "tea": None, "cake": "ana", direct.room: "ana"}
+
+
+def test_who_left_and_comes_back_by_themselves_was_added_by_nobody(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    world.do(ana, CreateRoom(title="Tea", members=("bo",)))
+    world.do(bo, Leave(room="tea"))
+    world.do(bo, Join(room="tea"))
+    assert added(world, bo)["tea"] is None
+
+
+def test_who_follows_a_thread_was_added_by_nobody(world: World) -> None:
+    ana, bo = world.people("ana bo")
+    world.post(ana)
+    world.post(bo, "@ana hi", "lobby.1")
+    assert added(world, ana) == {"lobby": None, "lobby.1": None}
