@@ -142,11 +142,12 @@ def rooms_per_user_when_made(world: World, ana: Actor) -> Case:
 
 def invites_per_user(world: World, ana: Actor) -> Case:
     ana = world.account("root", ServerRole.ADMIN)
-    made = lambda: world.ask(ana, Invites()).invites  # noqa: E731
-    return Case(
-        lambda nth: world.do(ana, CreateInvite()),
-        lambda: world.do(ana, EndInvite(invite=made()[0].invite)),
-    )
+
+    def end_one() -> None:
+        [first, *_] = world.ask(ana, Invites()).invites
+        world.do(ana, EndInvite(invite=first.invite))
+
+    return Case(lambda nth: world.do(ana, CreateInvite()), end_one)
 
 
 def drafts_per_user(world: World, ana: Actor) -> Case:

@@ -132,7 +132,18 @@ def test_a_folders_backup_goes_into_postgresql_and_back_out(
 
 
 # What came after the first schema.
+NEWER_TABLES = (
+    "journal",
+    "room_mentions",
+    "reactions",
+    "pins",
+    "bookmarks",
+    "drafts",
+    "blocks",
+    "usage",
+)
 NEWER_COLUMNS = (
+    ("members", "added_by"),
     ("rooms", "parent_pk"),
     ("rooms", "parent_seq"),
     ("messages", "origin"),
@@ -146,7 +157,7 @@ def test_one_from_an_older_version_is_brought_to_the_newest_schema(
 ) -> None:
     older = Path(shutil.copy(good, tmp_path / "older.db"))
     with closing(sqlite3.connect(older, isolation_level=None)) as driver:
-        for table in ("journal", "room_mentions", "reactions", "pins", "bookmarks", "drafts"):
+        for table in NEWER_TABLES:
             driver.execute(f"DROP TABLE {table}")
         driver.execute("DROP INDEX ix_rooms_parent_pk")
         driver.execute("DROP INDEX ix_messages_room_pk_marks_rev")

@@ -189,9 +189,12 @@ def test_a_key_that_is_short_or_gone_is_told(chat: Path) -> None:
 
 def test_a_database_that_is_damaged_in_the_middle_is_a_problem(chat: Path) -> None:
     database = chat / "hubbub.db"
+    with closing(sqlite3.connect(database)) as driver:
+        # Not a page of the schema, without which nothing at all could be read.
+        [(page,)] = driver.execute("SELECT rootpage FROM sqlite_master WHERE name = 'reactions'")
+        [(size,)] = driver.execute("PRAGMA page_size")
     image = bytearray(database.read_bytes())
-    middle = len(image) // 2
-    image[middle : middle + 20_000] = b"\xa5" * 20_000
+    image[(page - 1) * size : page * size] = b"\xa5" * size
     database.write_bytes(image)
     found = doctor(chat)
 

@@ -173,6 +173,9 @@ async def test_every_command_is_answered_over_the_socket(visitors: Visitors) -> 
     assert "tea" in [one["room"] for one in (await do("rooms"))["rooms"]]
     assert (await do("delete_room", room="tea")) == {}
     assert "dora" in [one["name"] for one in (await do("users"))["users"]]
+    assert (await do("block", other, user="ana"))["rev"]
+    assert [one["name"] for one in (await do("blocks", other))["people"]] == ["ana"]
+    assert (await do("block", other, user="ana", on=False))["rev"]
     assert (await do("me"))["me"]["name"] == "ana"
     assert (await do("update_me", other, display_name="Dora D."))["rev"]
     sessions = (await do("sessions", other))["sessions"]

@@ -165,7 +165,8 @@ async def test_help_names_the_words(websocat: Door) -> None:
     words = [line.split()[0] for line in shown[1:]]
     assert words == [
         *("/help", "/join", "/leave", "/rooms", "/who", "/nick", "/me", "/history", "/numbers"),
-        *("/react", "/pin", "/pins", "/answer", "/thread", "/topic", "/msg", "/quit"),
+        *("/react", "/pin", "/pins", "/answer", "/thread", "/topic", "/msg"),
+        *("/block", "/unblock", "/quit"),
     ]
 
 

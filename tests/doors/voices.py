@@ -197,7 +197,7 @@ class TextVoice(Voice):
 
     def _answers(self, line: str) -> bool:
         """Whether it is for this person alone: no message, and nobody's doing."""
-        doings = (f"* {name} " for name in ("ana", "bo", "cy"))
+        doings = (f"* {name} " for name in ("ana", "bo", "cy", self.name))
         return line.startswith("* ") and not line.endswith(NEWS) and not line.startswith((*doings,))
 
     async def react(self, seq: int, emoji: str) -> Refusal:

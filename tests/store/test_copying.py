@@ -106,6 +106,9 @@ def fill(db: Connection, texts: list[str]) -> None:
     emoji = [(7, n, "👍", n, n) for n in range(1, len(texts) + 1)]
     db.pour("reactions", ["room_pk", "seq", "emoji", "user_id", "rev"], emoji)
     db.pour("pins", ["room_pk", "seq", "at"], [(7, 1, 1)])
+    used = [(n, text[:64], 1, n) for n, text in enumerate(texts, 1)]
+    db.pour("usage", ["user_id", "quota", "day", "count"], used)
+    db.pour("blocks", ["user_id", "blocked_id", "at"], [(1, 9_000, 1), (9_000, 1, 2)])
     db.commit()
 
 

@@ -13,11 +13,13 @@ from sqlalchemy.pool import NullPool
 
 from hubbub import actions
 from hubbub.model.accounts import OPERATOR, AccountAdded, Actor, Prepare
-from hubbub.model.errors import Conflict, Unavailable
+from hubbub.model.blocks import Block
+from hubbub.model.errors import Conflict, QuotaReached, Unavailable
 from hubbub.model.messages import Post, Posted
 from hubbub.model.outcome import Entry, MembershipChanged
 from hubbub.model.policy import ServerRole
-from hubbub.model.rooms import CreateRoom
+from hubbub.model.quotas import Quotas
+from hubbub.model.rooms import CreateRoom, Direct, Joined
 from hubbub.store import postgres as store
 from hubbub.store.database import DatabaseError
 from hubbub.store.ledger import Ledger
@@ -179,6 +181,7 @@ class Node:
             actions.carry,
             actions.answer,
             self.shown.extend,
+            quotas=Quotas(rooms_made_per_day=10, threads_begun_per_day=10),
             may_share=actions.may_share,
             node=name,
             journaled=self.entries.append,
@@ -249,6 +252,32 @@ async def test_a_nonce_with_another_text_is_a_conflict_at_the_other_node(nodes: 
     await nodes[0].post(ana, "one", nonce="n")
     with pytest.raises(Conflict):
         await nodes[1].post(ana, "two", nonce="n")
+
+
+async def test_a_daily_quota_is_exact_over_two_nodes(nodes: list[Node]) -> None:
+    ana = await nodes[0].account("ana")
+    makes = [
+        node.ledger.submit(ana, CreateRoom(title=f"Room {n}")) for n in range(15) for node in nodes
+    ]
+    results = await asyncio.gather(*makes, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in results) == ["Joined"] * 10 + ["QuotaReached"] * 20
+    for _ in range(15):
+        await nodes[0].post(ana, "hi")
+    answers = [nodes[n % 2].post(ana, f"{n}", room=f"lobby.{n // 2 + 1}") for n in range(30)]
+    results = await asyncio.gather(*answers, return_exceptions=True)
+    assert sum(isinstance(one, Posted) for one in results) == 20
+    assert sum(isinstance(one, QuotaReached) for one in results) == 10
+
+
+async def test_a_block_holds_at_the_other_node_at_once(nodes: list[Node]) -> None:
+    ana, bo = await nodes[0].account("ana"), await nodes[1].account("bo")
+    made: Joined = await nodes[1].ledger.submit(bo, Direct(users=("ana",)))
+    await nodes[1].post(bo, "hi", room=made.room.room)
+    await nodes[0].ledger.submit(ana, Block(user="bo"))
+    with pytest.raises(Conflict, match="cannot be delivered"):
+        await nodes[1].post(bo, "again", room=made.room.room)
+    with pytest.raises(Conflict, match="cannot be added"):
+        await nodes[1].ledger.submit(bo, CreateRoom(title="X", members=("ana",)))
 
 
 async def test_the_journal_counts_commits_of_all_nodes_without_a_hole(nodes: list[Node]) -> None:
