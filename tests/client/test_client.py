@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hubbub import client
 from hubbub.client import Client
-from hubbub.model.accounts import DisableUser, Hello, SignOut
+from hubbub.model.accounts import DisableUser, Hello, MyProfile, SignOut
+from hubbub.model.blocks import BlockChanged, Blocks
 from hubbub.model.errors import (
     Conflict,
     Forbidden,
@@ -23,7 +24,7 @@ from hubbub.model.errors import (
 )
 from hubbub.model.messages import Message
 from hubbub.model.reading import Behind
-from hubbub.model.rooms import Kick, Members
+from hubbub.model.rooms import Invite, Kick, Members, Prefs
 from tests.client.play import NAMES, STEPS, new_room, playing
 from tests.support.people import PASSWORD, QUICK, WAIT_S, accounts, equals, figure, history
 from tests.support.proxy import Proxy
@@ -136,6 +137,33 @@ async def test_who_is_put_out_of_a_room_hears_no_more_of_it(
         assert room not in bo.rooms
         with pytest.raises(NotMember):
             await bo.post(room, "let me in")
+
+
+async def test_who_was_added_knows_by_whom_and_can_keep_them_from_doing_it_again(
+    server: Server, ana: Client, tokens: dict[str, str]
+) -> None:
+    room = await new_room(ana)
+    async with client.connect(server.url, tokens["bo"], backoff=QUICK) as bo:
+        await ana.do(Invite(room=room, user="bo"))
+        await bo.do(MyProfile())
+        assert bo.rooms[room].info.added_by == "ana"
+        await bo.do(Prefs(room=room, stay=True))
+        await bo.do(MyProfile())
+        assert bo.rooms[room].info.added_by is None
+        await bo.leave(room)
+        events = bo.events()
+        rev = bo.replica.my_rev
+        await bo.block("ana")
+        async with asyncio.timeout(WAIT_S):
+            while not isinstance(event := await anext(events), BlockChanged):
+                pass
+        assert (event.user, event.gone, bo.replica.my_rev) == ("ana", False, event.rev)
+        assert event.rev > rev
+        assert [one.name for one in (await bo.do(Blocks())).people] == ["ana"]
+        with pytest.raises(Conflict, match="bo cannot be added"):
+            await ana.do(Invite(room=room, user="bo"))
+        await bo.block("ana", on=False)
+        await ana.do(Invite(room=room, user="bo"))
 
 
 # Messages

@@ -179,9 +179,24 @@ test('everything around rooms', async ({ owner }) => {
   await expectClean(page, 'an unknown room');
 });
 
+test('being added to a room by somebody, and blocking them', async ({ someone }) => {
+  const maya = await someone('maya');
+  const { page, name } = await someone('bo');
+  const { room } = await command<{ room: { room: string } }>(maya, 'POST', '/api/rooms', {
+    title: 'Party', kind: 'private', members: [name],
+  });
+  await page.goto(`/rooms/${room.room}`);
+  const banner = page.getByRole('region', { name: 'Who added you' });
+  await expect(banner).toBeVisible();
+  await expectClean(page, 'a room that one was added to');
+  await banner.getByRole('button', { name: /^Block/ }).click();
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await expectClean(page, 'asking to block');
+});
+
 test('settings', async ({ owner }) => {
   const { page } = await owner();
-  const sections = ['profile', 'password', 'devices', 'appearance', 'server', 'people', 'invites'];
+  const sections = ['profile', 'password', 'devices', 'appearance', 'blocked', 'server', 'people', 'invites'];
   for (const section of sections) {
     await page.goto(`/settings/${section}`);
     await expect(page.getByRole('heading', { level: 2 }).first()).toBeVisible();

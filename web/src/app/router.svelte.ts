@@ -7,6 +7,7 @@ export const SECTIONS = [
   'password',
   'devices',
   'appearance',
+  'blocked',
   'server',
   'people',
   'invites',

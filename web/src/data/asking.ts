@@ -19,6 +19,18 @@ export async function leaveRoom(chat: Chat, room: string): Promise<void> {
   if (chat.state.rooms.get(room)?.kind !== 'direct') chat.update((state) => without(state, room));
 }
 
+/** Leave the room that somebody added one to, and keep them from doing it again. */
+export async function blockAndLeave(chat: Chat, user: string, room: string): Promise<void> {
+  await chat.request('block', { user });
+  await leaveRoom(chat, room);
+}
+
+/** Somebody of whom only the handle may be known: they are known from then on. */
+export async function knowPerson(chat: Chat, name: string): Promise<void> {
+  const { users } = await chat.request('users', { names: [name] });
+  chat.update((state) => withPeople(state, users));
+}
+
 export async function loadMembers(chat: Chat, room: string, after = ''): Promise<void> {
   const page = await chat.request('members', { room, after });
   chat.update((state) => onMembers(state, room, page, after === ''));

@@ -68,6 +68,8 @@ export interface MyRoom extends Room {
   notify?: Notify;
   hidden?: boolean;
   people?: Person[];
+  /** Who put me into it, until I say that I stay. */
+  added_by?: string | null;
 }
 
 export interface Membership {
@@ -230,6 +232,7 @@ export type ServerEvent =
       at?: number;
     }
   | { on: 'draft'; rev: number; room: string; text?: string; at?: number; reply_to?: number | null }
+  | { on: 'block'; rev: number; user: string; gone?: boolean }
   | { on: 'server'; server: ServerInfo };
 
 // --- commands and their replies -----------------------------------------------------------------
@@ -331,7 +334,7 @@ export interface Commands {
     { rev: number },
   ];
   delete_room: [{ room: string }, Nothing];
-  prefs: [{ room: string; notify?: Notify; hidden?: boolean }, Nothing];
+  prefs: [{ room: string; notify?: Notify; hidden?: boolean; stay?: boolean }, Nothing];
   members: [
     { room: string; after?: string; limit?: number },
     { members: Membership[]; mrev: number; more: boolean },
@@ -341,6 +344,8 @@ export interface Commands {
     { names?: string[]; q?: string; after?: string; limit?: number },
     { users: Person[]; more: boolean },
   ];
+  block: [{ user: string; on?: boolean }, { rev: number }];
+  blocks: [Nothing, { people: Person[] }];
   me: [Nothing, Mine];
   update_me: [{ display_name: string }, Nothing];
   sessions: [Nothing, { sessions: DeviceSession[] }];

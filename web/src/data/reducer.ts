@@ -58,6 +58,7 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
       return onMe(state, event);
     case 'bookmark':
     case 'draft':
+    case 'block':
       return heard(state, event.rev);
     case 'server':
       return { ...state, server: event.server };
@@ -302,6 +303,7 @@ function merged(room: RoomState, wire: MyRoom, myRev: number, me: string | null)
     notify: wire.notify ?? 'all',
     hidden: wire.hidden ?? false,
     people: (wire.people ?? []).map((person) => person.name),
+    addedBy: wire.added_by ?? null,
     myRev,
   };
 }

@@ -137,6 +137,8 @@ export interface RoomState {
   readonly hidden: boolean;
   /** The others in a direct room. */
   readonly people: readonly string[];
+  /** Who put me into it, until I say that I stay. */
+  readonly addedBy: string | null;
 
   /** The newest seq and rev heard of, whether or not what they stand for is here. */
   readonly seq: number;
@@ -230,6 +232,7 @@ export function roomOf(wire: MyRoom, myRev: number): RoomState {
     notify: wire.notify ?? 'all',
     hidden: wire.hidden ?? false,
     people: (wire.people ?? []).map((person) => person.name),
+    addedBy: wire.added_by ?? null,
     seq,
     rev,
     have: null,

@@ -4,7 +4,7 @@ import { isGuest, may } from '../../app/may';
 import type { Section } from '../../app/router.svelte';
 import type { State } from '../../data/state';
 
-export const OF_PERSON = ['profile', 'password', 'devices', 'appearance'] as const;
+export const OF_PERSON = ['profile', 'password', 'devices', 'appearance', 'blocked'] as const;
 export const OF_SERVER = ['server', 'people', 'invites'] as const;
 
 /** Who else may open a section, by the key of the sentence that says so. */
@@ -17,6 +17,7 @@ const RULES: Record<Section, readonly [Closed, (state: State) => boolean]> = {
   password: ['account', hasAccount],
   devices: ['account', hasAccount],
   appearance: ['account', () => true],
+  blocked: ['account', hasAccount],
   server: ['owners', may.manageServer],
   people: ['admins', may.manageUsers],
   invites: ['admins', may.inviteToServer],

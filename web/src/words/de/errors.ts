@@ -20,6 +20,8 @@ const codes: Record<ErrorCode, string> = {
   wrong_host: 'Dieser Server heißt anders. Prüfe die Adresse.',
   invalid: 'Diese Eingabe ist nicht möglich. Ändere sie und versuche es noch einmal.',
   rate_limited: 'Das war zu schnell. Warte einen Augenblick.',
+  quota_reached:
+    'Mehr geht auf diesem Server nicht. Entferne etwas, das du nicht mehr brauchst, oder mach morgen weiter.',
   too_many_connections: 'Zu viele Verbindungen. Schließe einige Fenster.',
   internal: 'Auf dem Server ist etwas schiefgegangen. Versuche es noch einmal.',
   busy: 'Der Server hat gerade zu viel zu tun. Versuche es gleich noch einmal.',

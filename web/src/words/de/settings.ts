@@ -13,6 +13,7 @@ export const settings: SettingsWords = {
     password: 'Passwort',
     devices: 'Geräte',
     appearance: 'Aussehen',
+    blocked: 'Blockiert',
     server: 'Server',
     people: 'Personen',
     invites: 'Einladungen',

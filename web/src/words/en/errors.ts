@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'wrong_host'
   | 'invalid'
   | 'rate_limited'
+  | 'quota_reached'
   | 'too_many_connections'
   | 'internal'
   | 'busy'

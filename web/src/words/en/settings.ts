@@ -12,6 +12,7 @@ export const settings = {
     password: 'Password',
     devices: 'Devices',
     appearance: 'Appearance',
+    blocked: 'Blocked',
     server: 'Server',
     people: 'People',
     invites: 'Invites',

@@ -1,0 +1,38 @@
+/** Whom I have blocked: asked for when it is shown, and again when it changes on any device. */
+
+import { session } from '../../app/session.svelte';
+import { explain } from '../../app/trouble';
+import type { Person } from '../../data/protocol';
+
+export class Blocked {
+  /** Null: not known yet. */
+  value = $state.raw<readonly Person[] | null>(null);
+  problem = $state('');
+  readonly names = $derived(new Set(this.value?.map(({ name }) => name)));
+  #latest = 0;
+
+  /** Only while a component is made. */
+  constructor() {
+    $effect(() => {
+      const chat = session.here;
+      if (chat.isOnline) void this.again();
+      // Null: a new connection, before which something may have been missed.
+      return chat.listen((event) => {
+        if (event === null || event.on === 'block') void this.again();
+      });
+    });
+  }
+
+  async again(): Promise<void> {
+    this.#latest += 1;
+    const mine = this.#latest;
+    try {
+      const { people } = await session.here.request('blocks', {});
+      if (mine !== this.#latest) return;
+      this.value = people;
+      this.problem = '';
+    } catch (error) {
+      if (mine === this.#latest) this.problem = explain(error);
+    }
+  }
+}
