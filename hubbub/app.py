@@ -42,7 +42,7 @@ from hubbub.model.reading import Notice
 from hubbub.model.settings import Settings, Worker
 from hubbub.store.folder import DataFolder
 from hubbub.store.ledger import Ledger
-from hubbub.store.opening import database_of
+from hubbub.store.opening import chat_of
 from hubbub.wire import text
 from hubbub.wire.frames import CLOSE_RESTART
 
@@ -90,8 +90,7 @@ class App:
         """Open the data, then the doors. Raises FolderError, DatabaseError, AddressError …"""
         self.folder.prepare()
         self.folder.hold()
-        database = database_of(self.settings.database, self.folder)
-        database.migrate()
+        database = chat_of(self.settings.database, self.folder)
         self._is_shared = database.is_shared
         self.hub = Hub(self._read_room, clock=time.monotonic)
         self.nodes = self._among_others() if database.is_shared else None
@@ -107,12 +106,15 @@ class App:
             journaled=self.nodes.journaled if self.nodes else _unheard,
         )
         self.ledger.start()
+        # Before the key, which is the sign that there has been a chat.
+        prepared = await self._prepare()
         self.identity = Identity(self.ledger, await self._signing_key())
         self.hub.on_sessions_ended = self.identity.forget_sessions
         self.hub.on_account_changed = self.identity.forget_user
         self.desk = Desk(self.settings, self.ledger, self.hub, self.identity)
         self.desk.nodes = self.nodes
-        await self._prepare()
+        self.desk.prepared(prepared)
+        await self._greet_owner(prepared)
         self.hub.start()
         if self.nodes:
             self.nodes.on_start_over = self.identity.forget_all
@@ -134,8 +136,8 @@ class App:
         kept: KeyKept = await self.ledger.submit(OPERATOR, offered)
         return bytes.fromhex(kept.key)
 
-    async def _prepare(self) -> None:
-        """The epoch and the lobby; and a link for the owner, if there is none yet."""
+    async def _prepare(self) -> Prepared:
+        """The epoch and the lobby."""
         known = await self.ledger.read(lambda tx: tx.server_values())
         shown = self.folder.shown(known.get("epoch", ""))
         prepared: Prepared = await self.ledger.submit(
@@ -144,8 +146,15 @@ class App:
         self._epoch, self._shown = prepared.values["epoch"], prepared.total
         self.folder.note_shown(self._epoch, self._shown)
         if known and known.get("epoch") != self._epoch:
-            log.warning("the database is another than before: clients start over")
-        self.desk.prepared(prepared)
+            log.warning(
+                "the database is another than before: clients start over",
+                changes=self._shown,
+                shown="unknown" if shown is None else shown,
+            )
+        return prepared
+
+    async def _greet_owner(self, prepared: Prepared) -> None:
+        """A link for the owner, if there is none yet."""
         # Each link voids the one before, so it is for one to make it, and not again later.
         greets = self._worker is None or self._worker.greets
         if greets and prepared.needs_owner and not self.settings.first_owns:

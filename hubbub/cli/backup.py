@@ -39,14 +39,12 @@ def backup(
 def _backed_up(settings: Settings, file: Path, progress: Progress, *, force: bool) -> "Contents":
     from hubbub.store.backup import back_up, back_up_database
     from hubbub.store.folder import DataFolder
-    from hubbub.store.opening import database_of
+    from hubbub.store.opening import database_of, require_chat
 
     chat = DataFolder(settings.data)
     if settings.database is not None:
         shared = database_of(settings.database, chat)
         return back_up_database(shared, file, progress, force=force)
-    from hubbub.cli.door import require_chat
-
     require_chat(chat)
     return back_up(chat, file, progress, force=force)
 

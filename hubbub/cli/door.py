@@ -22,7 +22,7 @@ from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.settings import Settings
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.ledger import Ledger
-from hubbub.store.opening import database_of
+from hubbub.store.opening import chat_of, require_chat
 
 # A server that is starting holds the folder before it listens; so does another command like this.
 PATIENCE_S = 5.0
@@ -83,16 +83,6 @@ def door(settings: Settings, *, make: bool) -> Iterator[Door]:
 def _opened(folder: DataFolder, settings: Settings) -> "Iterator[_Ours]":
     with asyncio.Runner() as runner, contextlib.closing(_Ours(folder, settings, runner)) as own:
         yield own
-
-
-def require_chat(folder: DataFolder) -> None:
-    """Raises FolderError if the folder has no database."""
-    try:
-        there = folder.database.exists()
-    except PermissionError as error:
-        raise FolderError(f"The data folder {folder.path} is not yours to look into.") from error
-    if not there:
-        raise FolderError(f"There is no chat in {folder.path}. Give its folder with --data.")
 
 
 def _taken(folder: DataFolder) -> bool:
@@ -186,8 +176,7 @@ class _Ours:
         self._folder = folder
         self.base_url = settings.base_url
         self._runner = runner
-        database = database_of(settings.database, folder)
-        database.migrate()
+        database = chat_of(settings.database, folder)
         self._is_shared = database.is_shared
         # Nobody is connected here, so nobody is to be told.
         self._ledger = Ledger(database, carry, answer, show=lambda told: None)

@@ -180,14 +180,24 @@ class Busy(HubbubError):
 
 
 class Unavailable(HubbubError):
-    """Disk, lock or connection failed; whether it was done is not known. A retry settles it."""
+    """Disk, lock or connection failed; whether it was done is not known. A retry settles it.
+
+    ``is_damage``: what the database has there cannot be read, which time does not mend.
+    """
 
     code = "unavailable"
     status = 503
     title = "The server cannot write to its database right now. Try again in a moment."
 
-    def __init__(self, message: str | None = None, *, retry_after: float | None = 2.0) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: float | None = 2.0,
+        is_damage: bool = False,
+    ) -> None:
         super().__init__(message, retry_after=retry_after)
+        self.is_damage = is_damage
 
 
 def every_error() -> list[type[HubbubError]]:

@@ -4,6 +4,7 @@ Two engines give it: `sqlite`, the embedded one, and `postgres`. Statements are 
 """
 
 import contextlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
@@ -12,8 +13,12 @@ from sqlalchemy import Dialect
 
 from hubbub.model.base import Millis
 from hubbub.model.errors import HubbubError, Unavailable
-from hubbub.store.migrations import HEAD
+from hubbub.store.migrations import HEAD, WORKS_WITH
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sql import Row, Sized, Sql, Values
+
+MEND = "Run hubbub doctor, then put back the latest backup with hubbub restore."
+DAMAGED_AGAIN_S = 30.0  # a retry before somebody has mended it brings nothing
 
 
 class DatabaseError(HubbubError):
@@ -35,8 +40,20 @@ class Cursor(Protocol):
 class Connection(ABC):
     """One connection, used by one thread at a time."""
 
+    suspects = False
+    """Whether rows are checked as they are read, which then raises ImpossibleRow."""
+
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
+
+    @contextlib.contextmanager
+    def suspecting(self) -> Iterator[None]:
+        """Check rows for as long as this lasts: something went wrong that should not."""
+        self.suspects = True
+        try:
+            yield
+        finally:
+            self.suspects = False
 
     @abstractmethod
     def execute(self, text: str, values: Values | None = None) -> Cursor:
@@ -47,11 +64,11 @@ class Connection(ABC):
         """Run one statement for each of the rows."""
 
     def rows(self, statement: Sql, **values: Any) -> list[Row]:
-        return self._run(statement, values).fetchall()
+        return self._found(statement, values)
 
     def row(self, statement: Sql, **values: Any) -> Row | None:
         """The first row, if there is one."""
-        found = self._run(statement, values).fetchall()
+        found = self._found(statement, values)
         return found[0] if found else None
 
     def run(self, statement: Sql, **values: Any) -> int:
@@ -67,12 +84,18 @@ class Connection(ABC):
         """The rows for all keys, in no order."""
         found: list[Row] = []
         for part, numbered in statement.padded(keys):
-            found.extend(self._run(part, {**numbered, **values}).fetchall())
+            found.extend(self._found(part, {**numbered, **values}))
         return found
 
     def insert(self, statement: Sized, rows: Sequence[Values]) -> None:
         for part, numbered in statement.exact(rows):
             self._run(part, numbered)
+
+    def _found(self, statement: Sql, values: Values) -> list[Row]:
+        found = self._run(statement, values).fetchall()
+        if self.suspects:
+            statement.check(found)
+        return found
 
     def _run(self, statement: Sql, values: Values) -> Cursor:
         text, literals = statement.compiled(self.dialect)
@@ -164,15 +187,20 @@ class Database(ABC):
     is_shared: ClassVar[bool]
     """Whether several servers may use it at a time."""
     failures: ClassVar[tuple[type[Exception], ...]]
-    """What its driver raises when disk, lock or connection fail; anything else is a bug."""
+    """What its driver raises when disk, lock, connection or a page fail."""
+    mistakes: ClassVar[tuple[type[Exception], ...]] = ()
+    """Those of them that a wrong statement of ours raises, too."""
     errors: ClassVar[tuple[type[Exception], ...]]
     """All that its driver raises."""
     name: str
     """How it is called in what people read; without a password."""
 
     @abstractmethod
-    def migrate(self) -> None:
-        """Bring the schema to this release's. Raises DatabaseError, Unavailable."""
+    def migrate(self, lost: str | None = None) -> None:
+        """Bring the schema to this release's. Raises DatabaseError, Unavailable.
+
+        ``lost``: why a database without a chat is not given a new one, if it is not.
+        """
 
     @abstractmethod
     def writer(self) -> Connection:
@@ -189,12 +217,57 @@ class Database(ABC):
     def upkeep(self, writer: Connection) -> Upkeep:
         return Upkeep()
 
+    def has_failed(self, error: Exception) -> bool:
+        """Whether this tells of the database or what is in it; anything else is a bug."""
+        return isinstance(error, (ImpossibleRow, *self.failures)) and not isinstance(
+            error, self.mistakes
+        )
+
     @abstractmethod
+    def is_damage(self, error: BaseException) -> bool:
+        """Whether this tells of a database that has to be mended."""
+
+    def find_damage(self, db: Connection) -> str | None:
+        """After what looks like a bug: whether the database is at fault, looked at briefly."""
+        return None
+
+    @abstractmethod
+    def why_failed(self, error: Exception) -> str:
+        """What the driver says, for the log: without anything that people wrote."""
+
     def unavailable(self, error: Exception) -> Unavailable:
-        """The error to answer with when the driver fails; the cause goes to the log only."""
+        """The error to answer with when the database fails; the cause goes to the log only."""
+        found: BaseException | None = error
+        while found is not None:
+            # Undoing what met the damage may have failed, and say nothing of it.
+            if isinstance(found, ImpossibleRow) or self.is_damage(found):
+                return Unavailable(
+                    f"The server's database is damaged. For whoever runs it: {MEND}",
+                    retry_after=DAMAGED_AGAIN_S,
+                    is_damage=True,
+                )
+            found = found.__context__
+        return self.passing(error)
+
+    @abstractmethod
+    def passing(self, error: Exception) -> Unavailable:
+        """The same for what is over by itself, or once there is room."""
 
     def close(self) -> None:  # noqa: B027 - most need not
         """After all connections."""
+
+
+def versions_in(rows: Sequence[Row], values: Mapping[Any, Any]) -> tuple[str, str]:
+    """The schema's version, and the oldest that it works with, as both are stored.
+
+    Raises ImpossibleRow if they are none.
+    """
+    version = rows[0][0] if len(rows) == 1 else None
+    works_with = values.get(WORKS_WITH, version)
+    for value in (version, works_with):
+        if not isinstance(value, str) or not re.fullmatch("[0-9]{4}", value):
+            raise ImpossibleRow("it does not say which schema it has")
+    return str(version), str(works_with)
 
 
 def needs_migration(version: str | None, works_with: str, name: str) -> bool:

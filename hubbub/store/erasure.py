@@ -17,10 +17,13 @@ from typing import NamedTuple
 
 _LOG_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
-_FILE_HEADER_BYTES = 100  # before the b-tree of page 1
+FILE_HEADER_BYTES = 100  # before the b-tree of page 1
 
 # The first byte of a b-tree page, and how long the header is that it begins.
 _HEADER_BYTES = {2: 12, 5: 12, 10: 8, 13: 8}
+_OF_INDEXES, _OF_TABLES = (2, 10), (5, 13)
+
+_PAGE_BYTES = tuple(1 << power for power in range(9, 17))  # that there can be
 
 # Pages of other kinds begin with the number of a page. Below this one its first byte is none of
 # the above, so no page is taken for what it is not; it is 128 GB into the file.
@@ -42,6 +45,8 @@ def read_log(path: Path) -> Log:
             descriptor = file.fileno()
             header = os.pread(descriptor, _LOG_HEADER_BYTES, 0)
             size, salts = int.from_bytes(header[8:12], "big"), header[16:24]
+            if size not in _PAGE_BYTES:
+                return Log(0, 0, set())  # empty, or damaged: SQLite does not read it either
             step = _FRAME_HEADER_BYTES + size
             pages, frames = set[int](), 0
             for at in range(_LOG_HEADER_BYTES, os.fstat(descriptor).st_size, step):
@@ -67,22 +72,31 @@ def overwrite_unused(database: int, page_bytes: int, pages: Iterable[int]) -> in
             continue
         start = (number - 1) * page_bytes
         page = os.pread(database, page_bytes, start)
-        begin, end = _unused(page, _FILE_HEADER_BYTES if number == 1 else 0)
+        unused = _unused(page, FILE_HEADER_BYTES if number == 1 else 0)
+        if unused is None:
+            continue
+        begin, end = unused
         if any(page[begin:end]):
             os.pwrite(database, bytes(end - begin), start + begin)
             found += 1
     return found
 
 
-def _unused(page: bytes, at: int) -> tuple[int, int]:
-    """Where a b-tree page has neither pointers nor rows; nothing unless it clearly is one."""
+def is_page(page: bytes, at: int, *, is_index: bool) -> bool:
+    """Whether this begins as a page of a table does, or of an index (as one without rowids)."""
+    kinds = _OF_INDEXES if is_index else _OF_TABLES
+    return len(page) > at and page[at] in kinds and _unused(page, at) is not None
+
+
+def _unused(page: bytes, at: int) -> tuple[int, int] | None:
+    """Where a b-tree page has neither pointers nor rows; None unless it clearly is one."""
     header = _HEADER_BYTES.get(page[at]) if len(page) > at + 12 else None
     if header is None:
-        return 0, 0
+        return None
     free, count, end = struct.unpack_from("!HHH", page, at + 1)
     begin = at + header + 2 * count
     if not begin <= end <= len(page):
-        return 0, 0
+        return None
     rows = struct.unpack_from(f"!{count}H", page, at + header)
     is_sound = all(end <= row < len(page) for row in rows) and (not free or end <= free < len(page))
-    return (begin, end) if is_sound else (0, 0)
+    return (begin, end) if is_sound else None

@@ -20,6 +20,15 @@ class FolderError(HubbubError):
     title = "The data folder cannot be used."
 
 
+KEY_BYTES = 32
+
+
+def _unusable(path: Path, error: OSError) -> FolderError:
+    return FolderError(
+        f"{path} cannot be opened ({error.strerror}). Make it, and the folder, the server's user's."
+    )
+
+
 class DataFolder:
     """Paths and small files of one server's data. Only its user may look inside.
 
@@ -50,6 +59,9 @@ class DataFolder:
                 f"The data folder {self.path} cannot be written ({error.strerror}). "
                 "Give another with --data, or change its owner."
             ) from error
+        for path in (self.key, self._shown_path, self._lock_path):
+            if path.is_dir():
+                raise FolderError(f"{path} is a folder, and has to be a file. Move it away.")
 
     def lock(self) -> bool:
         """Take the folder for this process; False if another server has it.
@@ -60,7 +72,10 @@ class DataFolder:
         if self._worker:
             self._lock = self._worker.lock
             return True
-        descriptor = os.open(self.path / "hubbub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _unusable(self._lock_path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -77,6 +92,16 @@ class DataFolder:
                 "Stop it, or give another folder with --data."
             )
 
+    def traces(self) -> list[Path]:
+        """What only a folder has in which a chat was served, beside the database itself."""
+        beside = [self.database.with_name(self.database.name + end) for end in ("-wal", "-shm")]
+        found = []
+        for path in (self.key, self._shown_path, *beside):
+            with contextlib.suppress(OSError):  # what cannot be looked at is told of elsewhere
+                if path.exists():
+                    found.append(path)
+        return found
+
     @property
     def locked(self) -> int:
         """The open file by which the folder is held."""
@@ -92,6 +117,10 @@ class DataFolder:
         number = self._worker.number if self._worker else 1
         return self.path / ("shown" if number == 1 else f"shown-{number}")
 
+    @property
+    def _lock_path(self) -> Path:
+        return self.path / "hubbub.lock"
+
     def release(self) -> None:
         for descriptor in (self._lock, self._shown):
             if descriptor is not None:
@@ -100,9 +129,9 @@ class DataFolder:
 
     def secret(self) -> bytes:
         """The key that signs session tokens: made at first use, readable by the owner only."""
-        self._put_key(secrets.token_bytes(32))
-        key = self.key.read_bytes()
-        if len(key) < 32:
+        self._put_key(secrets.token_bytes(KEY_BYTES))
+        key = self._read_key()
+        if len(key) < KEY_BYTES:
             raise FolderError(f"{self.key} is damaged. Remove it; everybody then signs in again.")
         return key
 
@@ -111,8 +140,16 @@ class DataFolder:
 
         That one may have been made because this one had become known.
         """
+        if self.key.exists() and len(self._read_key()) < KEY_BYTES:
+            self.key.unlink()  # damaged: nothing was ever signed with it
         self._put_key(key)
-        return self.key.read_bytes() == key
+        return self._read_key() == key
+
+    def _read_key(self) -> bytes:
+        try:
+            return self.key.read_bytes()
+        except OSError as error:
+            raise _unusable(self.key, error) from error
 
     def _put_key(self, key: bytes) -> None:
         """Only if there is none."""
@@ -137,8 +174,8 @@ class DataFolder:
         Not synced: it must outlive the process, which page cache does; after a loss of power a
         count that is too low is harmless.
         """
-        if self._shown is None:
-            self._shown = os.open(self._shown_path, os.O_WRONLY | os.O_CREAT, 0o600)
         # A full disk must not stop what has been committed from being shown.
         with contextlib.suppress(OSError):
+            if self._shown is None:
+                self._shown = os.open(self._shown_path, os.O_WRONLY | os.O_CREAT, 0o600)
             os.pwrite(self._shown, _SHOWN.pack(epoch.encode(), total), 0)

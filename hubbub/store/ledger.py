@@ -20,10 +20,11 @@ import structlog
 
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Millis, Query, Reply
-from hubbub.model.errors import Busy, HubbubError
+from hubbub.model.errors import Busy, HubbubError, Unavailable
 from hubbub.model.outcome import JOURNALED, Entry, Journaled, Outcome, Told
 from hubbub.model.quotas import USUAL, Quotas
-from hubbub.store.database import Connection, Database, Upkeep
+from hubbub.store.database import MEND, Connection, Database, Upkeep
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.tx import Tx
 
 BATCH_MAX = 1_000  # commands in one transaction: bounds how long the first of them waits
@@ -130,6 +131,9 @@ class Ledger:
         self._reader = threading.local()
         self._connections: list[Connection] = []
         self._reading = 0
+        self._committing = False  # whether the last transaction has come so far
+        self._named: set[str] = set()  # the kinds of damage that the log has told of
+        self._failing = threading.Lock()  # over those, and the count of failures
         self._thread = threading.Thread(target=self._run, name="hubbub-writer", daemon=True)
         self._closing = False
         self.waiting = 0
@@ -221,12 +225,40 @@ class Ledger:
                 self._connections.append(connection)
             connection.begin_snapshot()
             try:
-                return function(Tx(connection, self._clock()))
+                return self._looked(connection, function)
             finally:
                 connection.rollback()
-        except self._database.failures as error:
-            log.warning("reading failed", error=str(error))
-            raise self._database.unavailable(error) from error
+        except Exception as error:
+            if self._database.has_failed(error):
+                raise self._unavailable(error, "reading failed") from error
+            raise
+
+    def _looked(self, db: Connection, function: Callable[[Tx], T]) -> T:
+        """What the function makes of this snapshot.
+
+        If it comes to grief, it reads the same once more with every row checked: a bug is raised
+        only if it was not the rows.
+        """
+        try:
+            return function(Tx(db, self._clock()))
+        except HubbubError:
+            raise
+        except Exception as error:
+            if self._database.has_failed(error):
+                raise
+            with db.suspecting():
+                self._look_again(db, function)
+            if damage := self._database.find_damage(db):
+                raise ImpossibleRow(damage) from error
+            raise
+
+    def _look_again(self, db: Connection, function: Callable[[Tx], Any]) -> None:
+        """Raises only if it is the database."""
+        try:
+            function(Tx(db, self._clock()))
+        except Exception as error:
+            if self._database.has_failed(error):
+                raise
 
     def _run(self) -> None:
         """The writer thread."""
@@ -236,7 +268,11 @@ class Ledger:
                     self._writer.hurry()
                 results, entries = self._carry_out(batch)
                 self._loop.call_soon_threadsafe(self._deliver, batch, results, entries)
-            self._upkeep.tidy(idle=not batch)
+            try:
+                self._upkeep.tidy(idle=not batch)
+            except Exception:
+                # Without this thread nothing is ever written again.
+                log.exception("looking after the database failed")
 
     def _take(self) -> list[Work] | None:
         """All that waits, up to a bound; nothing when idle; None at the end."""
@@ -262,23 +298,33 @@ class Ledger:
         entries: list[Entry] = []
         try:
             return self._transact(batch, entries), entries
-        except self._database.failures as error:
-            return self._failed(batch, error), []
-        except Exception:
-            # A bug in one command: find it, and let the others be.
-            log.exception("a batch failed; its commands run one by one", size=len(batch))
+        except Exception as error:
+            has_failed = self._database.has_failed(error)
+            if has_failed and not self._is_undone_damage(error):
+                return self._failed(batch, error), []
+            # One command met a bug or a damaged page: find it, and let the others be.
             entries.clear()
-            return [self._alone(work, entries) for work in batch], entries
+            with self._writer.suspecting():
+                results = [self._alone(work, entries) for work in batch]
+            is_damaged = any(isinstance(each, Unavailable) and each.is_damage for each in results)
+            if not has_failed and not is_damaged:
+                log.error("a batch failed; its commands ran one by one", exc_info=error)
+            return results, entries
+
+    def _is_undone_damage(self, error: Exception) -> bool:
+        """Whether it met a damaged page before the commit, so that nothing of it can be there."""
+        return not self._committing and self._database.unavailable(error).is_damage
 
     def _alone(self, work: Work, entries: list[Entry]) -> Result:
         before = len(entries)
         try:
             return self._transact([work], entries)[0]
-        except self._database.failures as error:
+        except Exception as error:
             del entries[before:]
-            return self._failed([work], error)[0]
-        except Exception:
-            del entries[before:]
+            if self._database.has_failed(error):
+                return self._failed([work], error)[0]
+            if damage := self._database.find_damage(self._writer):
+                return self._failed([work], ImpossibleRow(damage))[0]
             log.exception("a command failed", command=work.command.word())
             return HubbubError()
 
@@ -287,6 +333,7 @@ class Ledger:
         db = self._writer
         commands = [(work.actor, work.command) for work in batch]
         is_shared = self._database.is_shared
+        self._committing = False
         try:
             db.begin(alone=not (is_shared and self._may_share(commands)))
             tx = Tx(db, self._clock(), quotas=self._quotas)
@@ -294,6 +341,7 @@ class Ledger:
             if is_shared and (told := _for_all_nodes(results)):
                 entries.append(tx.append_to_journal(self._node, told))
             started = time.perf_counter()
+            self._committing = True
             db.commit()
         except BaseException:
             with contextlib.suppress(*self._database.failures):
@@ -309,9 +357,23 @@ class Ledger:
 
     def _failed(self, batch: list[Work], error: Exception) -> list[Result]:
         """Never run again by us: whether it was done is unknown; the nonce of a retry settles."""
-        self.figures.failures += 1
-        log.error("the database failed", error=str(error), commands=len(batch))
-        return [self._database.unavailable(error)] * len(batch)
+        answer = self._unavailable(error, "the database failed", commands=len(batch))
+        return [answer] * len(batch)
+
+    def _unavailable(self, error: Exception, what: str, **more: int) -> Unavailable:
+        """What to answer after a failure, which is counted and logged: damage only once."""
+        answer = self._database.unavailable(error)
+        why = self._database.why_failed(error)
+        with self._failing:
+            self.figures.failures += 1
+            is_known = answer.is_damage and why in self._named
+            if answer.is_damage:
+                self._named.add(why)
+        if not answer.is_damage:
+            log.error(what, error=why, **more)
+        elif not is_known:
+            log.error("the database is damaged", error=why, do=MEND)
+        return answer
 
     def _deliver(self, batch: list[Work], results: list[Result], entries: list[Entry]) -> None:
         self.waiting -= len(batch)

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Column, MetaData, String, Table
 
 from hubbub.model.errors import HubbubError
+from hubbub.store.soundness import ImpossibleRow
 
 MOVED = "moved"
 """The key of a `Mark` in the table `server`."""
@@ -33,14 +34,25 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 def require_served(name: str, tables: Container[str], mark: str | None) -> None:
-    """Raises MovedError for a database that only moves may touch. ``mark`` as it is stored."""
+    """Raises MovedError for a database that only moves may touch. ``mark`` as it is stored.
+
+    Raises ImpossibleRow if that is no mark.
+    """
     if arriving.name in tables:
         raise MovedError(
             f"{name} has a part of a chat that is being moved here. Run the same hubbub move "
             "again, which goes on."
         )
     if mark is not None:
-        raise moved_away(name, msgspec.json.decode(mark, type=Mark))
+        raise moved_away(name, mark_of(mark))
+
+
+def mark_of(stored: str) -> Mark:
+    """Raises ImpossibleRow."""
+    try:
+        return msgspec.json.decode(stored, type=Mark)
+    except (msgspec.DecodeError, TypeError) as error:
+        raise ImpossibleRow(f"server.value holds no mark of a move: {error}") from error
 
 
 def moved_away(name: str, mark: Mark) -> MovedError:

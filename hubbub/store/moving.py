@@ -37,7 +37,7 @@ from hubbub.store.database import Connection, Database
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.migrations import HEAD
 from hubbub.store.moved import MOVED, Mark, arriving, moved_away, require_served
-from hubbub.store.opening import database_of
+from hubbub.store.opening import database_of, require_chat
 from hubbub.store.sql import Sql
 from hubbub.store.sqlite import BESIDE
 from hubbub.store.tables import server
@@ -110,8 +110,7 @@ class Folder(Place):
         self.database = database_of(None, self.folder)
 
     def require_there(self) -> None:
-        if not self.folder.database.exists():
-            raise FolderError(f"There is no chat in {self.folder.path}.")
+        require_chat(self.folder)
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[Connection]:

@@ -20,9 +20,10 @@ from sqlalchemy.pool import NullPool
 from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
 from hubbub.store import database
-from hubbub.store.database import DatabaseError, needs_migration
-from hubbub.store.migrations import OLDEST, WORKS_WITH
+from hubbub.store.database import MEND, DatabaseError, needs_migration, versions_in
+from hubbub.store.migrations import OLDEST
 from hubbub.store.moved import MOVED, require_served
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sql import Row, Sql, Values
 
 NAME = "hubbub"  # as the server lists its connections
@@ -61,6 +62,7 @@ FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalEr
 _NOT_ENCODED = re.compile(r"@.*@|\s|^\w+://[^@]*[/?#][^@]*@|%(?![0-9A-Fa-f]{2})")
 
 MAY_NOT = "42501"
+DAMAGE = {"XX001", "XX002"}  # of a page, of an index
 # As the server says them; what is not here is told in its own words.
 _REFUSALS = {
     "28P01": "{name} refuses the password. Look at --database (or HUBBUB_DATABASE).",
@@ -201,11 +203,15 @@ class Database(database.Database):
         self.name = without_password(url)
         self.dialect: Dialect = PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
-    def migrate(self) -> None:
+    def migrate(self, lost: str | None = None) -> None:
         with self._telling(), contextlib.closing(connect(self.url)) as driver:
             require_right(driver, self.name)
             require_same_time(clock_of(driver), time.time_ns() // 1_000_000, self.name)
             version, works_with = version_of(driver, self.name)
+            if lost and (
+                version is None or not driver.execute("SELECT 1 FROM rooms LIMIT 1").fetchall()
+            ):
+                raise DatabaseError(lost)
         if needs_migration(version, works_with, self.name):
             from hubbub.store.migrations.run import upgrade_postgres
 
@@ -256,7 +262,13 @@ class Database(database.Database):
             },
         )
 
-    def unavailable(self, error: Exception) -> Unavailable:
+    def is_damage(self, error: BaseException) -> bool:
+        return (getattr(error, "sqlstate", None) or "") in DAMAGE
+
+    def why_failed(self, error: Exception) -> str:
+        return str(error)
+
+    def passing(self, error: Exception) -> Unavailable:
         if getattr(error, "sqlstate", None) == "53100":
             return Unavailable("The database's disk is full. Nothing can be written for now.")
         return Unavailable()
@@ -386,8 +398,10 @@ def version_of(driver: "psycopg.Connection[Any]", name: str) -> tuple[str | None
         return None, OLDEST
     if not tables >= {"alembic_version", "rooms", "server"}:
         raise DatabaseError(f"{name} holds something that is not Hubbub's. Give another database.")
-    row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
-    version = str(row[0]) if row else ""
+    versions = driver.execute("SELECT version_num FROM alembic_version").fetchall()
     values = dict(driver.execute("SELECT key, value FROM server").fetchall())
-    require_served(name, tables, values.get(MOVED))
-    return version, values.get(WORKS_WITH, version)
+    try:
+        require_served(name, tables, values.get(MOVED))
+        return versions_in(versions, values)
+    except ImpossibleRow as error:
+        raise DatabaseError(f"{name} is damaged ({error}). {MEND}") from error

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Dialect
 from sqlalchemy.sql import ClauseElement
 
+from hubbub.store.soundness import Rows
+
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
 
@@ -20,10 +22,11 @@ CHUNK_MAX = 64  # rows or keys in one statement
 class Sql:
     """One statement; its bound parameters are named, so that one mapping fits all engines."""
 
-    __slots__ = ("_compiled", "_statement")
+    __slots__ = ("_compiled", "_rows", "_statement")
 
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
+        self._rows: Rows | None = None
         self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def compiled(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
@@ -36,6 +39,12 @@ class Sql:
             literals = {key: value for key, value in made.params.items() if value is not None}
             found = self._compiled[dialect.name] = (str(made), literals)
         return found
+
+    def check(self, rows: Iterable[Row]) -> None:
+        """Whether they hold what Hubbub writes there. Raises ImpossibleRow."""
+        if self._rows is None:
+            self._rows = Rows(self._statement)
+        self._rows.check(rows)
 
 
 class Sized:

@@ -3,7 +3,10 @@
 import contextlib
 import math
 import os
+import shlex
 import sqlite3
+import stat
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,12 +16,15 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
+from hubbub.model.names import LOBBY
 from hubbub.store import database
-from hubbub.store.database import DatabaseError, needs_migration
-from hubbub.store.erasure import overwrite_unused, read_log
-from hubbub.store.migrations import OLDEST, WORKS_WITH
+from hubbub.store.database import DatabaseError, needs_migration, versions_in
+from hubbub.store.erasure import FILE_HEADER_BYTES, is_page, overwrite_unused, read_log
+from hubbub.store.migrations import HEAD, OLDEST
 from hubbub.store.moved import MOVED, require_served
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sql import Row, Sql, Values
+from hubbub.store.tx import Tx
 
 BUSY_TIMEOUT_MS = 5_000
 WRITER_WAITS_MS = 2_000  # for the lock: less, as a stop has 5 s for all that it does
@@ -34,11 +40,21 @@ CHECKPOINT_EVERY = (250, 1_000)  # batches: at least, at most
 IDLE_S = 1.0  # without work for so long, the log is moved into the database
 SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
 SCRUB_IDLE_S = 0.05  # and after this, if nothing else is to be done
+REST_MAX_S = 60.0  # between two checkpoints of a database or a disk that takes none
 
 DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="named")
 BESIDE = ("-wal", "-shm", "-journal")  # what SQLite makes beside a database
 
-FAILURES = (sqlite3.OperationalError,)
+FAILURES = (sqlite3.DatabaseError,)
+# Of a wrong statement, or of rows that contradict each other: by a bug, or by damage.
+MISTAKES = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ")
+# What has no code of its own: texts that are none, and tables that are gone.
+_DAMAGE_SAID = ("Could not decode to UTF-8", "no such table", "no such column", "user-defined")
+LOOK_WITHIN_S = 1.0  # whether the database is at fault; nobody can write meanwhile
+LOOK_EVERY_S = 60.0
+LOOK_STEPS = 10_000  # of SQLite's machine between two looks at the time
 
 
 class Connection(database.Connection):
@@ -124,6 +140,20 @@ class Connection(database.Connection):
         """Drop the pages held in memory, which are read again when they are needed."""
         self._cursor.execute("PRAGMA shrink_memory")
 
+    def fault(self, limit_s: float) -> str | None:
+        """What SQLite finds wrong in all that there is, within so many seconds."""
+        deadline = time.monotonic() + limit_s
+        self._driver.set_progress_handler(lambda: time.monotonic() > deadline, LOOK_STEPS)
+        try:
+            [(found,)] = self._cursor.execute("PRAGMA integrity_check(1)").fetchall()
+        except sqlite3.OperationalError:
+            return None  # it takes too long, or it is locked
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        finally:
+            self._driver.set_progress_handler(None, 0)
+        return None if found == "ok" else " ".join(found.split())
+
     def close(self) -> None:
         self._driver.close()
 
@@ -133,6 +163,7 @@ class Database(database.Database):
 
     is_shared = False
     failures = FAILURES
+    mistakes = MISTAKES
     errors = (sqlite3.Error,)
 
     def __init__(self, path: Path) -> None:
@@ -142,12 +173,13 @@ class Database(database.Database):
         self._log = path.with_name(path.name + "-wal")
         self._file: int | None = None
         self._unused_in: set[int] = set()  # pages whose unused middle is still to be overwritten
+        self._looking = threading.Lock()
+        self._looked_at = -math.inf
+        self._found: str | None = None
 
-    def migrate(self) -> None:
+    def migrate(self, lost: str | None = None) -> None:
         """Alembic is loaded only when there is something to do: it doubles the time of a start."""
-        # Looked at before it is changed in any way: it may be another program's.
-        with contextlib.closing(self._connect()) as driver:
-            version, works_with = version_of(driver, self.path)
+        version, works_with = self._look(lost)
         if needs_migration(version, works_with, self.name):
             from hubbub.store.migrations.run import upgrade_sqlite
 
@@ -157,7 +189,62 @@ class Database(database.Database):
         assert isinstance(writer, Connection)
         return Upkeep(self, writer)
 
-    def unavailable(self, error: Exception) -> Unavailable:
+    def _look(self, lost: str | None) -> tuple[str | None, str]:
+        """The schema's version, and the oldest that it works with; nothing is changed by looking.
+
+        It may be another program's, or damaged, and is then best left as it is.
+        """
+        if has_nothing(self.path):
+            if lost:
+                raise DatabaseError(lost)
+            return None, OLDEST
+        try:
+            with contextlib.closing(look_into(self.path)) as driver:
+                version, works_with = version_of(driver, self.path)
+                is_new = version is None or not driver.execute("SELECT 1 FROM rooms").fetchone()
+                if lost and is_new:
+                    raise DatabaseError(lost)
+                if version is not None:
+                    require_roots(driver, self.path)
+                if version == HEAD and not is_new:
+                    self._look_at_what_a_start_needs(Connection(driver, self.dialect))
+        except sqlite3.Error as error:
+            raise DatabaseError(_why_not(self.path, error)) from error
+        except ImpossibleRow as error:
+            raise DatabaseError(damaged(self.path, str(error))) from error
+        return version, works_with
+
+    def _look_at_what_a_start_needs(self, db: Connection) -> None:
+        """Raises sqlite3.Error, ImpossibleRow: it is best found before anything is written."""
+        tx = Tx(db, 0)
+        with db.suspecting():
+            tx.server_values()
+            tx.total_rev()
+            tx.owners()
+            if tx.room(LOBBY) is None:  # nobody can delete it
+                raise ImpossibleRow("it has rooms, but no lobby")
+
+    def is_damage(self, error: BaseException) -> bool:
+        if not isinstance(error, sqlite3.Error):
+            return False
+        name = getattr(error, "sqlite_errorname", None) or ""
+        return name.startswith(_DAMAGE) or any(said in str(error) for said in _DAMAGE_SAID)
+
+    def find_damage(self, db: database.Connection) -> str | None:
+        """Once found it stays; else it is looked for again after a while."""
+        assert isinstance(db, Connection)
+        with self._looking:
+            now = time.monotonic()
+            if self._found is None and now - self._looked_at >= LOOK_EVERY_S:
+                self._looked_at = now
+                self._found = db.fault(LOOK_WITHIN_S)
+            return self._found
+
+    def why_failed(self, error: Exception) -> str:
+        # SQLite tells the text that it cannot decode, which is nobody's business.
+        return " ".join(str(error).partition(" with text ")[0].split())
+
+    def passing(self, error: Exception) -> Unavailable:
         if "locked" in str(error):
             return Unavailable("The database is locked by another program. Try again in a moment.")
         if "full" in str(error):
@@ -254,10 +341,88 @@ class Database(database.Database):
         return driver
 
 
+def has_nothing(path: Path) -> bool:
+    """Whether there is no database, or an empty file. Raises DatabaseError if it cannot be told."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be looked at ({error.strerror}).") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DatabaseError(
+            f"{path} cannot be opened (it is not a file). Move it away, or give another folder "
+            "with --data."
+        )
+    return found.st_size == 0
+
+
+def look_into(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, not even by making files beside it if it can do without.
+
+    What a program that was killed has left half done it puts right, as SQLite has to.
+    """
+    log, journal = (path.with_name(path.name + end) for end in ("-wal", "-journal"))
+    try:
+        with path.open("rb"):  # SQLite does not say why it cannot
+            pass
+        if journal.exists():
+            how = "mode=rw"
+        else:
+            how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} cannot be read ({error.strerror}). Make it the server's user's."
+        ) from error
+    uri = f"{path.absolute().as_uri()}?{how}"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+
+
+def require_roots(driver: sqlite3.Connection, path: Path) -> None:
+    """Raises DatabaseError if a table or an index is damaged where it begins.
+
+    Nothing in it could be read then. Pages further down are met by those only who ask for them.
+    """
+    page_bytes: int = driver.execute("PRAGMA page_size").fetchone()[0]
+    newer = read_log(path.with_name(path.name + "-wal")).pages
+    found = driver.execute("SELECT type, name, rootpage, sql FROM sqlite_master WHERE rootpage > 0")
+    with path.open("rb") as file:
+        for kind, name, number, sql in found:
+            if number in newer:
+                continue
+            file.seek((number - 1) * page_bytes)
+            page = file.read(page_bytes)
+            is_index = kind == "index" or str(sql).rstrip().endswith("WITHOUT ROWID")
+            at = FILE_HEADER_BYTES if number == 1 else 0
+            if not is_page(page, at, is_index=is_index):
+                raise DatabaseError(damaged(path, f"of “{name}” nothing can be read"))
+
+
+def damaged(path: Path, why: str) -> str:
+    return (
+        f"{path} is damaged ({why}). Run hubbub doctor, then put back the latest backup: "
+        f"{restoring(path.parent)}."
+    )
+
+
+def restoring(folder: Path) -> str:
+    return f"hubbub restore FILE --data {shlex.quote(str(folder))}"
+
+
 def _why_not(path: Path, error: sqlite3.Error) -> str:
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
-        return f"{path} is not a database. Move it away, or give another folder with --data."
-    return f"{path} cannot be opened ({error})."
+    name, why = getattr(error, "sqlite_errorname", None) or "", str(error).partition(" with text ")
+    if name == "SQLITE_NOTADB":
+        return (
+            f"{path} is not a database. Move it away, or give another folder with --data; if it "
+            f"was a chat, put back the latest backup: {restoring(path.parent)}."
+        )
+    if name.startswith(_DAMAGE) or any(said in why[0] for said in _DAMAGE_SAID):
+        return damaged(path, why[0])
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return (
+            f"{path} cannot be opened ({why[0]}). Make it, and all beside it, the server's user's."
+        )
+    return f"{path} cannot be opened ({why[0]})."
 
 
 def version_of(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]:
@@ -273,13 +438,15 @@ def version_of(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]
             raise DatabaseError(
                 f"{path} holds something that is not Hubbub's. Give another folder with --data."
             )
-        row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
-        version = str(row[0]) if row else ""
+        versions = driver.execute("SELECT version_num FROM alembic_version").fetchall()
         values = dict(driver.execute("SELECT key, value FROM server"))
+        found = versions_in(versions, values)
+        require_served(str(path), tables, values.get(MOVED))
     except sqlite3.Error as error:
         raise DatabaseError(_why_not(path, error)) from error
-    require_served(str(path), tables, values.get(MOVED))
-    return version, values.get(WORKS_WITH, version)
+    except ImpossibleRow as error:
+        raise DatabaseError(damaged(path, str(error))) from error
+    return found
 
 
 class Upkeep(database.Upkeep):
@@ -292,10 +459,12 @@ class Upkeep(database.Upkeep):
         self._pages_a_batch = math.inf  # until the first checkpoint finds out
         self._scrub = False
         self._scrubbed_at = 0.0
+        self._rest_s = 0.0  # after a checkpoint that failed: nothing is tried again for so long
+        self._rests_until = 0.0
 
     def patience(self) -> float | None:
         if self._scrub:
-            return SCRUB_IDLE_S
+            return max(SCRUB_IDLE_S, self._rests_until - time.monotonic())
         return IDLE_S if self._batches else None
 
     def committed(self, *, erased: bool) -> None:
@@ -303,8 +472,16 @@ class Upkeep(database.Upkeep):
         self._scrub |= erased
 
     def tidy(self, *, idle: bool) -> None:
-        with contextlib.suppress(OSError, *FAILURES):
-            self._tidy(time.monotonic(), idle=idle)
+        now = time.monotonic()
+        if now < self._rests_until:
+            return
+        try:
+            self._tidy(now, idle=idle)
+        except (OSError, *FAILURES):
+            self._rest_s = min(REST_MAX_S, 2 * self._rest_s or SCRUB_EVERY_S)
+            self._rests_until = now + self._rest_s
+        else:
+            self._rest_s = 0.0
 
     def _tidy(self, now: float, *, idle: bool) -> None:
         if self._scrub and (idle or now - self._scrubbed_at >= SCRUB_EVERY_S):

@@ -1,7 +1,8 @@
 """The tables. Every statement is built from these, once for SQLite and PostgreSQL.
 
 Values are plain integers and text on both, so that rows need no conversion: times are
-milliseconds, truths 0 or 1, enumerations their words. Alembic's migrations make the tables;
+milliseconds, truths 0 or 1, enumerations their words. What a column's type does not say of its
+values stands in its ``info`` (see `hubbub.store.soundness`). Alembic's migrations make the tables;
 a test compares them with this module.
 """
 
@@ -18,6 +19,13 @@ from sqlalchemy import (
     Text,
     text,
 )
+
+from hubbub.model.marks import MarkState
+from hubbub.model.messages import MessageKind, Origin
+from hubbub.model.outcome import Journaled
+from hubbub.model.policy import RoomKind, RoomRole, ServerRole
+from hubbub.model.rooms import Notify
+from hubbub.store.soundness import HOLDS, JSON
 
 metadata = MetaData(
     naming_convention={
@@ -50,7 +58,7 @@ users = Table(
     Column("guest_key", String(64), unique=True),
     Column("display_name", String(128), nullable=False),
     Column("password_hash", String(256)),
-    Column("role", String(16), nullable=False),
+    Column("role", String(16), nullable=False, info={HOLDS: ServerRole}),
     Column("disabled", SmallInteger, nullable=False, server_default=text("0")),
     Column("rev", BigInteger, nullable=False, server_default=text("0")),
     Column("created_at", BigInteger, nullable=False),
@@ -72,7 +80,7 @@ invites = Table(
     "invites",
     metadata,
     Column("code", String(64), primary_key=True),
-    Column("role", String(16), nullable=False),
+    Column("role", String(16), nullable=False, info={HOLDS: ServerRole}),
     Column("created_by", Id, ForeignKey("users.id", ondelete="CASCADE")),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
@@ -84,7 +92,7 @@ rooms = Table(
     metadata,
     Column("pk", Id, primary_key=True, autoincrement=True),
     Column("id", String(64), nullable=False, unique=True),
-    Column("kind", String(16), nullable=False),
+    Column("kind", String(16), nullable=False, info={HOLDS: RoomKind}),
     Column("title", String(160), nullable=False),
     Column("topic", Text, nullable=False, server_default=text("''")),
     Column("archived", SmallInteger, nullable=False, server_default=text("0")),
@@ -109,9 +117,15 @@ members = Table(
     metadata,
     Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
-    Column("role", String(16), nullable=False),
+    Column("role", String(16), nullable=False, info={HOLDS: RoomRole}),
     Column("read_seq", BigInteger, nullable=False, server_default=text("0")),
-    Column("notify", String(16), nullable=False, server_default=text("'all'")),
+    Column(
+        "notify",
+        String(16),
+        nullable=False,
+        server_default=text("'all'"),
+        info={HOLDS: Notify},
+    ),
     Column("hidden", SmallInteger, nullable=False, server_default=text("0")),
     Column("joined_at", BigInteger, nullable=False),
     # Who put them there, until they say that they stay; null for who came by themselves.
@@ -134,7 +148,7 @@ messages = Table(
     Column("rev", BigInteger, nullable=False),
     Column("author_id", Id, ForeignKey("users.id"), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("kind", String(16), nullable=False),
+    Column("kind", String(16), nullable=False, info={HOLDS: MessageKind}),
     Column("text", Text, nullable=False),
     Column("nonce", String(64)),
     Column("reply_to", BigInteger),
@@ -143,10 +157,10 @@ messages = Table(
     # Space-separated handles, which have no spaces.
     Column("mentions", Text, nullable=False, server_default=text("''")),
     # JSON: where a forwarded message was said.
-    Column("origin", Text, nullable=False, server_default=text("''")),
+    Column("origin", Text, nullable=False, server_default=text("''"), info={JSON: Origin}),
     # What was added to it, and the room's rev when that last changed: JSON, a `MarkState`.
     Column("marks_rev", BigInteger, nullable=False, server_default=text("0")),
-    Column("marks", Text, nullable=False, server_default=text("''")),
+    Column("marks", Text, nullable=False, server_default=text("''"), info={JSON: MarkState}),
     sqlite_with_rowid=False,
 )
 Index("ix_messages_room_pk_rev", messages.c.room_pk, messages.c.rev, unique=True)
@@ -267,5 +281,5 @@ journal = Table(
     Column("node", String(32), nullable=False),
     Column("at", BigInteger, nullable=False),
     # JSON: a list of what is told.
-    Column("body", Text, nullable=False),
+    Column("body", Text, nullable=False, info={JSON: tuple[Journaled, ...]}),
 )
