@@ -52,13 +52,16 @@ def _backed_up(settings: Settings, file: Path, progress: Progress, *, force: boo
 def restore(file: File, data: Data = None, database: Store = None) -> None:
     """Put a backup into a folder, or a PostgreSQL, that has no chat, with no server there.
 
-    It is checked first. What came after it never happened; clients start over.
+    It is checked first; a damaged database is put aside. What came after the backup never
+    happened; clients start over.
     """
     settings = settings_of(data=data, database=database)
     stop_cleanly()
     with Progress() as progress:
         place, restored = _restored(settings, file, progress)
     typer.echo(f"{place} has {told(restored.contents)}.")
+    if restored.aside:
+        typer.echo(f"The database that was there before is in {restored.aside}.", err=True)
     if not restored.are_signed_in:
         typer.echo(
             "It has another key than the backup: everybody signs in again, and bots need new "

@@ -142,7 +142,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "hubbub_ledger_failures",
         CounterMetricFamily,
-        "Transactions that failed because of disk or lock.",
+        "Transactions and queries that failed because of disk, lock or damage.",
         lambda desk, tally: desk.ledger.figures.failures,
     ),
     Figure(

@@ -1,7 +1,6 @@
 """The JSON door: one object a frame, for the web client and for bots."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Self
@@ -23,6 +22,7 @@ from hubbub.model.errors import (
     NotFound,
     NotMember,
     SignInRequired,
+    Unavailable,
     UnknownCommand,
 )
 from hubbub.model.messages import PAGE_LATEST, Message, Reset, Sync, Synced, Typing
@@ -290,9 +290,9 @@ class JsonDoor(Connection):
         for _ in range(LOOKS_MAX):
             with hub.greetings.of(client.key) as greeting:
                 mine = await self._mine(client, command)
-                rooms = await self._live_rooms(mine)
+                rooms, damaged = await self._live_rooms(mine)
             # Somebody brought me in or put me out while I was looking: look again.
-            if not greeting.is_stale and len(rooms) == len(mine.rooms):
+            if not greeting.is_stale and len(rooms) + len(damaged) == len(mine.rooms):
                 break
         else:
             raise Busy()
@@ -306,23 +306,34 @@ class JsonDoor(Connection):
             epoch=self.desk.epoch,
             me=mine.me,
             server=self.desk.about(),
-            rooms=[_with_head(one, rooms[one.room]) for one in mine.rooms],
-            gone=[room_id for room_id in command.rooms if room_id not in rooms],
+            rooms=[_with_head(one, rooms.get(one.room)) for one in mine.rooms],
+            gone=[one for one in command.rooms if one not in rooms and one not in damaged],
             presence=hub.presence.seen_by(client),
         )
         frames = [text_frame(payload) for payload in json.reply(command.id, welcome)]
         self.write(b"".join([*frames, *_changes(rooms.values(), known)]))
 
-    async def _live_rooms(self, mine: Mine) -> dict[str, Room]:
-        """The live side of my rooms, without those that are gone by now."""
+    async def _live_rooms(self, mine: Mine) -> tuple[dict[str, Room], set[str]]:
+        """The live side of my rooms, without those that are gone by now.
+
+        And those that the database cannot read any more, which must not keep me from the others:
+        asking for what is in them says why.
+        """
         rooms: dict[str, Room] = {}
+        damaged: set[str] = set()
         for one in mine.rooms:
-            with contextlib.suppress(NotFound):
+            try:
                 rooms[one.room] = await self.desk.hub.room(one.room)
                 if self.desk.is_shared:
                     # At another node we may have seen more than has come here by now.
                     await self.desk.hub.order.reach(one.room, one.rev)
-        return rooms
+            except NotFound:
+                pass
+            except Unavailable as error:
+                if not error.is_damage:
+                    raise
+                damaged.add(one.room)
+        return rooms, damaged
 
     async def _mine(self, client: Client, command: Hello) -> Mine:
         actor = client.actor
@@ -362,8 +373,10 @@ _HERE: dict[type[Command], Callable[[JsonDoor, Client, Any], None]] = {
 }
 
 
-def _with_head(mine: MyRoom, room: Room) -> MyRoom:
-    """The room as the hub has it, which is as far as live events have come."""
+def _with_head(mine: MyRoom, room: Room | None) -> MyRoom:
+    """The room as the hub has it, if it does, which is as far as live events have come."""
+    if room is None:
+        return mine
     return msgspec.structs.replace(mine, seq=room.seq, rev=room.rev)
 
 

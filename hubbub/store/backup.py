@@ -48,7 +48,7 @@ from hubbub.store.erasure import overwrite_unused
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.migrations import HEAD
 from hubbub.store.moved import MOVED, arriving
-from hubbub.store.sqlite import BESIDE
+from hubbub.store.sqlite import BESIDE, has_nothing, look_into
 from hubbub.store.tx import Tx
 
 # Copied at a time; after each, the disk has as long a rest as it took, for those who write.
@@ -61,6 +61,8 @@ class Restored(NamedTuple):
 
     contents: Contents
     are_signed_in: bool
+    aside: Path | None = None
+    """Where the damaged database is that was there before."""
 
 
 def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) -> Contents:
@@ -70,7 +72,7 @@ def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) 
     Raises BackupError; then ``file`` is as it was.
     """
     require_free(file, folder, force=force)
-    with part_of(file) as part:
+    with _keeping_others(), part_of(file) as part:
         with told(folder.database, part.path), opened(folder.database) as source:
             source.execute("BEGIN")
             _copy(source, part, tell)
@@ -85,10 +87,25 @@ def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) 
     return contents
 
 
-def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
-    """Make ``file`` the database of a folder that has none.
+@contextlib.contextmanager
+def _keeping_others() -> Iterator[None]:
+    """What to do when there can be no backup of a damaged database."""
+    try:
+        yield
+    except BackupError as error:
+        if not error.is_damage:
+            raise
+        raise BackupError(
+            f"{error.message} Keep the backups that you have: put the latest back with hubbub "
+            "restore."
+        ) from error
 
-    The backup is checked before the folder is touched. Raises BackupError, FolderError.
+
+def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
+    """Make ``file`` the database of a folder that has none, or one that is damaged.
+
+    The backup is checked before the folder is touched, and a damaged database is put aside, not
+    away. Raises BackupError, FolderError.
     """
     with told(file, folder.database), opened(file) as source:
         source.execute("BEGIN")  # what is checked is what is copied
@@ -101,9 +118,10 @@ def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
                 copy.execute("DROP TABLE IF EXISTS backup")
                 if check(copy, part.path, tell) != contents:
                     raise BackupError(f"{folder.path} did not take what was written. Try again.")
+            aside = _put_aside(folder)
             is_the_backups = key is not None and folder.adopt_secret(key)
             part.take_name()
-    return Restored(contents, is_the_backups)
+    return Restored(contents, is_the_backups, aside)
 
 
 def back_up_database(
@@ -282,15 +300,60 @@ def _taken(folder: DataFolder) -> Iterator[None]:
 
 
 def _require_none(folder: DataFolder) -> None:
-    """A log without its database counts: it would be taken for the log of the one put there."""
-    for end in ("", *BESIDE):
-        found = folder.database.with_name(folder.database.name + end)
+    """Raises FolderError if there is a database that could be served, or anything of another's.
+
+    A log without its database counts: it would be taken for the log of the one put there.
+    """
+    try:
+        found = _there(folder)
+        is_free = not found or _is_damaged(folder)
+    except OSError as error:
+        raise FolderError(f"{folder.path} cannot be used ({error.strerror}).") from error
+    if not is_free:
+        raise FolderError(
+            f"{found[0]} is there already. Stop its server and move away all that is called "
+            f"{folder.database.name}…, or give another folder with --data."
+        )
+
+
+def _there(folder: DataFolder) -> list[Path]:
+    """What there is of a database."""
+    names = (folder.database.name + end for end in ("", *BESIDE))
+    paths = [folder.database.with_name(name) for name in names]
+    return [path for path in paths if path.exists() or path.is_symlink()]
+
+
+def _is_damaged(folder: DataFolder) -> bool:
+    """Whether a chat was here that can no longer be read from end to end.
+
+    Raises DatabaseError if it cannot even be looked at.
+    """
+    path = folder.database
+    has_served = folder.key.exists() or folder.has_shown()
+    if has_nothing(path):
+        return has_served or _there(folder) == [path]
+    tables: set[str] = set()
+    with contextlib.closing(look_into(path)) as driver:
         try:
-            is_there = found.exists()
-        except OSError as error:
-            raise FolderError(f"{folder.path} cannot be used ({error.strerror}).") from error
-        if is_there:
-            raise FolderError(
-                f"{found} is there already. Stop its server and move away all that is called "
-                f"{folder.database.name}…, or give another folder with --data."
-            )
+            tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
+            check(driver, path, lambda what, done, total: None)
+        except sqlite3.Error as error:
+            return has_served and sqlite.Database(path).is_damage(error)
+        except BackupError as error:
+            lacks_some = has_served and "alembic_version" in tables and not tables >= TABLES_MIN
+            return error.is_damage or lacks_some
+    return False
+
+
+def _put_aside(folder: DataFolder) -> Path | None:
+    """Move what there is into a folder of its own, where it can still be looked at."""
+    found = _there(folder)
+    if not found or (found == [folder.database] and has_nothing(folder.database)):
+        return None
+    number = 1
+    while (aside := folder.path / f"damaged-{number}").exists():
+        number += 1
+    aside.mkdir(mode=0o700)
+    for path in found:
+        path.rename(aside / path.name)
+    return aside

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from hubbub.model.errors import HubbubError
 from hubbub.store import sqlite
-from hubbub.store.copying import Contents, Tell, contents_of
+from hubbub.store.copying import Contents, Tell, check_rows, contents_of
 from hubbub.store.folder import DataFolder
 from hubbub.store.migrations import HEAD
 from hubbub.store.moved import arriving
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sqlite import BESIDE
 
 TABLES_MIN = frozenset({"alembic_version", "server", "users", "rooms", "members", "messages"})
@@ -23,6 +24,10 @@ class BackupError(HubbubError):
 
     code = "backup"
     title = "The backup cannot be used."
+
+    def __init__(self, message: str, *, is_damage: bool = False) -> None:
+        super().__init__(message)
+        self.is_damage = is_damage
 
 
 class Part:
@@ -102,16 +107,17 @@ def told(source: Path, target: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        is_damage = sqlite.Database(source).is_damage(error)
         match getattr(error, "sqlite_errorname", ""):
             case "SQLITE_FULL":
                 why = f"There is no room left in {target.absolute().parent}."
             case "SQLITE_NOTADB":
                 why = f"{source} is not a database."
-            case name if name.startswith("SQLITE_CORRUPT"):
+            case _ if is_damage:
                 why = f"{source} is damaged."
             case _:
                 why = f"{source} could not be copied ({error})."
-        raise BackupError(why) from error
+        raise BackupError(why, is_damage=is_damage) from error
 
 
 def connection_of(driver: sqlite3.Connection) -> sqlite.Connection:
@@ -139,8 +145,14 @@ def check(driver: sqlite3.Connection, path: Path, tell: Tell) -> Contents:
     tell("Checking", 0, 0)
     [(found,)] = driver.execute("PRAGMA integrity_check(1)").fetchall()
     if found != "ok":
-        raise BackupError(f"{path} is damaged ({' '.join(found.split())}).")
-    return contents_of(connection_of(driver))
+        raise BackupError(f"{path} is damaged ({' '.join(found.split())}).", is_damage=True)
+    db = connection_of(driver)
+    if schema == HEAD:
+        try:
+            check_rows(db)
+        except ImpossibleRow as error:
+            raise BackupError(f"{path} is damaged ({error}).", is_damage=True) from error
+    return contents_of(db)
 
 
 def add_key(copy: sqlite3.Connection, key: bytes | None) -> None:

@@ -117,6 +117,20 @@ def digests_of(db: Connection, tell: Callable[[int], None]) -> dict[str, Digest]
     return {table.name: digest_of(db, table, tell) for table in TABLES}
 
 
+def check_rows(db: Connection) -> int:
+    """How many rows there are, each of which holds what Hubbub writes. Raises ImpossibleRow.
+
+    In a database with this release's schema.
+    """
+    total = 0
+    for table in metadata.sorted_tables:
+        statement = Sql(select(*table.columns))
+        for rows in db.stream(statement, {}, ROWS_AT_ONCE):
+            statement.check(rows)
+            total += len(rows)
+    return total
+
+
 def settle(db: Connection) -> None:
     """New rows are numbered above those that were copied."""
     columns = ((table.name, table.autoincrement_column) for table in TABLES)

@@ -168,6 +168,10 @@ class DataFolder:
             return None
         return int(total) if known.rstrip(b"\0") == epoch.encode() else None
 
+    def has_shown(self) -> bool:
+        """Whether a server in this folder has ever shown anything."""
+        return self._shown_path.exists()
+
     def note_shown(self, epoch: str, total: int) -> None:
         """Note what is about to be shown, so that a database from an older copy is found out.
 

@@ -33,11 +33,12 @@ from hubbub.store.copying import (
     settle,
     values_of,
 )
-from hubbub.store.database import Connection, Database
+from hubbub.store.database import MEND, Connection, Database
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.migrations import HEAD
-from hubbub.store.moved import MOVED, Mark, arriving, moved_away, require_served
+from hubbub.store.moved import MOVED, Mark, arriving, mark_of, moved_away, require_served
 from hubbub.store.opening import database_of, require_chat
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sql import Sql
 from hubbub.store.sqlite import BESIDE
 from hubbub.store.tables import server
@@ -340,7 +341,7 @@ def _mark_in(db: Connection) -> Mark | None:
     if server.name not in db.tables():
         return None
     kept = Tx(db, 0).server_values().get(MOVED)
-    return msgspec.json.decode(kept, type=Mark) if kept else None
+    return mark_of(kept) if kept else None
 
 
 def _mark(db: Connection, mark: Mark) -> None:
@@ -385,7 +386,13 @@ def _told(*places: Place) -> Iterator[None]:
     """The drivers' errors in our words."""
     try:
         yield
+    except ImpossibleRow as error:
+        raise MoveError(f"{places[0].name} is damaged ({error}). {MEND}") from error
     except tuple({kind for place in places for kind in place.database.errors}) as error:
+        for database in (place.database for place in places):
+            if database.is_damage(error):
+                why = database.why_failed(error)
+                raise MoveError(f"{database.name} is damaged ({why}). {MEND}") from error
         why = " ".join(str(error).split()).rstrip(".")
         raise MoveError(
             f"It came to a stop ({why}). When that is mended, the same command goes on."

@@ -40,7 +40,7 @@ class Sql:
             found = self._compiled[dialect.name] = (str(made), literals)
         return found
 
-    def check(self, rows: Iterable[Row]) -> None:
+    def check(self, rows: Sequence[Row]) -> None:
         """Whether they hold what Hubbub writes there. Raises ImpossibleRow."""
         if self._rows is None:
             self._rows = Rows(self._statement)

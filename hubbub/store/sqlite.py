@@ -24,6 +24,7 @@ from hubbub.store.migrations import HEAD, OLDEST
 from hubbub.store.moved import MOVED, require_served
 from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sql import Row, Sql, Values
+from hubbub.store.tables import metadata
 from hubbub.store.tx import Tx
 
 BUSY_TIMEOUT_MS = 5_000
@@ -183,7 +184,12 @@ class Database(database.Database):
         if needs_migration(version, works_with, self.name):
             from hubbub.store.migrations.run import upgrade_sqlite
 
-            upgrade_sqlite(self.path, version)
+            try:
+                upgrade_sqlite(self.path, version)
+            except Unavailable as error:
+                if error.__cause__ and self.is_damage(error.__cause__):
+                    raise DatabaseError(damaged(self.path, str(error.__cause__))) from error
+                raise
 
     def upkeep(self, writer: database.Connection) -> "Upkeep":
         assert isinstance(writer, Connection)
@@ -206,6 +212,8 @@ class Database(database.Database):
                     raise DatabaseError(lost)
                 if version is not None:
                     require_roots(driver, self.path)
+                if version == HEAD:
+                    self._require_tables(driver)
                 if version == HEAD and not is_new:
                     self._look_at_what_a_start_needs(Connection(driver, self.dialect))
         except sqlite3.Error as error:
@@ -213,6 +221,12 @@ class Database(database.Database):
         except ImpossibleRow as error:
             raise DatabaseError(damaged(self.path, str(error))) from error
         return version, works_with
+
+    def _require_tables(self, driver: sqlite3.Connection) -> None:
+        """Raises ImpossibleRow."""
+        there = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
+        if gone := metadata.tables.keys() - there:
+            raise ImpossibleRow(f"it has no {', '.join(sorted(gone))}")
 
     def _look_at_what_a_start_needs(self, db: Connection) -> None:
         """Raises sqlite3.Error, ImpossibleRow: it is best found before anything is written."""

@@ -6,6 +6,7 @@ from hubbub.cli.checkups.finding import Finding, ok, problem, refused, warning
 from hubbub.store.database import Connection, DatabaseError, needs_migration
 from hubbub.store.folder import DataFolder
 from hubbub.store.migrations import HEAD
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.tx import Tx
 
 AHEAD_MS = 60_000
@@ -56,15 +57,18 @@ def contents(
 ) -> Generator[Finding, None, dict[str, str]]:
     """What is found; returns what the server has stored about itself.
 
-    Each statement sees its own moment. Raises what the driver raises.
+    Each statement sees its own moment. Raises what the driver raises, and ImpossibleRow.
     """
     tx = Tx(db, now_ms)
     yield counters(db)
-    values = tx.server_values()
+    with db.suspecting():
+        values = tx.server_values()
     # In this order: a running server commits first, and then notes what it is about to show.
     known = folder.shown(values.get("epoch", ""))
     yield shown(known, tx.total_rev(), runs=runs, is_shared=is_shared)
     [(newest,)] = db.execute(_NEWEST).fetchall()
+    if newest is not None and not isinstance(newest, int):
+        raise ImpossibleRow("messages.at holds no time")
     yield newest_message(newest, now_ms)
     return values
 

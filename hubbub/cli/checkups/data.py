@@ -9,7 +9,9 @@ from hubbub.cli.checkups import contents
 from hubbub.cli.checkups.finding import Finding, ok, problem, refused, warning
 from hubbub.cli.checkups.place import shown_bytes
 from hubbub.model.errors import HubbubError
+from hubbub.store.copying import check_rows
 from hubbub.store.folder import DataFolder
+from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sqlite import TRUNCATE_ABOVE_BYTES, Connection, Database, version_of
 
 BUSY_S = 5.0
@@ -41,10 +43,14 @@ def data(
             yield log(Database(folder.database).log_bytes(), runs=runs)
             if schema.state == "ok":
                 db = Connection(driver, Database(folder.database).dialect)
+                if full:
+                    yield rows(db)
                 found = contents.contents(db, folder, now_ms, runs=runs, is_shared=False)
                 return (yield from found)
     except sqlite3.Error as error:
         yield _failed(folder, error)
+    except ImpossibleRow as error:
+        yield problem("rows", f"The database is damaged ({error}).", PUT_BACK)
     return {}
 
 
@@ -120,6 +126,12 @@ def references(driver: sqlite3.Connection) -> Finding:
             f"Something else wrote to the database. {PUT_BACK}",
         )
     return ok("references", "All that rows name in other tables is there.")
+
+
+def rows(db: Connection) -> Finding:
+    """Whether every row holds what Hubbub writes. Raises sqlite3.Error, ImpossibleRow."""
+    count = check_rows(db)
+    return ok("rows", f"All {count:,} rows hold what Hubbub writes.")
 
 
 def log(size: int, *, runs: bool) -> Finding:

@@ -7,8 +7,9 @@ import shutil
 import stat
 from pathlib import Path
 
-from hubbub.cli.checkups.finding import Finding, ok, problem, warning
-from hubbub.store.folder import DataFolder
+from hubbub.cli.checkups.finding import Finding, ok, problem, refused, warning
+from hubbub.store.folder import DataFolder, FolderError
+from hubbub.store.opening import database_of, why_lost
 
 GB, MB = 10**9, 10**6
 FREE_LOW = GB
@@ -35,6 +36,9 @@ def folder_is_usable(folder: DataFolder, *, is_shared: bool) -> Finding:
         if not path.is_dir():
             return problem(name, f"{path} is not a folder.", "Give another with --data.")
         there = is_shared or folder.database.exists()
+        lost = None
+        if not is_shared and (not there or folder.database.stat().st_size == 0):
+            lost = why_lost(database_of(None, folder), folder)
         owner = path.stat().st_uid
     except OSError as error:
         return problem(
@@ -46,6 +50,8 @@ def folder_is_usable(folder: DataFolder, *, is_shared: bool) -> Finding:
         return problem(
             name, f"{path} cannot be written.", "Make it the server's user's, or change --data."
         )
+    if lost:
+        return refused(name, FolderError(lost))
     if not there:
         return warning(
             name,

@@ -14,6 +14,7 @@ from hubbub.model.errors import HubbubError
 from hubbub.store.database import DatabaseError
 from hubbub.store.folder import DataFolder
 from hubbub.store.ledger import READERS
+from hubbub.store.opening import why_lost
 from hubbub.store.postgres import (
     NAME,
     Connection,
@@ -100,7 +101,10 @@ def data(
             # Before there are more of our own.
             known = Known({}, connections_of(driver))
             yield _durability(database)
-            schema = contents.schema(*version_of(driver, database.name), database.name)
+            version, works_with = version_of(driver, database.name)
+            if version is None and (lost := why_lost(database, folder)):
+                raise DatabaseError(lost)
+            schema = contents.schema(version, works_with, database.name)
             yield schema
             if schema.state == "ok":
                 yield references(driver)

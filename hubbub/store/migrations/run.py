@@ -6,6 +6,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -52,7 +53,7 @@ def _upgrade(engine: Engine, version: str | None) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             _note_what_works(connection, config)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, CommandError) as error:
         was = f"from schema {version} " if version else ""
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise Unavailable(
