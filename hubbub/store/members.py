@@ -133,17 +133,17 @@ unread_mentions_of_member = (
 ) + (
     select(func.count())
     .select_from(room_mentions)
-    .join(
-        messages,
-        and_(
-            messages.c.room_pk == room_mentions.c.room_pk,
-            messages.c.seq == room_mentions.c.seq,
-            messages.c.author_id != members.c.user_id,
-        ),
-    )
     .where(
         room_mentions.c.room_pk == members.c.room_pk,
         room_mentions.c.seq > members.c.read_seq,
+        # Not a join, which SQLite would begin with all messages that have not been read.
+        select(messages.c.author_id)
+        .where(
+            messages.c.room_pk == room_mentions.c.room_pk,
+            messages.c.seq == room_mentions.c.seq,
+        )
+        .scalar_subquery()
+        != members.c.user_id,
     )
     .scalar_subquery()
 )
