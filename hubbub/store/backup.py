@@ -43,11 +43,12 @@ from hubbub.store.copying import (
     settle,
     values_of,
 )
-from hubbub.store.database import Connection, Database
+from hubbub.store.database import Connection, Database, DatabaseError
 from hubbub.store.erasure import overwrite_unused
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.migrations import HEAD
-from hubbub.store.moved import MOVED, arriving
+from hubbub.store.moved import MOVED, MovedError, arriving
+from hubbub.store.opening import why_lost
 from hubbub.store.sqlite import BESIDE, has_nothing, look_into
 from hubbub.store.tx import Tx
 
@@ -82,6 +83,9 @@ def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) 
         _overwrite_unused(part)
         with told(part.path, part.path), opened(part.path) as copy:
             contents = check(copy, folder.database, tell)
+        lost = why_lost(sqlite.Database(folder.database), folder)
+        if lost and not contents.rooms:
+            raise BackupError(lost)
         require_free(file, folder, force=force)  # somebody else may have been faster
         part.take_name()
     return contents
@@ -324,24 +328,31 @@ def _there(folder: DataFolder) -> list[Path]:
 
 
 def _is_damaged(folder: DataFolder) -> bool:
-    """Whether a chat was here that can no longer be read from end to end.
-
-    Raises DatabaseError if it cannot even be looked at.
-    """
-    path = folder.database
-    has_served = folder.key.exists() or folder.has_shown()
-    if has_nothing(path):
-        return has_served or _there(folder) == [path]
-    tables: set[str] = set()
-    with contextlib.closing(look_into(path)) as driver:
-        try:
-            tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
+    """Whether a chat was here that can no longer be served, or read from end to end."""
+    path, database = folder.database, sqlite.Database(folder.database)
+    if _there(folder) == [path] and path.is_file() and not path.stat().st_size:
+        return True
+    try:
+        database.look(why_lost(database, folder))
+        with contextlib.closing(look_into(path)) as driver:
             check(driver, path, lambda what, done, total: None)
-        except sqlite3.Error as error:
-            return has_served and sqlite.Database(path).is_damage(error)
-        except BackupError as error:
-            lacks_some = has_served and "alembic_version" in tables and not tables >= TABLES_MIN
-            return error.is_damage or lacks_some
+    except (DatabaseError, BackupError) as error:
+        return error.is_damage and _was_a_chat(folder)
+    except sqlite3.Error as error:
+        return sqlite.is_damage(error) and _was_a_chat(folder)
+    except MovedError:
+        pass
+    return False
+
+
+def _was_a_chat(folder: DataFolder) -> bool:
+    """Whether this is ours, and not what somebody else keeps under the same name."""
+    if folder.key.exists() or folder.has_shown():
+        return True
+    with contextlib.suppress(sqlite3.Error, DatabaseError):
+        with contextlib.closing(look_into(folder.database)) as driver:
+            tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
+        return tables >= TABLES_MIN
     return False
 
 

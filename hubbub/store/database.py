@@ -27,6 +27,10 @@ class DatabaseError(HubbubError):
     code = "database"
     title = "The database cannot be used."
 
+    def __init__(self, message: str, *, is_damage: bool = False) -> None:
+        super().__init__(message)
+        self.is_damage = is_damage
+
 
 class Cursor(Protocol):
     """What a driver gives for a statement that it has run."""

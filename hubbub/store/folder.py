@@ -92,15 +92,9 @@ class DataFolder:
                 "Stop it, or give another folder with --data."
             )
 
-    def traces(self) -> list[Path]:
-        """What only a folder has in which a chat was served, beside the database itself."""
-        beside = [self.database.with_name(self.database.name + end) for end in ("-wal", "-shm")]
-        found = []
-        for path in (self.key, self._shown_path, *beside):
-            with contextlib.suppress(OSError):  # what cannot be looked at is told of elsewhere
-                if path.exists():
-                    found.append(path)
-        return found
+    def has_log(self) -> bool:
+        """Whether the database, which may be gone, has a write-ahead log."""
+        return self.database.with_name(self.database.name + "-wal").exists()
 
     @property
     def locked(self) -> int:

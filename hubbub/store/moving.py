@@ -36,11 +36,20 @@ from hubbub.store.copying import (
 from hubbub.store.database import MEND, Connection, Database
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.migrations import HEAD
-from hubbub.store.moved import MOVED, Mark, arriving, mark_of, moved_away, require_served
-from hubbub.store.opening import database_of, require_chat
+from hubbub.store.moved import (
+    MOVED,
+    Mark,
+    MovedError,
+    arriving,
+    mark_of,
+    moved_away,
+    require_served,
+)
+from hubbub.store.opening import require_chat, why_lost
 from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sql import Sql
 from hubbub.store.sqlite import BESIDE
+from hubbub.store.sqlite import Database as SqliteDatabase
 from hubbub.store.tables import server
 from hubbub.store.tx import Tx
 
@@ -106,12 +115,16 @@ class Place(ABC):
 class Folder(Place):
     """A data folder."""
 
+    database: SqliteDatabase
+
     def __init__(self, path: Path) -> None:
         self.folder = DataFolder(path)
-        self.database = database_of(None, self.folder)
+        self.database = SqliteDatabase(self.folder.database)
 
     def require_there(self) -> None:
         require_chat(self.folder)
+        with contextlib.suppress(MovedError):  # of that, `move` and `undo` know more
+            self.database.look(why_lost(self.database, self.folder))
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[Connection]:

@@ -28,23 +28,23 @@ def chat_of(url: str | None, folder: DataFolder) -> Database:
 
 def why_lost(database: Database, folder: DataFolder) -> str | None:
     """What to say of this database if there is no chat in it; None if that may well be."""
-    names = [path.name for path in folder.traces()]
+    key, shown = folder.key.exists(), folder.has_shown()
     if database.is_shared:
         # The folder may also have been that of a chat in a file.
-        if "shown" not in names or not has_nothing(folder.database):
+        if not shown or not has_nothing(folder.database):
             return None
-        way, names = f"hubbub restore FILE --database {database.name}", ["shown"]
-    elif not names:
-        return None
+        sign, way = "shown", f"hubbub restore FILE --database {database.name}"
+    elif key or shown:
+        sign, way = "secret.key" if key else "shown", restoring(folder.path)
+    elif folder.has_log():
+        sign, way = f"{folder.database.name}-wal", restoring(folder.path)
     else:
-        way = restoring(folder.path)
-    there = " and ".join(names) if len(names) < 3 else ", ".join(names)
-    elsewhere = ""
-    if not database.is_shared and folder.key.name not in names:
-        elsewhere = " If it is in a PostgreSQL, give --database."
+        return None
+    elsewhere = "" if key or database.is_shared else " If it is in a PostgreSQL, give --database."
     return (
-        f"There is no chat any more in {database.name}, but {there} in {folder.path} tells of one."
-        f"{elsewhere} Put back the latest backup: {way}; or, for a new chat, move {there} away."
+        f"{database.name} has no chat, but {folder.path / sign} shows that there was one."
+        f"{elsewhere} Put back the latest backup: {way}; or, for a new chat, move {folder.path} "
+        "away."
     )
 
 

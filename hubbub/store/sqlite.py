@@ -180,7 +180,7 @@ class Database(database.Database):
 
     def migrate(self, lost: str | None = None) -> None:
         """Alembic is loaded only when there is something to do: it doubles the time of a start."""
-        version, works_with = self._look(lost)
+        version, works_with = self.look(lost)
         if needs_migration(version, works_with, self.name):
             from hubbub.store.migrations.run import upgrade_sqlite
 
@@ -188,38 +188,39 @@ class Database(database.Database):
                 upgrade_sqlite(self.path, version)
             except Unavailable as error:
                 if error.__cause__ and self.is_damage(error.__cause__):
-                    raise DatabaseError(damaged(self.path, str(error.__cause__))) from error
+                    raise damaged(self.path, str(error.__cause__)) from error
                 raise
 
     def upkeep(self, writer: database.Connection) -> "Upkeep":
         assert isinstance(writer, Connection)
         return Upkeep(self, writer)
 
-    def _look(self, lost: str | None) -> tuple[str | None, str]:
+    def look(self, lost: str | None = None) -> tuple[str | None, str]:
         """The schema's version, and the oldest that it works with; nothing is changed by looking.
 
-        It may be another program's, or damaged, and is then best left as it is.
+        It may be another program's, or damaged, and is then best left as it is. For ``lost`` see
+        `migrate`. Raises DatabaseError, MovedError.
         """
         if has_nothing(self.path):
             if lost:
-                raise DatabaseError(lost)
+                raise DatabaseError(lost, is_damage=True)
             return None, OLDEST
         try:
             with contextlib.closing(look_into(self.path)) as driver:
                 version, works_with = version_of(driver, self.path)
                 is_new = version is None or not driver.execute("SELECT 1 FROM rooms").fetchone()
                 if lost and is_new:
-                    raise DatabaseError(lost)
+                    raise DatabaseError(lost, is_damage=True)
                 if version is not None:
                     require_roots(driver, self.path)
                 if version == HEAD:
                     self._require_tables(driver)
                 if version == HEAD and not is_new:
-                    self._look_at_what_a_start_needs(Connection(driver, self.dialect))
+                    require_what_a_start_reads(Connection(driver, self.dialect))
         except sqlite3.Error as error:
-            raise DatabaseError(_why_not(self.path, error)) from error
+            raise _refusal(self.path, error) from error
         except ImpossibleRow as error:
-            raise DatabaseError(damaged(self.path, str(error))) from error
+            raise damaged(self.path, str(error)) from error
         return version, works_with
 
     def _require_tables(self, driver: sqlite3.Connection) -> None:
@@ -228,21 +229,8 @@ class Database(database.Database):
         if gone := metadata.tables.keys() - there:
             raise ImpossibleRow(f"it has no {', '.join(sorted(gone))}")
 
-    def _look_at_what_a_start_needs(self, db: Connection) -> None:
-        """Raises sqlite3.Error, ImpossibleRow: it is best found before anything is written."""
-        tx = Tx(db, 0)
-        with db.suspecting():
-            tx.server_values()
-            tx.total_rev()
-            tx.owners()
-            if tx.room(LOBBY) is None:  # nobody can delete it
-                raise ImpossibleRow("it has rooms, but no lobby")
-
     def is_damage(self, error: BaseException) -> bool:
-        if not isinstance(error, sqlite3.Error):
-            return False
-        name = getattr(error, "sqlite_errorname", None) or ""
-        return name.startswith(_DAMAGE) or any(said in str(error) for said in _DAMAGE_SAID)
+        return is_damage(error)
 
     def find_damage(self, db: database.Connection) -> str | None:
         """Once found it stays; else it is looked for again after a while."""
@@ -255,8 +243,7 @@ class Database(database.Database):
             return self._found
 
     def why_failed(self, error: Exception) -> str:
-        # SQLite tells the text that it cannot decode, which is nobody's business.
-        return " ".join(str(error).partition(" with text ")[0].split())
+        return said_by(error)
 
     def passing(self, error: Exception) -> Unavailable:
         if "locked" in str(error):
@@ -342,7 +329,7 @@ class Database(database.Database):
                 cached_statements=512,
             )
         except sqlite3.Error as error:
-            raise DatabaseError(_why_not(self.path, error)) from error
+            raise _refusal(self.path, error) from error
 
     def _open(self) -> sqlite3.Connection:
         driver = self._connect()
@@ -351,7 +338,7 @@ class Database(database.Database):
             driver.execute("PRAGMA foreign_keys=ON")
         except sqlite3.Error as error:
             driver.close()
-            raise DatabaseError(_why_not(self.path, error)) from error
+            raise _refusal(self.path, error) from error
         return driver
 
 
@@ -365,8 +352,8 @@ def has_nothing(path: Path) -> bool:
         raise DatabaseError(f"{path} cannot be looked at ({error.strerror}).") from error
     if not stat.S_ISREG(found.st_mode):
         raise DatabaseError(
-            f"{path} cannot be opened (it is not a file). Move it away, or give another folder "
-            "with --data."
+            f"{path} cannot be opened (it is not a file). Move it away and put back the latest "
+            f"backup: {restoring(path.parent)}; or give another folder with --data."
         )
     return found.st_size == 0
 
@@ -409,13 +396,25 @@ def require_roots(driver: sqlite3.Connection, path: Path) -> None:
             is_index = kind == "index" or str(sql).rstrip().endswith("WITHOUT ROWID")
             at = FILE_HEADER_BYTES if number == 1 else 0
             if not is_page(page, at, is_index=is_index):
-                raise DatabaseError(damaged(path, f"of “{name}” nothing can be read"))
+                raise damaged(path, f"of “{name}” nothing can be read")
 
 
-def damaged(path: Path, why: str) -> str:
-    return (
+def require_what_a_start_reads(db: Connection) -> None:
+    """Raises sqlite3.Error, ImpossibleRow: it is best found before anything is written."""
+    tx = Tx(db, 0)
+    with db.suspecting():
+        tx.server_values()
+        tx.total_rev()
+        tx.owners()
+        if tx.room(LOBBY) is None:  # nobody can delete it
+            raise ImpossibleRow("it has rooms, but no lobby")
+
+
+def damaged(path: Path, why: str) -> DatabaseError:
+    return DatabaseError(
         f"{path} is damaged ({why}). Run hubbub doctor, then put back the latest backup: "
-        f"{restoring(path.parent)}."
+        f"{restoring(path.parent)}.",
+        is_damage=True,
     )
 
 
@@ -423,20 +422,34 @@ def restoring(folder: Path) -> str:
     return f"hubbub restore FILE --data {shlex.quote(str(folder))}"
 
 
-def _why_not(path: Path, error: sqlite3.Error) -> str:
-    name, why = getattr(error, "sqlite_errorname", None) or "", str(error).partition(" with text ")
+def _refusal(path: Path, error: sqlite3.Error) -> DatabaseError:
+    name, why = getattr(error, "sqlite_errorname", None) or "", said_by(error)
     if name == "SQLITE_NOTADB":
-        return (
+        return DatabaseError(
             f"{path} is not a database. Move it away, or give another folder with --data; if it "
-            f"was a chat, put back the latest backup: {restoring(path.parent)}."
+            f"was a chat, put back the latest backup: {restoring(path.parent)}.",
+            is_damage=True,
         )
-    if name.startswith(_DAMAGE) or any(said in why[0] for said in _DAMAGE_SAID):
-        return damaged(path, why[0])
+    if is_damage(error):
+        return damaged(path, why)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return (
-            f"{path} cannot be opened ({why[0]}). Make it, and all beside it, the server's user's."
+        return DatabaseError(
+            f"{path} cannot be opened ({why}). Make it, and all beside it, the server's user's."
         )
-    return f"{path} cannot be opened ({why[0]})."
+    return DatabaseError(f"{path} cannot be opened ({why}).")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that what there is cannot be read, now or later."""
+    if not isinstance(error, sqlite3.Error):
+        return False
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(_DAMAGE) or any(said in str(error) for said in _DAMAGE_SAID)
+
+
+def said_by(error: Exception) -> str:
+    """In one line, and without the text that cannot be decoded, which is nobody's business."""
+    return " ".join(str(error).partition(" with text ")[0].split())
 
 
 def version_of(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]:
@@ -450,16 +463,18 @@ def version_of(driver: sqlite3.Connection, path: Path) -> tuple[str | None, str]
             return None, OLDEST
         if "alembic_version" not in tables or "rooms" not in tables:
             raise DatabaseError(
-                f"{path} holds something that is not Hubbub's. Give another folder with --data."
+                f"{path} holds something that is not Hubbub's. Give another folder with --data; "
+                "or, if there was a chat, move it away and put back the latest backup: "
+                f"{restoring(path.parent)}."
             )
         versions = driver.execute("SELECT version_num FROM alembic_version").fetchall()
         values = dict(driver.execute("SELECT key, value FROM server"))
         found = versions_in(versions, values)
         require_served(str(path), tables, values.get(MOVED))
     except sqlite3.Error as error:
-        raise DatabaseError(_why_not(path, error)) from error
+        raise _refusal(path, error) from error
     except ImpossibleRow as error:
-        raise DatabaseError(damaged(path, str(error))) from error
+        raise damaged(path, str(error)) from error
     return found
 
 

@@ -11,8 +11,17 @@ from hubbub.cli.checkups.place import shown_bytes
 from hubbub.model.errors import HubbubError
 from hubbub.store.copying import check_rows
 from hubbub.store.folder import DataFolder
+from hubbub.store.opening import why_lost
 from hubbub.store.soundness import ImpossibleRow
-from hubbub.store.sqlite import TRUNCATE_ABOVE_BYTES, Connection, Database, version_of
+from hubbub.store.sqlite import (
+    TRUNCATE_ABOVE_BYTES,
+    Connection,
+    Database,
+    is_damage,
+    require_what_a_start_reads,
+    said_by,
+    version_of,
+)
 
 BUSY_S = 5.0
 QUICK_WITHIN_S = 60.0  # as a reader keeps the server from beginning its log anew
@@ -43,6 +52,11 @@ def data(
             yield log(Database(folder.database).log_bytes(), runs=runs)
             if schema.state == "ok":
                 db = Connection(driver, Database(folder.database).dialect)
+                if driver.execute("SELECT 1 FROM rooms").fetchone():
+                    require_what_a_start_reads(db)
+                elif lost := why_lost(Database(folder.database), folder):
+                    yield refused("rows", HubbubError(lost))
+                    return {}
                 if full:
                     yield rows(db)
                 found = contents.contents(db, folder, now_ms, runs=runs, is_shared=False)
@@ -72,7 +86,7 @@ def _failed(folder: DataFolder, error: sqlite3.Error) -> Finding:
             f"{folder.database} is not a database.",
             f"Is --data right? If so: {PUT_BACK}",
         )
-    return problem("database", f"{folder.database} cannot be read ({error}).", PUT_BACK)
+    return problem("database", f"{folder.database} cannot be read ({said_by(error)}).", PUT_BACK)
 
 
 def schema_of(driver: sqlite3.Connection, folder: DataFolder) -> Finding:
@@ -130,7 +144,12 @@ def references(driver: sqlite3.Connection) -> Finding:
 
 def rows(db: Connection) -> Finding:
     """Whether every row holds what Hubbub writes. Raises sqlite3.Error, ImpossibleRow."""
-    count = check_rows(db)
+    try:
+        count = check_rows(db)
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise ImpossibleRow(said_by(error)) from error
+        raise
     return ok("rows", f"All {count:,} rows hold what Hubbub writes.")
 
 

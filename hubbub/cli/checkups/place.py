@@ -8,8 +8,10 @@ import stat
 from pathlib import Path
 
 from hubbub.cli.checkups.finding import Finding, ok, problem, refused, warning
+from hubbub.store.database import DatabaseError
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.opening import database_of, why_lost
+from hubbub.store.sqlite import has_nothing
 
 GB, MB = 10**9, 10**6
 FREE_LOW = GB
@@ -35,11 +37,11 @@ def folder_is_usable(folder: DataFolder, *, is_shared: bool) -> Finding:
             return _to_be_made(path, is_shared=is_shared)
         if not path.is_dir():
             return problem(name, f"{path} is not a folder.", "Give another with --data.")
-        there = is_shared or folder.database.exists()
-        lost = None
-        if not is_shared and (not there or folder.database.stat().st_size == 0):
-            lost = why_lost(database_of(None, folder), folder)
+        there = is_shared or not has_nothing(folder.database)
+        lost = None if there else why_lost(database_of(None, folder), folder)
         owner = path.stat().st_uid
+    except DatabaseError as error:
+        return refused(name, error)
     except OSError as error:
         return problem(
             name,
