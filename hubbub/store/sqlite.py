@@ -41,7 +41,7 @@ CHECKPOINT_EVERY = (250, 1_000)  # batches: at least, at most
 IDLE_S = 1.0  # without work for so long, the log is moved into the database
 SCRUB_EVERY_S = 1.0  # deleted text leaves the log after at most this, even under load
 SCRUB_IDLE_S = 0.05  # and after this, if nothing else is to be done
-REST_MAX_S = 60.0  # between two checkpoints of a database or a disk that takes none
+REST_MAX_S = 10.0  # between two checkpoints of a database or a disk that takes none
 
 DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="named")
 BESIDE = ("-wal", "-shm", "-journal")  # what SQLite makes beside a database
