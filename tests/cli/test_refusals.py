@@ -39,6 +39,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "--trusted-proxies": ("proxy.lan", "10.0.0.0/40"),
     "--commands-per-user": ("20", "0:60", "20:0", "nan:1", "inf:60", "many"),
     "--commands-per-address": ("-1:5",),
+    "--requests-per-address": ("200",),
     "--connections-per-user": ("0", "many"),
     "--connections-per-address": ("0", "1e3"),
     "--send-buffer-bytes": ("65535", "64k"),
