@@ -5,6 +5,7 @@ from hubbub.actions.places import account, me_of, my_room, myself, require_on_se
 from hubbub.actions.places import direct_people as people_in_directs
 from hubbub.actions.registry import answers, handles
 from hubbub.actions.server import settings
+from hubbub.actions.standing import account_locked
 from hubbub.model.accounts import (
     SESSION_IDLE_S,
     AccountAdded,
@@ -28,13 +29,13 @@ from hubbub.model.accounts import (
 from hubbub.model.base import Done
 from hubbub.model.errors import (
     Conflict,
-    Forbidden,
     InviteInvalid,
     InviteRequired,
     LastOwner,
     NameTaken,
     NotFound,
     RegistrationClosed,
+    WrongCredentials,
 )
 from hubbub.model.keeping import AWAKE_MS
 from hubbub.model.messages import Changed
@@ -98,7 +99,8 @@ def _role_of_newcomer(tx: Tx, command: AddAccount) -> ServerRole:
 def open_session(tx: Tx, actor: Actor, command: OpenSession) -> Outcome[AccountAdded]:
     user = tx.user_by_id(command.user_id)
     if user is None or user.disabled:
-        raise Forbidden("Your account is locked. Ask an admin of this server.")
+        raise account_locked()
+    _require_unchanged(user, command.checked)
     ended = _make_place(tx, user) if not command.lasting else []
     tx.add_session(command.session, user.id, command.label, lasting=command.lasting)
     told: list[Told] = [SessionsEnded(user.name, tuple(ended))] if ended else []
@@ -117,10 +119,17 @@ def _make_place(tx: Tx, user: UserRow) -> list[str]:
     return ended
 
 
+def _require_unchanged(user: UserRow, checked: str | None) -> None:
+    """Raises WrongCredentials if the password was replaced since it was found to be right."""
+    if checked is not None and checked != user.password_hash:
+        raise WrongCredentials()
+
+
 @handles(SeeSessions)
 def see_sessions(tx: Tx, actor: Actor, command: SeeSessions) -> Outcome[Done]:
-    for session in command.sessions:
-        tx.seen(session)
+    tx.seen(command.sessions)
+    if command.more:
+        return Outcome(Done())
     ended = tx.end_idle_sessions(tx.now - SESSION_IDLE_S * 1000)
     return Outcome(Done(), [SessionsEnded("", tuple(ended))] if ended else [])
 
@@ -139,6 +148,7 @@ def set_password(tx: Tx, actor: Actor, command: SetPassword) -> Outcome[Done]:
     user = account(tx, command.user)
     if user.id != actor.user_id:
         require_on_server(actor, Action.MANAGE_SERVER)
+    _require_unchanged(user, command.checked)
     tx.set_password(user.id, command.password_hash)
     ended = tx.end_sessions(user.id, but=command.keep)
     return Outcome(Done(), [SessionsEnded(user.name, tuple(ended))])

@@ -88,6 +88,7 @@ def _forget_bookmark(tx: Tx, me: UserRow, command: Bookmark) -> Outcome[Changed]
     room = tx.room(command.room)
     if room is None or not tx.forget_bookmark(me.id, room.pk, command.seq):
         return Outcome(Changed(rev=me.rev))
+    tx.delete_empty_room(room)
     rev = tx.next_user_rev(me.id)
     event = BookmarkChanged(rev=rev, room=room.id, seq=command.seq, gone=True)
     return Outcome(Changed(rev=rev), [ToPerson(me.name, event)])
@@ -158,6 +159,7 @@ def _forget_draft(tx: Tx, me: UserRow, command: Draft, place_id: str, seq: int) 
     if room is None or tx.draft(me.id, room.pk, seq) is None:
         return Outcome(Changed(rev=me.rev))
     tx.set_draft(me.id, room.pk, seq, "", None)
+    tx.delete_empty_room(room)
     return _drafted(tx, me, command)
 
 

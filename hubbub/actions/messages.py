@@ -15,7 +15,7 @@ from hubbub.actions.places import (
 from hubbub.actions.posting import Said, say_all
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor
-from hubbub.model.errors import Conflict, HubbubError
+from hubbub.model.errors import Conflict, HubbubError, NotFound
 from hubbub.model.messages import (
     TEXT_MAX,
     Changed,
@@ -53,9 +53,12 @@ def _forwarded(tx: Tx, actor: Actor, command: Forward) -> Posted | None:
 
     Raises Conflict if the nonce was used for something else.
     """
-    target = tx.room(command.to) if command.nonce else None
-    if target is None or not command.nonce:
+    if not command.nonce:
         return None
+    try:
+        target = place(tx, actor, command.to, Action.READ).room
+    except NotFound:
+        return None  # who may not read it any more is refused like all others who may not
     key = (target.pk, author_of(tx, actor, is_new=False), command.nonce)
     first = tx.posted({key}).get(key)
     if first is None:

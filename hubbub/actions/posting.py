@@ -14,9 +14,10 @@ from hubbub.actions.places import (
     require_unblocked,
 )
 from hubbub.actions.registry import handles_runs
+from hubbub.actions.standing import account_locked, current, session_ended, with_role
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.base import Millis
-from hubbub.model.errors import Conflict, Forbidden, HubbubError, Invalid
+from hubbub.model.errors import Conflict, HubbubError, Invalid
 from hubbub.model.messages import (
     Message,
     Origin,
@@ -27,7 +28,7 @@ from hubbub.model.messages import (
 from hubbub.model.names import thread_of
 from hubbub.model.outcome import Outcome, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind
-from hubbub.store.members import MembershipRow
+from hubbub.store.members import PosterRow
 from hubbub.store.messages import NonceRow
 from hubbub.store.rooms import RoomRow
 from hubbub.store.sql import Values
@@ -65,23 +66,24 @@ class Batch:
         parents = {found[0] for room_id in ids if "." in room_id and (found := thread_of(room_id))}
         self.rooms = tx.lock_rooms(ids | parents)
         self._guests: dict[str, int] = {}
-        pairs: set[tuple[int, int]] = set()
+        memberships: set[tuple[int, int, str]] = set()
         nonces: set[tuple[int, int, str]] = set()
         for actor, post, _ in posts:
             room = self.rooms.get(post.room)
             author_id = self.known_author(actor)
             if not author_id:
                 continue
+            session = actor.session or ""
             if room is not None:
-                pairs.add((room.pk, author_id))
+                memberships.add((room.pk, author_id, session))
                 if post.nonce:
                     nonces.add((room.pk, author_id, post.nonce))
             if parents and (found := thread_of(post.room)) and found[0] in self.rooms:
-                pairs.add((self.rooms[found[0]].pk, author_id))
-        self.posters = tx.memberships(pairs) if pairs else {}
+                memberships.add((self.rooms[found[0]].pk, author_id, session))
+        self._posters, self._sessions = tx.posters(memberships) if memberships else ({}, set())
         self.posted = tx.posted(nonces) if nonces else {}
         between_two = {room.pk for room in self.rooms.values() if is_between_two(room)}
-        may_be_blocked = {pair for pair in pairs if pair[0] in between_two}
+        may_be_blocked = {one[:2] for one in memberships if one[0] in between_two}
         self.blockers = tx.blockers(may_be_blocked) if may_be_blocked else {}
         # Retries within this very batch: the nonce's first post, whose ack is not known yet.
         self.twice: dict[tuple[int, int, str], Accepted] = {}
@@ -90,6 +92,24 @@ class Batch:
         """The room itself, or the one that a thread belongs to."""
         parent = threads.parent_of(self.rooms, room.id) if room.parent_pk else None
         return parent or room
+
+    def poster(self, room: RoomRow, actor: Actor) -> PosterRow | None:
+        """What somebody is in a room, None if no member."""
+        return self._posters.get((room.pk, actor.user_id))
+
+    def by_now(self, home: RoomRow, said: Said) -> Said:
+        """The same, said by who its author is by now. Raises SignInRequired, Forbidden."""
+        actor = said.actor
+        poster = self._posters.get((home.pk, actor.user_id))
+        if poster is None:  # guests have been asked about before
+            return said if actor.is_guest else said._replace(actor=current(self.tx, actor))
+        if poster.disabled:
+            raise account_locked()
+        if actor.session not in self._sessions and actor.session is not None:
+            raise session_ended()
+        if poster.server_role == actor.role:
+            return said
+        return said._replace(actor=with_role(actor, poster.server_role))
 
     def known_author(self, actor: Actor) -> int:
         """The row of the one who posts; 0 for a guest who has none yet."""
@@ -122,13 +142,15 @@ def say_all(tx: Tx, posts: list[Said]) -> list[PostResult]:
     results: list[PostResult | None] = [None] * len(posts)
     accepted: dict[int, list[Accepted]] = {}
     retries: list[tuple[int, Accepted]] = []
-    for index, said in enumerate(posts):
+    for index, asked in enumerate(posts):
         try:
-            room = batch.rooms.get(said.post.room)
+            room = batch.rooms.get(asked.post.room)
+            home = _home(batch, room, asked.post)
+            said = batch.by_now(home, asked)
             # Before anything may refuse it: what was acknowledged stays so, whatever came since.
-            found = _retried(batch, room, said) if room else None
+            found = _retried(batch, home, room, said) if room else None
             if found is None:
-                room = _room_to_post_in(batch, room, said)
+                room = _room_to_post_in(batch, home, room, said)
         except HubbubError as error:
             results[index] = error.as_value()
             continue
@@ -161,22 +183,33 @@ def _accept(
         accepted.setdefault(home.pk, []).append(one._replace(said=said, is_copy=True))
 
 
-def _room_to_post_in(batch: Batch, room: RoomRow | None, said: Said) -> RoomRow:
-    """Where this post goes; a thread begins with its first. Raises unless that is allowed."""
-    actor, post, _ = said
+def _home(batch: Batch, room: RoomRow | None, post: Post) -> RoomRow:
+    """Whose members may post there: the room itself, or the one that the thread belongs to.
+
+    Raises NotFound.
+    """
     parent = threads.parent_of(batch.rooms, post.room) if "." in post.room else None
     home = parent or room
     if home is None:
         raise no_room(post.room)
-    poster = batch.posters.get((home.pk, actor.user_id))
-    if poster and poster.disabled:
-        raise Forbidden("Your account is locked. Ask an admin of this server.")
-    thread = post.room if parent else None
-    require(actor, home, poster.role if poster else None, Action.POST, thread=thread)
+    return home
+
+
+def _require(batch: Batch, home: RoomRow, said: Said, action: Action) -> None:
+    poster = batch.poster(home, said.actor)
+    thread = said.post.room if home.id != said.post.room else None
+    require(said.actor, home, poster.role if poster else None, action, thread=thread)
+
+
+def _room_to_post_in(batch: Batch, home: RoomRow, room: RoomRow | None, said: Said) -> RoomRow:
+    """Where this post goes; a thread begins with its first. Raises unless that is allowed."""
+    post = said.post
+    _require(batch, home, said, Action.POST)
+    actor = said.actor
     require_unblocked(actor, batch.blockers.get((home.pk, actor.user_id), ()))
     if post.reply_to is not None and post.reply_to > (room.seq if room else 0):
         raise Invalid(f"There is no message {post.reply_to} in #{post.room} to reply to.")
-    if post.also_in_room and parent is None:
+    if post.also_in_room and home.id == post.room:
         raise Invalid("Only an answer in a thread can be said to its room as well.")
     if room is None:
         room = threads.begin(batch.tx, home, post.room, actor, lambda: batch.author(actor))
@@ -184,12 +217,18 @@ def _room_to_post_in(batch: Batch, room: RoomRow | None, said: Said) -> RoomRow:
     return room
 
 
-def _retried(batch: Batch, room: RoomRow, said: Said) -> Posted | Accepted | None:
-    """What a nonce was used for before: the first ack, or a post of this batch. Raises Conflict."""
+def _retried(batch: Batch, home: RoomRow, room: RoomRow, said: Said) -> Posted | Accepted | None:
+    """What a nonce was used for before: the first ack, or a post of this batch. Raises Conflict.
+
+    Raises NotFound for those who may not read the room any more: to them even an acknowledgement
+    would tell that it is still there.
+    """
     post = said.post
     if post.nonce is None:
         return None
     key = (room.pk, batch.known_author(said.actor), post.nonce)
+    if key in batch.posted or key in batch.twice:
+        _require(batch, home, said, Action.READ)
     if first := batch.posted.get(key):
         if not _same_text(first, post):
             raise Conflict("This nonce was used for another text. Use a new one.")
@@ -261,7 +300,7 @@ class _Written:
         actor, post, _ = one.said
         if one.is_copy or "@" not in post.text:
             return None
-        poster = batch.posters.get((self.home.pk, one.author_id))
+        poster = batch.poster(self.home, actor)
         present = post.present if isinstance(post, PostHere) else ()
         role = poster.role if poster else None
         return naming.names_in(post.text, actor, role, one.author_id, present)
@@ -337,7 +376,7 @@ def _move_markers(batch: Batch, room: RoomRow, posts: list[Accepted], last_seq: 
     read: dict[int, int] = {}
     first_seq = last_seq - len(posts) + 1
     for seq, one in enumerate(posts, start=first_seq):
-        poster: MembershipRow | None = batch.posters.get((room.pk, one.author_id))
+        poster = batch.poster(room, one.said.actor)
         if poster and read.get(one.author_id, poster.read_seq) == seq - 1:
             read[one.author_id] = seq
     if read:

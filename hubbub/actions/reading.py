@@ -14,6 +14,7 @@ from hubbub.actions.places import (
     require_at,
 )
 from hubbub.actions.registry import Result, handles, handles_runs
+from hubbub.actions.standing import current_all
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import HubbubError, Invalid
 from hubbub.model.messages import Changed
@@ -53,9 +54,12 @@ def read_all(tx: Tx, reads: list[tuple[Actor, Read]]) -> list[Result]:
         }
     )
     now = {pair: member.read_seq for pair, member in members.items()}
+    standing = current_all(tx, (actor for actor, _ in reads))
     steps: list[Step] = []
     for nth, (actor, command) in enumerate(reads):
         try:
+            if isinstance(refused := standing.get(actor.session or ""), HubbubError):
+                raise refused
             room = _readable(tx, rooms.get(command.room), members, actor, command)
         except HubbubError as error:
             results[nth] = error.as_value()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, TypeVar
 
+from hubbub.actions.standing import LetsGuestsIn, current, no_guests, unless_shut_out
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Query, Reply
 from hubbub.model.errors import HubbubError, UnknownCommand
@@ -19,7 +20,8 @@ HANDLERS: dict[type[Command], Callable[[Tx, Actor, Any], Outcome[Any]]] = {}
 ANSWERS: dict[type[Query], Callable[[Tx, Actor, Any], Reply]] = {}
 
 # What comes in crowds is carried out a run at a time: one result each, and no refusal may leave
-# anything behind.
+# anything behind. A run checks by itself whether its actors' sessions are still good, with what it
+# reads anyway.
 Run = Callable[[Tx, list[tuple[Actor, Any]]], list[Result]]
 RUNS: dict[type[Command], Run] = {}
 
@@ -73,23 +75,41 @@ def may_share(batch: list[tuple[Actor, Command]]) -> bool:
     )
 
 
-def carry(tx: Tx, batch: list[tuple[Actor, Command]]) -> list[Result]:
-    """Carry out a batch in order; one result each. Raises only for bugs and failures of disk."""
+def carry(
+    tx: Tx,
+    batch: list[tuple[Actor, Command]],
+    lets_guests_in: LetsGuestsIn = unless_shut_out,
+) -> list[Result]:
+    """Carry out a batch in order; one result each. Raises only for bugs and failures of disk.
+
+    Whose session has ended by then, in this batch or before, is refused.
+    """
     results: list[Result] = []
     for kind, run in groupby(batch, key=lambda work: type(work[1])):
         if carry_run := RUNS.get(kind):
-            results.extend(carry_run(tx, list(run)))
+            results.extend(_run(tx, carry_run, list(run), lets_guests_in))
         else:
-            results.extend(_one(tx, actor, command) for actor, command in run)
+            results.extend(_one(tx, actor, command, lets_guests_in) for actor, command in run)
     return results
 
 
-def _one(tx: Tx, actor: Actor, command: Command) -> Result:
+def _run(
+    tx: Tx, carry_run: Run, run: list[tuple[Actor, Command]], lets_guests_in: LetsGuestsIn
+) -> list[Result]:
+    """A run, without its guests if there may be none any more."""
+    has_guests = any(actor.is_guest for actor, _ in run)
+    if not has_guests or lets_guests_in(tx.server_value("guests")):
+        return carry_run(tx, run)
+    others = iter(carry_run(tx, [work for work in run if not work[0].is_guest]))
+    return [no_guests() if actor.is_guest else next(others) for actor, _ in run]
+
+
+def _one(tx: Tx, actor: Actor, command: Command, lets_guests_in: LetsGuestsIn) -> Result:
     """One command in a savepoint: a refusal undoes only itself."""
     raised = tx.raised
     try:
         with tx.db.savepoint():
-            return _handler(command)(tx, actor, command)
+            return _handler(command)(tx, current(tx, actor, lets_guests_in), command)
     except HubbubError as error:
         tx.raised = raised
         return error.as_value()
@@ -102,9 +122,11 @@ def _handler(command: Command) -> Callable[[Tx, Actor, Any], Outcome[Any]]:
     return handler
 
 
-def answer(tx: Tx, actor: Actor, query: Query) -> Reply:
-    """Answer a query. Raises HubbubError."""
+def answer(
+    tx: Tx, actor: Actor, query: Query, lets_guests_in: LetsGuestsIn = unless_shut_out
+) -> Reply:
+    """Answer a query. Raises HubbubError, if only because the session has ended."""
     function = ANSWERS.get(type(query))
     if function is None:
         raise UnknownCommand(f"“{query.word()}” is not for this door.")
-    return function(tx, actor, query)
+    return function(tx, current(tx, actor, lets_guests_in), query)

@@ -45,6 +45,11 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     def is_guest(self) -> bool:
         return self.role is ServerRole.GUEST
 
+    @property
+    def key(self) -> str:
+        """The person: their handle, or a guest's key, as several guests may have one handle."""
+        return self.guest_key or self.name
+
 
 OPERATOR = Actor(user_id=-1, name="operator", role=ServerRole.OWNER)
 """Whoever holds the data folder: the command line. It owns the server and is in no room."""
@@ -91,26 +96,38 @@ class AccountAdded(Reply, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """A sign-in whose password was right; not on the wire."""
+    """A sign-in whose password was right; not on the wire.
+
+    ``checked`` is the hash that it was right for, which may have been replaced since.
+    """
 
     user_id: int
     session: str
     label: str
     lasting: bool = False
+    checked: str | None = None
 
 
 class SetPassword(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """A new password, hashed; ends the sessions but ``keep``. Not on the wire."""
+    """A new password, hashed; ends the sessions but ``keep``. Not on the wire.
+
+    ``checked`` is the hash that the old one was right for, None if it was not asked for.
+    """
 
     user: UserName
     password_hash: str
     keep: str | None = None
+    checked: str | None = None
 
 
 class SeeSessions(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """These sessions are in use; those idle for too long end. Not on the wire."""
+    """These sessions are in use; those idle for too long end. Not on the wire.
+
+    ``more``: others in use are told next, so none has been idle for certain yet.
+    """
 
     sessions: tuple[str, ...]
+    more: bool = False
 
 
 class OwnerInvite(Command, frozen=True, kw_only=True, omit_defaults=True):

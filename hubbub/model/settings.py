@@ -64,6 +64,12 @@ class Settings(Quotas, frozen=True, kw_only=True):
         shown = "localhost" if self.is_loopback else self.host
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
 
+    def lets_guests_in(self, stored: str | None) -> bool:
+        """Whether guests may come in, given what the owner has stored (``"1"`` or ``"0"``)."""
+        if self.guests is not None:
+            return self.guests
+        return stored == "1" if stored else self.default_guests
+
     @property
     def is_loopback(self) -> bool:
         return self.host in ("localhost", "::1") or self.host.startswith("127.")

@@ -1,5 +1,6 @@
 """Statements about the server, people, sessions and invites."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
@@ -108,26 +109,31 @@ _ADD_SESSION = Sql(
         }
     )
 )
-_SESSION = Sql(
-    select(
-        sessions.c.id,
-        sessions.c.seen_at,
-        sessions.c.lasting,
-        users.c.id,
-        users.c.name,
-        users.c.role,
-        users.c.disabled,
-    )
-    .join_from(sessions, users)
-    .where(sessions.c.id == bindparam("id"))
+_session = select(
+    sessions.c.id,
+    sessions.c.seen_at,
+    sessions.c.lasting,
+    users.c.id,
+    users.c.name,
+    users.c.role,
+    users.c.disabled,
+).join_from(sessions, users)
+_SESSION = Sql(_session.where(sessions.c.id == bindparam("id")))
+_SESSIONS = Sized(
+    lambda size: _session.where(sessions.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
 )
 _SESSIONS_OF = Sql(
     select(sessions.c.id, sessions.c.label, sessions.c.created_at, sessions.c.seen_at)
     .where(sessions.c.user_id == bindparam("user_id"))
     .order_by(sessions.c.seen_at.desc())
 )
-_SEEN = Sql(
-    update(sessions).where(sessions.c.id == bindparam("id_")).values(seen_at=bindparam("at"))
+_SEEN = Sized(
+    lambda size: (
+        update(sessions)
+        .where(sessions.c.id.in_([bindparam(f"id_{i}") for i in range(size)]))
+        .values(seen_at=bindparam("at"))
+        .returning(sessions.c.id)
+    )
 )
 _END_SESSION = Sql(
     delete(sessions).where(
@@ -221,14 +227,18 @@ class Accounts:
     def server_values(self) -> dict[str, str]:
         return dict(self.db.rows(_SERVER))
 
+    def server_value(self, key: str) -> str | None:
+        row = self.db.row(_SERVER_VALUE, key=key)
+        return str(row[0]) if row else None
+
     def set_server_value(self, key: str, value: str) -> None:
         if not self.db.run(_CHANGE_SERVER, key_=key, to=value):
             self.db.run(_ADD_SERVER, key=key, value=value)
 
     def secret(self) -> bytes | None:
         """The key that signs sessions, if the database has it: the data folder's goes before."""
-        row = self.db.row(_SERVER_VALUE, key=SIGNING_KEY)
-        return bytes.fromhex(row[0]) if row else None
+        found = self.server_value(SIGNING_KEY)
+        return bytes.fromhex(found) if found else None
 
     def set_secret(self, key: bytes) -> None:
         self.set_server_value(SIGNING_KEY, key.hex())
@@ -322,12 +332,18 @@ class Accounts:
         row = self.db.row(_SESSION, id=session)
         return SessionRow(*row) if row else None
 
+    def sessions(self, ids: set[str]) -> dict[str, SessionRow]:
+        """Those of the sessions that have not ended, by id."""
+        rows = self.db.look_up(_SESSIONS, [{"id": one} for one in sorted(ids)])
+        return {row[0]: SessionRow(*row) for row in rows}
+
     def sessions_of(self, user_id: int) -> list[tuple[str, str, Millis, Millis]]:
         """Id, label, created_at and seen_at, the last seen first."""
         return self.db.rows(_SESSIONS_OF, user_id=user_id)
 
-    def seen(self, session: str) -> None:
-        self.db.run(_SEEN, id_=session, at=self.now)
+    def seen(self, ids: Iterable[str]) -> None:
+        """These sessions are in use now."""
+        self.db.look_up(_SEEN, [{"id_": one} for one in ids], at=self.now)
 
     def end_session(self, session: str, user_id: int) -> bool:
         return self.db.run(_END_SESSION, id=session, user_id=user_id) > 0

@@ -379,14 +379,15 @@ class Ledger:
         self.waiting -= len(batch)
         for work, result in zip(batch, results, strict=True):
             try:
-                if isinstance(result, HubbubError):
-                    work.then(result)
-                else:
-                    work.then(result.reply)
+                work.then(result if isinstance(result, HubbubError) else result.reply)
+            except Exception:
+                # A bug in answering one command: what was committed is shown all the same.
+                log.exception("a result was not delivered", command=work.command.word())
+            try:
+                if not isinstance(result, HubbubError):
                     self._show(result.told)
             except Exception:
-                # A bug in telling of one command: what others have committed is shown all the same.
-                log.exception("a result was not delivered", command=work.command.word())
+                log.exception("a result was not shown", command=work.command.word())
         for entry in entries:
             self._journaled(entry)
 

@@ -2,11 +2,31 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, insert, null, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    union_all,
+    update,
+)
 
 from hubbub.store.accounts import Accounts
 from hubbub.store.sql import Sized, Sql
-from hubbub.store.tables import members, mentions, messages, room_mentions, rooms, users
+from hubbub.store.tables import (
+    members,
+    mentions,
+    messages,
+    room_mentions,
+    rooms,
+    sessions,
+    users,
+)
 
 _adder = users.alias("adder")
 MEMBER_COLUMNS = (
@@ -20,6 +40,7 @@ MEMBER_COLUMNS = (
     .scalar_subquery(),
 )
 
+_ZERO: ColumnElement[int] = literal_column("0")
 _MEMBER = Sql(
     select(*MEMBER_COLUMNS).where(
         members.c.room_pk == bindparam("room_pk"), members.c.user_id == bindparam("user_id")
@@ -43,6 +64,31 @@ _MEMBERSHIPS = Sized(
             )
             for i in range(size)
         )
+    )
+)
+# The same for those who post, and which of their sessions have not ended (in rows of no room): so
+# this costs no statement of its own, and not much for each of them.
+_POSTERS = Sized(
+    lambda size: union_all(
+        *(
+            select(
+                members.c.room_pk,
+                members.c.user_id,
+                members.c.role,
+                members.c.read_seq,
+                users.c.disabled,
+                users.c.role,
+            )
+            .join_from(members, users)
+            .where(
+                members.c.room_pk == bindparam(f"room_pk{i}"),
+                members.c.user_id == bindparam(f"user_id{i}"),
+            )
+            for i in range(size)
+        ),
+        select(_ZERO, _ZERO, sessions.c.id, _ZERO, _ZERO, literal_column("''")).where(
+            sessions.c.id.in_([bindparam(f"session{i}") for i in range(size)])
+        ),
     )
 )
 _ADD_MEMBER = Sql(
@@ -169,11 +215,20 @@ class MemberRow(NamedTuple):
 
 
 class MembershipRow(NamedTuple):
-    """A membership, as those who post or read need it."""
+    """A membership, as those who read need it."""
 
     role: str
     read_seq: int
     disabled: int
+
+
+class PosterRow(NamedTuple):
+    """A membership, as those who post need it; ``server_role`` is the account's."""
+
+    role: str
+    read_seq: int
+    disabled: int
+    server_role: str
 
 
 class Members(Accounts):
@@ -189,6 +244,20 @@ class Members(Accounts):
         return {
             (row[0], row[1]): MembershipRow(*row[2:]) for row in self.db.look_up(_MEMBERSHIPS, keys)
         }
+
+    def posters(
+        self, keys: set[tuple[int, int, str]]
+    ) -> tuple[dict[tuple[int, int], PosterRow], set[str]]:
+        """The memberships of these (room pk, user id, session), and the sessions that are good."""
+        asked = [{"room_pk": room, "user_id": user, "session": one} for room, user, one in keys]
+        found: dict[tuple[int, int], PosterRow] = {}
+        good: set[str] = set()
+        for row in self.db.look_up(_POSTERS, asked):
+            if row[0]:
+                found[row[0], row[1]] = PosterRow(*row[2:])
+            else:
+                good.add(row[2])
+        return found, good
 
     def add_member(
         self,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    not_,
     or_,
     select,
     tuple_,
@@ -91,19 +92,35 @@ _UPDATE_ROOM = Sql(
     )
 )
 _with_threads = or_(rooms.c.pk == bindparam("pk"), rooms.c.parent_pk == bindparam("pk"))
-_DELETE_ROOM_PARTS = tuple(
-    Sql(delete(table).where(table.c.room_pk.in_(select(rooms.c.pk).where(_with_threads))))
-    for table in (
-        mentions,
-        room_mentions,
-        reactions,
-        pins,
-        bookmarks,
-        drafts,
-        messages,
-        members,
+_room_and_threads = select(rooms.c.pk).where(_with_threads)
+_members_of_room = select(members.c.user_id).where(members.c.room_pk == bindparam("pk"))
+# What people keep goes as well, but not that of those who may not know that the room is deleted.
+_DELETE_KEPT_BY_MEMBERS = tuple(
+    Sql(
+        delete(table).where(
+            table.c.room_pk.in_(_room_and_threads), table.c.user_id.in_(_members_of_room)
+        )
     )
+    for table in (bookmarks, drafts)
 )
+_DELETE_KEPT = tuple(
+    Sql(delete(table).where(table.c.room_pk.in_(_room_and_threads)))
+    for table in (bookmarks, drafts)
+)
+_DELETE_ROOM_PARTS = tuple(
+    Sql(delete(table).where(table.c.room_pk.in_(_room_and_threads)))
+    for table in (mentions, room_mentions, reactions, pins, messages, members)
+)
+_something_is_kept = or_(
+    *(exists().where(table.c.room_pk == rooms.c.pk) for table in (bookmarks, drafts))
+)
+_IS_KEPT = Sql(select(rooms.c.pk).where(_with_threads, _something_is_kept).limit(1))
+_DELETE_THREADS = Sql(
+    delete(rooms)
+    .where(rooms.c.parent_pk == bindparam("pk"), not_(_something_is_kept))
+    .returning(rooms.c.rev)
+)
+_EMPTY_ROOM = Sql(update(rooms).where(_with_threads).values(title="", topic="", members=0))
 _DELETE_ROOM = Sql(delete(rooms).where(_with_threads).returning(rooms.c.rev))
 _ROOM_BY_PK = Sql(select(*ROOM_COLUMNS).where(rooms.c.pk == bindparam("pk")))
 _NEXT_REV = Sql(
@@ -293,14 +310,30 @@ class Rooms(Members):
         )
 
     def delete_room(self, room: RoomRow) -> None:
-        """Delete it with its threads and messages; its revs still count in `total_rev`."""
+        """Delete it with its threads and messages; its revs still count in `total_rev`.
+
+        Whoever was put out of a private room is not to learn that it is deleted. If such people
+        keep bookmarks or drafts there, an empty row is left of it, which nobody is a member of.
+        """
+        kept = _DELETE_KEPT if room.kind == "public" else _DELETE_KEPT_BY_MEMBERS
         # Part by part: a cascade over a large room would hold all of it in memory.
-        for part in _DELETE_ROOM_PARTS:
+        for part in (*kept, *_DELETE_ROOM_PARTS):
             self.db.run(part, pk=room.pk)
-        revs = sum(row[0] for row in self.db.rows(_DELETE_ROOM, pk=room.pk))
+        if self.db.row(_IS_KEPT, pk=room.pk):
+            gone_rows = self.db.rows(_DELETE_THREADS, pk=room.pk)
+            self.db.run(_EMPTY_ROOM, pk=room.pk)
+        else:
+            gone_rows = self.db.rows(_DELETE_ROOM, pk=room.pk)
+        revs = sum(row[0] for row in gone_rows)
         self.erased = True
         gone = int(self.server_values().get(_GONE_REVS, "0"))
         self.set_server_value(_GONE_REVS, str(gone + revs))
+
+    def delete_empty_room(self, room: RoomRow) -> None:
+        """Delete what was left of a room, or of a thread's, if nothing is kept there any more."""
+        home = room if room.parent_pk is None else self.room_by_pk(room.parent_pk)
+        if home is not None and home.kind == "private" and home.members == 0:
+            self.delete_room(home)
 
     def next_rev(self, room_pk: int) -> int:
         row = self.db.row(_NEXT_REV, pk_=room_pk)
