@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -96,8 +97,8 @@ class App:
         self.nodes = self._among_others() if database.is_shared else None
         self.ledger = Ledger(
             database,
-            actions.carry,
-            actions.answer,
+            partial(actions.carry, lets_guests_in=self.settings.lets_guests_in),
+            partial(actions.answer, lets_guests_in=self.settings.lets_guests_in),
             self.nodes.show if self.nodes else self.hub.tell,
             quotas=self.settings.quotas,
             before_showing=self._about_to_show,
@@ -108,7 +109,11 @@ class App:
         self.ledger.start()
         # Before the key, which is the sign that there has been a chat.
         prepared = await self._prepare()
-        self.identity = Identity(self.ledger, await self._signing_key())
+        self.identity = Identity(
+            self.ledger,
+            await self._signing_key(),
+            lambda: [client.actor for client in self.hub.clients],
+        )
         self.hub.on_sessions_ended = self.identity.forget_sessions
         self.hub.on_account_changed = self.identity.forget_user
         self.desk = Desk(self.settings, self.ledger, self.hub, self.identity)

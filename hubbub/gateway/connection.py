@@ -14,13 +14,23 @@ from hubbub.gateway.desk import Desk
 from hubbub.gateway.socket import Socket
 from hubbub.live.client import Client
 from hubbub.model.accounts import Actor
-from hubbub.model.errors import HubbubError
+from hubbub.model.errors import Forbidden, HubbubError, SignInRequired
 from hubbub.model.messages import FRAME_MAX_BYTES
-from hubbub.wire.frames import CLOSE_POLICY, CLOSE_TOO_SLOW, CLOSE_TRY_LATER
+from hubbub.wire.frames import (
+    CLOSE_POLICY,
+    CLOSE_SIGN_IN_AGAIN,
+    CLOSE_TOO_SLOW,
+    CLOSE_TRY_LATER,
+)
 
 IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading waits
 STRANGER_MESSAGE_MAX_BYTES = 8 * 1024
 CHARGED_BYTES = 16 * 1024  # of what is refused cost as much as one more refusal
+
+_CLOSE_CODES: dict[type[HubbubError], int] = {
+    SignInRequired: CLOSE_SIGN_IN_AGAIN,
+    Forbidden: CLOSE_POLICY,
+}
 
 log = structlog.get_logger()
 
@@ -69,7 +79,7 @@ class Connection(ABC):
         except HubbubError as error:
             # It is too late for an answer over HTTP.
             self.refuse(error)
-            self.close(CLOSE_TRY_LATER, error.message)
+            self.close(_CLOSE_CODES.get(type(error), CLOSE_TRY_LATER), error.message)
         self.go_on()
 
     @abstractmethod
@@ -98,7 +108,13 @@ class Connection(ABC):
             self._seat = None
 
     def admit(self, actor: Actor) -> Client:
-        """Now we know who it is. Raises TooManyConnections."""
+        """Now we know who it is; from here on the hub ends it when they may be here no longer.
+
+        Nothing may be waited for since `Desk.still` or `Desk.identify` has said who it is. Raises
+        TooManyConnections, or SignInRequired if the connection has ended meanwhile.
+        """
+        if self.closing:
+            raise SignInRequired("This connection has ended. Come back.")
         self._sit(actor)
         transport = self.socket.transport
         client = Client(transport, self.dialect, actor, self.address, self.desk.clock(), self)

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 
 from hubbub import __version__
 from hubbub.actions import accounts as account_actions
+from hubbub.actions.standing import no_guests
 from hubbub.gateway.admission import Gate
 from hubbub.gateway.connection_limiter import ConnectionLimiter
 from hubbub.gateway.identity import Identity
@@ -25,7 +26,7 @@ from hubbub.gateway.loader import Loader
 from hubbub.gateway.markers import Markers
 from hubbub.gateway.socket import Socket
 from hubbub.gateway.turns import Turns
-from hubbub.live.hub import Hub
+from hubbub.live.hub import LOOKS_MAX, Hub
 from hubbub.live.nodes import Nodes
 from hubbub.model import names, policy
 from hubbub.model.accounts import (
@@ -148,16 +149,12 @@ class Desk:
     def about(self) -> ServerInfo:
         """What the server says of itself to anyone. The operator's word goes before the owner's."""
         settings, values = self.settings, self._values
-        guests = settings.guests
-        if guests is None:
-            stored = values.get("guests")
-            guests = stored == "1" if stored else settings.default_guests
         return ServerInfo(
             name=values.get("name", "Hubbub"),
             version=__version__,
             registration=settings.registration
             or values.get("registration", settings.default_registration),  # type: ignore[arg-type]
-            guests=guests,
+            guests=settings.lets_guests_in(values.get("guests")),
             needs_owner=self._needs_owner,
             limits=Limits(text=TEXT_MAX, frame_bytes=FRAME_MAX_BYTES, page=PAGE_MAX),
         )
@@ -219,6 +216,18 @@ class Desk:
         async with self.arrivals.turn():
             return await self.identity.identify(token)
 
+    async def still(self, actor: Actor, token: str | None) -> Actor:
+        """Somebody as they are by now. Raises SignInRequired or Forbidden.
+
+        Whoever lets them in upon this, without waiting for anything else, is told of all that
+        comes after.
+        """
+        if token:
+            return await self.identity.identify(token)
+        if not self.identity.guests_allowed:
+            raise no_guests()
+        return actor
+
     def limit(self, actor: Actor | None, address: str) -> None:
         """One command more of this person (None: a stranger), from this address.
 
@@ -255,13 +264,26 @@ class Desk:
         if isinstance(command, Query):
             if isinstance(command, About):
                 return self.about()
-            return self._answered(await self.ledger.ask(actor, command))
+            return self._answered(await self.ask(actor, command))
         then, done = promise(asyncio.get_running_loop())
         self.put(actor, command, then)
         try:
             return await done
         finally:
             del then, done  # which hold an error that would hold this frame
+
+    async def ask(self, actor: Actor, query: Query) -> Reply:
+        """Answer a query, without counting it. Raises HubbubError."""
+        return await self._by_now(actor, lambda: self.ledger.ask(actor, query))
+
+    async def _by_now(self, actor: Actor, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+        """An answer that holds nothing that was taken from the one who asks while it was made."""
+        for _ in range(LOOKS_MAX):
+            with self.hub.look(actor.key) as greeting:
+                reply = await ask()
+            if not greeting.is_revoked:
+                return reply
+        raise Busy()
 
     def _with_those_here(self, post: Post) -> Post:
         """Who is meant by ``@here`` only the hub can tell, and only now."""
@@ -318,12 +340,13 @@ class Desk:
         self.identity.guests_allowed = self.about().guests
         self.hub.send_to_all(ServerChanged(server=self.about()))
         if not self.identity.guests_allowed:
+            self.hub.greetings.revoke_all()
             for client in [client for client in self.hub.clients if client.actor.is_guest]:
                 client.door.close(CLOSE_POLICY, "This server lets no guests in any more.")
 
     async def ask_with_others(self, actor: Actor, query: Query) -> Reply:
         """Answer what a crowd asks for at a time, for all of it together. Raises HubbubError."""
-        return await self._answers.load((actor, query))
+        return await self._by_now(actor, lambda: self._answers.load((actor, query)))
 
     async def rooms_to_visit(self, ids: set[str]) -> list[MyRoom]:
         """The rooms of these that a guest may look into."""
@@ -369,7 +392,8 @@ class Desk:
         user = await self._check(name, command.password)
         session = secrets.token_urlsafe(18)
         opened: AccountAdded = await self.ledger.submit(
-            OPERATOR, OpenSession(user_id=user.id, session=session, label=label)
+            OPERATOR,
+            OpenSession(user_id=user.id, session=session, label=label, checked=user.password_hash),
         )
         return SignedIn(token=self.identity.token(session), me=opened.me)
 
@@ -405,9 +429,13 @@ class Desk:
         """Raises WrongCredentials if the old one is not right."""
         policy.require(Action.MANAGE_SELF, policy.server_standings(actor.role))
         self._slow_down(address, actor.name)
-        await self._check(actor.name, command.old)
-        password_hash = await self.identity.hash(command.new)
-        command_ = SetPassword(user=actor.name, password_hash=password_hash, keep=actor.session)
+        user = await self._check(actor.name, command.old)
+        command_ = SetPassword(
+            user=actor.name,
+            password_hash=await self.identity.hash(command.new),
+            keep=actor.session,
+            checked=user.password_hash,
+        )
         done: Reply = await self.ledger.submit(actor, command_)
         return done
 

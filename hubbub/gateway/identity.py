@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,9 +11,10 @@ import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from hubbub.actions.standing import account_locked, no_guests, session_ended
 from hubbub.gateway.loader import Loader
 from hubbub.model.accounts import OPERATOR, Actor, SeeSessions
-from hubbub.model.errors import Busy, Forbidden, HubbubError, SignInRequired
+from hubbub.model.errors import Busy, HubbubError, SignInRequired
 from hubbub.model.names import GUEST_PREFIX
 from hubbub.model.policy import ServerRole
 from hubbub.store.ledger import Ledger
@@ -23,6 +25,7 @@ HASHING_AT_ONCE = 2  # each takes 46 MiB
 HASHING_WAITING_MAX = 32  # above it sign-ins are answered `busy`
 REMEMBERED_MAX = 20_000  # tokens whose actor is known without asking the database
 SEEN_EVERY_S = 60.0
+SEEN_AT_ONCE = 500  # sessions in one command: a busy server's others come between
 
 # OWASP's second choice for Argon2id, with one more pass.
 _hasher = PasswordHasher(time_cost=2, memory_cost=47_104, parallelism=1)
@@ -64,9 +67,16 @@ def guest_token(secret: bytes, key: str, handle: str) -> str:
 class Identity:
     """Knows whose a token is, and has passwords hashed off the loop."""
 
-    def __init__(self, ledger: Ledger, secret: bytes) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        secret: bytes,
+        connected: Callable[[], Iterable[Actor]] = lambda: (),
+    ) -> None:
+        """``connected`` are those with an open connection, which counts as use of its session."""
         self._ledger = ledger
         self._secret = secret
+        self._connected = connected
         self._hashing = ThreadPoolExecutor(HASHING_AT_ONCE, thread_name_prefix="hubbub-argon2")
         self._waiting = 0
         self._remembered: OrderedDict[str, Actor] = OrderedDict()
@@ -77,7 +87,7 @@ class Identity:
         self.guests_allowed = False
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._note_seen())
+        self._task = asyncio.get_running_loop().create_task(self._note_for_ever())
 
     async def stop(self) -> None:
         if self._task:
@@ -92,7 +102,7 @@ class Identity:
             raise SignInRequired()
         actor = self._remembered.get(token) or await self._look_up(token)
         if actor.is_guest and not self.guests_allowed:
-            raise Forbidden("This server lets no guests in any more. Sign up, or ask its owner.")
+            raise no_guests()
         if actor.session:
             self._seen.add(actor.session)
         return actor
@@ -167,15 +177,23 @@ class Identity:
         finally:
             self._waiting -= 1
 
-    async def _note_seen(self) -> None:
-        """Keep when sessions were last used, a minute's at once; end those idle for too long."""
+    async def _note_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SEEN_EVERY_S)
-            seen, self._seen = self._seen, set()
-            try:
-                await self._ledger.submit(OPERATOR, SeeSessions(sessions=tuple(seen)))
-            except HubbubError:
-                self._seen |= seen  # the disk is full, or so: next time
+            await self.note_seen()
+
+    async def note_seen(self) -> None:
+        """Keep when sessions were last used, a minute's at once; end those idle for too long."""
+        seen, self._seen = self._seen, set()
+        in_use = list(seen.union(actor.session for actor in self._connected() if actor.session))
+        parts = [in_use[at : at + SEEN_AT_ONCE] for at in range(0, len(in_use), SEEN_AT_ONCE)]
+        *others, last = parts or [[]]
+        try:
+            for part in others:
+                await self._ledger.submit(OPERATOR, SeeSessions(sessions=tuple(part), more=True))
+            await self._ledger.submit(OPERATOR, SeeSessions(sessions=tuple(last)))
+        except HubbubError:
+            self._seen |= seen  # the disk is full, or so: next time
 
 
 def _guest(claims: dict[str, Any]) -> Actor | None:
@@ -189,9 +207,9 @@ def _of_session(tx: Tx, session_id: str) -> Actor | HubbubError:
     """Whose session this is, or why it is nobody's any more."""
     session = tx.session(session_id)
     if session is None:
-        return SignInRequired("This session has ended. Sign in again.")
+        return session_ended()
     if session.disabled:
-        return Forbidden("Your account is locked. Ask an admin of this server.")
+        return account_locked()
     return Actor(
         user_id=session.user_id,
         name=session.name,

@@ -11,6 +11,7 @@ from aiohttp import web
 from hubbub.gateway.connection import Connection
 from hubbub.gateway.desk import Desk
 from hubbub.live.client import Client
+from hubbub.live.hub import LOOKS_MAX
 from hubbub.live.room import Room
 from hubbub.model.accounts import About, Actor, Auth, Hello, Me, Mine, MyProfile, Welcome
 from hubbub.model.base import Command, Done, Query, Reply, Value
@@ -33,7 +34,6 @@ from hubbub.wire import json
 from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, text_frame
 
 HELLO_BYTES = 256 * 1024  # of changes after the welcome; the other rooms get their heads only
-LOOKS_MAX = 20  # at one's rooms, while they keep changing
 AUTH_WITHIN_S = 20.0
 WATCHED_MAX = 20  # rooms at a time that are only watched
 
@@ -48,6 +48,7 @@ class JsonDoor(Connection):
     def __init__(self, desk: Desk, address: str) -> None:
         super().__init__(desk, address)
         self._actor: Actor | None = None
+        self._token: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._auth_by = 0.0  # on the loop's clock
         self._greeted = False
@@ -60,11 +61,13 @@ class JsonDoor(Connection):
         door = cls(desk, address)
         if token:
             door._actor = await desk.identify_arrival(token)
+            door._token = token
         return door
 
     async def begin(self) -> None:
         if self._actor is not None:
-            self._enter(self._actor)
+            # A good deal may have happened since the upgrade began.
+            self._enter(await self.desk.still(self._actor, self._token))
         else:
             self._auth_by = asyncio.get_running_loop().time() + AUTH_WITHIN_S
             self._expect_auth()
@@ -218,19 +221,14 @@ class JsonDoor(Connection):
         return await self._hear(client, command)
 
     async def _hear(self, client: Client, command: Join | Watch) -> Reply:
-        """Be told what happens in a room without being a member; not if it is refused.
+        """Be told what happens in a room without being a member; not if it is refused."""
 
-        Asked once to see that it is allowed; again once we would hear of what happens meanwhile.
-        """
-        await self.desk.carry_out(client.actor, command)
-        is_new = command.room not in client.rooms
-        self.desk.hub.attach(client, await self.desk.hub.room(command.room))
-        try:
-            return await self.desk.carry_out(client.actor, command)
-        except HubbubError:
-            if is_new:
-                self._look_away(client, command.room)
-            raise
+        async def ask() -> Joined:
+            found = await self.desk.carry_out(client.actor, command)
+            assert isinstance(found, Joined)
+            return found
+
+        return await self.desk.hub.enter(client, command.room, ask)
 
     def on_watch(self, client: Client, command: Watch) -> None:
         self._task(command, partial(self._watch, client, command))
@@ -288,11 +286,15 @@ class JsonDoor(Connection):
     async def _greet(self, client: Client, command: Hello) -> None:
         hub = self.desk.hub
         for _ in range(LOOKS_MAX):
-            with hub.greetings.of(client.key) as greeting:
+            with hub.look(client.key) as greeting:
                 mine = await self._mine(client, command)
                 rooms, damaged = await self._live_rooms(mine)
             # Somebody brought me in or put me out while I was looking: look again.
-            if not greeting.is_stale and len(rooms) + len(damaged) == len(mine.rooms):
+            if (
+                not greeting.is_stale
+                and len(rooms) + len(damaged) == len(mine.rooms)
+                and all(hub.still_holds(greeting, room) for room in rooms.values())
+            ):
                 break
         else:
             raise Busy()

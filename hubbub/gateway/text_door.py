@@ -28,6 +28,7 @@ from hubbub.model.rooms import (
     Rooms,
     RoomsPage,
     UpdateRoom,
+    Watch,
 )
 from hubbub.wire import text
 
@@ -47,6 +48,7 @@ class TextDoor(Connection):
     def __init__(self, desk: Desk, address: str) -> None:
         super().__init__(desk, address)
         self._actor: Actor
+        self._token: str | None = None
         self._room: str = names.LOBBY
         self._after: int | None = None
         self._catching_up = False
@@ -68,10 +70,12 @@ class TextDoor(Connection):
                 raise Invalid("“after” is the number of the last message you have.")
             door._after = int(after[:16])
         door._actor = await _who(desk, query.get("name"), address, token)
+        door._token = token
         return door
 
     async def begin(self) -> None:
-        client = self.admit(self._actor)
+        # A good deal may have happened since the upgrade began.
+        client = self.admit(await self.desk.still(self._actor, self._token))
         try:
             async with self.desk.greetings.turn():
                 await self._enter(client, self._room, self._after)
@@ -208,13 +212,14 @@ class TextDoor(Connection):
         """Another guest from here on: what was said before stays the first one's."""
         if not client.actor.is_guest:
             raise Forbidden("Only guests change their name. Yours is your account's.")
-        room_id, hub = self._room, self.desk.hub
         actor, _ = self.desk.new_guest(names.user_name(rest.removeprefix("~")), self.address)
-        room = await hub.room(room_id)
-        hub.disconnect(client)
+        self.desk.hub.disconnect(client)
         again = self.admit(actor)
-        hub.attach(again, room)
-        self._say(text.server(f"You are now {actor.name}"))
+        try:
+            await self._enter(again, self._room, None, say=f"You are now {actor.name}")
+        except HubbubError as error:
+            self.refuse(error)
+            await self._enter(again, names.LOBBY, None)
 
     async def on_history(self, client: Client, rest: str) -> None:
         page = await self._last(client, rest)
@@ -309,21 +314,35 @@ class TextDoor(Connection):
 
     # Rooms
 
-    async def _enter(self, client: Client, room_id: str, after: int | None) -> None:
+    async def _enter(
+        self, client: Client, room_id: str, after: int | None, say: str | None = None
+    ) -> None:
         """Be in this room and no other. Raises NotFound, and leaves all as it was."""
-        joined = await self._do(client, Join(room=room_id))
-        assert isinstance(joined, Joined)
-        room = await self.desk.hub.room(room_id)
-        for other in list(client.rooms.values()):
-            self.desk.hub.detach(client, other)
-        self._room = room_id
-        if after is not None:
-            await self._show_from(client, room, after)
-        self.desk.hub.attach(client, room)
-        self._say(text.arrived(joined.room))
+        hub = self.desk.hub
+        command: Command = Join(room=room_id)
+        shown = after
 
-    async def _show_from(self, client: Client, room: Room, after: int) -> None:
-        """Everything since a seq, up to where live frames go on.
+        async def ask() -> Joined:
+            nonlocal command, shown
+            found = await self._do(client, command)
+            assert isinstance(found, Joined)
+            # Whoever is put out while they come in is not made a member once more.
+            command = Watch(room=room_id)
+            room = None
+            while shown is not None and (room is None or room is not hub.rooms.get(room_id)):
+                room = await hub.room(room_id)
+                shown = await self._show_from(client, room, shown)
+            return found
+
+        joined = await hub.enter(client, room_id, ask)
+        for other in list(client.rooms.values()):
+            if other.id != room_id:
+                hub.detach(client, other)
+        self._room = room_id
+        self._say(text.server(say) if say else text.arrived(joined.room))
+
+    async def _show_from(self, client: Client, room: Room, after: int) -> int:
+        """Everything since a seq, up to where live frames go on; the seq of that.
 
         When it returns, nothing waits in the room that this client would have to be told.
         """
@@ -337,9 +356,10 @@ class TextDoor(Connection):
                     self._say(text.message(message))
                     after = message.seq
             if not page.messages:
-                return
+                return after
             await self._low_water()
             self.desk.hub.settle(room)
+        return after
 
     async def _low_water(self) -> None:
         """Wait until what was written has gone out, if much. The hub ends who never reads."""
@@ -347,7 +367,7 @@ class TextDoor(Connection):
             await asyncio.sleep(DRAIN_POLL_S)
 
     async def _page(self, client: Client, query: History) -> Page:
-        page = await self.desk.ledger.ask(client.actor, query)
+        page = await self.desk.ask(client.actor, query)
         assert isinstance(page, Page)
         return page
 

@@ -67,8 +67,8 @@ class Client:
 
     @property
     def key(self) -> str:
-        """The person behind it: their handle, or a guest's key, as guests' handles come again."""
-        return self.actor.guest_key or self.actor.name
+        """The person behind it."""
+        return self.actor.key
 
     def send(self, payload: bytes) -> None:
         """A frame for this client alone: never dropped."""

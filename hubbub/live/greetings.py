@@ -1,16 +1,28 @@
-"""Connections that are being told where they are, which may change meanwhile."""
+"""Questions to the database that are under way, whose answers may be overtaken meanwhile."""
 
 import contextlib
 from collections.abc import Iterator
 
 
 class Greeting:
-    """A connection that is being told where it is, which may change meanwhile."""
+    """Somebody's question that is under way: what has changed for them since it began.
 
-    __slots__ = ("is_stale",)
+    ``is_stale``: something has. ``is_revoked``: something was taken from them, a session or a
+    room; ``lost`` are these rooms. ``fills`` is how many rooms had been filled by then.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("fills", "is_revoked", "is_stale", "lost")
+
+    def __init__(self, fills: int) -> None:
+        self.fills = fills
         self.is_stale = False
+        self.is_revoked = False
+        self.lost: set[str] = set()
+
+    def revoke(self, room: str | None = None) -> None:
+        self.is_stale = self.is_revoked = True
+        if room is not None:
+            self.lost.add(room)
 
 
 class Greetings:
@@ -20,9 +32,9 @@ class Greetings:
         self._under_way: dict[str, set[Greeting]] = {}
 
     @contextlib.contextmanager
-    def of(self, key: str) -> Iterator[Greeting]:
-        """While a connection's rooms are being read, notice if they change."""
-        greeting = Greeting()
+    def of(self, key: str, fills: int = 0) -> Iterator[Greeting]:
+        """While something is read for a person, notice what changes for them."""
+        greeting = Greeting(fills)
         self._under_way.setdefault(key, set()).add(greeting)
         try:
             yield greeting
@@ -35,3 +47,14 @@ class Greetings:
         """What this person is told of themselves has just changed."""
         for greeting in self._under_way.get(key, ()):
             greeting.is_stale = True
+
+    def revoke(self, key: str, room: str | None = None) -> None:
+        """A room was taken from this person, or a session, or their role."""
+        for greeting in self._under_way.get(key, ()):
+            greeting.revoke(room)
+
+    def revoke_all(self, room: str | None = None) -> None:
+        """The same for everybody."""
+        for greetings in self._under_way.values():
+            for greeting in greetings:
+                greeting.revoke(room)

@@ -6,18 +6,19 @@ which order a room's events are shown is `order`'s.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import assert_never
 
 import structlog
 
 from hubbub.live.client import Client
-from hubbub.live.greetings import Greetings
+from hubbub.live.greetings import Greeting, Greetings
 from hubbub.live.order import Order
 from hubbub.live.pace import Pace
 from hubbub.live.presence import PresenceBook
 from hubbub.live.room import Room
 from hubbub.model.base import Event
-from hubbub.model.errors import HubbubError
+from hubbub.model.errors import Busy, HubbubError, NotFound, SignInRequired
 from hubbub.model.events import PersonEvent
 from hubbub.model.outcome import (
     AccountChanged,
@@ -32,12 +33,13 @@ from hubbub.model.outcome import (
     ToRooms,
 )
 from hubbub.model.reading import Behind, Notice, RoomHead
-from hubbub.model.rooms import MemberChanged, Removed
+from hubbub.model.rooms import Joined, MemberChanged, Removed
 from hubbub.wire import json, text
 from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, CLOSE_TOO_SLOW, text_frame
 
 COUNTS_EVERY_S = 1.0  # large rooms' members and presence
 EMPTY_ROOMS_MAX = 500  # rings kept of rooms in which nobody is any more
+LOOKS_MAX = 20  # at what somebody may hear, while it keeps changing
 
 
 log = structlog.get_logger()
@@ -78,6 +80,8 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self.greetings = Greetings()
         self._bringing: set[asyncio.Task[None]] = set()
+        # Person and room → the mrev at which they were put out, ahead of their turn.
+        self._put_out_at: dict[tuple[str, str], int] = {}
         # Person → the rev of their own that was last told to those of their clients here.
         self.people_revs: dict[str, int] = {}
         # Where there are other nodes, a bus listens for the rooms and people that are here.
@@ -139,6 +143,43 @@ class Hub:
             await self.order.filled(room)
         return room
 
+    async def enter(
+        self, client: Client, room_id: str, ask: Callable[[], Awaitable[Joined]]
+    ) -> Joined:
+        """Attach a client to a room once the database has said, by ``ask``, that it may hear it.
+
+        What is taken from its person meanwhile is noticed, and then it is asked once more: nobody
+        hears anything in the time between. Raises what ``ask`` raises, or Busy.
+        """
+        for _ in range(LOOKS_MAX):
+            with self.look(client.key) as greeting:
+                joined = await ask()
+                room = await self.room(room_id)
+            if not client.closing and self.still_holds(greeting, room):
+                self.attach(client, room)
+                return joined
+            if room.is_empty and self.rooms.get(room_id) is room:
+                self._forget_one(room)
+            if client.closing:
+                raise SignInRequired("This connection has ended. Come back.")
+        raise Busy()
+
+    def look(self, key: str) -> AbstractContextManager[Greeting]:
+        """While the database is asked for a person, notice what is taken from them."""
+        return self.greetings.of(key, self.order.fills)
+
+    def still_holds(self, greeting: Greeting, room: Room) -> bool:
+        """Whether a person may be attached to a room as the database said they might.
+
+        Where there are other nodes the room must have been filled before the database was asked.
+        What it was filled with may else come after a removal that has not been heard of here.
+        """
+        return (
+            greeting.lost.isdisjoint((room.id, room.parent or room.id))
+            and self.rooms.get(room.id) is room
+            and (self.order.know_members is None or room.fill <= greeting.fills)
+        )
+
     def attach(self, client: Client, room: Room) -> None:
         """From now on the client gets what happens in this room."""
         self.settle(room)
@@ -194,6 +235,27 @@ class Hub:
                     self._account_changed(one)
                 case _:
                     assert_never(one)
+
+    def revoke(self, told: Iterable[Told]) -> None:
+        """Take from people at once what a command took, though its turn to be told will come.
+
+        Nothing is given to anybody, and how far rooms are known to be stays as it is.
+        """
+        for one in told:
+            match one:
+                case SessionsEnded():
+                    self._sessions_ended(one)
+                case AccountChanged():
+                    self._account_changed(one)
+                case SettingsChanged():
+                    self.on_settings_changed(one)
+                case RoomGone():
+                    self._room_gone(one)
+                case MembershipChanged() if one.event.role is None:
+                    self._put_out_at[one.event.user or "", one.room] = one.event.mrev
+                    self._put_out_of(one)
+                case _:
+                    pass
 
     def touch(self, room: Room) -> None:
         """Something waits in this room; it is written at the end of the loop's turn."""
@@ -290,14 +352,17 @@ class Hub:
         """A person's devices come into the room or go out of it, and the room is told."""
         event = told.event
         self.greetings.unsettle(event.user or "")
-        clients = list(self.people.get(event.user or "", ()))
-        room = self.rooms.get(told.room)
+        out_at = self._put_out_at.get((event.user or "", told.room), 0)
+        if out_at <= event.mrev:
+            self._put_out_at.pop((event.user or "", told.room), None)
         if event.role is None:
-            for client in clients:
-                self._put_out(client, told.room)
-        elif event.role is not None:
-            self._bring_in(told.room, [client for client in clients if client.dialect == "json"])
+            self._put_out_of(told)
+        elif out_at < event.mrev:
+            clients = self.people.get(event.user or "", ())
+            self._bring_in(told, [client for client in clients if client.dialect == "json"])
         room = self.rooms.get(told.room)
+        if room is not None:
+            room.heard_mrev = max(room.heard_mrev, event.mrev)
         if room is None or event.mrev <= room.mrev:
             return
         room.mrev, room.members = event.mrev, event.members
@@ -308,6 +373,12 @@ class Hub:
             count = MemberChanged(room=event.room, mrev=event.mrev, members=event.members)
             self._counts_due[room.id] = count
 
+    def _put_out_of(self, told: MembershipChanged) -> None:
+        user = told.event.user or ""
+        self.greetings.revoke(user, told.room)
+        for client in list(self.people.get(user, ())):
+            self._put_out(client, told.room)
+
     def _put_out(self, client: Client, room_id: str) -> None:
         """Of a room and of its threads, which may be watched without being followed."""
         for room in list(client.rooms.values()):
@@ -315,21 +386,38 @@ class Hub:
                 self.detach(client, room)
                 client.door.removed(room.id)
 
-    def _bring_in(self, room_id: str, clients: list[Client]) -> None:
-        room = self.rooms.get(room_id)
-        if room is not None and room.ring is not None:
+    def _bring_in(self, told: MembershipChanged, clients: list[Client]) -> None:
+        room = self.rooms.get(told.room)
+        if room is not None and room.ring is not None and self._has_heard(room, told):
             for client in clients:
                 self.attach(client, room)
         elif clients:
-            task = self._loop.create_task(self._bring_in_later(room_id, clients))
+            task = self._loop.create_task(self._bring_in_later(told, clients))
             self._bringing.add(task)
             task.add_done_callback(self._bringing.discard)
 
-    async def _bring_in_later(self, room_id: str, clients: list[Client]) -> None:
-        try:
-            room = await self.room(room_id)
-        except HubbubError:
-            return  # the client's own sync of the room will say why
+    def _has_heard(self, room: Room, told: MembershipChanged) -> bool:
+        """Whether nothing in the room can come after a removal that has not been heard of here."""
+        is_newer = room.parent is not None or room.filled_mrev > told.event.mrev
+        return self.order.know_members is None or not is_newer
+
+    async def _bring_in_later(self, told: MembershipChanged, clients: list[Client]) -> None:
+        room_id = told.room
+        with self.look(told.event.user or "") as greeting:
+            try:
+                room = await self.room(room_id)
+                if not self._has_heard(room, told) and self.order.know_members is not None:
+                    await self.order.know_members()
+                while room is not self.rooms.get(room_id):
+                    room = await self.room(room_id)
+            except NotFound:
+                return  # it is gone
+            except HubbubError as error:
+                for client in clients:
+                    client.door.close(CLOSE_TOO_SLOW, error.message)
+                return
+        if not greeting.lost.isdisjoint((room_id, room.parent or room_id)):
+            return
         for client in clients:
             if not client.closing:
                 self.attach(client, room)
@@ -338,6 +426,7 @@ class Hub:
 
     def _room_gone(self, told: RoomGone) -> None:
         """With its threads."""
+        self.greetings.revoke_all(told.room)
         gone = {told.room, *(room.id for room in self.rooms.values() if room.parent == told.room)}
         for room_id in gone:
             room = self.drop(room_id)
@@ -350,6 +439,10 @@ class Hub:
 
     def _sessions_ended(self, told: SessionsEnded) -> None:
         self.on_sessions_ended(told.sessions)
+        if told.user:
+            self.greetings.revoke(told.user)
+        else:
+            self.greetings.revoke_all()
         ended = set(told.sessions)
         clients = self.people.get(told.user, ()) if told.user else self.clients
         for client in [client for client in clients if client.actor.session in ended]:
@@ -358,6 +451,7 @@ class Hub:
     def _account_changed(self, told: AccountChanged) -> None:
         """Come back as what you are now."""
         self.on_account_changed(told.user)
+        self.greetings.revoke(told.user)
         for client in list(self.people.get(told.user, ())):
             client.door.close(CLOSE_TOO_SLOW, "Your account has changed. Come back.")
 

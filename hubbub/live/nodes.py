@@ -174,7 +174,7 @@ class Nodes:
         room = self._hub.rooms.get(told.room)
         if room is None:
             return
-        if room.ring is None or self._know_members(room, told):
+        if self._know_members(room, told):
             self._hub.order.publish(told.event)
             return
         # Somebody came or went, whom we have not heard of yet; who went must not be told this.
@@ -186,7 +186,8 @@ class Nodes:
     def _know_members(self, room: Room, told: ToRoom) -> bool:
         """Whether we have heard of all who came and went before this."""
         if parent := self._hub.rooms.get(room.parent) if room.parent else None:
-            room.parent_mrev = max(room.parent_mrev, parent.mrev)
+            # Not `mrev`: what the room was filled with may be newer than what has been heard.
+            room.parent_mrev = max(room.parent_mrev, parent.heard_mrev)
         return told.mrev <= room.mrev and told.parent_mrev <= room.parent_mrev
 
     def _on_room(self, room: str, is_here: bool) -> None:
@@ -217,6 +218,8 @@ class Nodes:
         if entry.number == self._journal + 1:
             self._carry_out(entry)
         else:
+            # What gives may wait for its turn. What takes does not: ours is acknowledged already.
+            self._hub.revoke(entry.told)
             self._begin_to_catch_up()
 
     def _carry_out(self, entry: Entry) -> None:
@@ -239,18 +242,35 @@ class Nodes:
         await asyncio.shield(self._begin_to_catch_up())
 
     async def _read_journal(self) -> None:
+        waiting: list[ToRoom] = []
         try:
-            while entries := await self._reads.entries(self._journal):
+            while True:
+                # A read tells of all who had gone before it began. What is held from now on may
+                # come after somebody who has gone since: that waits for the next read.
+                waiting += [one for events in self._held.values() for one in events]
+                self._held = {}
+                entries = await self._reads.entries(self._journal)
                 for entry in entries:
-                    if entry.number == self._journal + 1:
-                        self._carry_out(entry)
-                    elif entry.number > self._journal:
-                        self._start_over(entry.number - 1)
-                        self._carry_out(entry)
+                    self._carry_out_read(entry)
+                if not entries:
+                    self._release(waiting)
+                    waiting = []
+                    if not self._held:
+                        break
         finally:
             self._catching_up = None
-        held, self._held = self._held, {}
-        for told in [one for events in held.values() for one in events]:
+            for told in waiting:
+                self._held.setdefault(told.room, []).append(told)
+
+    def _carry_out_read(self, entry: Entry) -> None:
+        if entry.number == self._journal + 1:
+            self._carry_out(entry)
+        elif entry.number > self._journal:
+            self._start_over(entry.number - 1)
+            self._carry_out(entry)
+
+    def _release(self, held: list[ToRoom]) -> None:
+        for told in held:
             if room := self._hub.rooms.get(told.room):
                 room.parent_mrev = max(room.parent_mrev, told.parent_mrev)
             self._hub.order.publish(told.event)

@@ -36,6 +36,8 @@ class Order:
         self._read = read
         self.reads = 0
         """Of rooms, from the database; for `/metrics`."""
+        self.fills = 0
+        """How many rooms have been filled: which of two things came first."""
         # Where there are other nodes: have heard of all who came and went, before going on.
         self.know_members: Callable[[], Awaitable[None]] | None = None
 
@@ -63,6 +65,8 @@ class Order:
         room.seq, room.rev = state.seq, state.rev
         room.flushed_seq = state.seq
         room.is_public = state.is_public
+        self.fills += 1
+        room.fill, room.filled_mrev = self.fills, state.mrev
         if state.mrev >= room.mrev:
             room.mrev, room.members = state.mrev, state.members
         self._show_early(room)

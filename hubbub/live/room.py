@@ -25,9 +25,12 @@ class Room:
     __slots__ = (
         "_page",
         "early",
+        "fill",
+        "filled_mrev",
         "filling",
         "flushed_seq",
         "gap_timer",
+        "heard_mrev",
         "id",
         "is_public",
         "json",
@@ -59,6 +62,11 @@ class Room:
         self.seq = 0
         self.rev = 0
         self.mrev = 0
+        # Where there are other nodes: the same as far as each change has been heard of here.
+        self.heard_mrev = 0
+        # Which filling of a room it was, and of which mrev the members were then.
+        self.fill = 0
+        self.filled_mrev = 0
         self.members = 0
         self.is_public = False
         self.flushed_seq = 0

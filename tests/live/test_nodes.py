@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hubbub.live import nodes
 from hubbub.model.messages import Message
-from hubbub.model.outcome import AccountChanged, Heads, RoomGone, SessionsEnded, ToRoom
+from hubbub.model.outcome import AccountChanged, Entry, Heads, RoomGone, SessionsEnded, ToRoom
 from tests.support.hall import door, events, turn
 from tests.support.nodes import (
     Table,
@@ -257,3 +257,50 @@ async def test_who_only_watches_a_thread_is_not_told_after_they_were_put_out_of_
         await turn()
         assert door(dee).left == ["lobby", "lobby.1"]
         assert all(event["text"] != "without dee" for event in events(dee, "message"))
+
+
+async def test_what_a_node_has_taken_from_somebody_is_taken_there_at_once(wire: Wire) -> None:
+    """Whoever asked for it has been told so; a hole in the journal before it does not count."""
+    table = Table("ana", "bo")
+    async with cluster(table, wire, 2) as (one, two):
+        bo, cy = await one.come("bo"), await one.come("cy", session="of cy")
+        wire.fate = lambda: 0
+        two.write(AccountChanged("somebody"))
+        one.member("bo", joins=False)
+        one.write(SessionsEnded("cy", ("of cy",)))
+        assert door(bo).left == ["lobby"]
+        assert door(cy).closed
+        one.post("secret")
+        await turn()
+        assert known(bo) == {}
+
+
+async def test_what_comes_while_the_journal_is_read_waits_for_the_next_read(wire: Wire) -> None:
+    """It may come after a removal which that read does not tell of."""
+    table = Table("ana", "dee")
+    async with cluster(table, wire, 2) as (one, two):
+        dee = await two.come("dee")
+        two.end.unwatch("hubbub.epoch.journal")
+        reads: list[asyncio.Future[None]] = []
+
+        async def entries(after: int) -> list[Entry]:
+            found = table.entries(after)
+            reads.append(asyncio.get_running_loop().create_future())
+            await reads[-1]
+            return found
+
+        with patch.object(two.nodes, "_reads", two.nodes._reads._replace(entries=entries)):
+            one.member("cy", joins=True)
+            one.post("before")
+            await until(lambda: len(reads) == 1)
+            reads[0].set_result(None)
+            await until(lambda: len(reads) == 2)  # which finds nothing more
+            one.member("dee", joins=False)
+            one.post("secret")
+            await turn()
+            for nth in range(1, 4):
+                await until(lambda: len(reads) > nth)  # noqa: B023 - awaited here
+                reads[nth].set_result(None)
+            await until(lambda: door(dee).left == ["lobby"])
+        await until(lambda: two.room().seq == 2)
+        assert known(dee) == {1: "before"}
