@@ -19,7 +19,7 @@ client_sources := $(wildcard web/*.html web/*.json web/*.ts web/*.js) \
 # Only `make run HOST=…` counts: shells and hosting services export HOST and PORT for their own ends.
 given = $(if $(filter command,$(origin $(1))),$(2) '$($(1))')
 
-.PHONY: help venv run test lint bench bench-web web dist screenshots lock clean
+.PHONY: help venv run test soak lint bench bench-web web dist screenshots lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ test: $(venv)/.dev $(client) ## check and test everything, as CI does
 	@HUBBUB_CHROMIUM="$$(scripts/find-browser)" && export HUBBUB_CHROMIUM && \
 		HUBBUB_NGINX="$$(scripts/find-nginx)" && export HUBBUB_NGINX && \
 		exec $(python) scripts/checks.py
+
+soak: $(venv)/.dev ## put people out while they come in, 2,000 times (some 10 minutes)
+	@HUBBUB_SOAK=1 exec $(python) -m pytest -q -s tests/reliability/test_revocation.py
 
 lint: $(venv)/.dev ## check style, types and import layers
 	@exec $(python) scripts/checks.py style format types layers

@@ -34,8 +34,12 @@ class BadBus(nats.NatsBus):
         await super()._receive(message)
 
 
-if __name__ == "__main__":
+def main() -> None:
     lost, twice, late = map(float, sys.argv.pop(1).split(","))
     BadBus.fates = lost, twice, late
     nats.NatsBus = BadBus  # type: ignore[misc]
     cli.main()
+
+
+if __name__ == "__main__":
+    main()
