@@ -44,6 +44,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "--connections-per-address": ("0", "1e3"),
     "--send-buffer-bytes": ("65535", "64k"),
     "--no-limits": (),
+    **{f"--{name.replace('_', '-')}": ("0", "many", "1000001") for name in RULES},
 }
 # As a variable a switch has a value, and that may be wrong too.
 WRONG_AS_VARIABLE = {**WRONG, "--guests": ("perhaps",), "--no-limits": ("perhaps",)}
