@@ -18,7 +18,7 @@ from hubbub.live.pace import Pace
 from hubbub.live.presence import PresenceBook
 from hubbub.live.room import Room
 from hubbub.model.base import Event
-from hubbub.model.errors import Busy, HubbubError, NotFound, SignInRequired
+from hubbub.model.errors import Busy, HubbubError, NotFound, SignInRequired, Unavailable
 from hubbub.model.events import PersonEvent
 from hubbub.model.outcome import (
     AccountChanged,
@@ -413,6 +413,8 @@ class Hub:
             except NotFound:
                 return  # it is gone
             except HubbubError as error:
+                if isinstance(error, Unavailable) and error.is_damage:
+                    return  # the client's own sync of the room will say so
                 for client in clients:
                     client.door.close(CLOSE_TOO_SLOW, error.message)
                 return
