@@ -12,6 +12,7 @@ import pytest
 
 from hubbub.cli import run
 from hubbub.cli.options import settings_of, variable
+from hubbub.model.quotas import RULES
 from tests.support.command import hubbub
 from tests.support.server import Server
 
