@@ -2,7 +2,8 @@
 
 import { edited, paragraphsAt, trimmed, type Draft } from './draft';
 
-const LINK = /\[((?:\\.|[^[\]\\])*)\]\((?:<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;
+// Without a bound on the label, escaped brackets would make the search quadratic.
+const LINK = /\[((?:\\.|[^[\]\\]){0,300})\]\((?:<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;
 const ADDRESS = /^(?:https?:\/\/|mailto:)\S{1,2000}$/i;
 
 export const isAddress = (text: string): boolean => ADDRESS.test(text) && URL.canParse(text);

@@ -40,9 +40,12 @@ const SIGNS = [
 const INDENTED = /^(?:\t| {2,})\S/;
 const LISTED = /^\s*(?:[-*+>]|\d{1,9}[.)])\s/;
 
+/** How it begins tells what it is. */
+const LOOKED_AT = 200;
+
 /** Several lines, most of which look like no sentence; a guess, so it is only ever offered. */
 export function looksLikeCode(text: string): boolean {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const lines = text.split('\n').filter((line) => line.trim() !== '').slice(0, LOOKED_AT);
   if (lines.length < 2 || text.length > 16_000 || /^ {0,3}(?:```|~~~)/m.test(text)) return false;
   const isSome = lines.some(isStrong);
   const isHinted = (line: string) => isStrong(line) || (INDENTED.test(line) && !LISTED.test(line));
