@@ -122,3 +122,41 @@ test('an emoji is found, picked by keys, and there at once the next time', async
   await page.keyboard.press('Escape');
   await expect(picker).toBeHidden();
 });
+
+test('a long message is folded, and opened with the keyboard', async ({ someone }) => {
+  const ana = await someone('ana');
+  const room = await roomFor(ana);
+  const text = Array.from({ length: 120 }, (_, n) => `Line ${n} of *it*`).join('\n');
+  for (let n = 0; n < 20; n += 1) {
+    await command(ana, 'POST', `/api/rooms/${room}/messages`, { text: `${n}: ${text}` });
+  }
+  await ana.page.goto(`/rooms/${room}`);
+  // However many of them grow above it, the end stays in sight.
+  const more = timeline(ana.page).getByRole('button', { name: 'Show more' });
+  await expect(more).toHaveCount(20);
+  await expect(more.last()).toBeInViewport();
+  const last = timeline(ana.page).getByRole('listitem').filter({ hasText: '19: Line 0' });
+  await expect(last.getByText('Line 100 of')).toHaveCount(0);
+  await more.last().focus();
+  await ana.page.keyboard.press('Enter');
+  await expect(last).toContainText('Line 119 of it');
+  const less = last.getByRole('button', { name: 'Show less' });
+  await expect(less).toBeFocused();
+  await ana.page.keyboard.press('Enter');
+  await expect(last).not.toContainText('Line 119 of it');
+  await expect(last.getByRole('button', { name: 'Show more' })).toBeInViewport();
+});
+
+test('a link to a message among long ones leads to it', async ({ someone }) => {
+  const ana = await someone('ana');
+  const room = await roomFor(ana);
+  const long = '**@nobody** and so on '.repeat(700);
+  for (let n = 0; n < 30; n += 1) {
+    const text = n === 14 ? 'Here it is' : long;
+    await command(ana, 'POST', `/api/rooms/${room}/messages`, { text });
+  }
+  await ana.page.goto(`/rooms/${room}/15`);
+  await expect(timeline(ana.page).getByText('Here it is')).toBeInViewport();
+  await expect(timeline(ana.page).getByRole('button', { name: 'Show more' })).toHaveCount(29);
+  await expect(timeline(ana.page).getByText('Here it is')).toBeInViewport();
+});

@@ -17,6 +17,7 @@ import typescript from 'highlight.js/lib/languages/typescript';
 import xml from 'highlight.js/lib/languages/xml';
 import yaml from 'highlight.js/lib/languages/yaml';
 import { createLowlight } from 'lowlight';
+import { RUNS_MAX } from './cut';
 
 type Root = ReturnType<ReturnType<typeof createLowlight>['highlight']>;
 type Node = Root['children'][number];
@@ -80,7 +81,7 @@ const KINDS: Record<string, Kind> = {
 };
 
 // Longer code stays without colours: it would hold up the page.
-const LENGTH_MAX = 8_000;
+const LENGTH_MAX = 4_000;
 const KEPT_MAX = 200;
 
 const kept = new Map<string, readonly Run[]>();
@@ -100,11 +101,18 @@ export function colour(language: string, text: string): readonly Run[] | null {
 
 function read(name: string, text: string): readonly Run[] {
   try {
-    return flatten(lowlight.highlight(name, text).children, null);
+    return bounded(flatten(lowlight.highlight(name, text).children, null));
   } catch {
     // Nested deeper than the stack is.
     return [{ kind: null, text }];
   }
+}
+
+/** What would be too many runs for a page has no colours. */
+function bounded(runs: readonly Run[]): readonly Run[] {
+  if (runs.length <= RUNS_MAX) return runs;
+  const rest = runs.slice(RUNS_MAX - 1).map(({ text }) => text);
+  return [...runs.slice(0, RUNS_MAX - 1), { kind: null, text: rest.join('') }];
 }
 
 function flatten(nodes: readonly Node[], around: Kind | null): Run[] {

@@ -8,6 +8,10 @@ class Colours {
   #module = $state.raw<Colour | null>(null);
   #asked = false;
 
+  get isHere(): boolean {
+    return this.#module !== null;
+  }
+
   load(): void {
     if (this.#asked) return;
     this.#asked = true;

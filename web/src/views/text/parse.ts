@@ -1,27 +1,60 @@
 /**
  * Markdown by marked's lexer: its tokens become our tree. What we do not show as markup (HTML,
  * images, definitions) is shown as it was typed, so nothing that was said is hidden.
+ *
+ * For some texts the lexer's time grows with the square of their length, or faster. So its work is
+ * counted as it goes: it gets a portion of a message (`portions.ts`), each time it looks at a text
+ * it is charged for the length of it, and once that comes to `WORK_MAX` the rest is plain text.
  */
 
 import { Lexer, Tokenizer, type MarkedToken, type Token, type Tokens } from 'marked';
 import { pieces, plain, tidy, withoutEnd } from './plain';
+import { placeToCut } from './portions';
 import type { Block, Inline, Item, Piece } from './tree';
 
 // Nested deeper, marks are text: the lexer's time and stack grow with the depth, and so does the
 // indent, for which a phone has no room.
 const DEPTH_MAX = 8;
-const KEPT_MAX = 500;
+const TOO_DEEP = new RegExp(`^(?:[ \\t]*(?:[-+*>]|\\d{1,9}[.)])){${DEPTH_MAX + 1}}`);
+/** Characters that the lexer may look at, each as often as it does so, in one portion. */
+export const WORK_MAX = 100_000;
+// What it tries at the beginning of every block; what it looks ahead for in every run of text; and
+// that it finds the end of emphasis by patterns that take longer than others.
+const BLOCK = 50;
+const LOOK_AHEAD = 20;
+const EMPHASIS = 4;
+// Some of its patterns search a whole paragraph from each of its brackets: longer ones are searched
+// in parts.
+const INLINE_MAX = 1_000;
 // As `pieces` finds it; here before marks within it are taken for markup.
 const ADDRESS = /^https?:\/\/(?:(?!\|\|)[^\s<>"`\\])+/i;
 // A table has as many cells in every row as in its head: a short text could ask for millions.
 const CELLS_MAX = 2_000;
+const COLUMNS_MAX = 50;
 const SPOILER = '||';
 
-class Ours extends Tokenizer {
+class TooMuchWork extends Error {}
+
+/** What the lexer has done so far with one portion. */
+class Work {
+  done = 0;
+
+  charge(length: number): void {
+    this.done += length + 1;
+    if (this.done > WORK_MAX) throw new TooMuchWork();
+  }
+}
+
+class CountedTokenizer extends Tokenizer {
   #depth = 0;
 
-  #deeper<T>(read: () => T | undefined): T | undefined {
+  constructor(private readonly work: Work) {
+    super();
+  }
+
+  #deeper<T>(charge: number, read: () => T | undefined): T | undefined {
     if (this.#depth >= DEPTH_MAX) return undefined;
+    this.work.charge(charge);
     this.#depth += 1;
     try {
       return read();
@@ -30,20 +63,45 @@ class Ours extends Tokenizer {
     }
   }
 
+  // The first that is asked of every block; what then looks further is charged for it.
+  override space(src: string) {
+    this.work.charge(BLOCK);
+    return super.space(src);
+  }
   override blockquote(src: string) {
-    return this.#deeper(() => super.blockquote(src));
+    return this.#deeper(src.length, () => super.blockquote(src));
   }
   override list(src: string) {
-    return this.#deeper(() => super.list(src));
+    // All the markers of a line are looked at again for each line that follows.
+    if (TOO_DEEP.test(src)) return undefined;
+    return this.#deeper(src.length, () => super.list(src));
   }
   override link(src: string) {
-    return this.#deeper(() => super.link(src));
+    if (!/^!?\[/.test(src)) return undefined;
+    return this.#deeper(src.length, () => super.link(src));
   }
   override emStrong(src: string, masked: string, before?: string) {
-    return this.#deeper(() => super.emStrong(src, masked, before));
+    if (!/^[*_]/.test(src)) return undefined;
+    return this.#deeper(EMPHASIS * src.length, () => super.emStrong(src, masked, before));
   }
   override del(src: string, masked: string, before?: string) {
-    return this.#deeper(() => super.del(src, masked, before));
+    if (src[0] !== '~') return undefined;
+    return this.#deeper(EMPHASIS * src.length, () => super.del(src, masked, before));
+  }
+  // There are no definitions that a label could refer to.
+  override reflink(src: string): Tokens.Text | undefined {
+    const [raw] = /^!?\[/.exec(src) ?? [];
+    return raw ? { type: 'text', raw, text: raw, escaped: false } : undefined;
+  }
+  override codespan(src: string) {
+    if (src[0] !== '`') return undefined;
+    this.work.charge(src.length);
+    return super.codespan(src);
+  }
+  override inlineText(src: string) {
+    const token = super.inlineText(src);
+    if (token) this.work.charge(token.raw.length + LOOK_AHEAD);
+    return token;
   }
 
   override url(src: string): Tokens.Link | undefined {
@@ -53,7 +111,7 @@ class Ours extends Tokenizer {
   }
 
   override table(src: string) {
-    return cellsOf(src) > CELLS_MAX ? undefined : super.table(src);
+    return fits(src) ? super.table(src) : undefined;
   }
 
   override html() {
@@ -71,34 +129,61 @@ class Ours extends Tokenizer {
   }
 }
 
-/** How many a table at the beginning of the text may have at most. */
-function cellsOf(src: string): number {
+/** Whether a table at the beginning of the text would be one that a page can show. */
+function fits(src: string): boolean {
   const rows = (/^.*(?:\n.*\S.*)*/.exec(src)?.[0] ?? '').split('\n');
-  return rows.length * (rows[1] ?? '').split('|').length;
+  const columns = (rows[1] ?? '').split('|').length;
+  return columns <= COLUMNS_MAX && rows.length * columns <= CELLS_MAX;
 }
 
-const kept = new Map<string, Block[]>();
+class CountedLexer extends Lexer {
+  readonly work: Work;
 
-export function parse(text: string): Block[] {
-  const known = kept.get(text);
-  if (known) return known;
-  const blocks = read(text);
-  if (kept.size >= KEPT_MAX) kept.delete(kept.keys().next().value ?? '');
-  kept.set(text, blocks);
-  return blocks;
-}
+  constructor() {
+    const work = new Work();
+    super({ gfm: true, breaks: true, tokenizer: new CountedTokenizer(work) });
+    this.work = work;
+  }
 
-function read(text: string): Block[] {
-  try {
-    const lexer = new Lexer({ gfm: true, breaks: true, tokenizer: new Ours() });
-    return blocksOf(lexer.lex(tidy(text)));
-  } catch {
-    // The lexer gives up on some hostile texts; they are still what somebody said.
-    return plain(text).map(paragraph);
+  override inlineTokens(src: string, tokens: Token[] = []): Token[] {
+    this.work.charge(src.length);
+    return super.inlineTokens(src, tokens);
+  }
+
+  override lex(src: string) {
+    this.blockTokens(src, this.tokens);
+    for (const { src, tokens } of this.inlineQueue) this.#inline(src, tokens);
+    this.inlineQueue = [];
+    return this.tokens;
+  }
+
+  #inline(src: string, tokens: Token[]): void {
+    try {
+      for (let from = 0; from < src.length; ) {
+        const to = placeToCut(src, from, INLINE_MAX);
+        this.inlineTokens(src.slice(from, to), tokens);
+        from = to;
+      }
+    } catch (error) {
+      if (!(error instanceof TooMuchWork)) throw error;
+      tokens.splice(0, Infinity, { type: 'text', raw: src, text: src });
+    }
   }
 }
 
-const paragraph = (inlines: Inline[]): Block => ({ is: 'paragraph', inlines });
+/** A portion of a message, and for how much the lexer was charged. */
+export function parse(text: string): { blocks: Block[]; work: number } {
+  const lexer = new CountedLexer();
+  try {
+    const blocks = blocksOf(lexer.lex(tidy(text)));
+    return { blocks, work: lexer.work.done };
+  } catch {
+    // Too much work, or nested deeper than the stack is; it is still what somebody said.
+    return { blocks: plain(text).map(paragraph), work: lexer.work.done };
+  }
+}
+
+export const paragraph = (inlines: Inline[]): Block => ({ is: 'paragraph', inlines });
 
 const known = (tokens: readonly Token[]): MarkedToken[] => tokens as MarkedToken[];
 

@@ -19,6 +19,10 @@ const FINDS = new RegExp(
   'giu',
 );
 
+/** As much of a message is shown at once; the rest is folded away. */
+export const CHARACTERS = 3_000;
+export const LINES = 40;
+
 /** The parts of a text that has no markup. */
 export function pieces(all: string): Piece[] {
   const found: Piece[] = [];
@@ -40,6 +44,17 @@ export function pieces(all: string): Piece[] {
   if (done < all.length) found.push({ is: 'text', text: all.slice(done) });
   return found;
 }
+
+/** By which those whom a text names are looked up: a handle with its `@`, a room with its `#`. */
+export type Keys = ReadonlySet<string>;
+
+export function keyOf(piece: Piece): string | undefined {
+  if (piece.is === 'mention') return `@${piece.name}`;
+  return piece.is === 'room' ? `#${piece.room}` : undefined;
+}
+
+export const keysIn = (all: readonly Piece[]): Keys =>
+  new Set(all.flatMap((piece) => keyOf(piece) ?? []));
 
 /** Without the punctuation of the sentence, as GitHub does it; `(…)` stays if it is a pair. */
 export function withoutEnd(url: string): string {
@@ -82,6 +97,10 @@ export function isPlain(text: string): boolean {
 export const veiled = (text: string, by = '▒▒▒'): string =>
   text.replace(/(?<![\\`])`[^`\n]+`(?!`)|\|\|[^]+?\|\|/g, (found) => (found[0] === '`' ? found : by));
 
+/** How a text begins, where there is no room for more of it; what is covered stays so. */
+export const beginning = (text: string, length: number, by?: string): string =>
+  veiled(text, by).trimStart().slice(0, length).replace(/[\ud800-\udbff]$/, '');
+
 /** The text as it stands, in paragraphs. */
 export const plain = (text: string): Piece[][] => tidy(text).split(/\n\s*\n/).map(pieces);
 
@@ -89,3 +108,23 @@ const ONLY_EMOJI = new RegExp('^(?:\\p{RGI_Emoji}\\s*){1,6}$', 'v');
 
 /** One to six emoji and nothing else are shown large. */
 export const isOnlyEmoji = (text: string): boolean => text.length <= 120 && ONLY_EMOJI.test(text);
+
+// Whatever has more people, rooms and addresses in it is read with the rest that takes long.
+const PIECES_MAX = 100;
+
+/** A text that is neither long nor has markup, as it is shown; null: it is not such a text. */
+export function readPlain(text: string) {
+  if (text.length > CHARACTERS || text.split('\n').length > LINES) return null;
+  const tidied = tidy(text);
+  const isEmoji = isOnlyEmoji(tidied);
+  if (!isEmoji && !isPlain(tidied)) return null;
+  const paragraphs = plain(tidied);
+  const all = paragraphs.flat();
+  return all.length > PIECES_MAX
+    ? null
+    : { paragraphs, isOnlyEmoji: isEmoji, keys: keysIn(all), cost: all.length };
+}
+
+/** About how many lines it takes, so that the page knows what it need not lay out yet. */
+export const linesOf = (text: string): number =>
+  Math.min(LINES, Math.max(text.split('\n').length, Math.ceil(text.length / 75)));

@@ -1,3 +1,2 @@
-/** All that only a text with markup needs, in one file. */
-export { default as Blocks } from './Blocks.svelte';
-export { parse } from './parse';
+/** All that only a text needs that has markup or is long, in one file. */
+export { default as Steps } from './Steps.svelte';

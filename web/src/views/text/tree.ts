@@ -37,6 +37,7 @@ export type Block =
   | { is: 'heading'; level: number; inlines: Inline[] }
   | { is: 'quote'; blocks: Block[] }
   | { is: 'list'; start: number | null; items: Item[] }
-  | { is: 'code'; language: string; text: string }
+  /** `whole` is what it is a part of, if there is more of it than is shown at once. */
+  | { is: 'code'; language: string; text: string; whole?: string }
   | { is: 'table'; align: Align[]; header: Inline[][]; rows: Inline[][][] }
   | { is: 'rule' };

@@ -7,9 +7,12 @@ import { speech } from '../../app/speech.svelte';
 import type { Message as WireMessage } from '../../data/protocol';
 import { displayName, type RoomState } from '../../data/state';
 import { formattingWords } from '../composer/words';
-import { veiled } from '../text/plain';
+import { beginning } from '../text/plain';
 import { threadWords } from '../thread/words';
 import { actWords } from './words';
+
+/** More than is read out, so that it says that there is more. */
+const HEARD = 1_000;
 
 const announcers = new Map<string, Announcer>();
 
@@ -19,7 +22,7 @@ export function hear(message: WireMessage, room: RoomState): void {
   const announcer = announcers.get(room.room) ?? announcerOf(room);
   announcers.set(room.room, announcer);
   const name = displayName(session.here.state, message.by);
-  const text = veiled(message.text ?? '', `(${formattingWords().names.spoiler})`);
+  const text = beginning(message.text ?? '', HEARD, `(${formattingWords().names.spoiler})`);
   announcer.hear({ kind: message.kind ?? 'text', name, text });
 }
 

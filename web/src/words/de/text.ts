@@ -8,6 +8,8 @@ export const text: TextWords = {
   table: 'Tabelle',
   taskDone: 'Erledigt',
   taskOpen: 'Zu erledigen',
+  showMore: 'Mehr anzeigen',
+  showLess: 'Weniger anzeigen',
 
   emoji: 'Emoji',
   findEmoji: 'Emoji suchen',

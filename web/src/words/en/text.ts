@@ -8,6 +8,8 @@ export const text = {
   table: 'Table',
   taskDone: 'Done',
   taskOpen: 'To do',
+  showMore: 'Show more',
+  showLess: 'Show less',
 
   emoji: 'Emoji',
   findEmoji: 'Find an emoji',

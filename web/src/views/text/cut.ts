@@ -1,0 +1,145 @@
+/** Cuts what a text means into steps, each of which a page can show in a moment. */
+
+import type { Block, Inline, Item } from './tree';
+
+/** What a step may cost; an element costs 1, and so does a run of text. */
+export const NODES_MAX = 400;
+// These are several elements.
+const SPOILER = 8;
+const CODE = 12;
+const TABLE = 4;
+const ITEM = 2;
+const CELL = 2;
+/** In colours, code has about a run for so many characters, and at most so many. */
+const RUN_LENGTH = 8;
+export const RUNS_MAX = 300;
+// A row is not cut; one that would cost more has nothing in it but text.
+const ROW_MAX = 150;
+
+/** What a step has cost so far, and what it may. */
+interface Room {
+  spent: number;
+  readonly max: number;
+}
+
+/** The part for which there was room, and the part for which there was none. */
+type Halves<T> = readonly [T | null, T | null];
+type Cut<T> = (one: T, room: Room) => Halves<T>;
+
+export interface Step {
+  blocks: readonly Block[];
+  cost: number;
+}
+
+/** All blocks, in steps. */
+export function stepsOf(blocks: readonly Block[]): Step[] {
+  const steps: Step[] = [];
+  for (let rest = blocks; rest.length > 0; ) {
+    const room = { spent: 0, max: NODES_MAX };
+    const [step, more] = cutList(rest, room, cutBlock);
+    steps.push({ blocks: step, cost: room.spent });
+    rest = more;
+  }
+  return steps;
+}
+
+function cutList<T>(list: readonly T[], room: Room, cut: Cut<T>): readonly [T[], T[]] {
+  const done: T[] = [];
+  for (const [index, one] of list.entries()) {
+    if (room.spent >= room.max) return [done, list.slice(index)];
+    const [head, tail] = cut(one, room);
+    if (head) done.push(head);
+    if (tail) return [done, [tail, ...list.slice(index + 1)]];
+  }
+  return [done, []];
+}
+
+/** Of what has others in it: two of its kind, unless they are all in one. */
+function halves<T, Part>(
+  whole: T,
+  [done, rest]: readonly [Part[], Part[]],
+  like: (parts: Part[], isRest: boolean) => T,
+): Halves<T> {
+  if (rest.length === 0) return [whole, null];
+  return done.length === 0 ? [null, whole] : [like(done, false), like(rest, true)];
+}
+
+function cutBlock(block: Block, room: Room): Halves<Block> {
+  switch (block.is) {
+    case 'paragraph':
+    case 'heading':
+      room.spent += 1;
+      return halves<Block, Inline>(block, cutList(block.inlines, room, cutInline), (inlines) => ({ ...block, inlines }));
+    case 'quote':
+      room.spent += 1;
+      return halves<Block, Block>(block, cutList(block.blocks, room, cutBlock), (blocks) => ({ ...block, blocks }));
+    case 'list':
+      room.spent += 1;
+      return halves<Block, Item>(block, cutList(block.items, room, cutItem), (items, isRest) => ({
+        ...block,
+        // An item that was cut goes on under its own number.
+        start: block.start !== null && isRest ? block.start + block.items.length - items.length : block.start,
+        items,
+      }));
+    case 'table':
+      return cutTable(block, room);
+    case 'code': {
+      const cost = CODE + Math.min(RUNS_MAX, Math.ceil(block.text.length / RUN_LENGTH));
+      return whole(block, cost, room);
+    }
+    case 'rule':
+      return whole(block, 1, room);
+  }
+}
+
+/** What is not cut comes in the next step if there is not enough room, and then alone if it must. */
+function whole<T>(one: T, cost: number, room: Room): Halves<T> {
+  if (room.spent > 0 && room.spent + cost > room.max) {
+    room.spent = room.max;
+    return [null, one];
+  }
+  room.spent += cost;
+  return [one, null];
+}
+
+function cutItem(item: Item, room: Room): Halves<Item> {
+  room.spent += ITEM;
+  return halves(item, cutList(item.blocks, room, cutBlock), (blocks) => ({ ...item, blocks }));
+}
+
+function cutTable(table: Block & { is: 'table' }, room: Room): Halves<Block> {
+  const header = bounded(table.header);
+  room.spent += TABLE + costOfRow(header);
+  const rows = table.rows.map(bounded);
+  const cut = cutList(rows, room, (row, room) => {
+    room.spent += costOfRow(row);
+    return [row, null];
+  });
+  return halves<Block, Inline[][]>({ ...table, header, rows }, cut, (rows) => ({ ...table, header, rows }));
+}
+
+const costOfRow = (row: readonly Inline[][]): number =>
+  row.reduce((sum, cell) => sum + CELL + costOf(cell), 0);
+
+function costOf(inlines: readonly Inline[]): number {
+  const room = { spent: 0, max: Infinity };
+  cutList(inlines, room, cutInline);
+  return room.spent;
+}
+
+const bounded = (row: Inline[][]): Inline[][] =>
+  costOfRow(row) <= ROW_MAX ? row : row.map((cell) => [{ is: 'text', text: textOf(cell) }]);
+
+const textOf = (inlines: readonly Inline[]): string =>
+  inlines
+    .map((one) => (one.is === 'spoiler' ? '▒▒▒' : 'children' in one ? textOf(one.children) : one.text))
+    .join('');
+
+function cutInline(inline: Inline, room: Room): Halves<Inline> {
+  if ('children' in inline) {
+    room.spent += inline.is === 'spoiler' ? SPOILER : 1;
+    return halves<Inline, Inline>(inline, cutList(inline.children, room, cutInline), (children) => ({ ...inline, children }));
+  }
+  room.spent += inline.is === 'text' ? 1 : 2;
+  return [inline, null];
+}
