@@ -16,6 +16,7 @@ from sqlalchemy import (
     update,
 )
 
+from hubbub.model.policy import RoomRole
 from hubbub.store.accounts import Accounts
 from hubbub.store.sql import Sized, Sql
 from hubbub.store.tables import (
@@ -41,6 +42,7 @@ MEMBER_COLUMNS = (
 )
 
 _ZERO: ColumnElement[int] = literal_column("0")
+_ROLE: ColumnElement[str] = literal_column(f"'{RoomRole.MEMBER}'")
 _MEMBER = Sql(
     select(*MEMBER_COLUMNS).where(
         members.c.room_pk == bindparam("room_pk"), members.c.user_id == bindparam("user_id")
@@ -78,6 +80,7 @@ _POSTERS = Sized(
                 members.c.read_seq,
                 users.c.disabled,
                 users.c.role,
+                literal_column("''"),
             )
             .join_from(members, users)
             .where(
@@ -86,7 +89,8 @@ _POSTERS = Sized(
             )
             for i in range(size)
         ),
-        select(_ZERO, _ZERO, sessions.c.id, _ZERO, _ZERO, literal_column("''")).where(
+        # What stands in for a column is what may stand in it, as rows are checked by columns.
+        select(_ZERO, _ZERO, _ROLE, _ZERO, _ZERO, _ROLE, sessions.c.id).where(
             sessions.c.id.in_([bindparam(f"session{i}") for i in range(size)])
         ),
     )
@@ -254,9 +258,9 @@ class Members(Accounts):
         good: set[str] = set()
         for row in self.db.look_up(_POSTERS, asked):
             if row[0]:
-                found[row[0], row[1]] = PosterRow(*row[2:])
+                found[row[0], row[1]] = PosterRow(*row[2:-1])
             else:
-                good.add(row[2])
+                good.add(row[-1])
         return found, good
 
     def add_member(
