@@ -7,6 +7,7 @@ import msgspec
 
 from hubbub.model import policy
 from hubbub.model.accounts import Actor, Me
+from hubbub.model.base import ID_MAX
 from hubbub.model.errors import Conflict, HubbubError, NotFound, NotMember
 from hubbub.model.marks import Marks, MarkState, marks_in
 from hubbub.model.messages import Message, Origin, Person
@@ -169,9 +170,9 @@ def message_at(tx: Tx, where: Place, seq: int) -> MessageRow:
 
 def account(tx: Tx, name: str) -> UserRow:
     """The account of this handle. Raises NotFound."""
-    user = tx.user(name.removeprefix("@").casefold())
+    user = tx.user(name.removeprefix("@").casefold()) if len(name) <= ID_MAX else None
     if user is None:
-        raise NotFound(f"There is nobody here by the name of {name}.")
+        raise NotFound(f"There is nobody here by the name of {name[:ID_MAX]}.")
     return user
 
 

@@ -1,7 +1,6 @@
 """Making, changing and deleting rooms."""
 
 import re
-import unicodedata
 
 from hubbub.actions.membership import add, add_other, enter, joined, tell_added
 from hubbub.actions.places import (
@@ -20,9 +19,11 @@ from hubbub.model.base import Done
 from hubbub.model.errors import Conflict, Forbidden, NameTaken
 from hubbub.model.messages import Changed
 from hubbub.model.names import LOBBY
+from hubbub.model.normalize import normalized
 from hubbub.model.outcome import Outcome, RoomGone, Told, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind, RoomRole
 from hubbub.model.rooms import (
+    TITLE_MAX,
     CreateRoom,
     DeleteRoom,
     Direct,
@@ -67,7 +68,8 @@ def _room_id(tx: Tx, command: CreateRoom) -> str:
         if tx.room(command.room):
             raise NameTaken(f"There is a room #{command.room} already. Join it, or choose another.")
         return command.room
-    plain = unicodedata.normalize("NFKD", command.title).encode("ascii", "ignore").decode()
+    decomposed = normalized(command.title, "NFKD", TITLE_MAX, "This title is too long.")
+    plain = decomposed.encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:28].rstrip("-")
     if not slug:
         return tx.random_id()

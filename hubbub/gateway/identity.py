@@ -13,7 +13,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from hubbub.actions.standing import account_locked, no_guests, session_ended
 from hubbub.gateway.loader import Loader
-from hubbub.model.accounts import OPERATOR, Actor, SeeSessions
+from hubbub.model.accounts import OPERATOR, TOKEN_MAX, Actor, SeeSessions
 from hubbub.model.errors import Busy, HubbubError, SignInRequired
 from hubbub.model.names import GUEST_PREFIX
 from hubbub.model.policy import ServerRole
@@ -121,8 +121,11 @@ class Identity:
 
     def _claims(self, token: str) -> dict[str, Any]:
         try:
+            if len(token) > TOKEN_MAX:
+                raise jwt.InvalidTokenError
             return jwt.decode(token, self._secret, [ALGORITHM])
-        except jwt.InvalidTokenError as error:
+        # The header's JSON, which may be nested deeply, is read before the signature is checked.
+        except (jwt.InvalidTokenError, RecursionError) as error:
             raise SignInRequired("This token is not good. Sign in again.") from error
 
     async def _read_sessions(self, ids: list[str]) -> list[Actor | HubbubError]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from hubbub.gateway.routes import WITH_BODY, Route
 from hubbub.model.base import Command
 from hubbub.model.errors import HubbubError, Invalid, Malformed, TooLarge
-from hubbub.wire.json import NO_NUL, require_no_nul, rule_broken
+from hubbub.wire.json import NO_NUL, require_no_nul, rule_broken, shortened
 
 BODY_TIMEOUT_S = 30.0  # for the whole body to arrive
 
@@ -139,7 +139,7 @@ def refusal(error: Exception) -> HubbubError:
     """What decoding says, as an error of ours; a rule of the model keeps its own."""
     if rule := rule_broken(error):
         return rule
-    return Malformed(f"{Malformed.title} {str(error).replace('`$.', '`')}.")
+    return Malformed(f"{Malformed.title} {shortened(error).replace('`$.', '`')}.")
 
 
 def segment(text: str) -> str:

@@ -11,6 +11,7 @@ from hubbub.model.base import (
     Query,
     Reply,
     Rev,
+    RoomId,
     UserName,
     Value,
     restate,
@@ -19,16 +20,20 @@ from hubbub.model.errors import Invalid
 from hubbub.model.messages import Person
 from hubbub.model.names import display_name, user_name
 from hubbub.model.policy import ServerRole
-from hubbub.model.rooms import DIRECTORY_PAGE, MyRoom, PageLimit, line
+from hubbub.model.rooms import DIRECTORY_PAGE, After, MyRoom, PageLimit, line, search_words
 
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1024  # Argon2 hashes any length; this bounds the work
 SERVER_NAME_MAX = 60
+TOKEN_MAX = 1024
 SESSION_IDLE_S = 30 * 24 * 3600
 INVITE_DAYS_MAX = 365
 
 Registration = Literal["open", "invite", "closed"]
 Password = Annotated[str, msgspec.Meta(max_length=PASSWORD_MAX)]
+# The longest is a guest's, whose name may be 32 characters of 12 bytes each in JSON.
+Token = Annotated[str, msgspec.Meta(max_length=TOKEN_MAX)]
+Epoch = Annotated[str, msgspec.Meta(max_length=64)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
@@ -216,14 +221,14 @@ class SignedIn(Reply, frozen=True, kw_only=True):
 class Auth(Command, frozen=True, kw_only=True, omit_defaults=True):
     """First command of a WebSocket client that can send neither cookie nor header."""
 
-    token: str
+    token: Token
 
 
 class Hello(Query, frozen=True, kw_only=True, omit_defaults=True):
     """Begin or resume: the epoch I know, and up to which rev I have each room."""
 
-    epoch: str | None = None
-    rooms: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = msgspec.field(default_factory=dict)
+    epoch: Epoch | None = None
+    rooms: dict[RoomId, Annotated[int, msgspec.Meta(ge=0)]] = msgspec.field(default_factory=dict)
 
 
 class Limits(Value, frozen=True, kw_only=True):
@@ -321,10 +326,11 @@ class Users(Query, frozen=True, kw_only=True, omit_defaults=True):
 
     names: tuple[UserName, ...] = ()
     q: str = ""
-    after: str = ""
+    after: After = ""
     limit: PageLimit = DIRECTORY_PAGE
 
     def __post_init__(self) -> None:
+        search_words(self.q)
         if len(self.names) > DIRECTORY_PAGE:
             raise Invalid(f"Ask for at most {DIRECTORY_PAGE} names at once.")
 

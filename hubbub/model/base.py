@@ -8,12 +8,14 @@ import msgspec
 Millis = int
 """Milliseconds since the epoch, by the server's clock."""
 
+ID_MAX = 64  # characters by which a person or a room may be named; what they have is shorter
+
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1, description="A message's number in its room")]
 Rev = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1, description="A room's count of changes")]
 UserName = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=64, description="A person's handle")
+    str, msgspec.Meta(min_length=1, max_length=ID_MAX, description="A person's handle")
 ]
-RoomId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="A room's id")]
+RoomId = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX, description="A room's id")]
 Nonce = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=64, description="Unique per room and author: a retry"),

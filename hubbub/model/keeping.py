@@ -1,5 +1,6 @@
 """What people keep for themselves: bookmarks and drafts, mentions and threads to come back to."""
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -24,6 +25,8 @@ NOTE_MAX = 500
 KEPT_PAGE = 100
 AWAKE_MS = 14 * 24 * 3600 * 1000
 """How long after the last answer a thread is among one's rooms; `threads` lists all."""
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=KEPT_PAGE)]
 Cursor = Annotated[str, msgspec.Meta(max_length=200, description="The page before's `cursor`")]
@@ -85,7 +88,7 @@ class Draft(Command, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if len(self.text) > TEXT_MAX:
             raise TooLarge(f"A draft has at most {TEXT_MAX:,} characters.")
-        if any("\ud800" <= character <= "\udfff" for character in self.text):
+        if _HALF.search(self.text):
             raise Invalid("A draft has no half characters.")
 
 

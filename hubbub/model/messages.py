@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from itertools import islice
 from typing import Annotated, Literal
 
 import msgspec
@@ -28,6 +29,7 @@ FRAME_MAX_BYTES = 256 * 1024  # inbound; escaped CJK is six bytes a character
 PAGE_MAX = 200
 PAGE_LATEST = 50  # messages of a room's first page
 MENTIONS_MAX = 100
+MENTIONS_TRIED_MAX = 4 * MENTIONS_MAX  # of texts after an ``@``, some of which are no names
 
 # C0 and C1 controls but for tab and line feed, lone surrogates, and what no font may show.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -42,12 +44,12 @@ MessageKind = Literal["text", "me"]
 
 def canonical_text(text: str) -> str:
     """The text as it is kept: line breaks are LF. Raises Invalid or TooLarge."""
+    if len(text) > 2 * TEXT_MAX:  # even if each line break is two characters
+        raise _too_large(len(text))
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > TEXT_MAX:
-        raise TooLarge(
-            f"A message has at most {TEXT_MAX:,} characters; this one has {len(text):,}."
-        )
+        raise _too_large(len(text))
     if not text or text.isspace():
         raise Invalid("A message has at least one visible character.")
     if found := _FORBIDDEN.search(text):
@@ -56,6 +58,10 @@ def canonical_text(text: str) -> str:
             f" {found.start()} (U+{ord(found.group()):04X})."
         )
     return text
+
+
+def _too_large(length: int) -> TooLarge:
+    return TooLarge(f"A message has at most {TEXT_MAX:,} characters; this one has {length:,}.")
 
 
 def mentioned_names(text: str) -> list[str]:
@@ -69,7 +75,8 @@ def mentioned_names(text: str) -> list[str]:
     if ">" in text:
         text = _QUOTED.sub("", text)
     found: dict[str, None] = {}
-    for typed in _MENTION.findall(text):
+    # Each text once, as it was typed, and not without end if they are none.
+    for typed in islice(dict.fromkeys(_MENTION.findall(text)), MENTIONS_TRIED_MAX):
         if typed.isascii():
             # What the pattern lets through is a name already, but for its case.
             name = typed.lower()

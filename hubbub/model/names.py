@@ -10,6 +10,7 @@ import unicodedata
 from functools import cache
 
 from hubbub.model.errors import Invalid
+from hubbub.model.normalize import normalized
 
 USER_NAME_MAX = 32
 DISPLAY_NAME_MAX = 64
@@ -30,9 +31,11 @@ def user_name(text: str) -> str:
     Raises Invalid if it is not 1 to 32 letters, digits, ``.``, ``-`` or ``_`` that begin and end
     with a letter or digit.
     """
-    name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
+    length = f"A name has 1 to {USER_NAME_MAX} characters."
+    folded = normalized(text.strip(), "NFKC", USER_NAME_MAX, length).casefold()
+    name = normalized(folded, "NFKC", USER_NAME_MAX, length)
     if not 1 <= len(name) <= USER_NAME_MAX:
-        raise Invalid(f"A name has 1 to {USER_NAME_MAX} characters.")
+        raise Invalid(length)
     if not all(_is_word(character) or character in "._-" for character in name):
         raise Invalid("A name has letters, digits, dots, hyphens and underscores, no spaces.")
     if not (_is_word(name[0]) and _is_word(name[-1])) or unicodedata.category(name[0])[0] == "M":
@@ -48,9 +51,10 @@ def _is_word(character: str) -> bool:
 
 def display_name(text: str) -> str:
     """What is shown beside a message: NFC, one line, no invisible characters, 1 to 64 long."""
-    shown = " ".join(unicodedata.normalize("NFC", text).split())
+    length = f"A display name has 1 to {DISPLAY_NAME_MAX} characters."
+    shown = " ".join(normalized(text.strip(), "NFC", DISPLAY_NAME_MAX, length).split())
     if not 1 <= len(shown) <= DISPLAY_NAME_MAX:
-        raise Invalid(f"A display name has 1 to {DISPLAY_NAME_MAX} characters.")
+        raise Invalid(length)
     if any(unicodedata.category(character) in _INVISIBLE for character in shown):
         raise Invalid("A display name has no control or invisible characters.")
     return shown
@@ -87,14 +91,15 @@ def room_id(text: str) -> str:
 
 
 def skeleton(name: str) -> str:
-    """Two names look alike if and only if their skeletons are equal (Unicode TR 39, section 4).
+    """Two user names look alike if and only if their skeletons are equal (UTS 39, section 4).
 
     Slow at the first call (it loads a table of 6,000 characters); call it off the event loop.
     """
     table = _prototypes()
-    decomposed = unicodedata.normalize("NFD", name)
+    decomposed = normalized(name, "NFD", USER_NAME_MAX, "This is too long for a user name.")
     mapped = "".join(table.get(character, character) for character in decomposed)
-    return unicodedata.normalize("NFD", mapped).casefold()
+    # Of a user name; even the longest stand-ins leave it a text of a few hundred characters.
+    return unicodedata.normalize("NFD", mapped).casefold()  # noqa: TID251
 
 
 @cache

@@ -20,6 +20,7 @@ from hubbub.model.base import (
 from hubbub.model.errors import Invalid
 from hubbub.model.messages import Message, Person
 from hubbub.model.names import room_id
+from hubbub.model.normalize import normalized
 from hubbub.model.policy import RoomKind, RoomRole, ServerRole
 
 TITLE_MAX = 80
@@ -27,19 +28,30 @@ TOPIC_MAX = 500
 DIRECT_MAX = 9  # people in a direct room, oneself included
 SMALL_ROOM = 200  # up to here members and presence are told one by one, above as counts
 DIRECTORY_PAGE = 100
+SEARCH_MAX = 64
 
 Notify = Literal["all", "mentions", "none"]
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=DIRECTORY_PAGE)]
+# A title in lower case, which makes some letters three, and an id.
+After = Annotated[str, msgspec.Meta(max_length=3 * TITLE_MAX + 1 + 64)]
 
 
 def line(text: str, limit: int, what: str, least: int = 0) -> str:
     """One line of a title or topic: NFC, spaces folded. Raises Invalid."""
-    folded = " ".join(unicodedata.normalize("NFC", text).split())
+    length = f"A {what} has {least} to {limit} characters."
+    folded = " ".join(normalized(text.strip(), "NFC", limit, length).split())
     if not least <= len(folded) <= limit:
-        raise Invalid(f"A {what} has {least} to {limit} characters.")
+        raise Invalid(length)
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in folded):
         raise Invalid(f"A {what} has no control characters.")
     return folded
+
+
+def search_words(text: str) -> str:
+    """What a list is filtered by. Raises Invalid."""
+    if len(text) > SEARCH_MAX:
+        raise Invalid(f"Search for at most {SEARCH_MAX} characters.")
+    return text
 
 
 class Room(Value, frozen=True, kw_only=True, omit_defaults=True):
@@ -227,7 +239,7 @@ class Members(Query, frozen=True, kw_only=True, omit_defaults=True):
     """A page of a room's members by name; ``after`` is the last name of the page before."""
 
     room: RoomId
-    after: str = ""
+    after: After = ""
     limit: PageLimit = DIRECTORY_PAGE
 
 
@@ -241,8 +253,11 @@ class Rooms(Query, frozen=True, kw_only=True, omit_defaults=True):
     """A page of the rooms one may know of, by title; ``q`` filters."""
 
     q: str = ""
-    after: str = ""
+    after: After = ""
     limit: PageLimit = DIRECTORY_PAGE
+
+    def __post_init__(self) -> None:
+        search_words(self.q)
 
 
 class RoomsPage(Reply, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """The JSON dialect: one object in a frame. Decoding is validation."""
 
-import re
 from typing import NamedTuple
 
 import msgspec
@@ -33,8 +32,7 @@ class _Error(msgspec.Struct):
 
 NO_NUL = "No text may have the character U+0000."
 
-# As it is written in JSON: with a backslash that does not belong to the one before it.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+ERROR_MAX = 200  # characters of what msgspec says; it may quote a value as long as a frame
 
 _decoder = msgspec.json.Decoder(AnyCommand)
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -61,7 +59,8 @@ def require_no_nul(data: str | bytes) -> None:
         if rb"\u0000" not in data:
             return
         data = data.decode()
-    if r"\u0000" in data and _NUL.search(data):
+    # In JSON only what follows an even number of backslashes is an escape.
+    if r"\u0000" in data and r"\u0000" in data.replace(r"\\", " "):
         raise Invalid(NO_NUL)
 
 
@@ -78,7 +77,13 @@ def _refused(data: str | bytes, error: Exception) -> Asked:
 def malformed(error: Exception) -> HubbubError:
     """The error for what was refused: the rule that was broken, or where it does not fit."""
     rule = rule_broken(error)
-    return rule or Malformed(f"This could not be understood: {error}.")
+    return rule or Malformed(f"This could not be understood: {shortened(error)}.")
+
+
+def shortened(error: Exception) -> str:
+    """What a library says is wrong, cut if it is long."""
+    text = str(error)
+    return text if len(text) <= ERROR_MAX else f"{text[: ERROR_MAX - 1]}…"
 
 
 def rule_broken(error: Exception) -> HubbubError | None:

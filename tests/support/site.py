@@ -25,7 +25,7 @@ from argon2 import PasswordHasher
 from hubbub.app import App
 from hubbub.gateway import identity
 from hubbub.model.settings import Settings
-from tests.support.chat import PASSWORD, SUBPROTOCOL, JsonClient
+from tests.support.chat import PASSWORD, SUBPROTOCOL, JsonClient, TextClient
 from tests.support.server import HOST, free_port
 
 TIMEOUT_S = 15.0
@@ -278,6 +278,21 @@ class Site:
         ):
             client = JsonClient(opened)
             try:
+                yield client
+            finally:
+                await client.end()
+
+    @asynccontextmanager
+    async def text_socket(self, by: Caller) -> AsyncIterator[TextClient]:
+        """A connection at the plain-text door, in the lobby."""
+        headers = {"Authorization": f"Bearer {by.token}"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{self.url}/ws", headers=headers, max_msg_size=0) as opened,
+        ):
+            client = TextClient(opened)
+            try:
+                await client.line("* You are in #")
                 yield client
             finally:
                 await client.end()
