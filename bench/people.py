@@ -15,7 +15,8 @@ from bench.errors import BenchError
 from hubbub.actions import carry
 from hubbub.actions.accounts import add_account
 from hubbub.actions.server import prepare
-from hubbub.gateway.identity import guest_token, hash_password, session_token
+from hubbub.gateway.identity import guest_token, session_token
+from hubbub.gateway.passwords import hash_password
 from hubbub.model.accounts import OPERATOR, Actor, AddAccount, Prepare
 from hubbub.model.messages import Post
 from hubbub.model.names import LOBBY, skeleton

@@ -125,6 +125,7 @@ class App:
             self.nodes.on_start_over = self.identity.forget_all
             await self.nodes.start(self._epoch)
         self.identity.start()
+        self.desk.authenticator.start()
         self.desk.connections.start()
         if self._worker is None or self._worker.number == 1:
             where = self.folder.socket
@@ -243,6 +244,7 @@ class App:
         await self.desk.connections.stop()
         await self.desk.stop()
         await self.identity.stop()
+        self.desk.authenticator.stop()
         await self.ledger.close()
         self.folder.release()
 

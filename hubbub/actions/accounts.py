@@ -57,9 +57,9 @@ from hubbub.store.tx import Tx
 @handles(AddAccount)
 def add_account(tx: Tx, actor: Actor, command: AddAccount) -> Outcome[AccountAdded]:
     """Make an account in the lobby, if whoever asks may join this server."""
-    role = command.role or _role_of_newcomer(tx, command)
-    if tx.skeleton_taken(command.skeleton):
-        raise NameTaken()
+    role = require_may_join(tx, command)
+    if command.invite and not command.role and not tx.use_invite(command.invite):
+        raise InviteInvalid()
     user_id = tx.add_user(
         name=command.name,
         skeleton=command.skeleton,
@@ -82,9 +82,20 @@ def add_account(tx: Tx, actor: Actor, command: AddAccount) -> Outcome[AccountAdd
     return Outcome(AccountAdded(user_id=user_id, me=me_of(me)), told)
 
 
+def require_may_join(tx: Tx, command: AddAccount) -> ServerRole:
+    """The role that the new account will have. Changes nothing, so it can be asked first.
+
+    Raises NameTaken, InviteInvalid, InviteRequired, RegistrationClosed.
+    """
+    role = command.role or _role_of_newcomer(tx, command)
+    if tx.skeleton_taken(command.skeleton):
+        raise NameTaken()
+    return role
+
+
 def _role_of_newcomer(tx: Tx, command: AddAccount) -> ServerRole:
     if command.invite:
-        role = tx.use_invite(command.invite)
+        role = tx.invite_role(command.invite)
         if role is None:
             raise InviteInvalid()
         return ServerRole(role)

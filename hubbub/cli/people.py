@@ -228,7 +228,7 @@ def _door(settings: Settings, *, make: bool = False) -> Iterator["Door"]:
 
 def _hashed_password(from_stdin: bool) -> str:
     """Ask for a new password, and hash it. Raises Invalid."""
-    from hubbub.gateway.identity import hash_password
+    from hubbub.gateway.passwords import hash_password
 
     password = _line_of_stdin() if from_stdin else _asked()
     if len(password) > PASSWORD_MAX:

@@ -7,17 +7,24 @@ from typing import Any, NamedTuple
 import msgspec
 from aiohttp import web
 
-from hubbub.gateway.entrance import DESK, ENTRANCE, address_of, check_origin, renewed_cookie
+from hubbub.gateway.entrance import (
+    DESK,
+    ENTRANCE,
+    address_of,
+    check_origin,
+    renewed_cookie,
+    token_of,
+)
 from hubbub.gateway.problem import not_allowed
 from hubbub.gateway.requests import Form, segment
 from hubbub.gateway.routes import READ_ONLY, ROUTES, Route
+from hubbub.gateway.signing_in import Admitted, Caller
 from hubbub.gateway.user_agent import label_of
 from hubbub.model.accounts import (
     About,
     Actor,
     ChangePassword,
     MyProfile,
-    SignedIn,
     SignIn,
     SignInAsGuest,
     SignOut,
@@ -37,10 +44,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer(NamedTuple):
-    """What a request is answered with, and the Set-Cookie that goes with it."""
+    """What a request is answered with, and each Set-Cookie that goes with it."""
 
     reply: msgspec.Struct
-    cookie: str | None = None
+    cookies: tuple[str, ...] = ()
 
 
 Carry = Callable[[web.Request, Actor, Any], Awaitable[Answer]]
@@ -68,39 +75,52 @@ async def _about(request: web.Request, command: About) -> Answer:
 
 async def _sign_up(request: web.Request, command: SignUp) -> Answer:
     check_origin(request)
-    desk = request.app[DESK]
-    return _signed_in(request, await desk.sign_up(command, _label(request), address_of(request)))
+    authenticator = request.app[DESK].authenticator
+    return _admitted(request, await authenticator.sign_up(command, _caller(request)))
 
 
 async def _sign_in(request: web.Request, command: SignIn) -> Answer:
     check_origin(request)
-    desk = request.app[DESK]
-    return _signed_in(request, await desk.sign_in(command, _label(request), address_of(request)))
+    authenticator = request.app[DESK].authenticator
+    return _admitted(request, await authenticator.sign_in(command, _caller(request)))
 
 
 async def _sign_in_as_guest(request: web.Request, command: SignInAsGuest) -> Answer:
     check_origin(request)
-    desk = request.app[DESK]
-    return _signed_in(request, await desk.sign_in_as_guest(command, address_of(request)))
+    authenticator = request.app[DESK].authenticator
+    reply = await authenticator.sign_in_as_guest(command, address_of(request))
+    return Answer(reply, (request.app[ENTRANCE].cookie.set(reply.token),))
 
 
-def _signed_in(request: web.Request, reply: SignedIn) -> Answer:
-    return Answer(reply, request.app[ENTRANCE].cookie.set(reply.token))
+def _admitted(request: web.Request, admitted: Admitted) -> Answer:
+    entrance = request.app[ENTRANCE]
+    session, device = admitted.reply.token, admitted.device
+    return Answer(
+        admitted.reply, (entrance.cookie.set(session), entrance.device_cookie.set(device))
+    )
 
 
-def _label(request: web.Request) -> str:
-    return label_of(request.headers.get("User-Agent", ""))
+def _caller(request: web.Request) -> Caller:
+    return Caller(
+        address=address_of(request),
+        label=label_of(request.headers.get("User-Agent", "")),
+        token=token_of(request),
+        device=request.app[ENTRANCE].device_cookie.find(request.headers.get("Cookie", "")),
+        is_gone=lambda: request.transport is None or request.transport.is_closing(),
+    )
 
 
 async def _sign_out(request: web.Request, command: SignOut) -> Answer:
     """Who is signed out already is left without a cookie just the same."""
     with suppress(SignInRequired):
-        await request.app[DESK].sign_out(await _actor(request))
-    return Answer(Done(), request.app[ENTRANCE].cookie.clear())
+        await request.app[DESK].authenticator.sign_out(await _actor(request))
+    # The device stays known: it gives no rights, and its owner wants to come back.
+    return Answer(Done(), (request.app[ENTRANCE].cookie.clear(),))
 
 
 async def _change_password(request: web.Request, actor: Actor, command: ChangePassword) -> Answer:
-    return Answer(await request.app[DESK].change_password(actor, command, address_of(request)))
+    authenticator = request.app[DESK].authenticator
+    return Answer(await authenticator.change_password(actor, command, _caller(request)))
 
 
 async def _update_server(request: web.Request, actor: Actor, command: UpdateServer) -> Answer:
@@ -112,7 +132,8 @@ async def _update_server(request: web.Request, actor: Actor, command: UpdateServ
 async def _me(request: web.Request, actor: Actor, command: MyProfile) -> Answer:
     """A browser in use keeps its cookie, as its session is kept."""
     answer = await _carry_out(request, actor, command)
-    return Answer(answer.reply, renewed_cookie(request))
+    cookie = renewed_cookie(request)
+    return Answer(answer.reply, (cookie,) if cookie else ())
 
 
 # What needs no session: it makes or ends one, or tells what anyone may know.
@@ -144,8 +165,8 @@ class Endpoint:
     async def answer(self, request: web.Request, in_path: list[str]) -> web.Response:
         answer = await self._answer(request, in_path)
         response = web.Response(status=self._status, body=_encode(answer.reply), headers=HEADERS)
-        if answer.cookie is not None:
-            response.headers["Set-Cookie"] = answer.cookie
+        for cookie in answer.cookies:
+            response.headers.add("Set-Cookie", cookie)
         return response
 
     async def _answer(self, request: web.Request, in_path: list[str]) -> Answer:

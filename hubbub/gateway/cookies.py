@@ -1,20 +1,23 @@
-"""The cookie in which a browser keeps its session's token, out of reach of scripts."""
-
-from hubbub.model.accounts import SESSION_IDLE_S
+"""Cookies in which a browser keeps tokens, out of reach of scripts."""
 
 
-class SessionCookie:
-    """Written by hand: the standard library's parser costs more than all else of a request."""
+class Cookie:
+    """Written by hand: the standard library's parser costs more than all else of a request.
 
-    def __init__(self, secure: bool) -> None:
+    There are two: one holds the session's token, the other that of the device, by which a browser
+    in which somebody has signed in before is known when they sign in again.
+    """
+
+    def __init__(self, name: str, max_age_s: int, *, secure: bool) -> None:
         # __Host- makes browsers refuse one that was set by a sibling domain or without TLS.
-        self.name = "__Host-hubbub" if secure else "hubbub"
+        self.name = f"__Host-{name}" if secure else name
+        self._max_age_s = max_age_s
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         self._prefix = f"{self.name}="
 
     def set(self, token: str) -> str:
-        """A ``Set-Cookie`` value. The cookie lasts as long as an idle session does."""
-        return f"{self.name}={token}{self._attributes}; Max-Age={SESSION_IDLE_S}"
+        """A ``Set-Cookie`` value."""
+        return f"{self.name}={token}{self._attributes}; Max-Age={self._max_age_s}"
 
     def clear(self) -> str:
         """A ``Set-Cookie`` value that removes it."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -24,43 +23,27 @@ from hubbub.gateway.limits import (
 )
 from hubbub.gateway.loader import Loader
 from hubbub.gateway.markers import Markers
+from hubbub.gateway.signing_in import Authenticator
 from hubbub.gateway.socket import Socket
 from hubbub.gateway.turns import Turns
 from hubbub.live.hub import LOOKS_MAX, Hub
 from hubbub.live.nodes import Nodes
-from hubbub.model import names, policy
 from hubbub.model.accounts import (
-    OPERATOR,
     About,
-    AccountAdded,
     Actor,
-    AddAccount,
-    ChangePassword,
     InviteMade,
     InvitesPage,
     Limits,
-    Me,
-    OpenSession,
     Prepared,
     ServerChanged,
     ServerInfo,
-    SetPassword,
-    SignedIn,
-    SignIn,
-    SignInAsGuest,
-    SignOut,
-    SignUp,
     UpdateServer,
 )
 from hubbub.model.base import Command, Done, Query, Reply
 from hubbub.model.errors import (
     Busy,
     Conflict,
-    Forbidden,
     HubbubError,
-    Invalid,
-    RateLimited,
-    WrongCredentials,
 )
 from hubbub.model.messages import (
     FRAME_MAX_BYTES,
@@ -70,20 +53,13 @@ from hubbub.model.messages import (
     PostHere,
 )
 from hubbub.model.outcome import SettingsChanged
-from hubbub.model.policy import Action
 from hubbub.model.reading import Read
 from hubbub.model.rooms import MembersPage, MyRoom
 from hubbub.model.settings import RateLimit, Settings
-from hubbub.store.accounts import UserRow
 from hubbub.store.ledger import Ledger, Then, Work, promise
-from hubbub.store.tx import Tx
 from hubbub.wire.frames import CLOSE_POLICY
 
-# A person may mistype; a program may not guess.
-SIGN_INS_PER_NAME = RateLimit(per_s=1 / 10, burst=8)
-SIGN_INS_PER_ADDRESS = RateLimit(per_s=1 / 2, burst=30)
 HERE_MAX = 1_000  # people who are told that they are meant by `@here`
-GUESTS_PER_ADDRESS = RateLimit(per_s=1, burst=60)
 # What leads to nothing: broken and refused commands, pings, requests answered with 4xx.
 REFUSALS_PER_CONNECTION = RateLimit(per_s=10, burst=100)
 REFUSALS_PER_ADDRESS = RateLimit(per_s=50, burst=1_000)
@@ -109,9 +85,7 @@ class Desk:
         self.epoch = ""
         self.per_user = Buckets(settings.commands_per_user, clock)
         self.per_address = AddressBuckets(settings.commands_per_address, clock)
-        self._sign_ins = Buckets(SIGN_INS_PER_NAME, clock)
-        self._sign_ins_from = AddressBuckets(SIGN_INS_PER_ADDRESS, clock)
-        self._guests_from = AddressBuckets(GUESTS_PER_ADDRESS, clock)
+        self.authenticator = Authenticator(settings, ledger, hub, identity, self.about, clock)
         self._refusals_from = AddressDebts(REFUSALS_PER_ADDRESS, clock)
         self.requests_from = AddressBuckets(settings.requests_per_address, clock)
         self.turns = Turns()
@@ -359,111 +333,3 @@ class Desk:
     async def stop(self) -> None:
         """Nothing is read any more."""
         await self._answers.stop()
-
-    # Signing in
-
-    async def sign_up(self, command: SignUp, label: str, address: str) -> SignedIn:
-        """Raises NameTaken, InviteRequired, InviteInvalid, RegistrationClosed, RateLimited."""
-        self._slow_down(address, None)
-        loop = asyncio.get_running_loop()
-        skeleton = await loop.run_in_executor(None, names.skeleton, command.name)
-        session = secrets.token_urlsafe(18)
-        about = self.about()
-        added: AccountAdded = await self.ledger.submit(
-            OPERATOR,
-            AddAccount(
-                name=command.name,
-                skeleton=skeleton,
-                display_name=command.display_name or command.name,
-                password_hash=await self.identity.hash(command.password),
-                registration=about.registration,
-                first_owns=self.settings.first_owns,
-                invite=command.invite,
-                session=session,
-                label=label,
-            ),
-        )
-        return SignedIn(token=self.identity.token(session), me=added.me)
-
-    async def sign_in(self, command: SignIn, label: str, address: str) -> SignedIn:
-        """Raises WrongCredentials, Forbidden if the account is locked, RateLimited."""
-        name = self._plain_name(command.name)
-        self._slow_down(address, name)
-        user = await self._check(name, command.password)
-        session = secrets.token_urlsafe(18)
-        opened: AccountAdded = await self.ledger.submit(
-            OPERATOR,
-            OpenSession(user_id=user.id, session=session, label=label, checked=user.password_hash),
-        )
-        return SignedIn(token=self.identity.token(session), me=opened.me)
-
-    async def sign_in_as_guest(self, command: SignInAsGuest, address: str) -> SignedIn:
-        """Raises Forbidden if no guests are let in."""
-        actor, token = self.new_guest(command.name, address)
-        return SignedIn(
-            token=token, me=Me(name=actor.name, display_name=actor.name, role=actor.role)
-        )
-
-    def new_guest(self, name: str | None, address: str) -> tuple[Actor, str]:
-        """A guest who is not yet here, by this name or a made-up one. Raises Forbidden."""
-        if not self.identity.guests_allowed:
-            raise Forbidden("This server lets no guests in. Sign in, or ask its owner.")
-        if self.settings.limits:
-            self._guests_from.take(address)
-        wanted = name or f"guest-{secrets.token_hex(2)}"
-        taken = {client.actor.name for client in self.hub.clients if client.actor.is_guest}
-        found, number = wanted, 1
-        elsewhere = self.hub.presence.elsewhere
-        while (handle := names.GUEST_PREFIX + found) in taken or (
-            elsewhere.state(handle) != "offline"
-        ):
-            number += 1
-            found = f"{wanted[:28]}-{number}"
-        return self.identity.new_guest(found)
-
-    async def sign_out(self, actor: Actor) -> None:
-        if actor.session:
-            await self.ledger.submit(actor, SignOut())
-
-    async def change_password(self, actor: Actor, command: ChangePassword, address: str) -> Reply:
-        """Raises WrongCredentials if the old one is not right."""
-        policy.require(Action.MANAGE_SELF, policy.server_standings(actor.role))
-        self._slow_down(address, actor.name)
-        user = await self._check(actor.name, command.old)
-        command_ = SetPassword(
-            user=actor.name,
-            password_hash=await self.identity.hash(command.new),
-            keep=actor.session,
-            checked=user.password_hash,
-        )
-        done: Reply = await self.ledger.submit(actor, command_)
-        return done
-
-    async def _check(self, name: str, password: str) -> UserRow:
-        def find(tx: Tx) -> UserRow | None:
-            return tx.user(name)
-
-        user = await self.ledger.read(find)
-        right = await self.identity.is_right(user.password_hash if user else None, password)
-        if user is None or not right:
-            raise WrongCredentials()
-        return user
-
-    def _plain_name(self, typed: str) -> str:
-        try:
-            return names.user_name(typed)
-        except Invalid:
-            return typed[:64]
-
-    def _slow_down(self, address: str, name: str | None) -> None:
-        """Raises RateLimited for those who try too often."""
-        if not self.settings.limits:
-            return
-        try:
-            self._sign_ins_from.take(address)
-            if name:
-                self._sign_ins.take(name)
-        except RateLimited as error:
-            raise RateLimited(
-                "Too many tries. Wait a little before the next one.", retry_after=error.retry_after
-            ) from error

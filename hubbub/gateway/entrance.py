@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from hubbub.gateway.cookies import SessionCookie
+from hubbub.gateway.cookies import Cookie
 from hubbub.gateway.desk import Desk
+from hubbub.gateway.identity import DEVICE_S
 from hubbub.gateway.limits import networks_of
+from hubbub.model.accounts import SESSION_IDLE_S
 from hubbub.model.errors import WrongHost, WrongOrigin
 from hubbub.model.settings import Settings
 
@@ -56,7 +58,8 @@ class Entrance:
     def __init__(self, settings: Settings, machine: str | None = None) -> None:
         machine = (socket.gethostname() if machine is None else machine).lower()
         public = urlsplit(settings.base_url)
-        self.cookie = SessionCookie(settings.secure)
+        self.cookie = Cookie("hubbub", SESSION_IDLE_S, secure=settings.secure)
+        self.device_cookie = Cookie("hubbub-device", DEVICE_S, secure=settings.secure)
         self._any_address = settings.host in EVERYWHERE
         self._public_origin = f"{public.scheme}://{public.netloc}".lower()
         self._public_host = host_name(public.netloc)

@@ -96,6 +96,7 @@ FIGURES: tuple[Figure, ...] = (
             "person": desk.per_user.refused,
             "address": desk.per_address.refused,
             "request": desk.requests_from.refused,
+            "sign_in": desk.authenticator.refused,
         },
         label="per",
     ),

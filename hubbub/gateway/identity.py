@@ -1,57 +1,31 @@
-"""Who somebody is: passwords, session tokens, guests' tokens."""
+"""Who somebody is: the tokens of sessions, guests and devices."""
 
 import asyncio
+import hashlib
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
 
 from hubbub.actions.standing import account_locked, no_guests, session_ended
 from hubbub.gateway.loader import Loader
 from hubbub.model.accounts import OPERATOR, TOKEN_MAX, Actor, SeeSessions
-from hubbub.model.errors import Busy, HubbubError, SignInRequired
+from hubbub.model.errors import HubbubError, SignInRequired
 from hubbub.model.names import GUEST_PREFIX
 from hubbub.model.policy import ServerRole
 from hubbub.store.ledger import Ledger
 from hubbub.store.tx import Tx
 
 ALGORITHM = "HS256"
-HASHING_AT_ONCE = 2  # each takes 46 MiB
-HASHING_WAITING_MAX = 32  # above it sign-ins are answered `busy`
+DEVICE = "device"
+DEVICE_S = 365 * 24 * 3600
+ACCOUNTS_PER_DEVICE = 5  # who signed in last; a browser may have several people
 REMEMBERED_MAX = 20_000  # tokens whose actor is known without asking the database
 SEEN_EVERY_S = 60.0
 SEEN_AT_ONCE = 500  # sessions in one command: a busy server's others come between
-
-# OWASP's second choice for Argon2id, with one more pass.
-_hasher = PasswordHasher(time_cost=2, memory_cost=47_104, parallelism=1)
-
-
-def hash_password(password: str) -> str:
-    """Argon2id; takes some 60 ms and 46 MiB, so never on the loop."""
-    return _hasher.hash(password)
-
-
-def password_is_right(password_hash: str | None, password: str) -> bool:
-    """Takes the same time when there is no such account."""
-    try:
-        _hasher.verify(password_hash or _nobodys_hash(), password)
-    except (Argon2Error, InvalidHashError):
-        return False
-    return password_hash is not None
-
-
-_nobody: list[str] = []
-
-
-def _nobodys_hash() -> str:
-    if not _nobody:
-        _nobody.append(_hasher.hash(secrets.token_urlsafe()))
-    return _nobody[0]
 
 
 def session_token(secret: bytes, session: str) -> str:
@@ -64,8 +38,25 @@ def guest_token(secret: bytes, key: str, handle: str) -> str:
     return jwt.encode({"guest": key, "name": handle}, secret, ALGORITHM)
 
 
+class Device(NamedTuple):
+    """A browser in which somebody has signed in before. That gives no rights, but a way to try.
+
+    ``accounts`` are fingerprints, as whoever shares the browser need not learn the names.
+    """
+
+    id: str
+    accounts: tuple[str, ...]
+
+    def knows(self, name: str) -> bool:
+        return _fingerprint(name) in self.accounts
+
+
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 class Identity:
-    """Knows whose a token is, and has passwords hashed off the loop."""
+    """Knows whose a token is."""
 
     def __init__(
         self,
@@ -77,8 +68,6 @@ class Identity:
         self._ledger = ledger
         self._secret = secret
         self._connected = connected
-        self._hashing = ThreadPoolExecutor(HASHING_AT_ONCE, thread_name_prefix="hubbub-argon2")
-        self._waiting = 0
         self._remembered: OrderedDict[str, Actor] = OrderedDict()
         self._endings = 0  # of sessions, and changes of accounts
         self._seen: set[str] = set()
@@ -94,7 +83,6 @@ class Identity:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._sessions.stop()
-        self._hashing.shutdown(wait=False, cancel_futures=True)
 
     async def identify(self, token: str | None) -> Actor:
         """Whose token this is. Raises SignInRequired, or Forbidden for guests no longer let in."""
@@ -162,23 +150,31 @@ class Identity:
         actor = Actor(user_id=0, name=handle, role=ServerRole.GUEST, guest_key=key)
         return actor, guest_token(self._secret, key, handle)
 
-    async def hash(self, password: str) -> str:
-        """Raises Busy if too many wait."""
-        return str(await self._off_the_loop(hash_password, password))
-
-    async def is_right(self, password_hash: str | None, password: str) -> bool:
-        """Raises Busy if too many wait."""
-        return bool(await self._off_the_loop(password_is_right, password_hash, password))
-
-    async def _off_the_loop(self, function: Any, *args: Any) -> Any:
-        if self._waiting >= HASHING_WAITING_MAX:
-            raise Busy("Many people are signing in. Try again in a moment.", retry_after=3)
-        self._waiting += 1
+    def device(self, token: str | None) -> Device | None:
+        """The device of which this is the token; None if there is none, or it is not good."""
+        if not token or len(token) > TOKEN_MAX:
+            return None
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._hashing, function, *args)
-        finally:
-            self._waiting -= 1
+            claims = jwt.decode(token, self._secret, [ALGORITHM], audience=DEVICE)
+        except (jwt.InvalidTokenError, RecursionError):
+            return None
+        return Device(str(claims.get("id")), tuple(map(str, claims.get("accounts", ()))))
+
+    def device_token(self, name: str, before: str | None = None) -> str:
+        """A token for a device on which somebody has just signed in to this account.
+
+        ``before`` is the one that the device had so far, if any: it stays the same device.
+        """
+        device = self.device(before) or Device(secrets.token_urlsafe(12), ())
+        account = _fingerprint(name)
+        others = [one for one in device.accounts if one != account]
+        claims = {
+            "aud": DEVICE,  # so it is never taken for a session's or a guest's
+            "id": device.id,
+            "accounts": [account, *others][:ACCOUNTS_PER_DEVICE],
+            "exp": int(time.time()) + DEVICE_S,
+        }
+        return jwt.encode(claims, self._secret, ALGORITHM)
 
     async def _note_for_ever(self) -> None:
         while True:

@@ -9,7 +9,8 @@ from functools import lru_cache
 from hubbub.model.errors import RateLimited, TooManyConnections
 from hubbub.model.settings import RateLimit
 
-BUCKETS_MAX = 50_000  # the ones not used for longest are forgotten: they are full again anyway
+BUCKETS_MAX = 50_000  # those that are full again are forgotten; if there are none, newcomers share
+SHARED_FACTOR = 100  # how many times more all newcomers may do together, once there are so many
 HALF = 0.5
 SITE_FACTOR = 8  # how many times more an IPv6 /48 may do than each /64 in it
 WAIT_MAX_S = 5.0  # to pay back what a network has run up; who would wait longer is closed
@@ -46,20 +47,54 @@ class Buckets:
         self._clock = clock
         # Key → tokens left, and when that was.
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._shared: Buckets | None = None
         self.refused = 0
 
     def take(self, key: str) -> None:
         """Take one token. Raises RateLimited with the time until there is one."""
         now = self._clock()
-        level, since = self._levels.get(key, (self._limit.burst, now))
-        level = min(self._limit.burst, level + (now - since) * self._limit.per_s)
+        if key not in self._levels and not self._has_room(now):
+            self._take_shared()
+            return
+        level = self._level(key, now)
         if level < 1:
             self.refused += 1
             raise RateLimited(retry_after=round((1 - level) / self._limit.per_s, 2))
         self._levels[key] = (level - 1, now)
         self._levels.move_to_end(key)
-        if len(self._levels) > BUCKETS_MAX:
-            self._levels.popitem(last=False)
+
+    def give_back(self, key: str) -> None:
+        """Put back a token that was taken."""
+        if key in self._levels:
+            now = self._clock()
+            self._levels[key] = (min(self._limit.burst, self._level(key, now) + 1), now)
+
+    def _level(self, key: str, now: float) -> float:
+        level, since = self._levels.get(key, (self._limit.burst, now))
+        return min(self._limit.burst, level + (now - since) * self._limit.per_s)
+
+    def _has_room(self, now: float) -> bool:
+        """Whether there is room for one more; who is full again needs none.
+
+        Nobody else is thrown out: else somebody with many addresses would be forgiven theirs.
+        """
+        while len(self._levels) >= BUCKETS_MAX:
+            longest_unused = next(iter(self._levels))
+            if self._level(longest_unused, now) < self._limit.burst:
+                return False
+            del self._levels[longest_unused]
+        return True
+
+    def _take_shared(self) -> None:
+        if self._shared is None:
+            limit = self._limit
+            shared = RateLimit(limit.per_s * SHARED_FACTOR, limit.burst * SHARED_FACTOR)
+            self._shared = Buckets(shared, self._clock)
+        try:
+            self._shared.take("")
+        except RateLimited:
+            self.refused += 1
+            raise
 
 
 class AddressBuckets:
@@ -80,7 +115,18 @@ class AddressBuckets:
         network, site = networks_of(address)
         self._networks.take(network)
         if site is not None:
-            self._sites.take(site)
+            try:
+                self._sites.take(site)
+            except RateLimited:
+                self._networks.give_back(network)
+                raise
+
+    def give_back(self, address: str) -> None:
+        """Put back a token that was taken."""
+        network, site = networks_of(address)
+        self._networks.give_back(network)
+        if site is not None:
+            self._sites.give_back(site)
 
 
 class Debt:

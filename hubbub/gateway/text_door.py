@@ -212,7 +212,8 @@ class TextDoor(Connection):
         """Another guest from here on: what was said before stays the first one's."""
         if not client.actor.is_guest:
             raise Forbidden("Only guests change their name. Yours is your account's.")
-        actor, _ = self.desk.new_guest(names.user_name(rest.removeprefix("~")), self.address)
+        wanted = names.user_name(rest.removeprefix("~"))
+        actor, _ = self.desk.authenticator.new_guest(wanted, self.address)
         self.desk.hub.disconnect(client)
         again = self.admit(actor)
         try:
@@ -430,7 +431,7 @@ async def _who(desk: Desk, name: str | None, address: str, token: str | None) ->
         return await desk.identify_arrival(token)
     try:
         wanted = names.user_name(name.removeprefix("~")) if name else None
-        return desk.new_guest(wanted, address)[0]
+        return desk.authenticator.new_guest(wanted, address)[0]
     except Forbidden as error:
         raise SignInRequired(
             "This server lets no guests in. Send “Authorization: Bearer” with a token."

@@ -94,6 +94,9 @@ class AddAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
     label: str = ""
     lasting: bool = False
 
+    def with_password(self, password_hash: str) -> "AddAccount":
+        return msgspec.structs.replace(self, password_hash=password_hash)
+
 
 class AccountAdded(Reply, frozen=True, kw_only=True):
     user_id: int

@@ -159,16 +159,13 @@ _ADD_INVITE = Sql(
         }
     )
 )
-_USE_INVITE = Sql(
-    update(invites)
-    .where(
-        invites.c.code == bindparam("key"),
-        invites.c.uses > 0,
-        invites.c.expires_at > bindparam("now"),
-    )
-    .values(uses=invites.c.uses - 1)
-    .returning(invites.c.role)
+_still_works = (
+    invites.c.code == bindparam("key"),
+    invites.c.uses > 0,
+    invites.c.expires_at > bindparam("now"),
 )
+_INVITE_ROLE = Sql(select(invites.c.role).where(*_still_works))
+_USE_INVITE = Sql(update(invites).where(*_still_works).values(uses=invites.c.uses - 1))
 _INVITES = Sql(
     select(
         invites.c.code,
@@ -377,10 +374,14 @@ class Accounts:
         """Those that have expired or been used up."""
         self.db.run(_FORGET_DEAD_INVITES, now=self.now)
 
-    def use_invite(self, code: str) -> str | None:
-        """Use it once; the role it gives, or None if it has expired or been used up."""
-        row = self.db.row(_USE_INVITE, key=code, now=self.now)
+    def invite_role(self, code: str) -> str | None:
+        """The role it gives, or None if it has expired or been used up."""
+        row = self.db.row(_INVITE_ROLE, key=code, now=self.now)
         return str(row[0]) if row else None
+
+    def use_invite(self, code: str) -> bool:
+        """Use it once; False if it has expired or been used up."""
+        return self.db.run(_USE_INVITE, key=code, now=self.now) > 0
 
     def invites(self) -> list[tuple[str, str | None, Millis, Millis, int]]:
         """Code, by whom, created_at, expires_at and uses left of those that still work."""

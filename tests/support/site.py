@@ -23,7 +23,7 @@ import uvloop
 from argon2 import PasswordHasher
 
 from hubbub.app import App
-from hubbub.gateway import identity
+from hubbub.gateway import passwords
 from hubbub.model.settings import Settings
 from tests.support.chat import PASSWORD, SUBPROTOCOL, JsonClient, TextClient
 from tests.support.server import HOST, free_port
@@ -201,7 +201,7 @@ class Site:
     def start(self) -> Self:
         BOOK.open()
         # Strong hashes are the product's; here they would be most of the time of each test.
-        identity._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self._thread.start()
         self.run(self.app.start())
         if self.app.settings.first_owns:
