@@ -42,7 +42,7 @@ def test_guesses_at_a_name_are_slowed_whether_it_is_there_or_not(
 ) -> None:
     site = make_site(limits=True)
     site.person("known")
-    assert _until_limited(lambda: _guess(site, name)) == 8
+    assert _until_limited(lambda: _guess(site, name)) == 5
     right = {"name": name.upper(), "password": PASSWORD}
     _limited(site.anyone.post("/api/sign-in", right))
     assert _guess(site, "another").status == 401
