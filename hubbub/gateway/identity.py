@@ -12,7 +12,7 @@ import jwt
 
 from hubbub.actions.standing import account_locked, no_guests, session_ended
 from hubbub.gateway.loader import Loader
-from hubbub.model.accounts import OPERATOR, TOKEN_MAX, Actor, SeeSessions
+from hubbub.model.accounts import OPERATOR, Actor, SeeSessions
 from hubbub.model.errors import HubbubError, SignInRequired
 from hubbub.model.names import GUEST_PREFIX
 from hubbub.model.policy import ServerRole
@@ -20,6 +20,8 @@ from hubbub.store.ledger import Ledger
 from hubbub.store.tx import Tx
 
 ALGORITHM = "HS256"
+# The longest is a guest's, whose name may be 32 characters of 12 bytes each in JSON.
+TOKEN_MAX = 1024
 DEVICE = "device"
 DEVICE_S = 365 * 24 * 3600
 ACCOUNTS_PER_DEVICE = 5  # who signed in last; a browser may have several people

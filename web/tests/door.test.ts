@@ -6,6 +6,8 @@ import {
   passwordProblem,
   serverNameProblem,
 } from '../src/views/door/check';
+import { sentenceFor } from '../src/views/door/waiting';
+import { Refused } from '../src/data/refusals';
 
 describe('a name', () => {
   test.each([
@@ -49,4 +51,14 @@ test('lengths are those of the server, in characters and not in units of memory'
   expect(serverNameProblem('  ')).toBe('serverNameMissing');
   expect(serverNameProblem('x'.repeat(61))).toBe('serverNameLong');
   expect(serverNameProblem('Rowing club')).toBeNull();
+});
+
+test.each([
+  [0.4, 'Wait 1 second,'],
+  [75, 'Wait 75 seconds,'],
+  [91, 'Wait 2 minutes,'],
+  [3600, 'Wait 60 minutes,'],
+])('who guessed too often is told how long to wait: %d s', (retry_after, told) => {
+  const refused = new Refused({ code: 'rate_limited', message: 'Too many tries.', retry_after });
+  expect(sentenceFor(refused)).toContain(told);
 });

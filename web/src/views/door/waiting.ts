@@ -6,7 +6,9 @@ import { doorWords } from './words';
 
 export function sentenceFor(error: unknown): string {
   if (error instanceof Refused && error.code === 'rate_limited' && error.retryAfterS !== null) {
-    return doorWords().waitSeconds(Math.ceil(error.retryAfterS));
+    const seconds = Math.ceil(error.retryAfterS);
+    const words = doorWords();
+    return seconds <= 90 ? words.waitSeconds(seconds) : words.waitMinutes(Math.ceil(seconds / 60));
   }
   return explain(error);
 }

@@ -52,6 +52,11 @@ export const door: DoorWords = {
   firstByLink: 'Mit diesem Link wird der Server deiner. Zuerst brauchst du ein Konto.',
   noOwner:
     'Dieser Server gehört noch niemandem. Wenn du ihn gestartet hast: Öffne den Link, den er dabei ausgegeben hat.',
+  waitMinutes: (minutes) =>
+    plural(minutes, {
+      one: 'Zu viele Versuche. Warte # Minute und versuche es dann noch einmal.',
+      other: 'Zu viele Versuche. Warte # Minuten und versuche es dann noch einmal.',
+    }),
   waitSeconds: (seconds) =>
     plural(seconds, {
       one: 'Zu viele Versuche. Warte # Sekunde und versuche es dann noch einmal.',

@@ -51,6 +51,11 @@ export const door = {
   firstByLink: 'This link makes you the owner of this server. Your account comes first.',
   noOwner:
     'Nobody owns this server yet. If you have started it: open the link that it printed then.',
+  waitMinutes: (minutes: number) =>
+    plural(minutes, {
+      one: 'Too many tries. Wait # minute, then try again.',
+      other: 'Too many tries. Wait # minutes, then try again.',
+    }),
   waitSeconds: (seconds: number) =>
     plural(seconds, {
       one: 'Too many tries. Wait # second, then try again.',
