@@ -5,7 +5,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from hubbub.gateway.connection_limiter import ConnectionLimiter, Slot
@@ -92,6 +92,7 @@ class HttpConnection(RequestHandler):
 
     __slots__ = (
         "_arrivals",
+        "_body",
         "_body_bytes",
         "_dropped",
         "_header_bytes",
@@ -108,6 +109,7 @@ class HttpConnection(RequestHandler):
         self._slot: Slot | None = slot
         self._throttle: Throttle | None = None
         self._header_bytes = 0
+        self._body: StreamReader | None = None  # of the request that came last
         self._body_bytes = 0  # as they came, in their chunks
         self._dropped = 0  # bytes
         self._unread = b""
@@ -138,12 +140,8 @@ class HttpConnection(RequestHandler):
     @property
     def _is_in_body(self) -> bool:
         """Whether what comes next belongs to a request whose headers have come."""
-        if self._messages:
-            return not self._messages[-1][1].is_eof()
-        request = self._current_request
-        if request is None:  # its handler has not begun yet
-            return self._slot is not None and self._slot.state == "request"
-        return not request.content.is_eof()
+        body = self._messages[-1][1] if self._messages else self._body
+        return body is not None and not body.is_eof()
 
     def _line_up(self) -> None:
         self._pause_transport_reading()
@@ -168,13 +166,14 @@ class HttpConnection(RequestHandler):
             slot.enter("headers")
         super().data_received(data)
         if self._messages:
-            self._header_bytes = 0
+            self._header_bytes = self._body_bytes = 0
+            self._body = self._messages[-1][1]
             if slot.state == "headers":
                 slot.enter("request")
             self._look_at(self._messages[-1][0])
-        elif self._current_request is not None and not self._current_request.content.is_eof():
+        elif self._body is not None and not self._body.is_eof():  # answered by now, or not yet
             self._body_bytes += len(data)
-            self._require_large_chunks(self._current_request.content.total_bytes)
+            self._require_large_chunks(self._body.total_bytes)
         elif slot.state == "headers" or self._current_request is not None:
             self._header_bytes += len(data)
             if self._header_bytes > HEADERS_MAX_BYTES:
@@ -203,7 +202,6 @@ class HttpConnection(RequestHandler):
     async def _handle_request(
         self, request: web.BaseRequest, start_time: float | None, request_handler: Handler
     ) -> tuple[web.StreamResponse, bool]:
-        self._body_bytes = 0
         if self._slot is not None:
             self._slot.enter("request")
         await self._drain_helper()  # the next answer is made when the last ones are being read
