@@ -32,8 +32,9 @@ test: $(venv)/.dev $(client) ## check and test everything, as CI does
 		HUBBUB_NGINX="$$(scripts/find-nginx)" && export HUBBUB_NGINX && \
 		exec $(python) scripts/checks.py
 
-soak: $(venv)/.dev ## put people out while they come in, 2,000 times (some 10 minutes)
-	@HUBBUB_SOAK=1 exec $(python) -m pytest -q -s tests/reliability/test_revocation.py
+soak: $(venv)/.dev web/node_modules/.made ## try what chance decides many times (some 12 minutes)
+	@export HUBBUB_SOAK=1 && $(npm) run --silent test -- tests/bounds.test.ts && \
+		exec $(python) -m pytest -q -s tests/reliability/test_revocation.py
 
 lint: $(venv)/.dev ## check style, types and import layers
 	@exec $(python) scripts/checks.py style format types layers

@@ -55,7 +55,8 @@ export class Server {
   takeOwnerInvite(): string | null {
     if (this.#hasOwner) return null;
     this.#hasOwner = true;
-    const [, code] = /\/join\/(\S+)/.exec(this.#output) ?? [];
+    // The last, as a start without an owner voids the link of the one before.
+    const code = [...this.#output.matchAll(/\/join\/(\S+)/g)].at(-1)?.[1];
     if (!code) throw new Error(`The server printed no link for its owner:\n${this.#output}`);
     return code;
   }
