@@ -47,6 +47,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     // Tests compute the contrast of colours; they need no other style.
     css: { include: [/tokens\.css/] },
+    env: { HUBBUB_SOAK: process.env['HUBBUB_SOAK'] ?? '' },
   },
   // Under vitest the browser's build of Svelte is the one to test.
   ...(process.env['VITEST'] ? { resolve: { conditions: ['browser'] } } : {}),

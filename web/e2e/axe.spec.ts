@@ -7,7 +7,7 @@ import { command, composer, roomFor, say } from './people';
 import { Server } from './server';
 
 // A scan takes seconds on a busy machine, and a test here makes many.
-test.setTimeout(240_000);
+test.describe.configure({ timeout: 240_000 });
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const SIZES = [
