@@ -27,8 +27,14 @@ class DatabaseError(HubbubError):
     code = "database"
     title = "The database cannot be used."
 
-    def __init__(self, message: str, *, is_damage: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+        is_damage: bool = False,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
         self.is_damage = is_damage
 
 
