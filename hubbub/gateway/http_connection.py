@@ -12,12 +12,13 @@ from hubbub.gateway.connection_limiter import ConnectionLimiter, Slot
 from hubbub.gateway.limits import Throttle
 from hubbub.gateway.problem import raw_problem
 from hubbub.gateway.socket import Socket
-from hubbub.gateway.turns import Turns
+from hubbub.gateway.turns import Turns, Unread
 from hubbub.model.errors import HubbubError, Malformed, RateLimited, TooLarge
 from hubbub.model.messages import FRAME_MAX_BYTES
 
 HEADERS_MAX_BYTES = 32 * 1024  # of one request, its first line included
 SLICE_BYTES = 8 * 1024  # parsed in one turn of the loop; what is left lines up in `Turns`
+TOO_LARGE = 413
 BODY_MAX_BYTES = FRAME_MAX_BYTES  # if more is announced, the rest of it is not even parsed
 PIPELINED_MAX_BYTES = 64 * 1024  # of requests sent without waiting for answers
 DROPPED_MAX_BYTES = 1024 * 1024  # read after a refusal, so that the answer is seen
@@ -112,7 +113,7 @@ class HttpConnection(RequestHandler):
         self._body: StreamReader | None = None  # of the request that came last
         self._body_bytes = 0  # as they came, in their chunks
         self._dropped = 0  # bytes
-        self._unread = b""
+        self._unread = Unread()
         self._is_broken = False
         self._nap: asyncio.Future[None] | None = None
 
@@ -126,13 +127,12 @@ class HttpConnection(RequestHandler):
         if not data:  # aiohttp goes on with what it has kept
             super().data_received(data)
         elif self._unread:
-            self._unread += data
-            self._pause_transport_reading()  # aiohttp has resumed it for its own part
+            self._unread.add(data)
         else:
-            data, self._unread = data[:SLICE_BYTES], data[SLICE_BYTES:]
-            self._parse(data)
+            self._unread.add(data)
+            self._parse(self._unread.take(SLICE_BYTES))
             if len(self._unread) > PIPELINED_MAX_BYTES and not self._is_in_body:
-                self._unread = b""
+                self._unread.clear()
                 self.close()  # once those that came are answered
             elif self._unread:
                 self._line_up()
@@ -149,14 +149,18 @@ class HttpConnection(RequestHandler):
 
     def take_turn(self) -> None:
         """Parse the next slice of what came."""
-        data, self._unread = self._unread[:SLICE_BYTES], self._unread[SLICE_BYTES:]
-        self._parse(data)
+        self._parse(self._unread.take(SLICE_BYTES))
         if self._is_broken or self.transport is None:
-            self._unread = b""
+            self._unread.clear()
         elif self._unread:
             self._line_up()
         elif not self._reading_paused and not self._buffer_paused:
             self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        """What has been read already comes first, whatever aiohttp has room for."""
+        if not self._unread:
+            super()._resume_transport_reading()
 
     def _parse(self, data: bytes) -> None:
         slot = self._slot
@@ -206,8 +210,10 @@ class HttpConnection(RequestHandler):
             self._slot.enter("request")
         await self._drain_helper()  # the next answer is made when the last ones are being read
         answer = await super()._handle_request(request, start_time, request_handler)
-        if not request.content.is_eof() and (request.content_length or math.inf) > BODY_MAX_BYTES:
+        is_too_large = (request.content_length or math.inf) > BODY_MAX_BYTES
+        if not request.content.is_eof() and (is_too_large or answer[0].status == TOO_LARGE):
             self._is_broken = True  # whatever still comes of the body is dropped as it is
+            self._unread.clear()
         if 400 <= answer[0].status < 500:
             await self._slow_down(request)
         if self._slot is not None:  # else it has become a WebSocket, or it is gone
@@ -240,10 +246,10 @@ class HttpConnection(RequestHandler):
         slot.keep()
         socket.slot, self._slot = slot, None
         self._arrivals.turns.leave(self)
-        self._resume_transport_reading()
+        transport.resume_reading()
         self.set_parser(socket)  # type: ignore[arg-type]  # all that is asked of one
         transport.set_protocol(socket)
-        socket.data_received(self._unread)
+        socket.data_received(self._unread.take(len(self._unread)))
         self.transport = None  # else it would be closed with this
         self.connection_lost(None)
 
@@ -252,7 +258,7 @@ class HttpConnection(RequestHandler):
             self._slot.release()
             self._slot = None
         self._wake()
-        self._unread = b""
+        self._unread.clear()
         self._arrivals.turns.leave(self)
         super().connection_lost(exc)
 

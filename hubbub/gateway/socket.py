@@ -18,7 +18,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WSCloseCode, WSMessage, WSMsgType
 
 from hubbub.gateway.connection_limiter import Slot
-from hubbub.gateway.turns import Turns
+from hubbub.gateway.turns import Turns, Unread
 from hubbub.model.errors import Malformed
 from hubbub.wire.frames import close_frame, pong_frame
 
@@ -110,7 +110,7 @@ class Socket(asyncio.Protocol):
             _Frames(self, self._loop), most_bytes + 1, compress=False, decode_text=True
         )
         # What was read and not yet parsed, and what was parsed and not yet handled.
-        self._unread = b""
+        self._unread = Unread()
         self._frames: deque[WSMessage] = deque()
         self._since_message = 0  # bytes
         self._dropped = 0  # bytes
@@ -137,9 +137,9 @@ class Socket(asyncio.Protocol):
         if self._has_ended:
             self._drop(data)
             return
-        self._unread = self._unread + data if self._unread else data
+        self._unread.add(data)
         if len(self._unread) > 4 * self.listener.message_max_bytes + SLICE_BYTES:
-            self._unread = b""
+            self._unread.clear()
             self.failed(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "more than it may have"))
         if not self._in_line:
             self._left = FRAMES_PER_TURN
@@ -188,7 +188,7 @@ class Socket(asyncio.Protocol):
 
     def _end(self) -> None:
         self._closing = True
-        self._unread = b""
+        self._unread.clear()
         self._frames.clear()
         self._forget_turn()
         if not self._has_ended:
@@ -234,7 +234,7 @@ class Socket(asyncio.Protocol):
     def _parse(self) -> None:
         """Make frames of the next slice of what was read."""
         assert self._reader is not None
-        piece, self._unread = self._unread[:SLICE_BYTES], self._unread[SLICE_BYTES:]
+        piece = self._unread.take(SLICE_BYTES)
         self._since_message += len(piece)
         self._left -= len(piece) * SLICE_COST // SLICE_BYTES
         self._reader.feed_data(piece)

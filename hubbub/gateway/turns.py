@@ -12,6 +12,34 @@ from typing import Protocol
 TURN_S = 0.004  # of each turn of the loop, for all that wait here
 
 
+class Unread:
+    """What was read and waits to be parsed, taken in slices without copying what is left of it."""
+
+    __slots__ = ("_at", "_data")
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._at = 0
+
+    def __len__(self) -> int:
+        return len(self._data) - self._at
+
+    def add(self, data: bytes) -> None:
+        self._data = self._data[self._at :] + data if self else data
+        self._at = 0
+
+    def take(self, most: int) -> bytes:
+        """The next bytes of it, or all that there is."""
+        piece = self._data[self._at : self._at + most]
+        self._at += len(piece)
+        if not self:
+            self.clear()
+        return piece
+
+    def clear(self) -> None:
+        self._data, self._at = b"", 0
+
+
 class Waiting(Protocol):
     """Who waits for another turn."""
 
