@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from hubbub.gateway.connection_limiter import ConnectionLimiter, Slot
@@ -21,12 +22,14 @@ SLICE_BYTES = 8 * 1024  # parsed in one turn of the loop; what is left lines up 
 TOO_LARGE = 413
 BODY_MAX_BYTES = FRAME_MAX_BYTES  # if more is announced, the rest of it is not even parsed
 PIPELINED_MAX_BYTES = 64 * 1024  # of requests sent without waiting for answers
-DROPPED_MAX_BYTES = 1024 * 1024  # read after a refusal, so that the answer is seen
+DROPPED_MAX_BYTES = 256 * 1024  # read after a refusal, so that the answer is seen
 LINGERING_S = 2.0  # for those who go on sending a body that has been refused
 
-# A body in chunks may need so many bytes for each of its own, beside a first few.
-CHUNKED_FACTOR = 4
-CHUNKED_FREE_BYTES = 4 * 1024
+# A body in chunks may need so many bytes for each of its own, beside a first few. As a chunk may be
+# of one byte, less of it is parsed at once.
+CHUNKED_FACTOR = 2
+CHUNKED_FREE_BYTES = 1024
+CHUNKED_SLICE_BYTES = 1024
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -98,6 +101,7 @@ class HttpConnection(RequestHandler):
         "_dropped",
         "_header_bytes",
         "_is_broken",
+        "_is_chunked",
         "_nap",
         "_slot",
         "_throttle",
@@ -115,6 +119,7 @@ class HttpConnection(RequestHandler):
         self._dropped = 0  # bytes
         self._unread = Unread()
         self._is_broken = False
+        self._is_chunked = False
         self._nap: asyncio.Future[None] | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -130,10 +135,13 @@ class HttpConnection(RequestHandler):
             self._unread.add(data)
         else:
             self._unread.add(data)
-            self._parse(self._unread.take(SLICE_BYTES))
+            self._parse(self._unread.take(CHUNKED_SLICE_BYTES))
+            if self._unread and not self._is_chunked:
+                self._parse(self._unread.take(SLICE_BYTES))
             if len(self._unread) > PIPELINED_MAX_BYTES and not self._is_in_body:
+                self._is_broken = True
                 self._unread.clear()
-                self.close()  # once those that came are answered
+                self.close()  # once the request in hand is answered
             elif self._unread:
                 self._line_up()
 
@@ -149,7 +157,7 @@ class HttpConnection(RequestHandler):
 
     def take_turn(self) -> None:
         """Parse the next slice of what came."""
-        self._parse(self._unread.take(SLICE_BYTES))
+        self._parse(self._unread.take(CHUNKED_SLICE_BYTES if self._is_chunked else SLICE_BYTES))
         if self._is_broken or self.transport is None:
             self._unread.clear()
         elif self._unread:
@@ -171,10 +179,11 @@ class HttpConnection(RequestHandler):
         super().data_received(data)
         if self._messages:
             self._header_bytes = self._body_bytes = 0
-            self._body = self._messages[-1][1]
+            message, self._body = self._messages[-1]
+            self._is_chunked = isinstance(message, RawRequestMessage) and message.chunked
             if slot.state == "headers":
                 slot.enter("request")
-            self._look_at(self._messages[-1][0])
+            self._look_at(message)
         elif self._body is not None and not self._body.is_eof():  # answered by now, or not yet
             self._body_bytes += len(data)
             self._require_large_chunks(self._body.total_bytes)

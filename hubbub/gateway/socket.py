@@ -29,7 +29,7 @@ CLOSE_WITHIN_S = 5.0  # for the other side's close frame; then the connection is
 FRAMES_PER_TURN = 64
 SLICE_BYTES = 8 * 1024  # parsed at once
 SLICE_COST = 32  # in frames
-DROPPED_MAX_BYTES = 1024 * 1024  # read after the end, so that the close frame is seen
+DROPPED_MAX_BYTES = 256 * 1024  # read after the end, so that the close frame is seen
 
 
 class Listener(Protocol):
@@ -239,7 +239,7 @@ class Socket(asyncio.Protocol):
         self._left -= len(piece) * SLICE_COST // SLICE_BYTES
         self._reader.feed_data(piece)
         # Fragments cost more than they carry, and empty ones would never make a message.
-        if self._since_message > 2 * self.listener.message_max_bytes + SLICE_BYTES:
+        if self._since_message > 1.25 * self.listener.message_max_bytes + SLICE_BYTES:
             self.failed(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "more than it may have"))
 
     def failed(self, error: BaseException) -> None:
