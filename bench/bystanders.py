@@ -40,7 +40,7 @@ heard_of = msgspec.json.Decoder(Heard).decode
 
 @dataclass
 class Talk:
-    """What became of the posts of one phase."""
+    """The posts of one phase and their latencies."""
 
     began: dict[int, float] = field(default_factory=dict)
     acknowledged: set[int] = field(default_factory=set)

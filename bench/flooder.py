@@ -14,7 +14,7 @@ ENDS_WITHIN_S = 10.0
 
 
 class Flooded(msgspec.Struct, frozen=True, kw_only=True):
-    """What `flood` did. `refused` are upgrades; `failed` never came to be connections."""
+    """The counts `flood` prints: `refused` upgrades, `failed` connections never made, and more."""
 
     connects: int
     closed: int

@@ -99,12 +99,12 @@ class Way(Enum):
 
     @property
     def prelude(self) -> bytes:
-        """What is sent once after the upgrade."""
+        """The bytes sent once after the upgrade."""
         return frame({"id": 1, "do": "hello"}) if self is Way.MEMBER else b""
 
 
 class Visit(Enum):
-    """Who comes meanwhile, besides those who are here and talk."""
+    """The kind of visitor who signs in during a flood."""
 
     NONE = "nobody"
     NEWCOMERS = "people who load the page and sign in"

@@ -31,7 +31,7 @@ def client_frame(first: int, payload: bytes = b"") -> bytes:
 
 
 def frame_head(first: int, size: int) -> bytes:
-    """What comes before a payload of so many bytes."""
+    """The header of a frame with a payload of this many bytes."""
     if size < 126:
         return bytes([first, 0x80 | size]) + UNMASKED
     if size < 1 << 16:

@@ -50,7 +50,7 @@ SHORT_MESSAGES = 10
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What was measured of one flood."""
+    """The figures of one flood."""
 
     flood: str
     p50_quiet_ms: float = 0
@@ -222,7 +222,7 @@ def _in_short(error: BaseException) -> str:
 
 
 def _closed(stack: ExitStack) -> None:
-    """What is wrong with this server is known already."""
+    """Close a server that has failed already, and ignore further errors."""
     try:
         stack.close()
     except BenchError:
@@ -306,7 +306,7 @@ Coming = list[tuple[Browser, str]]
 
 
 async def _visitors(ground: Ground, flood: Flood, port: int) -> tuple[Coming, Coming]:
-    """Who comes before the flood and during it: the same work in both, so that they compare."""
+    """The visitors before the flood and during it; both do the same work, so that they compare."""
     if flood.visit is Visit.NONE:
         return [], []
     wanted = NEWCOMERS if flood.visit is Visit.NEWCOMERS else OWNERS_TRIES

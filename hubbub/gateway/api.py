@@ -56,7 +56,7 @@ CarryForAnyone = Callable[[web.Request, Any], Awaitable[Answer]]
 
 
 async def _carry_out(request: web.Request, actor: Actor, command: Command) -> Answer:
-    """What most requests are."""
+    """Execute the command of a signed-in person."""
     return Answer(await request.app[DESK].carry_out(actor, command))
 
 
@@ -170,7 +170,7 @@ class Endpoint:
         return response
 
     async def _answer(self, request: web.Request, in_path: list[str]) -> Answer:
-        """Who it is comes first: of a stranger as little is read and parsed as can be."""
+        """Identify the caller before reading the body, so that strangers cost little."""
         desk, address = request.app[DESK], address_of(request)
         if self._for_anyone is not None:
             desk.limit(None, address)

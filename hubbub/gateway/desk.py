@@ -213,7 +213,7 @@ class Desk:
             self.per_address.take(address)
 
     def throttle(self, address: str) -> Throttle | None:
-        """What slows one connection down that sends what leads to nothing."""
+        """A throttle for one connection; None where there are no limits."""
         if not self.settings.limits:
             return None
         return Throttle(REFUSALS_PER_CONNECTION, self._refusals_from, address, self.clock)

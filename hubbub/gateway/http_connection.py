@@ -166,7 +166,7 @@ class HttpConnection(RequestHandler):
             self._resume_transport_reading()
 
     def _resume_transport_reading(self) -> None:
-        """What has been read already comes first, whatever aiohttp has room for."""
+        """Resume reading, unless some of what was read still waits to be parsed."""
         if not self._unread:
             super()._resume_transport_reading()
 
@@ -273,7 +273,7 @@ class HttpConnection(RequestHandler):
 
 
 class Site(web.BaseSite):
-    """Where the server listens."""
+    """A listening address, whose connections `Arrivals` makes."""
 
     __slots__ = ("_arrivals", "_host", "_port", "_reuse_port")
 

@@ -173,7 +173,7 @@ class AddressDebts:
 
 
 class Throttle:
-    """What one connection sends that leads to nothing: broken or refused commands, pings.
+    """Slows down a connection whose broken or refused commands and pings lead to nothing.
 
     A few cost nothing. Whoever goes on is read from more and more slowly, and is closed after
     `STRIKES_MAX` of them. All connections from one network share a larger allowance, which holds

@@ -29,7 +29,7 @@ Path = tuple[str, ...]
 
 
 def _step_back() -> None:
-    """Where there are fewer cores than threads, messages go before passwords."""
+    """Lower this thread's priority, so that messages go before passwords on few cores."""
     if sys.platform == "linux":  # elsewhere a priority is the whole process's
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

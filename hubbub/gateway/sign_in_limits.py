@@ -34,7 +34,7 @@ K_contra = TypeVar("K_contra", contravariant=True)
 
 
 class Allowance(Protocol[K_contra]):
-    """What is taken from for each try, by some key."""
+    """A bucket, by key, from which each try takes a token."""
 
     def take(self, key: K_contra) -> None: ...
 
@@ -83,7 +83,7 @@ class Attempt:
 
 
 class SignInLimits:
-    """Who may try how often. Without limits only places in line are given."""
+    """Limits how often callers may try. Without limits it only gives places in line."""
 
     def __init__(self, is_on: bool, clock: Callable[[], float]) -> None:
         self._is_on = is_on
@@ -227,7 +227,7 @@ class Failures:
 
 
 class Counted(NamedTuple):
-    """Where a failure counts, and how many are free there."""
+    """A place where failures are counted, and how many of them are free."""
 
     customer: str
     network: str

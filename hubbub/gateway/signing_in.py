@@ -55,7 +55,7 @@ class Caller(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """What is answered, and the token by which this device is known from now on."""
+    """The answer to a sign-in, and the token that makes this device known."""
 
     reply: SignedIn
     device: str
@@ -221,7 +221,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _settled(attempt: Attempt) -> Iterator[Attempt]:
-    """Whoever is sent away because others are in line has not tried."""
+    """Count the attempt as a success, or take it back if the line was full."""
     try:
         yield attempt
     except Busy:

@@ -243,7 +243,7 @@ class Socket(asyncio.Protocol):
             self.failed(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "more than it may have"))
 
     def failed(self, error: BaseException) -> None:
-        """What comes after the frames so far is no WebSocket any more, or too much of one."""
+        """Fail once the frames so far are handled: the bytes after them are invalid or too many."""
         self._frames.append(WSMessage(WSMsgType.ERROR, error, None))
 
     def parsed(self, frame: WSMessage) -> None:

@@ -13,7 +13,7 @@ TURN_S = 0.004  # of each turn of the loop, for all that wait here
 
 
 class Unread:
-    """What was read and waits to be parsed, taken in slices without copying what is left of it."""
+    """Bytes that wait to be parsed, taken in slices without copying the rest."""
 
     __slots__ = ("_at", "_data")
 
@@ -41,7 +41,7 @@ class Unread:
 
 
 class Waiting(Protocol):
-    """Who waits for another turn."""
+    """A connection that waits for another turn."""
 
     def take_turn(self) -> None:
         """Do a bounded part of what is left, and line up again if that was not all."""

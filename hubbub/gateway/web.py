@@ -68,7 +68,7 @@ def application(
 
 
 def arrivals(app: web.Application, server: web.Server) -> Arrivals:
-    """What makes connections of those that are accepted."""
+    """The factory of protocols for accepted connections."""
     desk, entrance = app[DESK], app[ENTRANCE]
     return Arrivals(
         server,

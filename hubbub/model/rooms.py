@@ -48,7 +48,7 @@ def line(text: str, limit: int, what: str, least: int = 0) -> str:
 
 
 def search_words(text: str) -> str:
-    """What a list is filtered by. Raises Invalid."""
+    """The words by which a list is filtered. Raises Invalid."""
     if len(text) > SEARCH_MAX:
         raise Invalid(f"Search for at most {SEARCH_MAX} characters.")
     return text

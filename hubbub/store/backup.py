@@ -63,7 +63,7 @@ class Restored(NamedTuple):
     contents: Contents
     are_signed_in: bool
     aside: Path | None = None
-    """Where the damaged database is that was there before."""
+    """The folder to which the damaged database was moved."""
 
 
 def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) -> Contents:
@@ -93,7 +93,7 @@ def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) 
 
 @contextlib.contextmanager
 def _keeping_others() -> Iterator[None]:
-    """What to do when there can be no backup of a damaged database."""
+    """Advice for when a damaged database cannot be backed up."""
     try:
         yield
     except BackupError as error:

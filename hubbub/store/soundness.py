@@ -25,7 +25,7 @@ class ImpossibleRow(Exception):
 
 
 class Rows:
-    """What rows of one statement may hold."""
+    """Checks the rows of one statement."""
 
     __slots__ = ("_columns",)
 
@@ -51,7 +51,7 @@ class Rows:
 
 
 class _Column:
-    """What may stand in one column of a result; anything in one that is computed."""
+    """Checks one column of a result; a computed column may hold anything."""
 
     def __init__(self, column: Any, *, is_outer: bool) -> None:
         base = next(iter(column.base_columns))
@@ -75,7 +75,7 @@ class _Column:
 
 
 def _domain_of(column: "Column[Any]") -> Check | None:
-    """What is right of what has the right type."""
+    """A check of values that already have the right type."""
     if holds := column.info.get(HOLDS):
         return lambda value: _can(lambda: msgspec.convert(value, holds))
     if json := column.info.get(JSON):

@@ -142,7 +142,7 @@ class Connection(database.Connection):
         self._cursor.execute("PRAGMA shrink_memory")
 
     def fault(self, limit_s: float) -> str | None:
-        """What SQLite finds wrong in all that there is, within so many seconds."""
+        """The first fault that SQLite finds in the database within this many seconds."""
         deadline = time.monotonic() + limit_s
         self._driver.set_progress_handler(lambda: time.monotonic() > deadline, LOOK_STEPS)
         try:

@@ -81,7 +81,7 @@ def malformed(error: Exception) -> HubbubError:
 
 
 def shortened(error: Exception) -> str:
-    """What a library says is wrong, cut if it is long."""
+    """A library's error message, shortened if it is long."""
     text = str(error)
     return text if len(text) <= ERROR_MAX else f"{text[: ERROR_MAX - 1]}…"
 

@@ -43,7 +43,7 @@ def site(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]
 
 
 def _headers(site: Site, way: str) -> dict[str, Any]:
-    """What asks for a socket in this way; not for use on the server's own loop."""
+    """The headers that open a socket in this way; call it off the server's own loop."""
     if way == "text":
         return {}
     headers = {"Sec_WebSocket_Protocol": SUBPROTOCOL}

@@ -209,7 +209,7 @@ def test_a_program_is_known_by_its_session(limited: Site, ana: Caller) -> None:
 
 
 class Hashing:
-    """What is hashed, and held while a test wants it to be."""
+    """A password hasher that a test can hold."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.of: list[str] = []

@@ -1,4 +1,4 @@
-/** What a message may cost, counted over texts that were made to cost much. */
+/** Bounds on the cost of a message, counted over texts made to cost much. */
 
 import fc from 'fast-check';
 import { flushSync, mount, unmount } from 'svelte';

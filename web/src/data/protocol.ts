@@ -68,7 +68,7 @@ export interface MyRoom extends Room {
   notify?: Notify;
   hidden?: boolean;
   people?: Person[];
-  /** Who put me into it, until I say that I stay. */
+  /** The person who added me, until I say that I stay. */
   added_by?: string | null;
 }
 

@@ -137,7 +137,7 @@ export interface RoomState {
   readonly hidden: boolean;
   /** The others in a direct room. */
   readonly people: readonly string[];
-  /** Who put me into it, until I say that I stay. */
+  /** The person who added me, until I say that I stay. */
   readonly addedBy: string | null;
 
   /** The newest seq and rev heard of, whether or not what they stand for is here. */

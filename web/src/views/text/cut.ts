@@ -2,7 +2,7 @@
 
 import type { Block, Inline, Item } from './tree';
 
-/** What a step may cost; an element costs 1, and so does a run of text. */
+/** The budget of a step; an element costs 1, and so does a run of text. */
 export const NODES_MAX = 400;
 // These are several elements.
 const SPOILER = 8;
@@ -16,7 +16,7 @@ export const RUNS_MAX = 300;
 // A row is not cut; one that would cost more has nothing in it but text.
 const ROW_MAX = 150;
 
-/** What a step has cost so far, and what it may. */
+/** The cost of a step so far, and its budget. */
 interface Room {
   spent: number;
   readonly max: number;

@@ -35,7 +35,7 @@ const SPOILER = '||';
 
 class TooMuchWork extends Error {}
 
-/** What the lexer has done so far with one portion. */
+/** The work that the lexer has done so far on one portion. */
 class Work {
   done = 0;
 

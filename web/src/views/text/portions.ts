@@ -30,7 +30,7 @@ const ESCAPED_OR_CODE = /\\[^\n]|(?<!`)`[^`\n]+`(?!`)/g;
 interface Fence {
   line: string;
   sign: string;
-  /** Where its code begins. */
+  /** The offset at which its code begins. */
   from: number;
 }
 
