@@ -22,7 +22,7 @@ from hubbub.model.messages import Post
 from hubbub.model.names import LOBBY, skeleton
 from hubbub.model.policy import RoomRole, ServerRole
 from hubbub.store.folder import DataFolder
-from hubbub.store.sqlite import Database
+from hubbub.store.sqlite.database import Database
 from hubbub.store.tx import Tx
 
 

@@ -7,21 +7,20 @@ is another database to every client, since what came after it never happened.
 
 import contextlib
 import os
-import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from hubbub.store import sqlite
+import apsw
+
 from hubbub.store.backup_file import (
     TABLES_MIN,
     BackupError,
     Part,
     add_key,
     check,
-    connection_of,
     key_in,
     opened,
     part_of,
@@ -44,17 +43,22 @@ from hubbub.store.copying import (
     values_of,
 )
 from hubbub.store.database import Connection, Database, DatabaseError
-from hubbub.store.erasure import overwrite_unused
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.migrations import HEAD
 from hubbub.store.moved import MOVED, MovedError, arriving
 from hubbub.store.opening import why_lost
-from hubbub.store.sqlite import BESIDE, has_nothing, look_into
+from hubbub.store.sqlite.connection import BESIDE, look_into
+from hubbub.store.sqlite.connection import Connection as SqliteConnection
+from hubbub.store.sqlite.database import Database as SqliteDatabase
+from hubbub.store.sqlite.erasure import overwrite_unused
+from hubbub.store.sqlite.errors import is_damage
+from hubbub.store.sqlite.inspection import has_nothing
 from hubbub.store.tx import Tx
 
-# Copied at a time; after each, the disk has as long a rest as it took, for those who write.
-PAGES_AT_ONCE = 1_024
+# After some pages each, the disk has as long a rest as they took, for those who write.
 RESTS_AT_MOST_S = 0.25
+
+_FORGET = "DELETE FROM server WHERE key IN (:epoch, :moved)"
 
 
 class Restored(NamedTuple):
@@ -75,7 +79,7 @@ def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) 
     require_free(file, folder, force=force)
     with _keeping_others(), part_of(file) as part:
         with told(folder.database, part.path), opened(folder.database) as source:
-            source.execute("BEGIN")
+            source.begin_snapshot()
             _copy(source, part, tell)
         with told(part.path, part.path), opened(part.path, write=True) as copy:
             # A chat that has never been served has none.
@@ -83,7 +87,7 @@ def back_up(folder: DataFolder, file: Path, tell: Tell, *, force: bool = False) 
         _overwrite_unused(part)
         with told(part.path, part.path), opened(part.path) as copy:
             contents = check(copy, folder.database, tell)
-        lost = why_lost(sqlite.Database(folder.database), folder)
+        lost = why_lost(SqliteDatabase(folder.database), folder)
         if lost and not contents.rooms:
             raise BackupError(lost)
         require_free(file, folder, force=force)  # somebody else may have been faster
@@ -112,7 +116,7 @@ def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
     away. Raises BackupError, FolderError.
     """
     with told(file, folder.database), opened(file) as source:
-        source.execute("BEGIN")  # what is checked is what is copied
+        source.begin_snapshot()  # what is checked is what is copied
         _require_none(folder)  # before the long part
         contents = check(source, file, tell)
         key = key_in(source)
@@ -138,20 +142,20 @@ def back_up_database(
     """
     require_free(file, None, force=force)
     with part_of(file) as part, told(part.path, part.path), _failing(database):
-        sqlite.Database(part.path).migrate()
+        SqliteDatabase(part.path).migrate()
         with (
-            opened(part.path, write=True) as driver,
+            opened(part.path, write=True) as copy,
             contextlib.closing(database.copier()) as source,
         ):
             _require_this_schema(source, database)
             source.begin_snapshot()
-            driver.execute("BEGIN")
-            _copy_rows(source, connection_of(driver), tell)
-            _add_values(connection_of(driver), values_of(source))
-            add_key(driver, Tx(source, 0).secret())
-            driver.execute("COMMIT")
-        with opened(part.path) as driver:
-            contents = check(driver, file, tell)
+            copy.begin_snapshot()
+            _copy_rows(source, copy, tell)
+            _add_values(copy, values_of(source))
+            add_key(copy, Tx(source, 0).secret())
+            copy.commit()
+        with opened(part.path) as copy:
+            contents = check(copy, file, tell)
         require_free(file, None, force=force)
         part.take_name()
     return contents
@@ -164,19 +168,19 @@ def restore_database(file: Path, database: Database, tell: Tell) -> Restored:
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(told(file, file))
-        driver = stack.enter_context(opened(file))
-        driver.execute("BEGIN")
-        key = key_in(driver)
-        if check(driver, file, tell).schema < HEAD:
-            driver = stack.enter_context(_of_this_schema(driver, tell))
+        source = stack.enter_context(opened(file))
+        source.begin_snapshot()
+        key = key_in(source)
+        if check(source, file, tell).schema < HEAD:
+            source = stack.enter_context(_of_this_schema(source, tell))
         stack.enter_context(_failing(database))
         target = stack.enter_context(contextlib.closing(database.copier()))
         _require_nothing(target, database)
         database.migrate()
         target.begin()
         _require_nothing(target, database)  # somebody else may have been faster
-        _copy_rows(connection_of(driver), target, tell)
-        _add_values(target, values_of(connection_of(driver)))
+        _copy_rows(source, target, tell)
+        _add_values(target, values_of(source))
         if key is not None:
             Tx(target, 0).set_secret(key)
         settle(target)
@@ -209,20 +213,15 @@ def _copy_rows(source: Connection, target: Connection, tell: Tell) -> None:
 
 
 @contextlib.contextmanager
-def _of_this_schema(driver: sqlite3.Connection, tell: Tell) -> Iterator[sqlite3.Connection]:
+def _of_this_schema(source: SqliteConnection, tell: Tell) -> Iterator[SqliteConnection]:
     """A backup from an older version, brought to the newest schema in a copy."""
     with tempfile.TemporaryDirectory(prefix="hubbub-") as folder:
         path = Path(folder) / "hubbub.db"
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
-            driver.backup(copy, pages=PAGES_AT_ONCE, progress=_pages_told(tell))
-        sqlite.Database(path).migrate()
+        source.copy_pages(path, lambda done, total: tell("Renewing", done, total))
+        SqliteDatabase(path).migrate()
         with opened(path) as newer:
-            newer.execute("BEGIN")
+            newer.begin_snapshot()
             yield newer
-
-
-def _pages_told(tell: Tell) -> Callable[[int, int, int], None]:
-    return lambda _, remaining, total: tell("Renewing", total - remaining, total)
 
 
 def _require_this_schema(source: Connection, database: Database) -> None:
@@ -253,32 +252,29 @@ def _failing(database: Database) -> Iterator[None]:
         raise BackupError(f"{database.name} failed ({why}). Try again.") from error
 
 
-def _copy(source: sqlite3.Connection, part: Part, tell: Tell) -> None:
+def _copy(source: SqliteConnection, part: Part, tell: Tell) -> None:
     """All pages as they are now, a few at a time.
 
     One snapshot is read throughout: a copy would begin anew with every commit otherwise, and
     under load never come to its end. Nobody waits for it; the log is only cut when it is over.
     """
-    source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from here on it is read
+    source.tables()  # from here on it is read
     began = time.monotonic()
 
-    def copied(_status: int, remaining: int, total: int) -> None:
+    def copied(done: int, total: int) -> None:
         nonlocal began
-        tell("Copying", total - remaining, total)
+        tell("Copying", done, total)
         # Little by little: all at once would hold up everyone else's syncs.
         part.sync()
-        if remaining:
+        if done < total:
             time.sleep(min(time.monotonic() - began, RESTS_AT_MOST_S))
         began = time.monotonic()
 
-    with contextlib.closing(sqlite3.connect(part.path, isolation_level=None)) as copy:
-        for pragma in ("journal_mode=OFF", "synchronous=OFF"):
-            copy.execute(f"PRAGMA {pragma}").fetchone()
-        source.backup(copy, pages=PAGES_AT_ONCE, progress=copied)
+    source.copy_pages(part.path, copied)
     with opened(part.path, write=True) as copy:
         # By now it has no log either, and can be read from anywhere.
-        if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'server'").fetchone():
-            copy.execute("DELETE FROM server WHERE key IN (?, ?)", (EPOCH, MOVED))
+        if "server" in copy.tables():
+            copy.execute(_FORGET, {"epoch": EPOCH, "moved": MOVED})
 
 
 def _overwrite_unused(part: Part) -> None:
@@ -329,17 +325,17 @@ def _there(folder: DataFolder) -> list[Path]:
 
 def _is_damaged(folder: DataFolder) -> bool:
     """Whether a chat was here that can no longer be served, or read from end to end."""
-    path, database = folder.database, sqlite.Database(folder.database)
+    path, database = folder.database, SqliteDatabase(folder.database)
     if _there(folder) == [path] and path.is_file() and not path.stat().st_size:
         return True
     try:
         database.look(why_lost(database, folder))
-        with contextlib.closing(look_into(path)) as driver:
-            check(driver, path, lambda what, done, total: None)
+        with contextlib.closing(look_into(path)) as db:
+            check(db, path, lambda what, done, total: None)
     except (DatabaseError, BackupError) as error:
         return error.is_damage and _was_a_chat(folder)
-    except sqlite3.Error as error:
-        return sqlite.is_damage(error) and _was_a_chat(folder)
+    except apsw.Error as error:
+        return is_damage(error) and _was_a_chat(folder)
     except MovedError:
         pass
     return False
@@ -349,11 +345,11 @@ def _was_a_chat(folder: DataFolder) -> bool:
     """Whether this is ours, and not what somebody else keeps under the same name."""
     if folder.key.exists() or folder.has_shown():
         return True
-    with contextlib.suppress(sqlite3.Error, DatabaseError):
-        with contextlib.closing(look_into(folder.database)) as driver:
-            tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
-        return tables >= TABLES_MIN
-    return False
+    try:
+        with contextlib.closing(look_into(folder.database)) as db:
+            return db.tables() >= TABLES_MIN
+    except (apsw.Error, DatabaseError):
+        return False
 
 
 def _put_aside(folder: DataFolder) -> Path | None:

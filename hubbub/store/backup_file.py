@@ -2,19 +2,20 @@
 
 import contextlib
 import os
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
+
 from hubbub.model.errors import HubbubError
-from hubbub.store import sqlite
-from hubbub.store.copying import Contents, Tell, check_rows, contents_of
+from hubbub.store.copying import Contents, Tell, check_rows, contents_of, schema_of
 from hubbub.store.folder import DataFolder
 from hubbub.store.migrations import HEAD
 from hubbub.store.moved import arriving
 from hubbub.store.soundness import ImpossibleRow
-from hubbub.store.sqlite import BESIDE
+from hubbub.store.sqlite.connection import BESIDE, Connection, connect_as
+from hubbub.store.sqlite.errors import is_damage
 
 TABLES_MIN = frozenset({"alembic_version", "server", "users", "rooms", "members", "messages"})
 
@@ -86,19 +87,18 @@ def part_of(final: Path) -> Iterator[Part]:
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+def opened(path: Path, *, write: bool = False) -> Iterator[Connection]:
     """A connection that changes nothing, not even by tidying up when it closes, or ``write``.
 
     What is written needs no journal: a part that has not become whole is thrown away.
     """
     if not path.is_file():
         raise BackupError(f"There is no file {path}.")
-    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as driver:
+    with contextlib.closing(connect_as(path, "mode=rw" if write else "mode=ro")) as db:
         if write:
             for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=OFF", "secure_delete=ON"):
-                driver.execute(f"PRAGMA {pragma}").fetchone()
-        yield driver
+                db.execute(f"PRAGMA {pragma}")
+        yield db
 
 
 @contextlib.contextmanager
@@ -106,47 +106,38 @@ def told(source: Path, target: Path) -> Iterator[None]:
     """The driver's errors in our words."""
     try:
         yield
-    except sqlite3.Error as error:
-        is_damage = sqlite.Database(source).is_damage(error)
-        match getattr(error, "sqlite_errorname", ""):
-            case "SQLITE_FULL":
+    except apsw.Error as error:
+        match error:
+            case apsw.FullError():
                 why = f"There is no room left in {target.absolute().parent}."
-            case "SQLITE_NOTADB":
+            case apsw.NotADBError():
                 why = f"{source} is not a database."
-            case _ if is_damage:
+            case _ if is_damage(error):
                 why = f"{source} is damaged."
             case _:
                 why = f"{source} could not be copied ({error})."
-        raise BackupError(why, is_damage=is_damage) from error
+        raise BackupError(why, is_damage=is_damage(error)) from error
 
 
-def connection_of(driver: sqlite3.Connection) -> sqlite.Connection:
-    """The same as statements want it."""
-    return sqlite.Connection(driver, sqlite.DIALECT)
-
-
-def check(driver: sqlite3.Connection, path: Path, tell: Tell) -> Contents:
+def check(db: Connection, path: Path, tell: Tell) -> Contents:
     """What a whole database of Hubbub's holds; ``path`` is how it is called in errors.
 
     Raises BackupError if it is damaged, not Hubbub's, or newer than this program.
     """
-    tables = {name for (name,) in driver.execute("SELECT name FROM sqlite_master")}
+    tables = db.tables()
     if not tables >= TABLES_MIN:
         raise BackupError(f"{path} is not Hubbub's: it has no rooms and no messages.")
     if arriving.name in tables:
         raise BackupError(f"{path} has a part of a chat that is being moved there.")
-    row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
-    schema = str(row[0]) if row else ""
+    schema = schema_of(db)
     if schema > HEAD:
         raise BackupError(
             f"{path} was written by a newer Hubbub (schema {schema}; this one knows {HEAD}). "
             "Install that version or a later one."
         )
     tell("Checking", 0, 0)
-    [(found,)] = driver.execute("PRAGMA integrity_check(1)").fetchall()
-    if found != "ok":
-        raise BackupError(f"{path} is damaged ({' '.join(found.split())}).", is_damage=True)
-    db = connection_of(driver)
+    if faults := db.faults("integrity_check(1)"):
+        raise BackupError(f"{path} is damaged ({faults[0]}).", is_damage=True)
     if schema == HEAD:
         try:
             check_rows(db)
@@ -155,19 +146,18 @@ def check(driver: sqlite3.Connection, path: Path, tell: Tell) -> Contents:
     return contents_of(db)
 
 
-def add_key(copy: sqlite3.Connection, key: bytes | None) -> None:
+def add_key(copy: Connection, key: bytes | None) -> None:
     copy.execute("CREATE TABLE backup (key TEXT PRIMARY KEY, value BLOB NOT NULL)")
     if key is not None:
-        copy.execute("INSERT INTO backup VALUES ('secret', ?)", (key,))
+        copy.execute("INSERT INTO backup VALUES ('secret', :key)", {"key": key})
 
 
-def key_in(source: sqlite3.Connection) -> bytes | None:
+def key_in(source: Connection) -> bytes | None:
     """The key in a backup; none in a copy that was made by other means."""
-    try:
-        row = source.execute("SELECT value FROM backup WHERE key = 'secret'").fetchone()
-    except sqlite3.OperationalError:
+    if "backup" not in source.tables():
         return None
-    return bytes(row[0]) if row else None
+    rows = source.execute("SELECT value FROM backup WHERE key = 'secret'")
+    return bytes(rows[0][0]) if rows else None
 
 
 def _sync_folder(path: Path) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from sqlalchemy import Dialect
 
@@ -38,15 +38,6 @@ class DatabaseError(HubbubError):
         self.is_damage = is_damage
 
 
-class Cursor(Protocol):
-    """What a driver gives for a statement that it has run."""
-
-    @property
-    def rowcount(self) -> int: ...
-
-    def fetchall(self) -> list[Any]: ...
-
-
 class Connection(ABC):
     """One connection, used by one thread at a time."""
 
@@ -66,8 +57,15 @@ class Connection(ABC):
             self.suspects = False
 
     @abstractmethod
-    def execute(self, text: str, values: Values | None = None) -> Cursor:
-        """Run one statement of the engine's own."""
+    def execute(self, text: str, values: Values | None = None) -> list[Row]:
+        """Run a statement in the engine's own words; its rows, if it gives any.
+
+        Without values it may be several statements.
+        """
+
+    @abstractmethod
+    def change(self, text: str, values: Values | None = None) -> int:
+        """Run a statement that inserts, updates or deletes; how many rows it was."""
 
     @abstractmethod
     def execute_many(self, text: str, rows: Sequence[Values]) -> None:
@@ -83,7 +81,7 @@ class Connection(ABC):
 
     def run(self, statement: Sql, **values: Any) -> int:
         """Change something; how many rows it was."""
-        return self._run(statement, values).rowcount
+        return self.change(*self._compiled(statement, values))
 
     def run_many(self, statement: Sql, rows: Sequence[Values]) -> None:
         """Change something for each of the rows."""
@@ -99,17 +97,17 @@ class Connection(ABC):
 
     def insert(self, statement: Sized, rows: Sequence[Values]) -> None:
         for part, numbered in statement.exact(rows):
-            self._run(part, numbered)
+            self.change(*self._compiled(part, numbered))
 
     def _found(self, statement: Sql, values: Values) -> list[Row]:
-        found = self._run(statement, values).fetchall()
+        found = self.execute(*self._compiled(statement, values))
         if self.suspects:
             statement.check(found)
         return found
 
-    def _run(self, statement: Sql, values: Values) -> Cursor:
+    def _compiled(self, statement: Sql, values: Values) -> tuple[str, Values]:
         text, literals = statement.compiled(self.dialect)
-        return self.execute(text, {**literals, **values} if literals else values)
+        return text, {**literals, **values} if literals else values
 
     @abstractmethod
     def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:
@@ -135,6 +133,10 @@ class Connection(ABC):
 
         Otherwise others who are not alone may write as well; see `Rooms.lock_rooms`.
         """
+
+    @abstractmethod
+    def begin_migration(self) -> None:
+        """Begin to change the schema, once nobody else is doing so."""
 
     @abstractmethod
     def begin_snapshot(self) -> None:

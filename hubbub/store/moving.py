@@ -48,8 +48,8 @@ from hubbub.store.moved import (
 from hubbub.store.opening import require_chat, why_lost
 from hubbub.store.soundness import ImpossibleRow
 from hubbub.store.sql import Sql
-from hubbub.store.sqlite import BESIDE
-from hubbub.store.sqlite import Database as SqliteDatabase
+from hubbub.store.sqlite.connection import BESIDE
+from hubbub.store.sqlite.database import Database as SqliteDatabase
 from hubbub.store.tables import server
 from hubbub.store.tx import Tx
 

@@ -2,8 +2,9 @@
 
 from hubbub.store.database import Database
 from hubbub.store.folder import DataFolder, FolderError
-from hubbub.store.sqlite import Database as SqliteDatabase
-from hubbub.store.sqlite import has_nothing, restoring
+from hubbub.store.sqlite.database import Database as SqliteDatabase
+from hubbub.store.sqlite.errors import restoring
+from hubbub.store.sqlite.inspection import has_nothing
 
 
 def database_of(url: str | None, folder: DataFolder) -> Database:

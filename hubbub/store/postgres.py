@@ -13,9 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 from psycopg.types.numeric import Int8BinaryDumper
-from sqlalchemy import Dialect, create_engine
+from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.pool import NullPool
 
 from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
@@ -47,8 +46,9 @@ KEEPALIVE = {
     "tcp_user_timeout": "10000",
 }
 
-# Any number that no other program on this database takes: “writer” in bytes.
+# Any numbers that no other program on this database takes: “writer” and “hubbub” in bytes.
 TURN = int.from_bytes(b"writer")
+MIGRATION = int.from_bytes(b"hubbub")
 _TURNS = {
     True: f"BEGIN; SELECT pg_advisory_xact_lock({TURN})",
     False: f"BEGIN; SELECT pg_advisory_xact_lock_shared({TURN})",
@@ -95,7 +95,14 @@ class Connection(database.Connection):
         self._driver = driver
         return driver
 
-    def execute(self, text: str, values: Values | None = None) -> "psycopg.Cursor[Any]":
+    def execute(self, text: str, values: Values | None = None) -> list[Row]:
+        cursor = self._run(text, values)
+        return cursor.fetchall() if cursor.description else []
+
+    def change(self, text: str, values: Values | None = None) -> int:
+        return self._run(text, values).rowcount
+
+    def _run(self, text: str, values: Values | None) -> "psycopg.Cursor[Any]":
         assert self._driver is not None, "a transaction was begun"
         return self._driver.execute(text.encode(), values or None, prepare=bool(values))
 
@@ -151,6 +158,9 @@ class Connection(database.Connection):
 
     def begin(self, *, alone: bool = True) -> None:
         self._begin(_TURNS[alone].encode())
+
+    def begin_migration(self) -> None:
+        self._begin(f"BEGIN; SELECT pg_advisory_xact_lock({MIGRATION})".encode())
 
     def begin_snapshot(self) -> None:
         self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -213,13 +223,11 @@ class Database(database.Database):
             ):
                 raise DatabaseError(lost)
         if needs_migration(version, works_with, self.name):
-            from hubbub.store.migrations.run import upgrade_postgres
+            from hubbub.store.migrations.run import upgrade
 
-            engine = create_engine(
-                "postgresql+psycopg://", creator=lambda: _manual(self.url), poolclass=NullPool
-            )
             try:
-                upgrade_postgres(engine, version)
+                with contextlib.closing(Connection(self.url, self.dialect, {})) as db:
+                    upgrade(db, self)
             except Unavailable as error:
                 if getattr(error.__cause__, "sqlstate", None) == MAY_NOT:
                     raise DatabaseError(
@@ -343,13 +351,6 @@ def connect(url: str) -> "psycopg.Connection[Any]":
         "client_encoding": "UTF8",
     }
     return psycopg.connect(url, autocommit=True, **{**defaults, **given})  # type: ignore[arg-type]
-
-
-def _manual(url: str) -> "psycopg.Connection[Any]":
-    """A connection as SQLAlchemy wants it, which begins transactions by itself."""
-    driver = connect(url)
-    driver.autocommit = False
-    return driver
 
 
 def without_password(url: str) -> str:

@@ -14,7 +14,7 @@ from bench.hostile import Ground, Outcome, rows_of, table_of
 from bench.report import MB
 from hubbub.model.names import LOBBY
 from hubbub.store.folder import DataFolder
-from hubbub.store.sqlite import Database
+from hubbub.store.sqlite.database import Database
 from hubbub.store.tx import Tx
 
 HELD = Outcome(

@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.people import gather, guests, settle
 from hubbub.model.names import LOBBY
 from hubbub.store.folder import DataFolder
-from hubbub.store.sqlite import Database
+from hubbub.store.sqlite.database import Database
 from hubbub.store.tx import Tx
 
 

@@ -5,11 +5,9 @@ import os
 import pty
 import re
 import shutil
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from tests.support.chat import House, Visitors
 from tests.support.command import Said, clean_environment, command_line, hubbub
 from tests.support.people import QUICK, WAIT_S, equals, history
 from tests.support.server import Server
+from tests.support.sqlite import opened
 from tests.support.waiting import until
 
 FAILED, INTERRUPTED = 1, 130
@@ -178,7 +177,7 @@ def test_a_copy_made_by_other_means_is_restored_too_and_everybody_signs_in_again
 ) -> None:
     house = House(server, "ana")
     house.post("lobby", "one", by="ana")
-    with closing(sqlite3.connect(server.data / "hubbub.db")) as driver:
+    with opened(server.data / "hubbub.db") as driver:
         driver.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
     house.server = make_server()
     said = restore(tmp_path / "copy.db", house.server.data)

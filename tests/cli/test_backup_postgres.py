@@ -2,9 +2,7 @@
 
 import asyncio
 import shutil
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -17,6 +15,7 @@ from tests.support.command import Said, hubbub
 from tests.support.people import history
 from tests.support.postgres import Postgres
 from tests.support.server import Server
+from tests.support.sqlite import opened
 from tests.support.waiting import until
 
 FAILED = 1
@@ -121,8 +120,8 @@ def test_a_folders_backup_goes_into_postgresql_and_back_out(
     done(hubbub("backup", str(tmp_path / "again.db"), "--database", url))
     done(restore(tmp_path / "again.db", tmp_path / "data"))
     with (
-        closing(sqlite3.connect(good)) as first,
-        closing(sqlite3.connect(tmp_path / "data" / "hubbub.db")) as second,
+        opened(good) as first,
+        opened(tmp_path / "data" / "hubbub.db") as second,
     ):
         for rows in ("SELECT * FROM users ORDER BY id", "SELECT * FROM sessions ORDER BY id"):
             assert first.execute(rows).fetchall() == second.execute(rows).fetchall()
@@ -156,7 +155,7 @@ def test_one_from_an_older_version_is_brought_to_the_newest_schema(
     good: Path, url: str, tmp_path: Path
 ) -> None:
     older = Path(shutil.copy(good, tmp_path / "older.db"))
-    with closing(sqlite3.connect(older, isolation_level=None)) as driver:
+    with opened(older) as driver:
         for table in NEWER_TABLES:
             driver.execute(f"DROP TABLE {table}")
         driver.execute("DROP INDEX ix_rooms_parent_pk")
@@ -181,7 +180,7 @@ def test_what_cannot_be_restored_leaves_the_database_as_it_was(
             ).fetchall() == [(0,)]
 
     newer = Path(shutil.copy(good, tmp_path / "newer.db"))
-    with closing(sqlite3.connect(newer, isolation_level=None)) as driver:
+    with opened(newer) as driver:
         driver.execute("UPDATE alembic_version SET version_num = '9999'")
     assert "was written by a newer Hubbub" in refused(restore(newer, url))
     notes = tmp_path / "notes.db"
@@ -215,7 +214,7 @@ def test_a_copy_without_a_key_has_everybody_sign_in_again(
     good: Path, url: str, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copy(good, tmp_path / "copy.db"))
-    with closing(sqlite3.connect(copy, isolation_level=None)) as driver:
+    with opened(copy) as driver:
         driver.execute("DROP TABLE backup")
     said = restore(copy, url)
     assert said.code == 0

@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import Said, hubbub
 from tests.support.server import Server
+from tests.support.sqlite import opened
 
 FAILED = 1
 
@@ -31,7 +30,7 @@ def spoil_half(file: Path) -> None:
 
 def spoil_page(file: Path) -> None:
     image = bytearray(file.read_bytes())
-    with closing(sqlite3.connect(file)) as driver:
+    with opened(file) as driver:
         found = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_users_name'"
         (page,) = driver.execute(found).fetchone()
     image[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
@@ -40,14 +39,14 @@ def spoil_page(file: Path) -> None:
 
 def spoil_index(file: Path) -> None:
     """Sound pages that contradict each other: only a thorough check finds it."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as driver:
+    with opened(file) as driver:
         driver.execute("PRAGMA writable_schema=ON")
         driver.execute("DELETE FROM sqlite_master WHERE name = 'ix_users_name'")
         driver.execute("INSERT INTO users (name, display_name, role, created_at) VALUES (1,1,1,1)")
 
 
 def spoil_schema(file: Path) -> None:
-    with closing(sqlite3.connect(file, isolation_level=None)) as driver:
+    with opened(file) as driver:
         driver.execute("UPDATE alembic_version SET version_num = '9999'")
 
 
@@ -57,7 +56,7 @@ def notes(file: Path) -> None:
 
 def songs(file: Path) -> None:
     file.unlink()
-    with closing(sqlite3.connect(file, isolation_level=None)) as driver:
+    with opened(file) as driver:
         driver.execute("CREATE TABLE songs (title)")
 
 

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import socket
-import sqlite3
 import ssl
 import time
 from collections.abc import Iterator
@@ -16,11 +15,13 @@ import pytest
 
 from hubbub import __version__
 from hubbub.cli.checkups import data, outside
+from hubbub.store.sqlite import connection
 from tests.conftest import MakeServer
 from tests.support.chat import House
 from tests.support.command import hubbub
 from tests.support.doctor import doctor, examined, problems
 from tests.support.server import HOST, Server, free_port
+from tests.support.sqlite import opened
 
 GB, MB = 10**9, 10**6
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
@@ -48,9 +49,10 @@ def chat(left: Path, tmp_path: Path) -> Path:
 
 
 def change(chat: Path, statement: str, *values: Any) -> None:
-    with closing(sqlite3.connect(chat / "hubbub.db")) as driver, driver:
+    with opened(chat / "hubbub.db") as driver:
         driver.execute("PRAGMA foreign_keys=OFF")
-        assert driver.execute(statement, values).rowcount
+        driver.execute(statement, values)
+        assert driver.changes()
 
 
 # Healthy
@@ -189,7 +191,7 @@ def test_a_key_that_is_short_or_gone_is_told(chat: Path) -> None:
 
 def test_a_database_that_is_damaged_in_the_middle_is_a_problem(chat: Path) -> None:
     database = chat / "hubbub.db"
-    with closing(sqlite3.connect(database)) as driver:
+    with opened(database) as driver:
         # Not a page of the schema, without which nothing at all could be read.
         [(page,)] = driver.execute("SELECT rootpage FROM sqlite_master WHERE name = 'reactions'")
         [(size,)] = driver.execute("PRAGMA page_size")
@@ -210,7 +212,7 @@ def test_a_file_that_is_no_database_and_one_of_another_program_are_problems(chat
     assert "not a database" in found["database"]["sentence"]
 
     database.unlink()
-    with closing(sqlite3.connect(database)) as driver, driver:
+    with opened(database) as driver:
         driver.execute("CREATE TABLE songs (title)")
     assert "not Hubbub's" in doctor(chat)["database"]["sentence"]
 
@@ -281,7 +283,7 @@ def test_a_message_from_the_future_is_told_with_how_far(chat: Path) -> None:
 
 
 def test_a_locked_database_is_a_problem(chat: Path) -> None:
-    with closing(sqlite3.connect(chat / "hubbub.db", isolation_level=None)) as driver:
+    with opened(chat / "hubbub.db") as driver:
         driver.execute("PRAGMA locking_mode=EXCLUSIVE")
         driver.execute("BEGIN EXCLUSIVE")
         found = doctor(chat)
@@ -291,10 +293,10 @@ def test_a_locked_database_is_a_problem(chat: Path) -> None:
 def test_a_quick_look_that_takes_too_long_is_ended(
     chat: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "STEPS", 1)
-    with closing(sqlite3.connect(chat / "hubbub.db")) as driver:
-        assert data.integrity(driver, full=False, limit_s=-1).state == "warning"
-        assert data.integrity(driver, full=True, limit_s=-1).state == "ok"
+    monkeypatch.setattr(connection, "LOOK_STEPS", 1)
+    with closing(connection.connect(chat / "hubbub.db")) as db:
+        assert data.integrity(db, full=False, limit_s=-1).state == "warning"
+        assert data.integrity(db, full=True, limit_s=-1).state == "ok"
 
 
 # The port, and a server that runs

@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +20,7 @@ from tests.conftest import MakeServer
 from tests.support.chat import House, Visitors
 from tests.support.command import Said, clean_environment, command_line, hubbub
 from tests.support.postgres import Postgres
+from tests.support.sqlite import opened
 
 FAILED, INTERRUPTED = 1, 130
 # Lines of progress after which it is ended: at first, while it copies, and while it checks.
@@ -70,7 +70,7 @@ def chat(left: Path) -> Path:
     """The data folder of a chat with many messages, that has been served and stopped."""
     folder = left.with_name("many")
     shutil.copytree(left, folder)
-    with closing(sqlite3.connect(folder / "hubbub.db", isolation_level=None)) as driver:
+    with opened(folder / "hubbub.db") as driver:
         driver.execute("BEGIN")
         driver.executemany(
             "INSERT INTO messages (room_pk, seq, rev, author_id, at, kind, text, nonce)"

@@ -3,7 +3,6 @@
 import inspect
 import os
 import shutil
-import sqlite3
 import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -15,6 +14,7 @@ from hubbub.cli.options import settings_of, variable
 from hubbub.model.quotas import RULES
 from tests.support.command import hubbub
 from tests.support.server import Server
+from tests.support.sqlite import opened
 
 FAILED, MISUSED = 1, 2
 
@@ -214,10 +214,9 @@ def database(left: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", ["serve", "user list"])
 def test_a_database_from_a_newer_version_is_left_alone(command: str, database: Path) -> None:
-    with sqlite3.connect(database) as driver:
+    with opened(database) as driver:
         driver.execute("UPDATE alembic_version SET version_num = '9999'")
         driver.execute("UPDATE server SET value = '9999' WHERE key = 'works_with'")
-    driver.close()
     before = database.read_bytes()
     said = hubbub(*command.split(), "--data", str(database.parent))
 
@@ -238,9 +237,8 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     database = tmp_path / "hubbub.db"
-    with sqlite3.connect(database) as driver:
+    with opened(database) as driver:
         driver.execute("CREATE TABLE songs (title)")
-    driver.close()
     said = hubbub("serve", "--data", str(tmp_path))
 
     assert said.code == FAILED

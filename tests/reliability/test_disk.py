@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,12 +13,14 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from tests.conftest import MakeServer
 from tests.support import disk
 from tests.support.chat import House, Visitors
 from tests.support.server import HOST, Server
+from tests.support.sqlite import opened
 from tests.support.waiting import until
 
 WITHIN_S = 60
@@ -207,15 +208,14 @@ async def test_nothing_is_acknowledged_or_shown_that_a_failing_disk_did_not_take
 
 
 @pytest.fixture
-def stranger(server: Server) -> Iterator[sqlite3.Connection]:
+def stranger(server: Server) -> Iterator[apsw.Connection]:
     """Another program at the server's database."""
-    connection = sqlite3.connect(server.data / "hubbub.db", isolation_level=None)
-    yield connection
-    connection.close()
+    with opened(server.data / "hubbub.db") as connection:
+        yield connection
 
 
 async def test_while_another_program_locks_the_database_reading_goes_on_and_writing_waits(
-    server: Server, stranger: sqlite3.Connection
+    server: Server, stranger: apsw.Connection
 ) -> None:
     room = Room(server)
     room.post()
@@ -234,7 +234,7 @@ async def test_while_another_program_locks_the_database_reading_goes_on_and_writ
 
 
 async def test_a_locked_database_does_not_hold_a_stop_up(
-    server: Server, stranger: sqlite3.Connection
+    server: Server, stranger: apsw.Connection
 ) -> None:
     house = House(server, "ana")
     async with Visitors.of(house) as visitors:
@@ -264,7 +264,7 @@ async def test_a_server_goes_on_when_nobody_reads_what_it_says_any_more(
 
     room = Room(server)
     room.post()
-    with contextlib.closing(sqlite3.connect(server.data / "hubbub.db")) as stranger:
+    with opened(server.data / "hubbub.db") as stranger:
         stranger.execute("DROP TABLE messages")  # a failure, which is logged
     assert "seq" not in room.post()
     assert server.is_ready()

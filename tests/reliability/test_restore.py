@@ -1,17 +1,16 @@
 """A database put back from a copy: nobody goes on seeing what is no longer true."""
 
-import contextlib
 import shutil
-import sqlite3
 from pathlib import Path
 
 from tests.support.chat import House, Visitors
 from tests.support.server import Server
+from tests.support.sqlite import opened
 
 
 def copy_as_the_docs_say(house: House, to: Path) -> None:
     """While the server runs: ``VACUUM INTO``."""
-    with contextlib.closing(sqlite3.connect(house.server.data / "hubbub.db")) as driver:
+    with opened(house.server.data / "hubbub.db") as driver:
         driver.execute("VACUUM INTO ?", (str(to),))
 
 

@@ -14,7 +14,7 @@ from hubbub.store.copying import TABLES, Digest, copy_rows, digests_of, is_empty
 from hubbub.store.database import Connection
 from hubbub.store.postgres import Database as Postgres
 from hubbub.store.sql import Row
-from hubbub.store.sqlite import Database as Sqlite
+from hubbub.store.sqlite.database import Database as Sqlite
 from hubbub.store.tables import journal, metadata, server
 from tests.support.world import schema
 
@@ -142,7 +142,7 @@ def test_odd_contents_come_through_there_and_back(two: Two) -> None:
     assert look(two.postgres) == before
     copy(two.postgres, two.second)
     assert look(two.second) == before
-    texts = two.second.execute("SELECT text FROM messages ORDER BY seq").fetchall()
+    texts = two.second.execute("SELECT text FROM messages ORDER BY seq")
     assert [text for (text,) in texts] == list(ODD)
 
 
@@ -192,7 +192,7 @@ def test_a_nul_which_postgresql_cannot_keep_becomes_a_replacement_character(two:
     two.first.commit()
     copy(two.first, two.postgres)
     assert look(two.postgres) == look(two.first)
-    [(nonce,)] = two.postgres.execute("SELECT nonce FROM messages WHERE seq = 1").fetchall()
+    [(nonce,)] = two.postgres.execute("SELECT nonce FROM messages WHERE seq = 1")
     assert nonce == "a\ufffdb\\u0000"
 
 
@@ -211,8 +211,8 @@ def test_new_rows_are_numbered_above_those_that_were_copied(two: Two) -> None:
         )
         db.execute("INSERT INTO rooms (id, kind, title, created_at) VALUES ('x', 'x', 'x', 1)")
         db.commit()
-        assert db.execute("SELECT max(id) FROM users").fetchall() == [(9_001,)]
-        assert db.execute("SELECT max(pk) FROM rooms").fetchall() == [(8,)]
+        assert db.execute("SELECT max(id) FROM users") == [(9_001,)]
+        assert db.execute("SELECT max(pk) FROM rooms") == [(8,)]
 
 
 def test_a_database_with_the_schema_alone_is_empty(two: Two) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sqlite3
 import threading
 
 import pytest
@@ -11,6 +10,7 @@ from hubbub.model.messages import Delete, Edit, Post
 from hubbub.model.rooms import CreateRoom, DeleteRoom
 from hubbub.store.tx import Tx
 from tests.support.ledger import HOLD_TIMEOUT_S, Desk
+from tests.support.sqlite import opened
 from tests.support.waiting import until
 
 # As long as a line, as a page of the database, and as long as a text may be.
@@ -57,7 +57,7 @@ async def test_a_deleted_rooms_texts_are_in_no_file(desk: Desk) -> None:
 
 
 async def test_it_goes_while_others_write_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubbub.store.sqlite.SCRUB_EVERY_S", 0.02)
+    monkeypatch.setattr("hubbub.store.sqlite.checkpoints.SCRUB_EVERY_S", 0.02)
     writing = True
 
     async def write_on() -> None:
@@ -131,9 +131,8 @@ async def test_no_order_of_posts_edits_and_deletions_leaves_a_text_behind(
     await desk.close()
     assert found(desk, gone) == set()
     assert found(desk, list(shown.values())) == set(shown.values())
-    driver = sqlite3.connect(desk.path)
-    assert driver.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    driver.close()
+    with opened(desk.path) as driver:
+        assert driver.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def found(desk: Desk, names: list[str]) -> set[str]:

@@ -1,19 +1,20 @@
 """The ledger: batches, their replies, and what goes wrong in them."""
 
 import asyncio
-import sqlite3
 import threading
 import time
 from itertools import pairwise
 
+import apsw
 import pytest
 
 from hubbub.model.accounts import About
 from hubbub.model.errors import Busy, Conflict, HubbubError, Invalid, Unavailable, UnknownCommand
 from hubbub.model.messages import History, Post, Posted
 from hubbub.model.rooms import CreateRoom
-from hubbub.store import ledger, sqlite
+from hubbub.store import ledger
 from hubbub.store.ledger import Ledger, Work
+from hubbub.store.sqlite import checkpoints, connection
 from hubbub.store.tx import Tx
 from tests.support.ledger import BUG, DISK, HOLD_TIMEOUT_S, Desk
 from tests.support.waiting import until
@@ -108,8 +109,8 @@ async def test_while_another_program_holds_the_lock_reading_goes_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await desk.post("before")
-    desk.writer._driver.execute("PRAGMA busy_timeout = 20")
-    thief = sqlite3.connect(desk.path, isolation_level=None)
+    desk.writer.execute("PRAGMA busy_timeout = 20")
+    thief = apsw.Connection(str(desk.path))
     try:
         thief.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="locked") as caught:
@@ -121,16 +122,15 @@ async def test_while_another_program_holds_the_lock_reading_goes_on(
     finally:
         thief.close()
     assert (await desk.post("after")).seq == 2
-    assert sqlite.BUSY_TIMEOUT_MS >= 1000
+    assert connection.BUSY_TIMEOUT_MS >= 1000
 
 
 async def test_a_full_disk_stops_posts_until_there_is_room(desk: Desk) -> None:
-    driver = desk.writer._driver
-    [pages] = driver.execute("PRAGMA page_count").fetchone()
-    driver.execute(f"PRAGMA max_page_count = {pages}")
+    [(pages,)] = desk.writer.execute("PRAGMA page_count")
+    desk.writer.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Unavailable, match="disk is full"):
         await desk.post("x" * 16_000)
-    driver.execute("PRAGMA max_page_count = 1000000")
+    desk.writer.execute("PRAGMA max_page_count = 1000000")
     assert (await desk.post("x" * 16_000)).seq == 1
 
 
@@ -190,7 +190,7 @@ async def test_a_question_is_answered_or_refused_as_its_action_says(desk: Desk) 
         await desk.ledger.ask(desk.ana, About())
 
     def broken(tx: Tx) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
+        raise apsw.IOError("disk I/O error")
 
     with pytest.raises(Unavailable):
         await desk.ledger.read(broken)
@@ -200,7 +200,7 @@ async def test_a_question_is_answered_or_refused_as_its_action_says(desk: Desk) 
 async def test_what_is_idle_is_moved_from_the_log_into_the_database(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "IDLE_S", 0.01)
+    monkeypatch.setattr(checkpoints, "IDLE_S", 0.01)
     await desk.post("moved when nobody looks")
     await until(lambda: b"moved when nobody looks" in desk.path.read_bytes())
 
@@ -208,9 +208,9 @@ async def test_what_is_idle_is_moved_from_the_log_into_the_database(
 async def test_under_load_the_log_is_moved_every_so_many_batches(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "IDLE_S", 60)
-    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", (5, 5))
-    for number in range(sqlite.CHECKPOINT_EVERY[0] + 50):
+    monkeypatch.setattr(checkpoints, "IDLE_S", 60)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_EVERY", (5, 5))
+    for number in range(checkpoints.CHECKPOINT_EVERY[0] + 50):
         await desk.post(f"number {number}")
     assert desk.ledger.checkpoints >= 2
     assert b"number 5" in desk.path.read_bytes()
@@ -219,9 +219,9 @@ async def test_under_load_the_log_is_moved_every_so_many_batches(
 async def test_the_more_a_batch_writes_the_sooner_the_log_is_moved(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "IDLE_S", 60)
-    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", (2, 500))
-    monkeypatch.setattr(sqlite, "LOG_PAGES", 60)
+    monkeypatch.setattr(checkpoints, "IDLE_S", 60)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_EVERY", (2, 500))
+    monkeypatch.setattr(checkpoints, "LOG_PAGES", 60)
     counts = [desk.ledger.checkpoints]
     for text in ("x" * 16_000, "x" * 16_000, "x"):  # the first is how it finds out
         for _ in range(60):
@@ -232,8 +232,8 @@ async def test_the_more_a_batch_writes_the_sooner_the_log_is_moved(
 
 
 async def test_a_large_log_is_cut_down(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "IDLE_S", 0.01)
-    monkeypatch.setattr(sqlite, "TRUNCATE_ABOVE_BYTES", 0)
+    monkeypatch.setattr(checkpoints, "IDLE_S", 0.01)
+    monkeypatch.setattr(checkpoints, "TRUNCATE_ABOVE_BYTES", 0)
     await desk.post("x" * 16_000)
     await until(lambda: desk.database.log_bytes() == 0)
 

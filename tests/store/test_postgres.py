@@ -157,7 +157,7 @@ def test_a_commit_is_on_disk_before_it_is_acknowledged(url: str) -> None:
             f"ALTER ROLE hubbub IN DATABASE {name} SET synchronous_commit = off".encode()
         )
     with closing(Database(url).writer()) as writer:
-        assert writer.execute("SHOW synchronous_commit").fetchall() == [("on",)]
+        assert writer.execute("SHOW synchronous_commit") == [("on",)]
 
 
 def test_a_reader_cannot_write(url: str) -> None:

@@ -2,10 +2,10 @@
 
 import random
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
+
+from tests.support.sqlite import opened
 
 PAGE_BYTES = 4_096
 SEED = 20_261_128
@@ -16,7 +16,7 @@ Harm = Callable[[Path], None]
 
 def roots(data: Path) -> dict[str, int]:
     """The page in which each table and each index begins."""
-    with closing(sqlite3.connect(f"file:{data / 'hubbub.db'}?immutable=1", uri=True)) as driver:
+    with opened(data / "hubbub.db", "?immutable=1") as driver:
         found = "SELECT name, rootpage FROM sqlite_master WHERE rootpage > 0"
         return dict(driver.execute(found).fetchall())
 
@@ -47,7 +47,7 @@ def replace(data: Path, old: bytes, new: bytes) -> None:
 
 def change(data: Path, *statements: str) -> None:
     """As another program would, against all rules of ours."""
-    with closing(sqlite3.connect(data / "hubbub.db", isolation_level=None)) as driver:
+    with opened(data / "hubbub.db") as driver:
         driver.execute("PRAGMA foreign_keys=OFF")
         driver.execute("PRAGMA ignore_check_constraints=ON")
         for statement in statements:
@@ -85,7 +85,7 @@ def _notes(data: Path) -> None:
 
 def _without_rooms(data: Path) -> None:
     """As it is if only the log had them, and is lost."""
-    with closing(sqlite3.connect(data / "hubbub.db", isolation_level=None)) as driver:
+    with opened(data / "hubbub.db") as driver:
         names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
         for (name,) in driver.execute(names).fetchall():
             driver.execute(f'DELETE FROM "{name}"')  # noqa: S608 - our own names
@@ -138,7 +138,7 @@ REFUSED: dict[str, Harm] = {
 
 def songs(data: Path) -> None:
     _gone(data)
-    with closing(sqlite3.connect(data / "hubbub.db")) as driver:
+    with opened(data / "hubbub.db") as driver:
         driver.execute("CREATE TABLE songs (title)")
 
 

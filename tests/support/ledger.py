@@ -1,11 +1,12 @@
 """A ledger on a real database in a file, whose batches a test can hold back."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from hubbub import actions
 from hubbub.model.accounts import OPERATOR, Actor, Prepare
@@ -14,8 +15,10 @@ from hubbub.model.messages import Post, Posted
 from hubbub.model.outcome import Told
 from hubbub.model.policy import ServerRole
 from hubbub.store.ledger import Ledger, Result
-from hubbub.store.sqlite import Connection, Database
+from hubbub.store.sqlite.connection import Connection
+from hubbub.store.sqlite.database import Database
 from hubbub.store.tx import Tx
+from tests.support.sqlite import opened
 from tests.support.world import schema, sign_up
 
 # Texts that make carrying out the batch go wrong.
@@ -62,7 +65,7 @@ class Desk:
         if BUG in texts:
             raise RuntimeError(BUG)
         if DISK in texts:
-            raise sqlite3.OperationalError("disk I/O error")
+            raise apsw.IOError("disk I/O error")
         return results
 
     def _show(self, told: list[Told]) -> None:
@@ -100,8 +103,5 @@ class Desk:
 
     def on_disk(self) -> list[str]:
         """The texts that another connection finds now."""
-        driver = sqlite3.connect(self.path)
-        try:
+        with opened(self.path) as driver:
             return [text for (text,) in driver.execute("SELECT text FROM messages ORDER BY seq")]
-        finally:
-            driver.close()

@@ -1,13 +1,12 @@
 """A small chat: actions on a real database, one command at a time or in batches."""
 
 import itertools
-import sqlite3
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.dialects import sqlite as sqlite_dialect
+import apsw
 
 from hubbub import actions
 from hubbub.model.accounts import OPERATOR, Actor, AddAccount, Prepare
@@ -21,9 +20,10 @@ from hubbub.model.quotas import USUAL
 from hubbub.model.rooms import MyRoom
 from hubbub.store.database import Connection
 from hubbub.store.postgres import Database as PostgresDatabase
-from hubbub.store.sqlite import Connection as SqliteConnection
-from hubbub.store.sqlite import Database
+from hubbub.store.sqlite.connection import Connection as SqliteConnection
+from hubbub.store.sqlite.database import Database
 from hubbub.store.tx import Tx
+from tests.support.sqlite import opened
 
 DAY_MS = 24 * 3600 * 1000
 START = 1_763_800_000_000
@@ -35,20 +35,17 @@ def schema() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "schema.db"
         Database(path).migrate()
-        source = sqlite3.connect(path)
-        try:
+        with opened(path) as source:
             # An image in WAL mode cannot be opened in memory.
-            source.execute("PRAGMA journal_mode=DELETE")
-            return source.serialize()
-        finally:
-            source.close()
+            source.execute("PRAGMA journal_mode=DELETE").fetchall()
+            return bytes(source.serialize("main"))
 
 
 def _in_memory() -> Connection:
-    driver = sqlite3.connect(":memory:", isolation_level=None)
-    driver.deserialize(schema())
+    driver = apsw.Connection(":memory:")
+    driver.deserialize("main", schema())
     driver.execute("PRAGMA foreign_keys=ON")
-    return SqliteConnection(driver, sqlite_dialect.dialect(paramstyle="named"))
+    return SqliteConnection(driver)
 
 
 class World:
@@ -106,7 +103,7 @@ class World:
 
     def rows(self, sql: str) -> list[Any]:
         """What is really in the tables."""
-        return self.db.execute(sql).fetchall()
+        return self.db.execute(sql)
 
     def change(self, sql: str) -> None:
         """Do to the tables what no command does."""

@@ -66,7 +66,7 @@ def contents(
     # In this order: a running server commits first, and then notes what it is about to show.
     known = folder.shown(values.get("epoch", ""))
     yield shown(known, tx.total_rev(), runs=runs, is_shared=is_shared)
-    [(newest,)] = db.execute(_NEWEST).fetchall()
+    [(newest,)] = db.execute(_NEWEST)
     if newest is not None and not isinstance(newest, int):
         raise ImpossibleRow("messages.at holds no time")
     yield newest_message(newest, now_ms)
@@ -75,7 +75,7 @@ def contents(
 
 def counters(db: Connection) -> Finding:
     """Whether each room's numbers are those of what is in it."""
-    [(count,)] = db.execute(_MISCOUNTED).fetchall()
+    [(count,)] = db.execute(_MISCOUNTED)
     if count:
         return problem(
             "counters",

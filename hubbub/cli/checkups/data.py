@@ -1,9 +1,9 @@
 """The SQLite database: opened for reading only, beside the running server or without one."""
 
 import contextlib
-import sqlite3
-import time
 from collections.abc import Generator
+
+import apsw
 
 from hubbub.cli.checkups import contents
 from hubbub.cli.checkups.finding import Finding, ok, problem, refused, warning
@@ -13,20 +13,14 @@ from hubbub.store.copying import check_rows
 from hubbub.store.folder import DataFolder
 from hubbub.store.opening import why_lost
 from hubbub.store.soundness import ImpossibleRow
-from hubbub.store.sqlite import (
-    TRUNCATE_ABOVE_BYTES,
-    Connection,
-    Database,
-    is_damage,
-    require_what_a_start_reads,
-    said_by,
-    version_of,
-)
+from hubbub.store.sqlite.checkpoints import TRUNCATE_ABOVE_BYTES
+from hubbub.store.sqlite.connection import Connection, connect_as
+from hubbub.store.sqlite.database import Database
+from hubbub.store.sqlite.errors import LOCKED, is_damage, said_by
+from hubbub.store.sqlite.inspection import require_what_a_start_reads, version_of
 
-BUSY_S = 5.0
 QUICK_WITHIN_S = 60.0  # as a reader keeps the server from beginning its log anew
 LOG_LARGE_BYTES = 2 * TRUNCATE_ABOVE_BYTES
-STEPS = 100_000  # of SQLite's machine between two looks at the time
 
 PUT_BACK = f"Stop the server, keep a copy of the folder as it is, and put back {contents.BACKUP}."
 
@@ -39,20 +33,19 @@ def data(
     ``full`` has every index compared with its table; ``runs`` says whether a server has the folder.
     """
     try:
-        with contextlib.closing(_opened(folder)) as driver:
-            schema = schema_of(driver, folder)
+        with contextlib.closing(connect_as(folder.database, "mode=ro")) as db:
+            schema = schema_of(db, folder)
             yield schema
             if schema.state == "problem":
                 return {}
-            whole = integrity(driver, full=full)
+            whole = integrity(db, full=full)
             yield whole
             if whole.state == "problem":
                 return {}
-            yield references(driver)
+            yield references(db)
             yield log(Database(folder.database).log_bytes(), runs=runs)
             if schema.state == "ok":
-                db = Connection(driver, Database(folder.database).dialect)
-                if driver.execute("SELECT 1 FROM rooms").fetchone():
+                if db.execute("SELECT 1 FROM rooms LIMIT 1"):
                     require_what_a_start_reads(db)
                 elif lost := why_lost(Database(folder.database), folder):
                     yield refused("rows", HubbubError(lost))
@@ -61,26 +54,21 @@ def data(
                     yield rows(db)
                 found = contents.contents(db, folder, now_ms, runs=runs, is_shared=False)
                 return (yield from found)
-    except sqlite3.Error as error:
+    except apsw.Error as error:
         yield _failed(folder, error)
     except ImpossibleRow as error:
         yield problem("rows", f"The database is damaged ({error}).", PUT_BACK)
     return {}
 
 
-def _opened(folder: DataFolder) -> sqlite3.Connection:
-    uri = f"{folder.database.absolute().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
-
-
-def _failed(folder: DataFolder, error: sqlite3.Error) -> Finding:
-    if "locked" in str(error):
+def _failed(folder: DataFolder, error: apsw.Error) -> Finding:
+    if isinstance(error, LOCKED):
         return problem(
             "database",
             f"{folder.database} is locked by another program.",
             "End what else has it open, such as sqlite3 or a program that makes copies.",
         )
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+    if isinstance(error, apsw.NotADBError):
         return problem(
             "database",
             f"{folder.database} is not a database.",
@@ -89,49 +77,38 @@ def _failed(folder: DataFolder, error: sqlite3.Error) -> Finding:
     return problem("database", f"{folder.database} cannot be read ({said_by(error)}).", PUT_BACK)
 
 
-def schema_of(driver: sqlite3.Connection, folder: DataFolder) -> Finding:
-    """Whether it is ours, and of which version. Raises sqlite3.Error."""
+def schema_of(db: Connection, folder: DataFolder) -> Finding:
+    """Whether it is ours, and of which version. Raises apsw.Error."""
     try:
-        version, works_with = version_of(driver, folder.database)
+        version, works_with = version_of(db, folder.database)
     except HubbubError as error:
-        if isinstance(error.__cause__, sqlite3.Error):
+        if isinstance(error.__cause__, apsw.Error):
             raise error.__cause__ from None
         return refused("database", error)
     return contents.schema(version, works_with, str(folder.database))
 
 
-def integrity(
-    driver: sqlite3.Connection, *, full: bool, limit_s: float = QUICK_WITHIN_S
-) -> Finding:
+def integrity(db: Connection, *, full: bool, limit_s: float = QUICK_WITHIN_S) -> Finding:
     """Whether the file is sound. The quick check gives up after a while, the full one never."""
     check = "integrity_check" if full else "quick_check"
-    deadline = time.monotonic() + limit_s
-    if not full:
-        driver.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
     try:
-        faults = [str(fault) for (fault,) in driver.execute(f"PRAGMA {check}")]
-    except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
-            raise
+        faults = db.faults(check, None if full else limit_s)
+    except apsw.InterruptError:
         return warning(
             "integrity",
             f"The database is too large for a quick look; it was ended after {limit_s:.0f} s.",
             "When there is time, stop the server and run hubbub doctor --full.",
         )
-    except sqlite3.DatabaseError as error:
-        faults = [str(error)]
-    finally:
-        driver.set_progress_handler(None, 0)
-    if faults != ["ok"]:
-        first = " ".join(faults[0].split())
-        return problem("integrity", f"The database is damaged ({check}: {first}).", PUT_BACK)
+    if faults:
+        found = f"The database is damaged ({check}: {faults[0]})."
+        return problem("integrity", found, PUT_BACK)
     more = "" if full else "; --full compares the indexes too"
     return ok("integrity", f"The database is sound ({check}{more}).")
 
 
-def references(driver: sqlite3.Connection) -> Finding:
+def references(db: Connection) -> Finding:
     """Whether every row that names another names one that is there."""
-    loose = driver.execute("PRAGMA foreign_key_check").fetchall()
+    loose = db.execute("PRAGMA foreign_key_check")
     if loose:
         tables = ", ".join(sorted({str(row[0]) for row in loose}))
         return problem(
@@ -143,10 +120,10 @@ def references(driver: sqlite3.Connection) -> Finding:
 
 
 def rows(db: Connection) -> Finding:
-    """Whether every row holds what Hubbub writes. Raises sqlite3.Error, ImpossibleRow."""
+    """Whether every row holds what Hubbub writes. Raises apsw.Error, ImpossibleRow."""
     try:
         count = check_rows(db)
-    except sqlite3.Error as error:
+    except apsw.Error as error:
         if is_damage(error):
             raise ImpossibleRow(said_by(error)) from error
         raise

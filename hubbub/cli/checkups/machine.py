@@ -2,9 +2,10 @@
 
 import datetime
 import platform
-import sqlite3
 from importlib.util import find_spec
 from pathlib import Path
+
+import apsw
 
 from hubbub import __version__
 from hubbub.cli.checkups.finding import Finding, ok, problem, warning
@@ -16,13 +17,7 @@ SPARE_FILES = 64  # for the database, the log, and what the libraries open
 
 
 def python() -> Finding:
-    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    if sqlite3.sqlite_version_info < (3, 35):  # the first with RETURNING
-        return problem(
-            "program",
-            f"Hubbub {__version__} needs SQLite 3.35 or later; this is {versions}.",
-            "Use a Python that comes with a later SQLite.",
-        )
+    versions = f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
     return ok("program", f"Hubbub {__version__} on {versions}.")
 
 

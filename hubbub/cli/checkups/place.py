@@ -11,7 +11,7 @@ from hubbub.cli.checkups.finding import Finding, ok, problem, refused, warning
 from hubbub.store.database import DatabaseError
 from hubbub.store.folder import DataFolder, FolderError
 from hubbub.store.opening import database_of, why_lost
-from hubbub.store.sqlite import has_nothing
+from hubbub.store.sqlite.inspection import has_nothing
 
 GB, MB = 10**9, 10**6
 FREE_LOW = GB

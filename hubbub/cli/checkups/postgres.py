@@ -178,7 +178,7 @@ def clock(theirs: Millis, ours: Millis, name: str) -> Finding:
 
 def _durability(database: Database) -> Finding:
     with contextlib.closing(database.writer()) as writer:
-        [row] = writer.execute(_DURABILITY).fetchall()
+        [row] = writer.execute(_DURABILITY)
     return durability(*row)
 
 
@@ -276,5 +276,5 @@ def _count_loose(reader: Connection, table: str, column: str, named: Any) -> int
     [(count,)] = reader.execute(
         f"SELECT count(*) FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - our own names
         f" AND NOT EXISTS (SELECT 1 FROM {named.table.name} WHERE {there})"
-    ).fetchall()
+    )
     return int(count)

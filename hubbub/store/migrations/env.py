@@ -1,14 +1,14 @@
-"""Alembic's entry point; the connection is handed in by `run.upgrade`."""
+"""Alembic's entry point: statements are rendered, and `run` has them executed."""
 
 from alembic import context
 
 from hubbub.store.tables import metadata
 
+# The transaction is the caller's.
 context.configure(
-    connection=context.config.attributes["connection"],
+    dialect_name=context.config.attributes["dialect"],
     target_metadata=metadata,
-    render_as_batch=True,
-    transactional_ddl=True,
+    transactional_ddl=False,
 )
 with context.begin_transaction():
     context.run_migrations()
