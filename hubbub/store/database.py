@@ -15,7 +15,7 @@ from hubbub.model.base import Millis
 from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.store.migrations import HEAD, WORKS_WITH
 from hubbub.store.soundness import ImpossibleRow
-from hubbub.store.sql import Row, Sized, Sql, Values
+from hubbub.store.sql import Bound, Row, Sized, Sql, Values
 
 MEND = "Run hubbub doctor, then put back the latest backup with hubbub restore."
 DAMAGED_AGAIN_S = 30.0  # a retry before somebody has mended it brings nothing
@@ -57,18 +57,18 @@ class Connection(ABC):
             self.suspects = False
 
     @abstractmethod
-    def execute(self, text: str, values: Values | None = None) -> list[Row]:
+    def execute(self, text: str, values: Bound | None = None) -> list[Row]:
         """Run a statement in the engine's own words; its rows, if it gives any.
 
         Without values it may be several statements.
         """
 
     @abstractmethod
-    def change(self, text: str, values: Values | None = None) -> int:
+    def change(self, text: str, values: Bound | None = None) -> int:
         """Run a statement that inserts, updates or deletes; how many rows it was."""
 
     @abstractmethod
-    def execute_many(self, text: str, rows: Sequence[Values]) -> None:
+    def execute_many(self, text: str, rows: Sequence[Bound]) -> None:
         """Run one statement for each of the rows."""
 
     def rows(self, statement: Sql, **values: Any) -> list[Row]:
@@ -81,12 +81,12 @@ class Connection(ABC):
 
     def run(self, statement: Sql, **values: Any) -> int:
         """Change something; how many rows it was."""
-        return self.change(*self._compiled(statement, values))
+        return self.change(*self._bound(statement, values))
 
     def run_many(self, statement: Sql, rows: Sequence[Values]) -> None:
         """Change something for each of the rows."""
-        text, literals = statement.compiled(self.dialect)
-        self.execute_many(text, [{**literals, **row} for row in rows] if literals else rows)
+        compiled = statement.compiled(self.dialect)
+        self.execute_many(compiled.text, [compiled.bind(row) for row in rows])
 
     def look_up(self, statement: Sized, keys: Sequence[Values], **values: Any) -> list[Row]:
         """The rows for all keys, in no order."""
@@ -97,17 +97,17 @@ class Connection(ABC):
 
     def insert(self, statement: Sized, rows: Sequence[Values]) -> None:
         for part, numbered in statement.exact(rows):
-            self.change(*self._compiled(part, numbered))
+            self.change(*self._bound(part, numbered))
 
     def _found(self, statement: Sql, values: Values) -> list[Row]:
-        found = self.execute(*self._compiled(statement, values))
+        found = self.execute(*self._bound(statement, values))
         if self.suspects:
             statement.check(found)
         return found
 
-    def _compiled(self, statement: Sql, values: Values) -> tuple[str, Values]:
-        text, literals = statement.compiled(self.dialect)
-        return text, {**literals, **values} if literals else values
+    def _bound(self, statement: Sql, values: Values) -> tuple[str, Bound]:
+        compiled = statement.compiled(self.dialect)
+        return compiled.text, compiled.bind(values)
 
     @abstractmethod
     def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:

@@ -23,7 +23,7 @@ from hubbub.store.database import MEND, DatabaseError, needs_migration, versions
 from hubbub.store.migrations import OLDEST
 from hubbub.store.moved import MOVED, require_served
 from hubbub.store.soundness import ImpossibleRow
-from hubbub.store.sql import Row, Sql, Values
+from hubbub.store.sql import Bound, Row, Sql, Values
 
 NAME = "hubbub"  # as the server lists its connections
 OLDEST_SERVER = 130_000  # 13, as PostgreSQL counts
@@ -95,26 +95,26 @@ class Connection(database.Connection):
         self._driver = driver
         return driver
 
-    def execute(self, text: str, values: Values | None = None) -> list[Row]:
+    def execute(self, text: str, values: Bound | None = None) -> list[Row]:
         cursor = self._run(text, values)
         return cursor.fetchall() if cursor.description else []
 
-    def change(self, text: str, values: Values | None = None) -> int:
+    def change(self, text: str, values: Bound | None = None) -> int:
         return self._run(text, values).rowcount
 
-    def _run(self, text: str, values: Values | None) -> "psycopg.Cursor[Any]":
+    def _run(self, text: str, values: Bound | None) -> "psycopg.Cursor[Any]":
         assert self._driver is not None, "a transaction was begun"
         return self._driver.execute(text.encode(), values or None, prepare=bool(values))
 
-    def execute_many(self, text: str, rows: Sequence[Values]) -> None:
+    def execute_many(self, text: str, rows: Sequence[Bound]) -> None:
         assert self._driver is not None, "a transaction was begun"
         with self._driver.cursor() as cursor:
             cursor.executemany(text.encode(), rows)
 
     def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:
-        text, literals = statement.compiled(self.dialect)
+        compiled = statement.compiled(self.dialect)
         with self.open().cursor(name="stream", binary=True) as cursor:
-            cursor.execute(text.encode(), {**literals, **values} or None)
+            cursor.execute(compiled.text.encode(), compiled.bind(values) or None)
             while rows := cursor.fetchmany(size):
                 yield rows
 

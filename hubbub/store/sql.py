@@ -6,17 +6,48 @@ columns are plain integers and text, no row needs converting either.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Dialect
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from hubbub.store.soundness import Rows
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
+Bound = Values | tuple[Any, ...]
+"""The values of a statement as its driver wants them: by name, or in order."""
 
 CHUNK_MAX = 64  # rows or keys in one statement
+
+
+class Compiled:
+    """A statement in an engine's words."""
+
+    __slots__ = ("_in_order", "_literals", "text")
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+        made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        self.text = str(made)
+        self._literals = {key: value for key, value in made.params.items() if value is not None}
+        assert isinstance(made, SQLCompiler)
+        names = made.positiontup
+        self._in_order = None if names is None else _in_order(names)
+
+    def bind(self, values: Values) -> Bound:
+        """The values of its parameters and its literals."""
+        if self._literals:
+            values = {**self._literals, **values}
+        return values if self._in_order is None else self._in_order(values)
+
+
+def _in_order(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
+    """SQLite looks each name up among all others: 64 rows take six times as long by name."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 class Sql:
@@ -27,17 +58,12 @@ class Sql:
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
         self._rows: Rows | None = None
-        self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._compiled: dict[str, Compiled] = {}
 
-    def compiled(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
-        """Its text, and the values of its literals."""
+    def compiled(self, dialect: Dialect) -> Compiled:
         found = self._compiled.get(dialect.name)
         if found is None:
-            made = self._statement.compile(
-                dialect=dialect, compile_kwargs={"render_postcompile": True}
-            )
-            literals = {key: value for key, value in made.params.items() if value is not None}
-            found = self._compiled[dialect.name] = (str(made), literals)
+            found = self._compiled[dialect.name] = Compiled(self._statement, dialect)
         return found
 
     def check(self, rows: Sequence[Row]) -> None:

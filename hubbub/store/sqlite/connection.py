@@ -14,7 +14,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from hubbub.model.base import Millis
 from hubbub.store import database
 from hubbub.store.database import DatabaseError
-from hubbub.store.sql import Row, Sql, Values
+from hubbub.store.sql import Bound, Row, Sql, Values
 from hubbub.store.sqlite.errors import refusal, said_by
 
 BUSY_TIMEOUT_MS = 5_000
@@ -26,7 +26,7 @@ LOOK_STEPS = 10_000  # of SQLite's machine between two looks at the time
 STATEMENTS_KEPT = 512  # compiled, for each connection
 PAGES_AT_ONCE = 1_024  # of a copy
 
-DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="named")
+DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="qmark")
 BESIDE = ("-wal", "-shm", "-journal")  # what SQLite makes beside a database
 
 _EXISTING = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
@@ -42,23 +42,23 @@ class Connection(database.Connection):
         # SQLite's own knows ASCII only: “Über” would neither be found nor be in its place.
         driver.create_scalar_function("lower", _lower, 1, deterministic=True)
 
-    def execute(self, text: str, values: Values | None = None) -> list[Row]:
+    def execute(self, text: str, values: Bound | None = None) -> list[Row]:
         try:
             return self._cursor.execute(text, values).fetchall()
         except UnicodeDecodeError:
             raise _undecodable() from None
 
-    def change(self, text: str, values: Values | None = None) -> int:
+    def change(self, text: str, values: Bound | None = None) -> int:
         self._cursor.execute(text, values)
         return self._driver.changes()
 
-    def execute_many(self, text: str, rows: Sequence[Values]) -> None:
+    def execute_many(self, text: str, rows: Sequence[Bound]) -> None:
         self._cursor.executemany(text, rows)
 
     def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:
-        text, literals = statement.compiled(self.dialect)
+        compiled = statement.compiled(self.dialect)
         with contextlib.closing(self._driver.cursor()) as cursor:
-            cursor.execute(text, {**literals, **values})
+            cursor.execute(compiled.text, compiled.bind(values))
             try:
                 while rows := list(itertools.islice(cursor, size)):
                     yield rows
