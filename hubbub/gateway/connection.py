@@ -117,11 +117,12 @@ class Connection(ABC):
             raise SignInRequired("This connection has ended. Come back.")
         self._sit(actor)
         transport = self.socket.transport
-        client = Client(transport, self.dialect, actor, self.address, self.desk.clock(), self)
+        hub, now = self.desk.hub, self.desk.clock()
+        client = Client(transport, self.dialect, actor, self.address, now, self, hub.queue)
         self.client = client
-        self.desk.hub.connect(client)
+        hub.connect(client)
         if self.is_full:  # the transport says so once, and that was before
-            self.desk.hub.pace.fall_behind(client)
+            hub.pace.fall_behind(client)
         return client
 
     def ended(self) -> None:
@@ -192,7 +193,10 @@ class Connection(ABC):
         """An answer: never dropped; but who does not read answers is not read from either."""
         if self.closing:
             return
-        self.socket.write(frames)
+        if self.client is not None:
+            self.client.write(frames)
+        else:
+            self.socket.write(frames)
 
     @property
     def is_full(self) -> bool:

@@ -74,7 +74,7 @@ FIGURES: tuple[Figure, ...] = (
         "hubbub_deliveries",
         CounterMetricFamily,
         "Frames handed to sockets for them.",
-        lambda desk, tally: desk.hub.figures.deliveries,
+        lambda desk, tally: desk.hub.queue.deliveries,
     ),
     Figure(
         "hubbub_fell_behind",

@@ -59,7 +59,10 @@ class Listener(Protocol):
         """More waits to be read by the other side than the transport's limit."""
 
     def ended(self) -> None:
-        """Nothing more comes, and nothing more may be written; called once, before `gone`."""
+        """Nothing more comes; called once, before `gone`.
+
+        What is still to be written must be written now: a close frame may be next.
+        """
 
     def gone(self) -> None:
         """The connection is no more; called once, and nothing after it."""
@@ -307,8 +310,8 @@ class Socket(asyncio.Protocol):
     def _break_off(self, error: BaseException) -> None:
         """Close with the code that RFC 6455 names for what is wrong."""
         code = error.code if isinstance(error, WebSocketError) else WSCloseCode.PROTOCOL_ERROR
-        self.close(code, "")
-        self.ignore_rest()
+        self._end()  # as the listener may still have something to write
+        self._say_goodbye(code, "")
         # What is still on its way is read and dropped: a reset would overtake the close frame.
         if not self.transport.is_closing():
             self.transport.write_eof()
@@ -329,21 +332,23 @@ class Socket(asyncio.Protocol):
         if self._closing:
             return
         self._closing = True
-        self._send(close_frame(code, reason))
-        self._wait_for(self.transport.abort)
+        self._say_goodbye(code, reason)
         # Its close frame is waited for, so reading goes on, and all else of it is dropped.
         self._forget_turn()
         self._line_up()
 
     def _answer_close(self, code: int) -> None:
         """The other side closes (or answers our close): nothing more comes from it."""
-        if not self._closing:
-            self._closing = True
-            self._send(close_frame(_answer_to(code), ""))
-            # Whoever closes without reading what was sent is not waited for.
-            self._wait_for(self.transport.abort)
+        is_answer = not self._closing
         self._end()
+        if is_answer:
+            # Whoever closes without reading what was sent is not waited for.
+            self._say_goodbye(_answer_to(code), "")
         self.transport.close()
+
+    def _say_goodbye(self, code: int, reason: str) -> None:
+        self._send(close_frame(code, reason))
+        self._wait_for(self.transport.abort)
 
     def cut(self) -> None:
         """End it now, whatever has not been sent."""

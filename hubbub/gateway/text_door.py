@@ -347,10 +347,10 @@ class TextDoor(Connection):
 
         When it returns, nothing waits in the room that this client would have to be told.
         """
-        self.desk.hub.settle(room)
+        self.desk.hub.queue.settle(room)
         while after < room.seq and not self.closing:
             page = await self._page(client, History(room=room.id, after=after, limit=PAGE_MAX))
-            self.desk.hub.settle(room)
+            self.desk.hub.queue.settle(room)
             for message in page.messages:
                 # The database may be ahead of the hub, whose live frames bring the rest.
                 if after < message.seq <= room.seq:
@@ -359,7 +359,7 @@ class TextDoor(Connection):
             if not page.messages:
                 return after
             await self._low_water()
-            self.desk.hub.settle(room)
+            self.desk.hub.queue.settle(room)
         return after
 
     async def _low_water(self) -> None:
@@ -384,6 +384,7 @@ class TextDoor(Connection):
         try:
             room = client.rooms.get(self._room)
             if room is not None:
+                self.desk.hub.settle_rooms_of(client)
                 await self._show_from(client, room, client.missed.get(room.id, room.seq))
             self.desk.hub.pace.caught_up(client)
         finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from hubbub.wire.frames import PING_FRAME, text_frame
 
 if TYPE_CHECKING:
+    from hubbub.live.delivery_queue import DeliveryQueue
     from hubbub.live.room import Room
     from hubbub.model.accounts import Actor
 
@@ -35,6 +36,7 @@ class Client:
         "missed",
         "missed_rev",
         "progress_at",
+        "queue",
         "rooms",
         "seen_at",
         "transport",
@@ -48,12 +50,14 @@ class Client:
         address: str,
         now: float,
         door: Door,
+        queue: DeliveryQueue,
     ) -> None:
         self.transport = transport
         self.dialect = dialect
         self.actor = actor
         self.address = address
         self.door = door
+        self.queue = queue
         self.rooms: dict[str, Room] = {}
         self.behind = False
         # Room → the seq up to which it was shown, for rooms in which frames were left out.
@@ -78,7 +82,23 @@ class Client:
         self.write(PING_FRAME)
 
     def write(self, frames: bytes) -> None:
-        """Whole frames. To a connection that is gone nothing is written; its door will notice."""
+        """Whole frames, after what waits for this client in its rooms (see `delivery_queue`).
+
+        To a connection that is gone nothing is written; its door will notice.
+        """
+        self._write(self._take_waiting() + frames)
+
+    def flush(self) -> None:
+        """Write what waits for this client in its rooms."""
+        if frames := self._take_waiting():
+            self._write(frames)
+
+    def _take_waiting(self) -> bytes:
+        return self.queue.take(self) if self.queue.waiting and not self.behind else b""
+
+    def _write(self, frames: bytes) -> None:
+        if self.transport.is_closing():
+            return
         # uvloop says so by this error, and by it alone.
         with contextlib.suppress(RuntimeError):
             self.transport.write(frames)

@@ -1,7 +1,7 @@
 """The hub: manages rooms and broadcasting.
 
-Who is where, who is told what, and one write for each client at the end of the loop's turn. In
-which order a room's events are shown is `order`'s.
+Who is where, and who is told what. In which order a room's events are shown is `order`'s, and when
+they are written `delivery_queue`'s.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import assert_never
 import structlog
 
 from hubbub.live.client import Client
+from hubbub.live.delivery_queue import DeliveryQueue
 from hubbub.live.greetings import Greeting, Greetings
 from hubbub.live.order import Order
 from hubbub.live.pace import Pace
@@ -50,7 +51,6 @@ class Figures:
 
     def __init__(self) -> None:
         self.events = 0
-        self.deliveries = 0
         self.healed = 0
 
 
@@ -69,12 +69,11 @@ class Hub:
         self.clients: set[Client] = set()
         # Person → their clients.
         self.people: dict[str, set[Client]] = {}
+        self.queue = DeliveryQueue()
         self.presence = PresenceBook(self)
         self.pace = Pace(self)
         self.order = Order(self, read)
         self.figures = Figures()
-        self._dirty: set[Room] = set()
-        self._flush_due = False
         self._counts_due: dict[str, MemberChanged] = {}
         self._empty: dict[str, Room] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -105,6 +104,7 @@ class Hub:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.queue.stop()
 
     # Coming and going
 
@@ -118,6 +118,7 @@ class Hub:
         self.presence.connected(client)
 
     def disconnect(self, client: Client) -> None:
+        client.flush()
         client.closing = True
         self.presence.leaving(client)
         for room in list(client.rooms.values()):
@@ -182,11 +183,12 @@ class Hub:
 
     def attach(self, client: Client, room: Room) -> None:
         """From now on the client gets what happens in this room."""
-        self.settle(room)
+        self.queue.settle(room)
         if room.attach(client):
             self.presence.arrived(client, room)
 
     def detach(self, client: Client, room: Room) -> None:
+        client.flush()
         if room.detach(client):
             self.presence.left(client, room)
         if room.is_empty and room.id in self.rooms:
@@ -201,6 +203,7 @@ class Hub:
         """From now on nothing is known here of this room."""
         room = self.rooms.pop(room_id, None)
         if room is not None:
+            self.queue.forget(room)
             self.on_room(room_id, False)
         return room
 
@@ -256,28 +259,6 @@ class Hub:
                     self._put_out_of(one)
                 case _:
                     pass
-
-    def touch(self, room: Room) -> None:
-        """Something waits in this room; it is written at the end of the loop's turn."""
-        self._dirty.add(room)
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_due = False
-        dirty, self._dirty = self._dirty, set()
-        for room in dirty:
-            self._flush_room(room)
-
-    def _flush_room(self, room: Room) -> None:
-        self.figures.deliveries += room.flush()
-
-    def settle(self, room: Room) -> None:
-        """Write what waits in this room now, before who is in it changes."""
-        if room in self._dirty:
-            self._dirty.discard(room)
-            self._flush_room(room)
 
     def send_to_person(self, key: str, event: PersonEvent) -> None:
         """All JSON clients of a person; those behind get `removed` only and ask for the rest."""
@@ -336,8 +317,7 @@ class Hub:
 
     def say_goodbye(self, notice: Notice, line: str) -> None:
         """The last word to everyone, each in their dialect."""
-        for room in list(self._dirty):
-            self.settle(room)
+        self.queue.settle_all()
         frames = {"json": text_frame(json.event(notice)), "text": text.frames(line)}
         for client in self.clients:
             client.write(frames[client.dialect])
@@ -368,7 +348,7 @@ class Hub:
         room.mrev, room.members = event.mrev, event.members
         if room.is_small:
             room.tell_json(json.event(event))
-            self.touch(room)
+            self.queue.touch(room)
         else:
             count = MemberChanged(room=event.room, mrev=event.mrev, members=event.members)
             self._counts_due[room.id] = count
@@ -431,7 +411,9 @@ class Hub:
         self.greetings.revoke_all(told.room)
         gone = {told.room, *(room.id for room in self.rooms.values() if room.parent == told.room)}
         for room_id in gone:
-            room = self.drop(room_id)
+            if room := self.rooms.get(room_id):
+                self.queue.settle(room)
+            self.drop(room_id)
             self._empty.pop(room_id, None)
             self._counts_due.pop(room_id, None)
             if room is not None:
@@ -459,6 +441,11 @@ class Hub:
 
     # How far
 
+    def settle_rooms_of(self, client: Client) -> None:
+        """Whoever is behind has then missed all that they are to miss (``client.missed``)."""
+        for room in client.rooms.values():
+            self.queue.settle(room)
+
     def heads(self, missed: Iterable[str], rev: int | None = None) -> Behind:
         """Where the rooms are that a client missed something of, and the person's own rev."""
         return Behind(
@@ -478,9 +465,9 @@ class Hub:
             for room_id, event in due.items():
                 if room := self.rooms.get(room_id):
                     room.tell_json(json.event(event))
-                    self.touch(room)
+                    self.queue.touch(room)
             self.presence.tell_counts()
 
     def say_to_text(self, room: Room, line: str) -> None:
         room.tell_text(text.server(line))
-        self.touch(room)
+        self.queue.touch(room)

@@ -89,7 +89,7 @@ class Order:
     def _show(self, room: Room, event: RoomEvent) -> None:
         self._hub.figures.events += 1
         room.show(event)
-        self._hub.touch(room)
+        self._hub.queue.touch(room)
 
     def _show_early(self, room: Room) -> None:
         """Show those whose turn it is, and drop those that have been shown."""

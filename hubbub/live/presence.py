@@ -226,7 +226,7 @@ class PresenceBook:
     def _tell_text(self, room: Room, name: str, state: PresenceState) -> None:
         if line := text.presence(Presence(user=name, state=state)):
             room.tell_text(line)
-            self._hub.touch(room)
+            self._hub.queue.touch(room)
 
     def _tell_due(self) -> None:
         """Each client gets one write, of all that is new to it.
@@ -270,7 +270,7 @@ class PresenceBook:
             self.on_count(room.id, len(room.people))
             online = len(room.people) + self.elsewhere.count(room.id)
             room.tell_json(json.event(Presence(room=room.id, online=online)))
-            self._hub.touch(room)
+            self._hub.queue.touch(room)
 
     def count_changed(self, room: Room) -> None:
         """Another node has told how many are in a large room there."""
@@ -284,4 +284,4 @@ class PresenceBook:
     def tell_typing(self, room: Room, name: str) -> None:
         if room.json:
             room.tell_json(json.event(TypingEvent(room=room.id, user=name)))
-            self._hub.touch(room)
+            self._hub.queue.touch(room)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
+from typing import NamedTuple
 
 from hubbub.live.client import Client
 from hubbub.live.ring import Ring
@@ -15,11 +18,18 @@ from hubbub.wire import text
 from hubbub.wire.frames import text_frame
 
 
+class Taken(NamedTuple):
+    """How much of what waits in a room one client has been given already."""
+
+    frames: int
+    seq: int  # the room's, then
+
+
 class Room:
     """The live side of one room.
 
     ``json`` and ``text`` are the clients present, by dialect. Frames wait in ``pending_…``
-    until the end of the loop's turn, when each client gets one write.
+    until the room's delivery queue has them written, with one write to each client.
     """
 
     __slots__ = (
@@ -44,7 +54,9 @@ class Room:
         "rev",
         "ring",
         "seq",
+        "taken",
         "text",
+        "written_at",
     )
 
     def __init__(self, room_id: str) -> None:
@@ -59,6 +71,9 @@ class Room:
         self.people: dict[str, int] = {}
         self.pending_json: list[bytes] = []
         self.pending_text: list[bytes] = []
+        # Those who have been given some of it ahead of the others.
+        self.taken: dict[Client, Taken] = {}
+        self.written_at = -math.inf  # on the loop's clock
         self.seq = 0
         self.rev = 0
         self.mrev = 0
@@ -105,6 +120,7 @@ class Room:
             return False
         self.clients(client.dialect).discard(client)
         client.missed.pop(self.id, None)
+        self.taken.pop(client, None)
         left = self.people[client.key] - 1
         if left:
             self.people[client.key] = left
@@ -134,22 +150,36 @@ class Room:
         if self.text:
             self.pending_text.append(text.frames(line))
 
+    def take(self, client: Client) -> list[bytes]:
+        """What waits here for this client, which `flush` does not write to it again."""
+        pending = self.pending_json if client.dialect == "json" else self.pending_text
+        before = self.taken.get(client)
+        self.taken[client] = Taken(len(pending), self.seq)
+        return pending[before.frames :] if before else pending
+
     def flush(self) -> int:
-        """One write for each client, of all that has come in this turn of the loop.
+        """One write for each client, of all that waits here.
 
         Those who are behind are told later. Returns the deliveries.
         """
         delivered = 0
         if self.pending_json:
             frames, self.pending_json = self.pending_json, []
-            delivered += len(frames) * self._write(self.json, frames)
+            delivered += self._write(self.json, frames)
         if self.pending_text:
             frames, self.pending_text = self.pending_text, []
-            delivered += len(frames) * self._write(self.text, frames)
+            delivered += self._write(self.text, frames)
+        self.taken.clear()
         self.flushed_seq = self.seq
         return delivered
 
     def _write(self, clients: set[Client], frames: list[bytes]) -> int:
+        delivered = 0
+        if self.taken:
+            delivered = sum(
+                self._write_rest(client, frames) for client in clients.intersection(self.taken)
+            )
+            clients = clients.difference(self.taken)
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         left_out = 0
         for client in clients:
@@ -163,7 +193,19 @@ class Room:
                 client.transport.write(data)
             except RuntimeError:
                 pass
-        return len(clients) - left_out
+        return delivered + len(frames) * (len(clients) - left_out)
+
+    def _write_rest(self, client: Client, frames: list[bytes]) -> int:
+        """To a client that has been given the first of these frames."""
+        taken = self.taken[client]
+        rest = frames[taken.frames :]
+        if rest and client.behind:
+            client.missed.setdefault(self.id, taken.seq)
+            return 0
+        if rest:
+            with contextlib.suppress(RuntimeError):
+                client.transport.write(b"".join(rest))
+        return len(rest)
 
     def page(self, limit: int) -> bytes | None:
         """The latest messages as frames, made once for each state; None if the ring is short."""

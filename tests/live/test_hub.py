@@ -45,12 +45,12 @@ async def test_everyone_in_the_room_gets_it_in_their_dialect_and_nobody_else(hal
     hall.stored["tea"] = []
     ana, bo = await hall.come("ana"), await hall.come("bo", dialect="text")
     eva = await hall.come("eva", "tea")
-    await turn()
+    await hall.written()
     forget(ana, bo, eva)
     hall.say(message(1, text="hello"))
     hall.say(RoomChanged(room="lobby", rev=2, title="Lobby", topic="t"))
     hall.say(message(1, 3, "hello!"))
-    await turn()
+    await hall.written()
     assert [event["rev"] for event in events(ana)] == [1, 2, 3]
     assert lines(bo) == [
         "ana: hello",
@@ -68,10 +68,7 @@ async def test_what_happens_in_one_turn_of_the_loop_is_one_write(hall: Hall) -> 
     await turn()
     assert len(transport(ana).writes) == 1
     assert [event["seq"] for event in events(ana)] == list(range(1, 101))
-    hall.say(message(101))
-    await turn()
-    assert len(transport(ana).writes) == 2
-    assert hall.hub.figures.deliveries >= 101
+    assert hall.hub.queue.deliveries == 100
 
 
 async def test_who_comes_in_gets_nothing_of_what_was_told_before(hall: Hall) -> None:
@@ -90,10 +87,10 @@ async def test_an_event_too_early_is_held_until_its_turn(hall: Hall) -> None:
     hall.store(first, second, third)
     hall.hub.order.publish(third)
     hall.hub.order.publish(second)
-    await turn()
+    await hall.written()
     assert events(ana, "message") == []
     hall.hub.order.publish(first)
-    await turn()
+    await hall.written()
     await sees(ana, [1, 2, 3])
     await until(lambda: hall.room().gap_timer is None)
     assert hall.reads == [("lobby", None)], "the database was not asked"
@@ -267,7 +264,7 @@ async def test_who_is_removed_hears_nothing_more(hall: Hall) -> None:
 async def test_a_change_of_membership_that_is_older_is_not_told(hall: Hall) -> None:
     ana = await hall.come("ana")
     hall.hub.tell([joined("lobby", "bo", 5), joined("lobby", "eva", 4)])
-    await turn()
+    await hall.written()
     assert [event["mrev"] for event in events(ana, "member")] == [5]
 
 

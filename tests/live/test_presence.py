@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.live import presence
 from hubbub.live.client import Client
-from tests.support.hall import Hall, events, forget, lines, transport, turn
+from tests.support.hall import Hall, events, forget, lines, transport
 from tests.support.waiting import until
 
 
@@ -30,17 +30,17 @@ async def test_a_reload_of_the_page_is_no_leaving(
 ) -> None:
     monkeypatch.setattr(presence, "GRACE_S", 60)
     ana, bo = await hall.come("ana"), await hall.come("bo")
-    await turn()
+    await hall.written()
     forget(ana)
     hall.hub.disconnect(bo)
     await hall.come("bo")
-    await turn()
+    await hall.written()
     assert states(ana) == []
 
 
 async def test_a_second_device_is_no_coming_and_its_end_no_leaving(hall: Hall) -> None:
     ana, _ = await hall.come("ana"), await hall.come("bo")
-    await turn()
+    await hall.written()
     forget(ana)
     hall.hub.disconnect(await hall.come("bo"))
     hall.hub.disconnect(await hall.come("eva"))
@@ -51,7 +51,7 @@ async def test_a_second_device_is_no_coming_and_its_end_no_leaving(hall: Hall) -
 async def test_a_person_is_away_when_all_their_devices_are(hall: Hall) -> None:
     ana = await hall.come("ana")
     phone, laptop = await hall.come("bo"), await hall.come("bo")
-    await turn()
+    await hall.written()
     forget(ana)
     book = hall.hub.presence
     book.set_active(phone, False)
@@ -67,7 +67,7 @@ async def test_a_person_is_away_when_all_their_devices_are(hall: Hall) -> None:
 async def test_devices_that_come_and_go_change_what_a_person_is(hall: Hall) -> None:
     ana = await hall.come("ana")
     phone, laptop = await hall.come("bo"), await hall.come("bo")
-    await turn()
+    await hall.written()
     forget(ana)
     hall.hub.presence.set_active(laptop, False)
     hall.hub.disconnect(phone)
@@ -82,10 +82,10 @@ async def test_devices_that_come_and_go_change_what_a_person_is(hall: Hall) -> N
 async def test_whoever_shares_several_rooms_is_told_once(hall: Hall) -> None:
     hall.stored["tea"] = []
     ana = await hall.come("ana", "lobby", "tea")
-    await turn()
+    await hall.written()
     forget(ana)
     await hall.come("bo", "lobby", "tea")
-    await turn()
+    await hall.written()
     assert states(ana) == [("bo", "online")]
 
 
@@ -95,7 +95,7 @@ async def test_a_crowd_is_told_of_in_lumps(hall: Hall, monkeypatch: pytest.Monke
     ana = await hall.come("ana")
     for number in range(many):
         await hall.come(f"user{number}")
-        await turn()
+        await hall.written()
     await until(lambda: {f"user{number}" for number in range(many)} <= dict(states(ana)).keys())
     # The first of them one by one; then nothing for a second and more at a time.
     assert len(transport(ana).writes) < presence.FEW + 25
@@ -107,7 +107,7 @@ async def test_who_is_told_of_late_is_what_they_are_by_then(
     monkeypatch.setattr(presence, "FEW", 0)
     monkeypatch.setattr(presence, "TELLING_PER_S", 10)
     ana, _ = await hall.come("ana"), await hall.come("eva")
-    await turn()
+    await hall.written()
     forget(ana)
     bo = await hall.come("bo")
     hall.hub.presence.set_active(bo, False)
@@ -126,11 +126,11 @@ async def test_who_comes_and_goes_and_comes_before_they_are_told_of_is_here(
     monkeypatch.setattr(presence, "FEW", 0)
     monkeypatch.setattr(presence, "TELLING_PER_S", 10)
     ana, _ = await hall.come("ana"), await hall.come("eva")
-    await turn()
+    await hall.written()
     hall.hub.disconnect(await hall.come("bo"))
     await until(lambda: "bo" in dict(states(ana)))
     await hall.come("bo")
-    await turn()
+    await hall.written()
     assert dict(states(ana))["bo"] == "online"
 
 
@@ -144,7 +144,7 @@ async def test_a_large_room_is_counted_the_less_often_the_more_there_are(
     await hall.come("bo")
     for _ in range(10):
         hall.hub.presence.tell_counts()
-    await turn()
+    await hall.written()
     assert len(events(ana, "presence")) == 1
 
 
@@ -164,7 +164,7 @@ async def test_in_a_large_room_people_are_counted(hall: Hall) -> None:
 async def test_text_clients_read_who_comes_and_goes(hall: Hall) -> None:
     ana = await hall.come("ana", dialect="text")
     gus = await hall.come("~gus", dialect="text")
-    await turn()
+    await hall.written()
     hall.hub.disconnect(gus)
     await until(lambda: "* ~gus left" in lines(ana))
     assert lines(ana)[-2:] == ["* ~gus is here", "* ~gus left"]
@@ -173,7 +173,7 @@ async def test_text_clients_read_who_comes_and_goes(hall: Hall) -> None:
 async def test_who_goes_to_another_room_has_left_this_one(hall: Hall) -> None:
     hall.stored["tea"] = []
     ana, gus = await hall.come("ana", dialect="text"), await hall.come("~gus", dialect="text")
-    await turn()
+    await hall.written()
     forget(ana)
     hall.hub.attach(gus, await hall.hub.room("tea"))
     hall.hub.detach(gus, hall.room())
@@ -192,10 +192,10 @@ async def test_who_writes_is_seen_by_those_in_the_room_and_nothing_is_kept(hall:
     hall.stored["tea"] = []
     ana, eva = await hall.come("ana"), await hall.come("eva", "tea")
     line = await hall.come("bo", dialect="text")
-    await turn()
+    await hall.written()
     forget(line)
     hall.hub.presence.typing(ana, hall.room())
-    await turn()
+    await hall.written()
     assert events(ana, "typing") == [{"on": "typing", "room": "lobby", "user": "ana"}]
     assert events(eva, "typing") == []
     assert lines(line) == []

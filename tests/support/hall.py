@@ -46,6 +46,9 @@ class Transport:
     def get_write_buffer_size(self) -> int:
         return self.waiting
 
+    def is_closing(self) -> bool:
+        return False
+
 
 class Door:
     """The gateway's side of a connection: what the hub asked of it."""
@@ -118,7 +121,7 @@ class Hall:
         key = f"~key-of-{name}" if name.startswith("~") else None
         actor = Actor(user_id=1, name=name, role=role, session=session, guest_key=key)
         transport = cast(asyncio.WriteTransport, Transport())
-        made = Client(transport, dialect, actor, "address", self.now, Door())
+        made = Client(transport, dialect, actor, "address", self.now, Door(), self.hub.queue)
         self.hub.connect(made)
         return made
 
@@ -138,6 +141,11 @@ class Hall:
         door(client).is_full = count > (LOW_WATER if was_full else HIGH_WATER)
         if door(client).is_full and not was_full:
             self.hub.pace.fall_behind(client)
+
+    async def written(self) -> None:
+        """Wait until everything that has been shown so far is written."""
+        await turn()
+        await until(lambda: not self.hub.queue.waiting)
 
     def room(self, room: str = "lobby") -> Room:
         return self.hub.rooms[room]
