@@ -20,9 +20,8 @@
 #define READ_SIZE (1u << 20)    // one read of one client; also the longest frame understood
 #define OUTBOX_LIMIT (1u << 20) // of one client; what would not fit is not sent, and counted
 #define KEEP_BYTES 4096         // a larger leftover buffer is given back once it is empty
+#define FIRST_SOURCE 0x7f000101u // 127.0.1.1
 #define GLANCE_NS 50000
-#define QUIET_NS (SECOND_NS * 3 / 10)
-#define SETTLE_MAX_NS (10 * SECOND_NS)
 
 struct bytes {
     uint8_t *data;
@@ -49,6 +48,7 @@ struct fleet {
     int epoll, timer;
     uint64_t alarm;         // what the timer is set to, 0 when it is not
     struct sockaddr_in address;
+    unsigned per_source;    // so many clients share an address of 127.0.1.x; 0: the kernel chooses
     struct client *clients;
     unsigned count;
     unsigned begun, ready, closed;
@@ -167,11 +167,21 @@ static void client_readable(struct fleet *fleet, struct client *client) {
         bytes_append(&client->rest, buffer + used, size - used);
 }
 
+// An address has 28,232 ports of its own to connect to one port from (Linux, by default).
+static void client_bind(struct client *client, unsigned source) {
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(FIRST_SOURCE + source)};
+    int one = 1;
+    setsockopt(client->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(client->fd, (struct sockaddr *)&from, sizeof from)) fatal("bind: %m");
+}
+
 static void client_connect(struct fleet *fleet, struct client *client) {
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0) fatal("socket: %m (is the limit of open files high enough?)");
     int one = 1;
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (fleet->per_source) client_bind(client, client->number / fleet->per_source);
     client->state = CONNECTING;
     client->wants_to_write = true;
     if (connect(client->fd, (struct sockaddr *)&fleet->address, sizeof fleet->address) &&
@@ -259,15 +269,6 @@ static void fleet_connect(struct fleet *fleet, unsigned at_once, double timeout_
             fatal("only %u of %u connections were ready after %g s", fleet->ready, fleet->count,
                   timeout_s);
     }
-}
-
-// Waits until nothing comes any more, though not for ever: greetings, history and the comings of
-// the others shall not fall into what is measured.
-static void settle(struct fleet *fleet) {
-    uint64_t began = now_ns();
-    fleet->bytes_in_at = began;
-    while (now_ns() - fleet->bytes_in_at < QUIET_NS && now_ns() - began < SETTLE_MAX_NS)
-        fleet_turn(fleet, 20);
 }
 
 // Goes on serving the connections until a line comes on standard input; false at its end.

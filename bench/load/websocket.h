@@ -2,13 +2,14 @@
 #pragma once
 
 #include "fleet.h"
-#include "frame.h"
 #include "histogram.h"
 #include "options.h"
 #include "text.h"
+#include "upgrade.h"
 
-#define REQUEST_SIZE 8192
 #define CLOSED_WITHOUT_REASON 1005
+#define QUIET_NS (SECOND_NS * 3 / 10)
+#define SETTLE_MAX_NS (10 * SECOND_NS)
 
 struct counts {
     uint64_t began;       // of the step; only messages stamped from then on are counted
@@ -24,59 +25,21 @@ static struct counts counts = {.began = UINT64_MAX};
 static struct options options;
 static char **tokens;
 
-// What Chromium sends beside the upgrade itself; deflate is offered because every browser does.
-static const char *const BROWSER_HEADERS =
-    "Pragma: no-cache\r\n"
-    "Cache-Control: no-cache\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/142.0.0.0 Safari/537.36\r\n"
-    "Accept-Encoding: gzip, deflate, br, zstd\r\n"
-    "Accept-Language: en-GB,en-US;q=0.9,en;q=0.8\r\n"
-    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
-
-static void send_frame(struct fleet *fleet, struct client *client, int opcode,
-                       const void *payload, size_t size) {
-    uint8_t frame[FRAME_HEAD_MAX + 65536];
-    if (size > 65536) fatal("a frame of %zu bytes is not sent by this load", size);
-    client_send(fleet, client, frame, frame_encode(frame, opcode, payload, size));
-}
-
 static void upgrade(struct fleet *fleet, struct client *client) {
-    char request[REQUEST_SIZE], authority[64];
-    snprintf(authority, sizeof authority, "%s:%d", options.host, options.port);
-    // The key is the RFC's example: the load trusts the server to be a WebSocket server.
-    int size = snprintf(request, sizeof request,
-                        "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
-                        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-                        options.path, authority);
-    const char *token = tokens[client->number];
-#define ADD(...) size += snprintf(request + size, sizeof request - (size_t)size, __VA_ARGS__)
-    if (options.browser) ADD("Origin: http://%s\r\n%s", authority, BROWSER_HEADERS);
-    if (options.protocol) ADD("Sec-WebSocket-Protocol: %s\r\n", options.protocol);
-    if (token) ADD("Authorization: Bearer %s\r\n", token);
-    ADD("\r\n");
-#undef ADD
-    client->state = UPGRADING;
-    client_send(fleet, client, request, (size_t)size);
-}
-
-static void client_ready(struct fleet *fleet, struct client *client) {
-    client->state = READY;
-    fleet->ready++;
+    struct upgrade asked = {.host = options.host, .port = options.port, .path = options.path,
+                            .protocol = options.protocol, .token = tokens[client->number],
+                            .browser = options.browser};
+    upgrade_send(fleet, client, &asked);
 }
 
 static size_t feed_upgrade(struct fleet *fleet, struct client *client, const uint8_t *bytes,
                            size_t size) {
-    const uint8_t *end = memmem(bytes, size, "\r\n\r\n", 4);
-    if (!end) return 0;
-    if (size < 12 || memcmp(bytes, "HTTP/1.1 101", 12))
-        fatal("connection %u was not upgraded: %.*s", client->number,
-              (int)(size < 300 ? size : 300), (const char *)bytes);
+    size_t head = upgrade_head(client, bytes, size);
+    if (!head) return 0;
     client->state = GREETING;
     if (options.hello) send_frame(fleet, client, OP_TEXT, options.hello, strlen(options.hello));
     if (!options.welcome) client_ready(fleet, client);
-    return (size_t)(end - bytes) + 4;
+    return head;
 }
 
 static void greet(struct fleet *fleet, struct client *client, const struct frame *frame) {
@@ -156,4 +119,13 @@ static size_t feed_websocket(struct fleet *fleet, struct client *client, const u
     if (!frame_decode(bytes, size, &frame)) return 0;
     on_frame(fleet, client, &frame, at);
     return frame.whole;
+}
+
+// Waits until nothing comes any more, though not for ever: greetings, history and the comings of
+// the others shall not fall into what is measured.
+static void settle(struct fleet *fleet) {
+    uint64_t began = now_ns();
+    fleet->bytes_in_at = began;
+    while (now_ns() - fleet->bytes_in_at < QUIET_NS && now_ns() - began < SETTLE_MAX_NS)
+        fleet_turn(fleet, 20);
 }
