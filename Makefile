@@ -39,8 +39,8 @@ soak: $(venv)/.dev web/node_modules/.made ## try what chance decides many times 
 lint: $(venv)/.dev ## check style, types and import layers
 	@exec $(python) scripts/checks.py style format types layers
 
-bench: $(venv)/.run ## measure (PEER=/path/to/binary to compare, ARGS="--quick")
-	@exec $(python) -m bench $(if $(PEER),--peer '$(PEER)') $(ARGS)
+bench: $(venv)/.run ## measure (compare: BASE=COMMIT, PEER=/path/to/binary; ARGS="--quick")
+	@exec $(python) -m bench $(if $(BASE),--base '$(BASE)') $(if $(PEER),--peer '$(PEER)') $(ARGS)
 
 bench-web: $(venv)/.run $(client) ## measure the web client in Chromium
 	@HUBBUB_CHROMIUM="$$(scripts/find-browser)" && export HUBBUB_CHROMIUM && \

@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from bench import agree, machine
+from bench import agree, base, machine, turns
 from bench.errors import BenchError
 from bench.loadgen import BUILT, build
 from bench.report import Row, console, print_table
 from bench.scenarios import SCENARIOS
 from bench.server import Hubbub, Peer
 from bench.stage import Pace, Stage
+from bench.turns import Scenario
 
 QUICK = Pace(
     runs=1,
@@ -29,6 +30,7 @@ QUICK = Pace(
     flood_s=1,
     settle_s=10,
     few_floods=True,
+    few_people=True,
 )
 
 
@@ -56,12 +58,13 @@ def _program(value: str) -> Path:
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
+    add("--base", metavar="COMMIT", help="another commit of Hubbub to compare this one with")
     add("--peer", type=_program, metavar="BINARY", help="a chat server to compare with")
     add("--peer-port", type=int, default=8080, help="where it listens (%(default)s)")
     add("--peer-path", default="/ws", help="its WebSocket path (%(default)s)")
     add("--only", type=_names, default=list(SCENARIOS), metavar="NAME,…", help=", ".join(SCENARIOS))
     add("--floods", type=_words, default=(), metavar="WORD,…", help="hostile: only those named so")
-    add("--runs", type=int, help="alternating runs where two are compared (7)")
+    add("--runs", type=int, help="alternating runs where two are compared (9)")
     add("--step", type=float, metavar="SECONDS", help="how long a rate is kept (10)")
     add("--quick", action="store_true", help="one short run of each: not for quoting")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
@@ -69,7 +72,10 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--server", default=f"{sys.executable} -m hubbub", help="Hubbub's command (%(default)s)")
     add("--check", action="store_true", help="exit with 1 when a figure is not reached")
     add("--agree", type=_program, metavar="LOAD.C", help="only compare two load generators")
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    if asked.base and asked.peer:
+        parser.error("--base and --peer are compared one at a time.")
+    return asked
 
 
 def _pace(asked: argparse.Namespace) -> Pace:
@@ -77,6 +83,11 @@ def _pace(asked: argparse.Namespace) -> Pace:
     if asked.runs:
         pace = replace(pace, runs=asked.runs, runs_alone=min(asked.runs, pace.runs_alone))
     return replace(pace, step_s=asked.step) if asked.step else pace
+
+
+def _both_have(names: Sequence[str]) -> dict[str, Scenario]:
+    """Those that measure another commit as well: the data of the others is made by this one."""
+    return {name: SCENARIOS[name] for name in names if name not in {"storm", "hostile"}}
 
 
 def _measure(asked: argparse.Namespace, folder: Path) -> list[Row]:
@@ -92,10 +103,13 @@ def _measure(asked: argparse.Namespace, folder: Path) -> list[Row]:
     if asked.agree:
         agree.compare(stage, asked.agree)
         return []
-    rows: list[Row] = []
-    for name in asked.only:
-        stage.say(f"{name}:")
-        rows += SCENARIOS[name](stage)
+    if asked.base:
+        rows = turns.compare(stage, base.unpacked(asked.base), _both_have(asked.only))
+    else:
+        rows = []
+        for name in asked.only:
+            stage.say(f"{name}:")
+            rows += SCENARIOS[name](stage)
     title = "Hubbub, measured" + (" in a hurry (not for quoting)" if asked.quick else "")
     print_table(rows, title, console())
     if asked.json:

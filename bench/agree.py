@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from bench.chatting import CLIENTS, SENDERS, TEXT_BYTES
 from bench.errors import BenchError
 from bench.loadgen import TEXT_DOOR, build
-from bench.scenarios import CLIENTS, SENDERS, STEADY_PER_S, TEXT_BYTES
 from bench.server import HOST, Server
 from bench.stage import Stage
+from bench.steady import PROMISED_PER_S
 
 NUMBER = re.compile(r'"?(\w+)"?[=:]([0-9.]+)')
 
@@ -43,7 +44,7 @@ def compare(stage: Stage, other: Path) -> None:
     program = stage.peer or stage.hubbub
     door = stage.door(program, TEXT_DOOR)
     theirs = build(other, flags=("-O2",))
-    rate, seconds = f"{STEADY_PER_S:g}", f"{stage.pace.step_s:g}"
+    rate, seconds = f"{PROMISED_PER_S:g}", f"{stage.pace.step_s:g}"
     seen: dict[str, list[Seen]] = {"own": [], "other": []}
     with stage.data() as (data, _), program.serving(data) as server:
         scale = (str(CLIENTS), str(SENDERS), rate, seconds, str(TEXT_BYTES))

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import machine
+from bench.chatting import CLIENTS, SENDERS, TEXT_BYTES
 from bench.errors import BenchError
 from bench.loadgen import BUILT, TEXT_DOOR, Load, build
-from bench.scenarios import CLIENTS, SENDERS, TEXT_BYTES
 from bench.server import Hubbub, Server
 from tests.support.postgres import Postgres
 

@@ -167,7 +167,7 @@ class Load:
                     process = stack.enter_context(self._started("chat", ["--pause"], **values))
                     self._expect_ready(process)
                 before = self.server.cpu_s()
-                _tell(process, f"{rate:.9g} {seconds:g}")
+                tell(process, f"{rate:.9g} {seconds:g}")
                 result = self._result(process, ChatResult)
                 used = self.server.cpu_s() - before
                 if result.closed:
@@ -209,46 +209,48 @@ class Load:
             command += ["--tokens", str(self.tokens)]
         for name, value in values.items():
             command += [f"--{name}", f"{value:.9g}"]
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
+        with started(command) as process:
             yield process
-        finally:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                _stream(stream).close()
 
     def _expect_ready(self, process: subprocess.Popen[str]) -> None:
-        line = _stream(process.stderr).readline()
+        line = stream_of(process.stderr).readline()
         if line.strip() != "ready":
             raise BenchError(self._failure(line, process))
 
     def _result(self, process: subprocess.Popen[str], kind: type[Result]) -> Result:
-        line = _stream(process.stdout).readline()
+        line = stream_of(process.stdout).readline()
         if not line:
             raise BenchError(self._failure("", process))
         return msgspec.json.decode(line, type=kind)
 
     def _failure(self, line: str, process: subprocess.Popen[str]) -> str:
-        said = (line + _stream(process.stderr).read()).strip()
+        said = (line + stream_of(process.stderr).read()).strip()
         return (
             f"The load generator gave up: {said or 'no reason given'}\n{self.server.last_words()}"
         )
 
 
-def _stream(stream: IO[str] | None) -> IO[str]:
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A load that is told what to do on its standard input, and killed in the end."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream_of(stream).close()
+
+
+def stream_of(stream: IO[str] | None) -> IO[str]:
     if stream is None:
         raise BenchError("The load generator was started without its pipes.")
     return stream
 
 
-def _tell(process: subprocess.Popen[str], line: str) -> None:
-    stdin = _stream(process.stdin)
+def tell(process: subprocess.Popen[str], line: str) -> None:
+    stdin = stream_of(process.stdin)
     stdin.write(line + "\n")
     stdin.flush()

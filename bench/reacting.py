@@ -8,12 +8,13 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import msgspec
 import uvloop
 
-from bench import people
+from bench import base
 from bench.frames import PONG, frame, frames_in, upgrade
 from bench.report import KB, Bound, Row
 from bench.returning import HELLO, Reply, reply_of
@@ -113,13 +114,18 @@ class Clicker(asyncio.Protocol):
 
 
 def measure(stage: Stage) -> list[Row]:
-    data = stage.folder / "react"
-    tokens = people.settle(data, PEOPLE)
-    people.say(data, "x" * TEXT_MAX)
+
+    def make(folder: Path) -> list[str]:
+        made: list[str] = base.accounts(stage.hubbub, "settle", folder, PEOPLE)
+        base.accounts(stage.hubbub, "say", folder, "x" * TEXT_MAX)
+        return made
+
     with (
+        stage.copy_of("react", make) as (data, file),
         stage.hubbub.serving(data, free_port()) as server,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
+        tokens = file.read_text().split() if file else []
         clicks = runner.run(_clicks(server.port, server.cpu_s, tokens, stage.pace.step_s))
     stage.keep("react", stage.hubbub, clicks)
     stage.say(

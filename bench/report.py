@@ -7,11 +7,13 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from bench.interval import Better, Interval
+
 KB = 1024
 MB = 1024 * 1024
 
 #: Wide enough for a table where no terminal says how wide it is.
-PLAIN_WIDTH = 132
+PLAIN_WIDTH = 160
 
 #: How a number of each unit is written.
 UNITS: dict[str, Callable[[float], str]] = {
@@ -34,12 +36,14 @@ class Bound:
     value: float
     times_peer: bool = False
 
-    def holds(self, measured: float, peer: float | None) -> bool | None:
-        """None when there is no peer to compare with."""
-        if self.times_peer and peer is None:
-            return None
-        limit = self.value * peer if self.times_peer and peer is not None else self.value
-        return measured >= limit if self.side == "at least" else measured <= limit
+    def holds(self, measured: float, to_peer: Interval | None) -> bool | None:
+        """None when there is no peer to compare with, or the runs do not show which is so."""
+        if self.times_peer:
+            if to_peer is None:
+                return None
+            at_least = self.side == "at least"
+            return (to_peer.is_at_least if at_least else to_peer.is_at_most)(self.value)
+        return measured >= self.value if self.side == "at least" else measured <= self.value
 
     def text(self, write: Callable[[float], str]) -> str:
         sign = "≥" if self.side == "at least" else "≤"
@@ -48,7 +52,10 @@ class Bound:
 
 @dataclass(frozen=True)
 class Row:
-    """One line. `faults` says why a number does not count, however good it is."""
+    """One line. `faults` says why a number does not count, however good it is.
+
+    `ratios` are those to the peer, of each pair of runs.
+    """
 
     what: str
     unit: str
@@ -56,29 +63,39 @@ class Row:
     bounds: tuple[Bound, ...]
     peer: float | None = None
     faults: tuple[str, ...] = ()
+    ratios: tuple[float, ...] = ()
 
     @property
-    def ratio(self) -> float | None:
-        return self.measured / self.peer if self.peer else None
+    def to_peer(self) -> Interval | None:
+        return Interval.of(self.ratios) if self.ratios else None
+
+    @property
+    def better(self) -> Better:
+        """Which way is good; what is not bounded is a cost."""
+        at_least = any(bound.side == "at least" for bound in self.bounds)
+        return "higher" if at_least else "lower"
 
     @property
     def ok(self) -> bool | None:
-        """None when nothing could be compared."""
+        """None when nothing could be compared, or nothing is shown by it."""
         if self.faults:
             return False
-        known = [bound.holds(self.measured, self.peer) for bound in self.bounds]
-        compared = [holds for holds in known if holds is not None]
-        return all(compared) if compared else None
+        known = [bound.holds(self.measured, self.to_peer) for bound in self.bounds]
+        if False in known:
+            return False
+        return True if True in known else None
 
     def cells(self) -> tuple[str, ...]:
         write = UNITS[self.unit]
         verdict = {True: "yes", False: "NO", None: "–"}[self.ok]
+        compared = self.to_peer.verdict(self.better) if self.to_peer else "–"
         return (
             self.what,
             write(self.measured),
             " and ".join(bound.text(write) for bound in self.bounds),
             "–" if self.peer is None else write(self.peer),
-            "–" if self.ratio is None else f"{self.ratio:.2f}",
+            "–" if self.to_peer is None else str(self.to_peer),
+            compared,
             ": ".join([verdict, *self.faults[:1]]),
         )
 
@@ -90,7 +107,8 @@ class Row:
             "measured": self.measured,
             "bounds": [asdict(bound) for bound in self.bounds],
             "peer": self.peer,
-            "ratio": self.ratio,
+            "ratios": list(self.ratios),
+            "ratio": asdict(self.to_peer) if self.to_peer else None,
             "ok": self.ok,
             "faults": list(self.faults),
         }
@@ -105,7 +123,7 @@ def console() -> Console:
 def print_table(rows: Sequence[Row], title: str, console: Console) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("what")
-    for name in ("measured", "at least / at most", "peer", "ratio"):
+    for name in ("measured", "at least / at most", "peer", "ratio", "so it is"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("ok?")
     for row in rows:

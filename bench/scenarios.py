@@ -1,19 +1,15 @@
 """What is measured: one function per promise, each returns its rows of the table."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from statistics import median
 
-from bench import hostile, ramp, reacting, storm
-from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, ChatResult, Door, Load, Step
+from bench import hostile, interval, ramp, reacting, steady, storm
+from bench.chatting import CLIENTS, TEXT_BYTES, attempts, chatting
+from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, Door, Load
 from bench.report import KB, MB, Bound, Row
 from bench.server import Program
 from bench.stage import Stage
 
-CLIENTS = 200
-SENDERS = 20
-TEXT_BYTES = 120
-STEADY_PER_S = 500.0
 HTTP_CONNECTIONS = 16
 #: Memory per connection is the slope between these, so that the server's own does not count.
 FEW_IDLE = 1_000
@@ -29,47 +25,18 @@ STORED_SECONDS = 2.0
 STARTS = 5
 
 
-def _chatting(load: Load) -> AbstractContextManager[Step]:
-    return load.chat(clients=CLIENTS, senders=SENDERS, size=TEXT_BYTES)
-
-
-def _words(result: ChatResult) -> str:
-    saturated = result.load_cpu_s > 0.95 * result.seconds
-    words = [
-        f"{result.rate:8,.0f} msg/s  {result.deliveries_per_s:10,.0f} deliveries/s",
-        f"p50 {result.p50_us / 1000:6.2f} ms  p99 {result.p99_us / 1000:7.2f} ms",
-        f"{result.server_us_per_delivery:5.2f} µs CPU each",
-        ramp.fault(result) or "",
-        f"the server says: {result.first_notice}" if result.lost and result.notices else "",
-        "the load itself is at its limit" if saturated else "",
-    ]
-    return "  ".join(word for word in words if word)
-
-
-def _attempts(
-    stage: Stage, scenario: str, program: Program, step: Step, seconds: float
-) -> Callable[[float], ChatResult]:
-    def attempt(rate: float) -> ChatResult:
-        result = step(rate, seconds)
-        stage.say(f"  {program.name:7} {_words(result)}")
-        stage.keep(scenario, program, result)
-        return result
-
-    return attempt
-
-
 def _ceiling(stage: Stage, scenario: str, program: Program, door: Door, people: int) -> int:
     """A rung just below what short steps found sustained, so that a ramp has few steps."""
-    with stage.serving(program, door, people) as load, _chatting(load) as step:
+    with stage.serving(program, door, people) as load, chatting(load) as step:
         name = f"{scenario}-probe"
-        found = ramp.probe(_attempts(stage, name, program, step, stage.pace.probe_s))
+        found = ramp.probe(attempts(stage, name, program, step, stage.pace.probe_s))
     return max(found - 1, ramp.LOWEST_RUNG)
 
 
 def _ramps(
     stage: Stage, scenario: str, programs: tuple[Program, ...], door: Door, people: int, runs: int
-) -> dict[str, float]:
-    """The median over the runs of the most deliveries/s that were sustained, per program."""
+) -> dict[str, list[float]]:
+    """The most deliveries/s that were sustained, per program and run."""
     best: dict[str, list[float]] = {program.name: [] for program in programs}
     doors = {program.name: stage.door(program, door) for program in programs}
     start = {
@@ -77,28 +44,30 @@ def _ramps(
         for program in programs
     }
     for run in range(runs):
-        for program in programs:
+        for program in interval.order(programs, run):
             stage.say(f"  run {run + 1} of {runs}: {program.name}")
             with (
                 stage.serving(program, doors[program.name], people) as load,
-                _chatting(load) as step,
+                chatting(load) as step,
             ):
-                attempt = _attempts(stage, scenario, program, step, stage.pace.step_s)
+                attempt = attempts(stage, scenario, program, step, stage.pace.step_s)
                 top = ramp.climb(attempt, start[program.name])
             best[program.name].append(0.0 if top is None else top.deliveries_per_s)
-    return {name: median(values) for name, values in best.items()}
+    return best
 
 
 def text_ramp(stage: Stage) -> list[Row]:
     runs = stage.pace.runs if stage.peer else stage.pace.runs_alone
     best = _ramps(stage, "ramp", stage.programs, TEXT_DOOR, 0, runs)
+    ours, theirs = best[stage.hubbub.name], best.get("peer", [])
     return [
         Row(
             "deliveries/s, plain text, durable",
             "/s",
-            best[stage.hubbub.name],
+            median(ours),
             (Bound("at least", 1_000_000), Bound("at least", 6, times_peer=True)),
-            best.get("peer"),
+            median(theirs) if theirs else None,
+            ratios=interval.ratios(ours, theirs) if theirs else (),
         )
     ]
 
@@ -109,39 +78,9 @@ def json_ramp(stage: Stage) -> list[Row]:
         Row(
             "deliveries/s, JSON, signed in, durable",
             "/s",
-            best[stage.hubbub.name],
+            median(best[stage.hubbub.name]),
             (Bound("at least", 800_000),),
         )
-    ]
-
-
-def steady(stage: Stage) -> list[Row]:
-    runs = stage.pace.runs if stage.peer else stage.pace.runs_alone
-    results: dict[str, list[ChatResult]] = {program.name: [] for program in stage.programs}
-    for _ in range(runs):
-        for program in stage.programs:
-            door = stage.door(program, TEXT_DOOR)
-            with stage.serving(program, door) as load, _chatting(load) as step:
-                step(STEADY_PER_S, stage.pace.warm_up_s)
-                attempt = _attempts(stage, "steady", program, step, stage.pace.step_s)
-                results[program.name].append(attempt(STEADY_PER_S))
-    ours = results[stage.hubbub.name]
-    theirs = results.get("peer")
-    faults = tuple(fault for fault in map(ramp.fault, ours) if fault)
-
-    def row(what: str, unit: str, limit: float, of: Callable[[ChatResult], float]) -> Row:
-        peer = median(map(of, theirs)) if theirs else None
-        bounds = (Bound("at most", limit, times_peer=True),)
-        return Row(what, unit, median(map(of, ours)), bounds, peer, faults)
-
-    return [
-        row("p99 at 500 messages/s", "ms", 2, lambda result: result.p99_us / 1000),
-        row(
-            "CPU per delivery at 500 messages/s",
-            "µs",
-            1.1,
-            lambda result: result.server_us_per_delivery,
-        ),
     ]
 
 
@@ -225,7 +164,7 @@ def start(stage: Stage) -> list[Row]:
 
 SCENARIOS: dict[str, Callable[[Stage], list[Row]]] = {
     "ramp": text_ramp,
-    "steady": steady,
+    "steady": steady.measure,
     "json": json_ramp,
     "post": http_posts,
     "memory": idle_memory,

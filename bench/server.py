@@ -89,12 +89,14 @@ class Hubbub:
     """Hubbub's own command, by default without limits: what is measured is the work, not them.
 
     `more` are options of `serve`. `open_files` is how many descriptors the server may have.
+    `root` is the source that it runs from, where that is another commit's.
     """
 
     command: Sequence[str]
     name: str = "hubbub"
     more: Sequence[str] = ("--no-limits",)
     open_files: int | None = None
+    root: Path | None = None
 
     @contextmanager
     def serving(self, data: Path, port: int | None = None) -> Iterator[Server]:
@@ -106,7 +108,7 @@ class Hubbub:
             # Before it starts: a server may look at its limit then and be content.
             limited = f'ulimit -n {self.open_files}; exec "$@"'
             command = ["sh", "-c", limited, "sh", *command]
-        with _running(command, port, data, _says_ready) as server:
+        with _running(command, port, data, _says_ready, self.root) as server:
             yield server
 
 
@@ -157,7 +159,11 @@ def _says_ready(port: int) -> bool:
 
 @contextmanager
 def _running(
-    command: Sequence[str], port: int, data: Path, is_ready: Callable[[int], bool]
+    command: Sequence[str],
+    port: int,
+    data: Path,
+    is_ready: Callable[[int], bool],
+    root: Path | None = None,
 ) -> Iterator[Server]:
     data.mkdir(parents=True, exist_ok=True)
     log = data.with_name(f"{data.name}.log")
@@ -168,6 +174,7 @@ def _running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            cwd=root,
             # Control-C is for the benchmark, which then stops the server in its own time.
             start_new_session=True,
         )

@@ -1,7 +1,7 @@
 """Where a measurement takes place: programs, data folders, and the words about progress."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from bench import base
 from bench.loadgen import Door, Load
-from bench.people import settle
 from bench.server import Hubbub, Peer, Program
 
 
@@ -18,8 +18,8 @@ from bench.server import Hubbub, Peer, Program
 class Pace:
     """How long and how often: the issue's figures, or a quick look."""
 
-    #: Alternating runs where two programs are compared; the median counts.
-    runs: int = 7
+    #: Alternating runs where two are compared; `bench.interval` says what they show.
+    runs: int = 9
     #: Runs where there is nobody to compare with.
     runs_alone: int = 3
     step_s: float = 10
@@ -31,6 +31,7 @@ class Pace:
     flood_s: float = 3.5
     settle_s: float = 60
     few_floods: bool = False
+    few_people: bool = False
 
 
 @dataclass
@@ -60,7 +61,22 @@ class Stage:
     @contextmanager
     def data(self, people: int = 0) -> Iterator[tuple[Path, Path | None]]:
         """A data folder of its own with so many accounts, and the file of their tokens."""
-        origin, tokens = self._origin(people)
+
+        def settle(folder: Path) -> list[str]:
+            if not people:
+                return []
+            self.say(f"  making {people:,} accounts")
+            return list(base.accounts(self.hubbub, "settle", folder, people))
+
+        with self.copy_of(f"people-{people}", settle) as copy:
+            yield copy
+
+    @contextmanager
+    def copy_of(
+        self, name: str, make: Callable[[Path], list[str]]
+    ) -> Iterator[tuple[Path, Path | None]]:
+        """A copy of a data folder that is made once, and the file of the tokens `make` returned."""
+        origin, tokens = self._origin(name, make)
         self._copies += 1
         copy = self.folder / f"data-{self._copies}"
         shutil.copytree(origin, copy)
@@ -79,14 +95,12 @@ class Stage:
         """A peer has one door only, whatever ours is measured at."""
         return Door(program.path) if isinstance(program, Peer) else door
 
-    def _origin(self, people: int) -> tuple[Path, Path | None]:
-        origin = self.folder / f"people-{people}"
+    def _origin(self, name: str, make: Callable[[Path], list[str]]) -> tuple[Path, Path | None]:
+        origin = self.folder / name
         tokens = origin.with_suffix(".tokens")
         if not origin.exists():
-            origin.mkdir()
-            if people:
-                self.say(f"  making {people:,} accounts")
-                made = settle(origin, people)
+            origin.mkdir(parents=True)
+            if made := make(origin):
                 tokens.touch(mode=0o600)
                 tokens.write_text("".join(f"{token}\n" for token in made))
-        return origin, tokens if people else None
+        return origin, tokens if tokens.exists() else None
