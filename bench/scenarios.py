@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from statistics import median
 
-from bench import hostile, interval, ramp, reacting, steady, storm
+from bench import day, hostile, interval, ramp, reacting, steady, storm
 from bench.chatting import CLIENTS, TEXT_BYTES, attempts, chatting
 from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, Door, Load
 from bench.report import KB, MB, Bound, Row
@@ -169,6 +169,7 @@ SCENARIOS: dict[str, Callable[[Stage], list[Row]]] = {
     "post": http_posts,
     "memory": idle_memory,
     "connect": crowd,
+    "day": day.measure,
     "react": reacting.measure,
     "storm": storm.measure,
     "hostile": hostile.measure,
