@@ -33,7 +33,7 @@ MOST_PEOPLE = 30_000
 #: Descriptors of a server that are no person's.
 OTHER_FILES = 400
 #: µs of the server's CPU for each, at most.
-COSTS = Rates(post=4_000, typing=3_500, read=700, react=4_500, active=4_500, reconnect=14_000)
+COSTS = Rates(post=4_500, typing=3_500, read=2_000, react=4_500, active=6_000, reconnect=14_000)
 
 
 def measure(stage: Stage) -> list[Row]:
