@@ -6,6 +6,7 @@ costs the server, how all of it together is served, and for how many people it g
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ COSTS = Rates(post=4_500, typing=3_500, read=2_000, react=4_500, active=6_000, r
 
 def measure(stage: Stage) -> list[Row]:
     start = FEW_PEOPLE if stage.pace.few_people else PEOPLE
-    steps = _ladder(start, start if stage.pace.few_people else _most())
+    steps = ladder(start, start if stage.pace.few_people else _most())
     with _office(stage, steps[-1]) as crowd:
         stage.say(_connected(crowd, start))
         rows = _costs(stage, crowd, start)
@@ -51,10 +52,10 @@ def _most() -> int:
     return min(MOST_PEOPLE, machine.open_files() - OTHER_FILES)
 
 
-def _ladder(start: int, most: int) -> list[int]:
+def ladder(start: int, most: int) -> list[int]:
     """How many people there are in each step, in whole teams."""
     steps = [start]
-    while (more := round(steps[-1] * GROWTH / TEAM) * TEAM) <= most:
+    while (more := math.ceil(steps[-1] * GROWTH / TEAM) * TEAM) <= most:
         steps.append(more)
     return steps
 
