@@ -124,6 +124,9 @@ class PresenceBook:
         farewell = self._no_longer_leaving(client.key, room.id)
         if farewell is not None:
             farewell.timer.cancel()
+            if self._here(client.key) != farewell.state:  # they left while away
+                self.on_person(room.id, client.actor.name, self._here(client.key))
+                self._tell_json(client, room, self.state(client.key))
             return
         self._tell(client, room, self.state(client.key), is_here=True)
 
@@ -211,7 +214,10 @@ class PresenceBook:
         self.on_person(room.id, name, here if is_here or here == "offline" else None)
         if not self.elsewhere.in_room(room.id, name):
             self._tell_text(room, name, state if is_here else "offline")
-        self._due.setdefault(room, {})[name] = _News(client.key, state)
+        self._tell_json(client, room, state)
+
+    def _tell_json(self, client: Client, room: Room, state: PresenceState) -> None:
+        self._due.setdefault(room, {})[client.actor.name] = _News(client.key, state)
         if not self._is_telling:
             self._tell_soon()
 

@@ -38,6 +38,22 @@ async def test_a_reload_of_the_page_is_no_leaving(
     assert states(ana) == []
 
 
+async def test_who_left_while_away_and_is_back_in_a_moment_is_online(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "GRACE_S", 60)
+    ana, bo = await hall.come("ana"), await hall.come("bo")
+    reader = await hall.come("ines", dialect="text")
+    await hall.written()
+    hall.hub.presence.set_active(bo, False)
+    hall.hub.disconnect(bo)
+    forget(ana)
+    forget(reader)
+    bo = await hall.come("bo")
+    await until(lambda: states(ana) == [("bo", "online")])
+    assert lines(reader) == []
+
+
 async def test_a_second_device_is_no_coming_and_its_end_no_leaving(hall: Hall) -> None:
     ana, _ = await hall.come("ana"), await hall.come("bo")
     await hall.written()
