@@ -10,7 +10,7 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 venv := .venv
 python := $(venv)/bin/python
 pip := $(python) -m pip --disable-pip-version-check --quiet
-npm := npm --prefix web
+npm := scripts/with-node npm --prefix web
 client := hubbub/gateway/static/index.html
 # Folders are listed too: their time changes when a file in them goes away.
 client_sources := $(wildcard web/*.html web/*.json web/*.ts web/*.js) \
@@ -89,9 +89,10 @@ $(venv)/.dev: $(venv)/.run requirements/dev.txt
 # --- the web client -----------------------------------------------------------------------------
 
 # Install scripts of packages have no business here; --include=dev since NODE_ENV may say otherwise.
-web/node_modules/.made: web/package.json web/package-lock.json
-	@scripts/need-node && echo "Installing what the web client is built with" && \
+# Where this machine has no Node.js that will do, one is installed into the Python environment.
+web/node_modules/.made: web/package.json web/package-lock.json | $(venv)/.made
+	@echo "Installing what the web client is built with" && \
 		$(npm) ci --ignore-scripts --include=dev --no-audit --no-fund --loglevel=error && touch $@
 
 $(client): web/node_modules/.made $(client_sources)
-	@scripts/need-node && echo "Building the web client" && $(npm) run --silent build && touch $@
+	@echo "Building the web client" && $(npm) run --silent build && touch $@

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-NPM = ("npm", "--prefix", "web", "--silent", "run")
+NPM = (ROOT / "scripts" / "with-node", "npm", "--prefix", "web", "--silent", "run")
 
 # The longest first, so that none of them is left running alone at the end.
 SIDE_BY_SIDE: dict[str, tuple[str | Path, ...]] = {
