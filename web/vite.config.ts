@@ -3,13 +3,14 @@ import { defineConfig } from 'vitest/config';
 import { chunkOf } from './build/chunks';
 import { compress } from './build/compress';
 import { emoji } from './build/emoji';
+import { strict } from './build/strict';
 import { worker } from './build/worker';
 
 // The server a development page talks to; `make run` starts one there.
 const server = process.env['HUBBUB_SERVER'] ?? 'http://localhost:8080';
 
 export default defineConfig({
-  plugins: [svelte(), emoji(), worker(), compress()],
+  plugins: [strict(), svelte(), emoji(), worker(), compress()],
   build: {
     outDir: '../hubbub/gateway/static',
     emptyOutDir: true,
