@@ -25,7 +25,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(venv)/.run $(client) ## start a chat on http://localhost:8080 (HOST=0.0.0.0 PORT=9000)
-	@exec $(venv)/bin/hubbub try $(call given,HOST,--host) $(call given,PORT,--port)
+	@exec $(venv)/bin/hubbub make-run $(call given,HOST,--host) $(call given,PORT,--port)
 
 test: $(venv)/.dev $(client) ## check and test everything, as CI does
 	@HUBBUB_CHROMIUM="$$(scripts/find-browser)" && export HUBBUB_CHROMIUM && \

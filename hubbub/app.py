@@ -225,7 +225,7 @@ class App:
                 _require_free(host, port)
             await self._site.start()
         except OSError as error:
-            raise AddressError(_why_not(host, port, error)) from error
+            raise AddressError(_why_not(self.settings, error)) from error
 
     async def stop(self) -> None:
         """No new connections; what waits is committed and answered; goodbye to everyone."""
@@ -282,16 +282,22 @@ def _require_free(host: str, port: int) -> None:
             probe.bind(address)
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(settings: Settings, error: OSError) -> str:
+    host, port = settings.host, settings.port
+    with_port, with_host = "with --port", "with --host"
+    if settings.through_make:
+        # The next one may be taken as well; then the one after that is named.
+        with_port = f"with make run PORT={port + 1 if 1023 < port < 65_535 else Settings().port}"
+        with_host = "with make run HOST=…"
     match error.errno:
         case errno.EADDRINUSE:
-            why = f"Port {port} is in use by another program. Give another with --port."
+            why = f"Port {port} is in use by another program. Give another {with_port}."
         case errno.EACCES:
-            why = f"Port {port} needs special rights. Give one above 1023 with --port."
+            why = f"Port {port} needs special rights. Give one above 1023 {with_port}."
         case errno.EADDRNOTAVAIL:
-            why = f"{host} is not an address of this machine. Give another with --host."
+            why = f"{host} is not an address of this machine. Give another {with_host}."
         case _ if isinstance(error, socket.gaierror):
-            why = f"{host} is not known as an address or a name. Give another with --host."
+            why = f"{host} is not known as an address or a name. Give another {with_host}."
         case _:
             why = f"{host} port {port} cannot be listened on ({error.strerror or error})."
     return why

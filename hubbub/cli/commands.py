@@ -46,6 +46,15 @@ def try_(settings: Settings) -> None:
     serving.run(serving.trying(settings))
 
 
+@app.command("make-run", hidden=True)
+@with_settings
+def make_run(settings: Settings) -> None:
+    """Do what `try` does, for `make run`: name its variables where `try` names options."""
+    from hubbub.cli import serving
+
+    serving.run(serving.trying(settings, through_make=True))
+
+
 @app.command("serve", rich_help_panel=RUN, epilog=EPILOG)
 @with_settings
 def serve(settings: Settings) -> None:

@@ -23,10 +23,14 @@ Line = tuple[str, str]
 WIDTH = 16  # of what it is about
 
 
-def trying(settings: Settings) -> Settings:
+def trying(settings: Settings, *, through_make: bool = False) -> Settings:
     """Open to all who can reach it, until its owner decides otherwise."""
     return msgspec.structs.replace(
-        settings, default_registration="open", default_guests=True, first_owns=True
+        settings,
+        default_registration="open",
+        default_guests=True,
+        first_owns=True,
+        through_make=through_make,
     )
 
 
@@ -100,7 +104,8 @@ def _addresses(settings: Settings, about: ServerInfo) -> Iterator[Line]:
     else:
         yield "Open", settings.base_url
     if settings.is_loopback and settings.first_owns:
-        yield "Other devices", "make run HOST=0.0.0.0   (or: hubbub try --host 0.0.0.0)"
+        command = "make run HOST=0.0.0.0" if settings.through_make else "hubbub try --host 0.0.0.0"
+        yield "Other devices", command
         yield "", _warning(about).replace(" can", " can then")
 
 

@@ -20,8 +20,9 @@ class Settings(Quotas, frozen=True, kw_only=True):
 
     ``registration`` and ``guests`` are None when the operator leaves them to the owner, who
     changes them in the web client; until then ``default_registration`` and ``default_guests``
-    hold. With ``first_owns`` the first account of all is the owner's. ``limits`` is False only
-    for measuring, on loopback. ``database`` is the address of a PostgreSQL, None for SQLite in
+    hold. With ``first_owns`` the first account of all is the owner's. With ``through_make`` it was
+    started by ``make run``, whose variables are then named instead of options. ``limits`` is False
+    only for measuring, on loopback. ``database`` is the address of a PostgreSQL, None for SQLite in
     the data folder; ``bus`` is that of a NATS, which several servers on one PostgreSQL share.
     """
 
@@ -37,6 +38,7 @@ class Settings(Quotas, frozen=True, kw_only=True):
     default_registration: Registration = "invite"
     default_guests: bool = False
     first_owns: bool = False
+    through_make: bool = False
     log_format: str = "text"
     limits: bool = True
     allowed_origins: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 import inspect
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from hubbub.cli import run
 from hubbub.cli.options import settings_of, variable
 from hubbub.model.quotas import RULES
-from tests.support.command import hubbub
+from tests.support.command import ROOT, hubbub
 from tests.support.server import Server
 from tests.support.sqlite import opened
 
@@ -153,6 +155,35 @@ def test_a_port_or_a_folder_in_use_is_told_and_the_server_there_goes_on(
     assert said.code == FAILED
     assert said.sentence.startswith(f"Another Hubbub server is using {server.data}.")
     assert server.is_ready()
+
+
+def test_what_make_run_starts_names_the_variables_of_make(server: Server, tmp_path: Path) -> None:
+    [recipe] = [line for line in make_run(f"PORT={server.port}") if "bin/hubbub" in line]
+    _, program, *arguments = shlex.split(recipe)
+    assert program.endswith("bin/hubbub")
+
+    said = hubbub(*arguments, "--data", str(tmp_path / "other"))
+
+    assert said.code == FAILED
+    assert said.sentence == (
+        f"Port {server.port} is in use by another program. "
+        f"Give another with make run PORT={server.port + 1}."
+    )
+
+    said = hubbub(*arguments, "--host", "192.0.2.1", "--data", str(tmp_path / "other"))
+    assert said.sentence.endswith("Give another with make run HOST=….")
+
+
+def make_run(*variables: str) -> list[str]:
+    """What `make run` would do, a command a line."""
+    done = subprocess.run(
+        ["make", "--dry-run", "run", *variables],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
 
 
 # An address of the documentation's (RFC 5737), and a name for which nobody need be asked.
