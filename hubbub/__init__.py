@@ -1,3 +1,5 @@
 """Hubbub: a real-time chat that keeps every message."""
 
-__version__ = "0.1.0"
+from hubbub import version
+
+__version__ = version.running()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hubbub
 from hubbub.store.migrations import HEAD
+from hubbub.version import RELEASE
 
 _MIGRATION = '''"""A column that this release writes and the one before knows nothing of."""
 
@@ -30,7 +31,7 @@ def release(folder: Path, *, works_with: str) -> dict[str, str]:
     package = folder / "hubbub"
     here = Path(hubbub.__file__).parent
     shutil.copytree(here, package, ignore=shutil.ignore_patterns("__pycache__"))
-    _replace(package / "__init__.py", f'"{hubbub.__version__}"', f'"{VERSION}"')
+    _replace(package / "version.py", f'RELEASE = "{RELEASE}"', f'RELEASE = "{VERSION}"')
     migrations = package / "store" / "migrations"
     _replace(migrations / "__init__.py", f'HEAD = "{HEAD}"', f'HEAD = "{NEXT}"')
     migration = _MIGRATION.format(revision=NEXT, before=HEAD, works_with=works_with)

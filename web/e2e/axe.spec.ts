@@ -199,7 +199,7 @@ test('being added to a room by somebody, and blocking them', async ({ someone })
 
 test('settings', async ({ owner }) => {
   const { page } = await owner();
-  const sections = ['profile', 'password', 'devices', 'appearance', 'blocked', 'server', 'people', 'invites'];
+  const sections = ['profile', 'password', 'devices', 'appearance', 'blocked', 'server', 'people', 'invites', 'about'];
   for (const section of sections) {
     await page.goto(`/settings/${section}`);
     await expect(page.getByRole('heading', { level: 2 }).first()).toBeVisible();

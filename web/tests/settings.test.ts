@@ -24,9 +24,9 @@ describe('sections', () => {
 
   test('are for those who may change what they hold', () => {
     expect(openOf(me('owner'), ALL)).toEqual(ALL);
-    expect(openOf(me('admin'), ALL)).toEqual([...OF_PERSON, 'people', 'invites']);
-    expect(openOf(me('member'), ALL)).toEqual([...OF_PERSON]);
-    expect(openOf(me('guest'), ALL)).toEqual(['appearance']);
+    expect(openOf(me('admin'), ALL)).toEqual([...OF_PERSON, 'people', 'invites', 'about']);
+    expect(openOf(me('member'), ALL)).toEqual([...OF_PERSON, 'about']);
+    expect(openOf(me('guest'), ALL)).toEqual(['appearance', 'about']);
   });
 
   test('say who else may open them', () => {

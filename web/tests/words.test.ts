@@ -48,6 +48,7 @@ const SAME: ReadonlySet<string> = new Set([
   'rooms.details',
   'rooms.thread',
   'rooms.threads',
+  'settings.about.version',
   'settings.appearance.themes.system',
   'settings.roles.admin',
   'settings.sections.server',

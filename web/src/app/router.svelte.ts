@@ -11,6 +11,7 @@ export const SECTIONS = [
   'server',
   'people',
   'invites',
+  'about',
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 

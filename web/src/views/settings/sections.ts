@@ -5,7 +5,7 @@ import type { Section } from '../../app/router.svelte';
 import type { State } from '../../data/state';
 
 export const OF_PERSON = ['profile', 'password', 'devices', 'appearance', 'blocked'] as const;
-export const OF_SERVER = ['server', 'people', 'invites'] as const;
+export const OF_SERVER = ['server', 'people', 'invites', 'about'] as const;
 
 /** Who else may open a section, by the key of the sentence that says so. */
 export type Closed = 'account' | 'owners' | 'admins';
@@ -21,6 +21,7 @@ const RULES: Record<Section, readonly [Closed, (state: State) => boolean]> = {
   server: ['owners', may.manageServer],
   people: ['admins', may.manageUsers],
   invites: ['admins', may.inviteToServer],
+  about: ['account', () => true],
 };
 
 /** Null: it is open to this person. */

@@ -17,6 +17,7 @@ export const settings: SettingsWords = {
     server: 'Server',
     people: 'Personen',
     invites: 'Einladungen',
+    about: 'Über Hubbub',
   },
   saved: 'Gespeichert',
   linkCopied: 'Link kopiert',
@@ -110,7 +111,12 @@ export const settings: SettingsWords = {
     guests: 'Gäste hereinlassen',
     guestsHint: 'Sie brauchen kein Konto und können in öffentlichen Räumen lesen und schreiben.',
     byOperator: 'Das wurde beim Start des Servers festgelegt und kann nur dort geändert werden.',
-    version: (version) => `Auf diesem Server läuft Hubbub ${version}.`,
+  },
+
+  about: {
+    runs: (server) => `„${server}“ läuft mit Hubbub, einem Chatserver, den man selbst betreiben kann.`,
+    version: 'Version',
+    versionHint: 'Nenne sie, wenn du ein Problem meldest.',
   },
 
   people: {

@@ -16,6 +16,7 @@ export const settings = {
     server: 'Server',
     people: 'People',
     invites: 'Invites',
+    about: 'About Hubbub',
   },
   saved: 'Saved',
   linkCopied: 'Link copied',
@@ -109,7 +110,12 @@ export const settings = {
     guests: 'Let guests in',
     guestsHint: 'They need no account, and can read and write in public rooms.',
     byOperator: 'This was set when the server was started, and can only be changed there.',
-    version: (version: string) => `This server runs Hubbub ${version}.`,
+  },
+
+  about: {
+    runs: (server: string) => `“${server}” runs on Hubbub, a chat server that you can run yourself.`,
+    version: 'Version',
+    versionHint: 'Mention it when you report a problem.',
   },
 
   people: {
