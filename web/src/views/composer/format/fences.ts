@@ -19,7 +19,9 @@ export function fenceAround({ text, start, end }: Draft): Fence | null {
     const [, sign = '', info = ''] = FENCE.exec(line) ?? [];
     if (!opening && sign) {
       if (to >= start) return null;
-      opening = { from, to: Math.min(to + 1, text.length), by: '', sign };
+      // One word is the language; more than that somebody has written to be read.
+      const by = /\S\s+\S/.test(info) ? `${info.trim()}\n` : '';
+      opening = { from, to: Math.min(to + 1, text.length), by, sign };
     } else if (opening && sign.startsWith(opening.sign) && info.trim() === '') {
       if (from > end) {
         return { opening, closing: { from: Math.max(from - 1, opening.to), to, by: '' } };

@@ -1,9 +1,9 @@
 /** Links: `[label](address)`. */
 
-import { edited, paragraphsAt, trimmed, type Draft } from './draft';
+import { edited, paragraphsAt, trimmed, type Draft, type Range } from './draft';
 
 // Without a bound on the label, escaped brackets would make the search quadratic.
-const LINK = /\[((?:\\.|[^[\]\\]){0,300})\]\((?:<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;
+const LINK = /\[((?:\\.|[^[\]\\]){0,300})\]\((<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;
 const ADDRESS = /^(?:https?:\/\/|mailto:)\S{1,2000}$/i;
 
 export const isAddress = (text: string): boolean => ADDRESS.test(text) && URL.canParse(text);
@@ -13,10 +13,10 @@ export function toggleLink(draft: Draft): Draft {
   const { text, start, end } = draft;
   const link = linkAround(draft);
   if (link) {
-    const { from, label, to } = link;
+    const { from, words, to } = link;
     return edited(draft, [
-      { from, to: from + 1, by: '' },
-      { from: from + 1 + label.length, to, by: '' },
+      { from, to: words.from, by: '' },
+      { from: words.to, to, by: '' },
     ]);
   }
   const chosen = text.slice(start, end).trim();
@@ -48,23 +48,30 @@ function targetOf(address: string): string {
   return /[()]/.test(rest) ? `<${address}>` : address;
 }
 
-interface Found {
-  readonly from: number;
-  readonly label: string;
-  readonly to: number;
+interface Found extends Range {
+  /** What stays without the link: its label, or the address of a link that has none. */
+  readonly words: Range;
 }
 
 function linkAround(draft: Draft): Found | null {
   const isCaret = draft.start === draft.end;
   for (const paragraph of paragraphsAt(draft)) {
     const near = draft.text.slice(paragraph.from, paragraph.to);
-    for (const { 0: whole, 1: label = '', index } of near.matchAll(LINK)) {
+    for (const { 0: whole, 1: label = '', 2: address = '', index } of near.matchAll(LINK)) {
       const from = paragraph.from + index;
       const to = from + whole.length;
       // A caret at its edge is outside.
       const edge = isCaret ? 1 : 0;
-      if (from + edge <= draft.start && draft.end <= to - edge) return { from, label, to };
+      if (from + edge <= draft.start && draft.end <= to - edge) {
+        return { from, words: wordsOf(from, label, address), to };
+      }
     }
   }
   return null;
+}
+
+function wordsOf(from: number, label: string, address: string): Range {
+  const kept = label.trim() ? label : address;
+  const start = from + (kept === label ? '[' : `[${label}](`).length;
+  return { from: start, to: start + kept.length };
 }
