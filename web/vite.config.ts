@@ -44,8 +44,15 @@ export default defineConfig({
     },
   },
   test: {
-    environment: 'jsdom',
     include: ['tests/**/*.test.ts'],
+    // A process for each file would spend most of its time on loading jsdom and the test library.
+    // Here a process goes on to the next file, with globals and modules that are new for each.
+    pool: 'vmForks',
+    // Printed; `--sequence.seed` gives it again.
+    sequence: { shuffle: true },
+    // Against what hangs, and not a promise of speed: others may use the machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Tests compute the contrast of colours; they need no other style.
     css: { include: [/tokens\.css/] },
     env: { HUBBUB_SOAK: process.env['HUBBUB_SOAK'] ?? '' },

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { beforeEach, expect, test, vi } from 'vitest';
 import { showBadge, waitingIn } from '../src/app/badge';
 import type { MyRoom } from '../src/data/protocol';

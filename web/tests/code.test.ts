@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import tokens from '../src/styles/tokens.css?raw';
 import { colour } from '../src/views/text/colour';
 import codeBlock from '../src/views/text/CodeBlock.svelte?raw';
+import { filled } from './hostile';
+import { triesOf } from './tries';
 
 /** WCAG 2.2's contrast ratio of two colours `#rrggbb`. */
 function contrast(one: string, other: string): number {
@@ -45,13 +47,16 @@ describe('code', () => {
     expect(colour('python', 'a'.repeat(TEXT_MAX))).toBe(null);
   });
 
-  test('is read in good time whatever it is', () => {
+  test('is read with a bounded number of looks, whatever it is', () => {
+    let most = 0;
     for (const language of ['bash', 'cpp', 'css', 'javascript', 'python', 'sql', 'xml', 'yaml', 'diff']) {
       for (const bit of ['(', '<', '"', '/*', '{', 'a ', '${', '=', '- ', 'a:', '\\']) {
-        const start = performance.now();
-        colour(language, bit.repeat(8_000 / bit.length));
-        expect(performance.now() - start, `${language} ${bit}`).toBeLessThan(5_000);
+        const tries = triesOf(() => expect(colour(language, filled(bit, 4_000))).not.toBe(null));
+        expect(tries, `${language} ${bit}`).toBeLessThan(30_000);
+        most = Math.max(most, tries);
       }
     }
-  }, 60_000);
+    // It is counted at all.
+    expect(most).toBeGreaterThan(1_000);
+  });
 });

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, describe, expect, test } from 'vitest';
 import { session } from '../src/app/session.svelte';
 import type { Fields, MyRoom, Presence, RoomRole } from '../src/data/protocol';

@@ -1,7 +1,10 @@
+// @vitest-environment jsdom
 import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { leaving } from '../src/app/leaving';
 import type { Me, ServerInfo } from '../src/data/protocol';
+import { eventually } from './eventually';
 
 const ABOUT: ServerInfo = {
   name: 'Rowing club',
@@ -25,7 +28,9 @@ const as = (name: string, role: Me['role'] = 'member') => () => ({
 
 let asked: string[] = [];
 let sockets: FakeSocket[] = [];
-const reload = vi.fn();
+const reload = vi.hoisted(() => vi.fn());
+
+vi.mock('../src/app/reload', () => ({ reload }));
 
 class FakeSocket {
   static readonly OPEN = 1;
@@ -80,13 +85,12 @@ function use(user: string): void {
 beforeEach(() => {
   asked = [];
   sockets = [];
+  vi.stubGlobal('indexedDB', new IDBFactory());
   localStorage.clear();
   sessionStorage.clear();
   history.replaceState(null, '', '/rooms/lobby');
   reload.mockReset();
   vi.stubGlobal('WebSocket', FakeSocket);
-  const { href, origin, pathname } = location;
-  vi.stubGlobal('location', { href, origin, pathname, reload });
 });
 
 afterEach(() => vi.unstubAllGlobals());
@@ -163,11 +167,11 @@ test('a session that ends keeps unsent text, and says so only if there is some',
     await session.start();
     if (text) await session.here.post({ room: 'lobby', text, kind: 'text', replyTo: null });
     sockets.at(-1)?.onclose?.({ code: 4001 });
-    await vi.waitFor(() => expect(session.phase).toBe('out'));
+    await eventually(() => expect(session.phase).toBe('out'));
     expect(session.farewell).toBe(farewell);
     expect(localStorage.getItem(`hubbub.draft:${user}:lobby`)).toBe('half a thought');
     expect(await keptDatabases()).toContain(`hubbub-outbox:${user}`);
-    await vi.waitFor(() => expect(session.about?.name).toBe('Rowing club'));
+    await eventually(() => expect(session.about?.name).toBe('Rowing club'));
   }
 });
 

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { flushSync, mount, tick, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dialogs } from '../src/app/dialogs.svelte';
@@ -8,6 +9,7 @@ import { Refused, Unreachable } from '../src/data/refusals';
 import SignIn from '../src/views/door/SignIn.svelte';
 import SignUp from '../src/views/door/SignUp.svelte';
 import SignOut from '../src/views/settings/SignOut.svelte';
+import { eventually } from './eventually';
 
 vi.mock('../src/app/door', { spy: true });
 
@@ -83,7 +85,7 @@ describe('signing out', () => {
   test('without the server it says what can be done, and does that', async () => {
     const done = signOut().mockRejectedValueOnce(new Unreachable(null));
     show(SignOut, {});
-    await vi.waitFor(() => expect(text()).toContain('The server did not answer.'));
+    await eventually(() => expect(text()).toContain('The server did not answer.'));
     button('Sign out anyway').click();
     expect(done).toHaveBeenLastCalledWith({ server: false });
   });
@@ -97,7 +99,7 @@ test('too many tries: for how long to wait', async () => {
   type('username', 'ana');
   type('password', 'three words do');
   button('Sign in').click();
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(document.querySelector('[role="alert"]')?.textContent).toBe(
       'Too many tries. Wait 8 seconds, then try again.',
     ),
@@ -112,14 +114,14 @@ test('a form with something wrong is not sent, and leads to the first of it', as
   type('password', 'short');
   button('Create account').click();
   await tick();
-  await vi.waitFor(() => expect(document.activeElement).toBe(password));
+  await eventually(() => expect(document.activeElement).toBe(password));
   expect(password?.getAttribute('aria-invalid')).toBe('true');
   expect(name?.hasAttribute('aria-invalid')).toBe(false);
   expect(signUp).not.toHaveBeenCalled();
 
   type('password', 'three words do');
   button('Create account').click();
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(signUp).toHaveBeenCalledExactlyOnceWith({
       name: 'ana', password: 'three words do', invite: 'c0de',
     }),

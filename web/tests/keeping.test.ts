@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Message as WireMessage } from '../src/data/protocol';
 import { INITIAL, messageOf, roomOf, type State } from '../src/data/state';

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { beforeEach, describe, expect, test } from 'vitest';
 import { badgeOf, inOrder, isUnread, listed, NOTHING } from '../src/app/listing';
 import { keysOf, nextOf } from '../src/app/shortcuts';

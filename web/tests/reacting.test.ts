@@ -1,9 +1,11 @@
+// @vitest-environment jsdom
 /** Reactions as one sees them, while they are on their way and where not everybody is named. */
 
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Fields, Reaction } from '../src/data/protocol';
 import { messageOf, type Message } from '../src/data/state';
 import { favourites, reactedWith } from '../src/views/marks/favourites';
+import { eventually } from './eventually';
 
 const { chat } = vi.hoisted(() => ({
   chat: { user: 'ana', request: vi.fn(), update: vi.fn(), listen: vi.fn() },
@@ -34,7 +36,7 @@ describe('a reaction', () => {
     chat.request.mockReturnValue(new Promise((resolve) => (answer = resolve)));
     const before = message([['👍', 1, ['bo']]]);
     const done = reacting.toggle(before, '👍');
-    await vi.waitFor(() => expect(chat.request).toHaveBeenCalled());
+    await eventually(() => expect(chat.request).toHaveBeenCalled());
     expect(seen(before)).toEqual([['👍', 2, ['bo', 'ana'], true]]);
     answer({ rev: 2 });
     await done;

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { flushSync, mount, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { language } from '../src/app/language.svelte';
@@ -16,6 +17,7 @@ import Server from '../src/views/settings/Server.svelte';
 import { fromNow } from '../src/views/settings/times';
 import { settings as de } from '../src/words/de/settings';
 import { settings as en } from '../src/words/en/settings';
+import { eventually } from './eventually';
 
 const me = (role: ServerRole) => ({ ...INITIAL, me: { name: 'ana', display_name: 'Ana', role } });
 
@@ -132,7 +134,7 @@ describe('the display name', () => {
     type(en.profile.displayName, '  Ana B ');
     expect(button().disabled).toBe(false);
     submit();
-    await vi.waitFor(() => expect(speech.polite).toBe(en.saved));
+    await eventually(() => expect(speech.polite).toBe(en.saved));
     expect(ask).toHaveBeenCalledExactlyOnceWith('update_me', { display_name: 'Ana B' });
   });
 
@@ -151,7 +153,7 @@ describe('the display name', () => {
     expect(page()).toContain(en.profile.long);
     type(en.profile.displayName, '🦆'.repeat(64));
     submit();
-    await vi.waitFor(() => expect(page()).toContain('Nothing in it can be seen.'));
+    await eventually(() => expect(page()).toContain('Nothing in it can be seen.'));
     type(en.profile.displayName, 'Duck');
     expect(page()).not.toContain('Nothing in it can be seen.');
   });
@@ -183,7 +185,7 @@ describe('the password', () => {
     type(words.old, 'old words');
     type(words.new, 'short');
     submit();
-    await vi.waitFor(() => expect(page()).toContain(words.short));
+    await eventually(() => expect(page()).toContain(words.short));
     expect(fetch).not.toHaveBeenCalled();
   });
 
@@ -193,7 +195,7 @@ describe('the password', () => {
     const old = type(words.old, 'a guess');
     type(words.new, 'three new words');
     submit();
-    await vi.waitFor(() => expect(page()).toContain(words.wrong));
+    await eventually(() => expect(page()).toContain(words.wrong));
     expect(document.activeElement).toBe(old);
     expect(page()).not.toContain('Name or password is not right.');
     type(words.old, 'another guess');
@@ -206,7 +208,7 @@ describe('the password', () => {
     const old = type(words.old, 'old words');
     const fresh = type(words.new, 'three new words');
     submit();
-    await vi.waitFor(() => expect(speech.polite).toBe(words.changed));
+    await eventually(() => expect(speech.polite).toBe(words.changed));
     expect([old.value, fresh.value]).toEqual(['', '']);
   });
 });
@@ -219,7 +221,7 @@ describe('the server', () => {
     const ask = vi.fn<Ask>(async () => ({}));
     show(Server, ask);
     radio('closed').click();
-    await vi.waitFor(() => expect(speech.polite).toBe(en.saved));
+    await eventually(() => expect(speech.polite).toBe(en.saved));
     expect(ask).toHaveBeenCalledExactlyOnceWith('update_server', { registration: 'closed' });
     expect(radio('closed').checked).toBe(true);
   });
@@ -229,7 +231,7 @@ describe('the server', () => {
       throw new Refused({ code: 'conflict', message: 'The operator has set it.' });
     });
     radio('closed').click();
-    await vi.waitFor(() => expect(page()).toContain(en.server.byOperator));
+    await eventually(() => expect(page()).toContain(en.server.byOperator));
     flushSync();
     expect(radio('open').checked).toBe(true);
     expect(radio('open').disabled).toBe(true);

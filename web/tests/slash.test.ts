@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { describe, expect, test } from 'vitest';
 import { COMMANDS, handlesIn, offered, parse } from '../src/app/slash';
 import type { Me, MyRoom } from '../src/data/protocol';

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { beforeEach, describe, expect, test } from 'vitest';
 import { waitingIn } from '../src/app/badge';
 import { inOrder, listed } from '../src/app/listing';

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 // What the service worker keeps and answers, with a browser's caches played by a map of maps.
 import { beforeEach, expect, test, vi } from 'vitest';
 import { pathOf, type Route } from '../src/app/router.svelte';

@@ -4,6 +4,7 @@ import * as api from '../data/api';
 import type { Me } from '../data/protocol';
 import { Refused } from '../data/refusals';
 import { goodbye, leaving } from './leaving';
+import { reload } from './reload';
 import { session } from './session.svelte';
 
 /** No word about the person, and a page that changes its looks at the door would surprise. */
@@ -90,7 +91,7 @@ export async function signOut({ server = true } = {}): Promise<void> {
   goodbye.say();
   // A fresh page: nothing of them stays in this one's memory.
   history.replaceState(null, '', '/sign-in');
-  location.reload();
+  reload();
 }
 
 /** Everything outside the databases. */

@@ -10,6 +10,7 @@ import { INITIAL, type State } from '../data/state';
 import { dialogs } from './dialogs.svelte';
 import { goodbye, leaving, onOtherTab } from './leaving';
 import { isGuestName } from './naming';
+import { reload } from './reload';
 
 type Phase = 'starting' | 'out' | 'in';
 
@@ -58,7 +59,7 @@ class Session {
 
   constructor() {
     onOtherTab({
-      left: () => location.reload(),
+      left: reload,
       entered: () => {
         if (this.phase === 'out' && !this.newOwner) void this.start();
       },
@@ -133,7 +134,7 @@ class Session {
   /** The page of somebody else must not go on; and it would, if their name were kept as last. */
   async #becameAnother(chat: Chat): Promise<void> {
     await chat.erase({ unsent: false });
-    location.reload();
+    reload();
   }
 
   /** Nobody is here. */

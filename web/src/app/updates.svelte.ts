@@ -1,11 +1,13 @@
 /** Whether there is a newer client than this page; how that is found out is in `updating.ts`. */
 
+import { reload } from './reload';
+
 class Updates {
   /** There is one, and the person has not said “not now” to it. */
   isOffered = $state.raw(false);
   #isDeclined = false;
   /** How to get to it; what is unsent or half-written is kept already. */
-  take: () => void = () => location.reload();
+  take: () => void = reload;
 
   /** `again`: also to who has declined, since a part of the page does not work without it. */
   offer({ again }: { again: boolean }): void {

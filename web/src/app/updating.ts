@@ -1,5 +1,6 @@
 /** Has the client kept by a service worker, and finds out when the server has a newer one. */
 
+import { reload } from './reload';
 import { updates } from './updates.svelte';
 
 const WORKER = '/sw.js';
@@ -52,7 +53,7 @@ class Updating {
   async #register(container: ServiceWorkerContainer): Promise<void> {
     let hadWorker = container.controller !== null;
     container.addEventListener('controllerchange', () => {
-      if (this.#taking) location.reload();
+      if (this.#taking) reload();
       // Another tab went over to the new build; this page's own files are no longer kept.
       else if (hadWorker) updates.offer({ again: true });
       hadWorker = true;
@@ -98,12 +99,12 @@ class Updating {
   #take(): void {
     const next = this.#registration?.waiting ?? this.#registration?.installing;
     if (!next) {
-      location.reload();
+      reload();
       return;
     }
     this.#taking = true;
     next.postMessage('take over');
-    setTimeout(() => location.reload(), TAKE_OVER_WITHIN_MS);
+    setTimeout(() => reload(), TAKE_OVER_WITHIN_MS);
   }
 }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Outbox, type Exclusively, type Sender } from '../../src/data/outbox';
 import type { Fields } from '../../src/data/protocol';
 import { Disconnected, Refused } from '../../src/data/refusals';
+import { eventually } from '../eventually';
 
 const alone: Exclusively = (_name, run) => run();
 
@@ -77,7 +78,7 @@ describe('the outbox', () => {
     server.answers = [new Disconnected()];
     const outbox = await open(server);
     const { nonce } = await outbox.add(draft('hi'), 0);
-    await vi.waitFor(() => expect(server.ready).toBe(false));
+    await eventually(() => expect(server.ready).toBe(false));
     server.ready = true;
     await outbox.drain();
     expect(server.got).toEqual([{ room: 'lobby', text: 'hi', nonce }]);
@@ -89,7 +90,7 @@ describe('the outbox', () => {
     const outbox = await open(server);
     await outbox.add(draft('one'), 0);
     await outbox.add(draft('two'), 0);
-    await vi.waitFor(() => expect(server.texts).toEqual(['one', 'two']));
+    await eventually(() => expect(server.texts).toEqual(['one', 'two']));
   });
 
   test('leaves what will never be taken to the person, and goes on with the rest', async () => {
@@ -98,12 +99,12 @@ describe('the outbox', () => {
     const outbox = await open(server);
     await outbox.add(draft('long'), 0);
     await outbox.add(draft('short'), 0);
-    await vi.waitFor(() => expect(server.texts).toEqual(['short']));
+    await eventually(() => expect(server.texts).toEqual(['short']));
     const failed = () => outbox.items.filter((item) => item.failed !== null);
     expect(failed().map((item) => [item.text, item.failed])).toEqual([['long', 'Too long.']]);
 
     outbox.retry(failed()[0]?.nonce ?? '');
-    await vi.waitFor(() => expect(server.texts).toEqual(['short', 'long']));
+    await eventually(() => expect(server.texts).toEqual(['short', 'long']));
   });
 
   test('waits for whoever signs in again', async () => {
@@ -111,7 +112,7 @@ describe('the outbox', () => {
     server.answers = [new Refused({ code: 'sign_in_required', message: 'Sign in first.' })];
     const outbox = await open(server);
     await outbox.add(draft('hi'), 0);
-    await vi.waitFor(() => expect(server.answers).toEqual([]));
+    await eventually(() => expect(server.answers).toEqual([]));
     expect(outbox.items.map((item) => item.failed)).toEqual([null]);
     await outbox.drain();
     expect(server.texts).toEqual(['hi']);
@@ -121,7 +122,7 @@ describe('the outbox', () => {
     const server = new FakeServer();
     const outbox = await open(server);
     const first = await outbox.add(draft('one'), 0);
-    await vi.waitFor(() => expect(outbox.items[0]?.sent).toBe(true));
+    await eventually(() => expect(outbox.items[0]?.sent).toBe(true));
     outbox.confirm(first.nonce);
     expect(outbox.items).toEqual([]);
 
@@ -129,7 +130,7 @@ describe('the outbox', () => {
     const second = await outbox.add(draft('two'), 0);
     outbox.confirm(second.nonce);
     server.ready = true;
-    await vi.waitFor(async () => expect((await open(server)).items).toEqual([]));
+    await eventually(async () => expect((await open(server)).items).toEqual([]));
   });
 
   test('two tabs send each message once, and both see it go', async () => {
@@ -139,10 +140,10 @@ describe('the outbox', () => {
     const here = await open(server, taking);
     const there = await open(server, taking);
     await here.add(draft('one'), 0);
-    await vi.waitFor(() => expect(there.items.length).toBe(1));
+    await eventually(() => expect(there.items.length).toBe(1));
     await Promise.all([here.drain(), there.drain()]);
     expect(server.texts).toEqual(['one']);
-    await vi.waitFor(() => expect(there.items.every((item) => item.sent)).toBe(true));
+    await eventually(() => expect(there.items.every((item) => item.sent)).toBe(true));
   });
 
   test('a message that was confirmed before this tab heard of it is not shown again', async () => {
@@ -152,9 +153,9 @@ describe('the outbox', () => {
     const there = await open(server);
     const { nonce } = await here.add(draft('one'), 0);
     there.confirm(nonce);
-    await vi.waitFor(() => expect(here.items.length).toBe(1));
+    await eventually(() => expect(here.items.length).toBe(1));
     await here.add(draft('two'), 0);
-    await vi.waitFor(() => expect(there.items.map((item) => item.text)).toEqual(['two']));
+    await eventually(() => expect(there.items.map((item) => item.text)).toEqual(['two']));
   });
 
   test('a message that the browser cannot keep is refused, and leaves no row behind', async () => {
@@ -168,7 +169,7 @@ describe('the outbox', () => {
     add.mockRestore();
     expect(outbox.items).toEqual([]);
     await outbox.add(draft('again'), 0);
-    await vi.waitFor(() => expect(server.texts).toEqual(['again']));
+    await eventually(() => expect(server.texts).toEqual(['again']));
   });
 
   test('a message given up is not sent', async () => {

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Disconnected, Refused } from '../../src/data/refusals';
 import { Socket, type Listener } from '../../src/data/socket';
