@@ -1,41 +1,9 @@
 /** axe finds nothing on any page: light and dark, on a desktop and on a phone. */
 
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
+import { expectClean } from './axe';
 import { expect, test } from './fixtures';
 import { command, composer, roomFor, say } from './people';
 import { Server } from './server';
-
-// A scan takes seconds on a busy machine, and a test here makes many.
-test.describe.configure({ timeout: 240_000 });
-
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const SIZES = [
-  { width: 1280, height: 800 },
-  { width: 390, height: 844 },
-];
-
-async function expectClean(page: Page, what: string): Promise<void> {
-  for (const size of SIZES) {
-    await page.setViewportSize(size);
-    for (const colorScheme of ['light', 'dark'] as const) {
-      // Colours that are on their way to others would be measured half-way.
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      const axe = new AxeBuilder({ page });
-      // In the dark nothing but the colours is different.
-      if (colorScheme === 'light') axe.withTags(RULES);
-      else axe.withRules(['color-contrast', 'link-in-text-block']);
-      const { violations } = await axe.analyze();
-      const found = violations.map(({ id, help, nodes }) => ({
-        id,
-        help,
-        where: nodes.slice(0, 3).map(({ target, failureSummary }) => [target, failureSummary]),
-      }));
-      expect(found, `${what}, ${colorScheme}, ${size.width} px`).toEqual([]);
-    }
-  }
-  await page.setViewportSize(SIZES[0]!);
-}
 
 test('the doors', async ({ browser }) => {
   const server = await Server.start(['--guests']);

@@ -1,5 +1,5 @@
-import AxeBuilder from '@axe-core/playwright';
 import type { BrowserContext, Page } from '@playwright/test';
+import { expectAccessible } from './axe';
 import { expect, PASSWORD, test, watch } from './fixtures';
 import { Server } from './server';
 
@@ -7,11 +7,6 @@ const name = (page: Page) => page.getByRole('textbox', { name: 'Name', exact: tr
 const password = (page: Page) => page.getByLabel('Password', { exact: true });
 const composer = (page: Page) => page.getByRole('textbox', { name: /^Message/ });
 const press = (page: Page, button: string) => page.getByRole('button', { name: button }).click();
-
-async function accessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
-}
 
 async function withPassword(page: Page, who: string, button: string): Promise<void> {
   await name(page).fill(who);
@@ -57,7 +52,7 @@ test('a new server: the owner’s link, an account, a name, who may join, a link
     await withPassword(page, 'Olivia', 'Create account');
 
     await expect(page.getByRole('heading', { name: 'Set up your server' })).toBeFocused();
-    await accessible(page);
+    await expectAccessible(page, 'setting up');
     await page.getByLabel('What is it called?').fill('Rowing club');
     await page.getByRole('radio', { name: 'People with an invite link' }).check();
     await page.getByRole('checkbox', { name: 'Guests may look in' }).check();
@@ -66,7 +61,7 @@ test('a new server: the owner’s link, an account, a name, who may join, a link
     await expect(page.getByRole('heading', { name: 'Your chat is ready' })).toBeFocused();
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Rowing club');
     await expect(page.getByText('Whether guests may look in was set')).toBeVisible();
-    await accessible(page);
+    await expectAccessible(page, 'a new server');
     const link = await page.getByLabel('Invite link').inputValue();
     await press(page, 'Open the chat');
     await expect(composer(page)).toBeVisible();
@@ -124,7 +119,7 @@ test('forms say what is wrong where it is wrong', async ({ page: door, someone, 
   await withPassword(door, taken.toUpperCase(), 'Create account');
   await expect(name(door)).toBeFocused();
   await expect(name(door)).toHaveAccessibleDescription(/taken/);
-  await accessible(door);
+  await expectAccessible(door, 'what is wrong in forms');
 });
 
 test('a session that ended is told, and signing in leads back to the same room', async ({

@@ -1,14 +1,9 @@
 /** Help with formatting while one writes, and what comes of it for those who read. */
 
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
+import { expectAccessible, SIZES } from './axe';
 import { expect, test } from './fixtures';
 import { command, composer, roomFor, timeline } from './people';
-
-const SIZES = [
-  { width: 1280, height: 800 },
-  { width: 390, height: 844 },
-];
 
 const aa = (page: Page): Locator => page.getByRole('button', { name: 'Formatting', exact: true });
 const toolbar = (page: Page): Locator => page.getByRole('toolbar', { name: 'Formatting' });
@@ -33,12 +28,10 @@ async function expectClean(page: Page, what: string): Promise<void> {
   for (const size of SIZES) {
     await page.setViewportSize(size);
     await page.emulateMedia({ reducedMotion: 'reduce' });
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const found = violations.map(({ id, nodes }) => ({ id, where: nodes.map(({ html }) => html) }));
-    expect(found, `${what}, ${size.width} px`).toEqual([]);
+    await expectAccessible(page, `${what}, ${size.width} px`);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(size.width);
   }
-  await page.setViewportSize(SIZES[0]!);
+  await page.setViewportSize(SIZES[0]);
 }
 
 test('the toolbar formats what is selected, takes it away, and can be undone', async ({ someone }) => {
@@ -79,7 +72,7 @@ test('the toolbar formats what is selected, takes it away, and can be undone', a
 
   await page.reload();
   await expect(toolbar(page)).toBeVisible();
-  await page.setViewportSize(SIZES[1]!);
+  await page.setViewportSize(SIZES[1]);
   await tool(page, 'Spoiler').scrollIntoViewIfNeeded();
   await expect(tool(page, 'Spoiler')).toBeInViewport({ ratio: 1 });
   await expectClean(page, 'the toolbar');
@@ -212,7 +205,7 @@ test('tables scroll in themselves, and tasks say what is done', async ({ someone
   await expect(log.getByRole('checkbox', { name: 'Done' })).toBeChecked();
   await expect(log.getByRole('checkbox', { name: 'Done' })).toBeDisabled();
   await expectClean(page, 'a table and tasks');
-  await page.setViewportSize(SIZES[1]!);
+  await page.setViewportSize(SIZES[1]);
   const frame = log.getByRole('group', { name: 'Table' });
   await frame.focus();
   await page.keyboard.press('ArrowRight');

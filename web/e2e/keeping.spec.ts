@@ -1,7 +1,7 @@
 /** Mentions, what is saved for later, drafts on two devices, and messages that are passed on. */
 
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from '@playwright/test';
+import { expectClean } from './axe';
 import { expect, PASSWORD, test, watch, type Someone } from './fixtures';
 import { command, composer, kept, roomFor, say, timeline } from './people';
 import type { Server } from './server';
@@ -30,19 +30,6 @@ async function again(browser: Browser, server: Server, who: Someone, problems: s
   const page = await context.newPage();
   watch(page, problems);
   return { name: who.name, context, page };
-}
-
-async function expectClean(page: Page, what: string): Promise<void> {
-  for (const width of [1280, 390]) {
-    await page.setViewportSize({ width, height: 800 });
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const found = violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target)]);
-      expect(found, `${what}, ${colorScheme}, ${width} px`).toEqual([]);
-    }
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
 }
 
 /** A room with more people in it than may be called without a question. */

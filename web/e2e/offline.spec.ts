@@ -141,7 +141,7 @@ test('a newer client is offered, with a worker and without, and comes when it is
 
     for (const each of [page, other]) {
       const reload = each.getByRole('button', { name: 'Reload to update' });
-      await expect(reload).toBeVisible({ timeout: 20_000 });
+      await expect(reload).toBeVisible();
       await expect(each.locator('link[rel=next]')).toHaveCount(0);
       await reload.click();
       await expect(each.locator('link[rel=next]')).toHaveCount(1);
