@@ -1,10 +1,11 @@
 """Each test has a world of its own, on each of the databases."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from hubbub.store.postgres import Database
+from tests.support.postgres import Postgres
 from tests.support.world import World
 
 
@@ -19,5 +20,16 @@ def fresh(request: pytest.FixtureRequest) -> Database | None:
     """An empty PostgreSQL with the schema, if the test's parameter asks for one."""
     if request.param == "sqlite":
         return None
-    make: Callable[[], str] = request.getfixturevalue("postgres_url")
-    return Database(make())
+    postgres: Postgres = request.getfixturevalue("postgres")
+    name, values = request.getfixturevalue("used")
+    postgres.empty(name, values)
+    return Database(postgres.url(name))
+
+
+@pytest.fixture(scope="session")
+def used(postgres: Postgres, migrated: str) -> tuple[str, list[tuple[object, ...]]]:
+    """A database that serves one test after another, and what a new one has in `server`.
+
+    A new database for each of hundreds of tests took minutes.
+    """
+    return postgres.database(migrated), postgres.execute("SELECT key, value FROM server", migrated)
