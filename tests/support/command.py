@@ -32,10 +32,22 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "hubbub", *arguments]
 
 
+def inherited_environment() -> dict[str, str]:
+    """Without the caller's own settings.
+
+    Compiled modules are kept even if the caller's shell says otherwise: the suite starts Python
+    hundreds of times, and each start would compile all of Hubbub again.
+    """
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("HUBBUB_") and key != "PYTHONDONTWRITEBYTECODE"
+    }
+
+
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Without the caller's own settings; 80 columns wide."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HUBBUB_")}
-    return {**kept, "COLUMNS": "80", **(more or {})}
+    return {**inherited_environment(), "COLUMNS": "80", **(more or {})}
 
 
 def hubbub(

@@ -1,6 +1,5 @@
 """A real server in a process of its own: started, looked at, stopped, killed."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -9,6 +8,8 @@ import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+
+from tests.support.command import inherited_environment
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
@@ -78,7 +79,6 @@ class Server:
         """Start the process without waiting for it to answer."""
         assert self._process is None, "it runs already"
         where = ("--host", self.host, "--port", str(self.port), "--data", str(self.data))
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("HUBBUB_")}
         with self._log.open("ab") as log, self._said.open("wb") as said:
             self._process = subprocess.Popen(
                 [
@@ -88,7 +88,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=log,
-                env={**clean, **self.environment},
+                env={**inherited_environment(), **self.environment},
             )
         return self._process
 
