@@ -16,6 +16,7 @@ from hubbub.model.outcome import MembershipChanged, Told, ToRoom
 from hubbub.model.quotas import UNBOUND
 from hubbub.model.rooms import CreateRoom, DeleteRoom, Invite, Join, Kick, Leave, UpdateRoom
 from tests.actions.conftest import fresh
+from tests.support.soak import tries
 from tests.support.world import World, guest
 
 ROOM = "tea"
@@ -171,7 +172,7 @@ def assert_marks_tell_what_the_tables_have(chat: World, messages: list[Message])
     assert {one.seq: one.replies for one in messages if one.replies} == counted
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=tries(40, many=1_000), deadline=None)
 @given(batches=BATCHES)
 def test_after_any_commands_numbers_have_no_holes_and_every_sync_is_the_difference(
     chat: World, actors: list[Actor], batches: list[list[tuple[int, Command]]]

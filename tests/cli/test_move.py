@@ -20,11 +20,12 @@ from tests.conftest import MakeServer
 from tests.support.chat import House, Visitors
 from tests.support.command import Said, clean_environment, command_line, hubbub
 from tests.support.postgres import Postgres
+from tests.support.soak import LIMIT_S, SOAKING
 from tests.support.sqlite import opened
 
 FAILED, INTERRUPTED = 1, 130
 # Lines of progress after which it is ended: at first, while it copies, and while it checks.
-ENDED_AFTER = (0, 1, 1, 2, 1, 2, 1, 3, 5, 8)
+ENDED_AFTER = (0, 1, 2, 5) if not SOAKING else (0, 1, 1, 2, 1, 2, 1, 3, 5, 8) * 3
 MORE_S = 0.05  # and up to so long later
 MESSAGES = 20_000
 
@@ -211,6 +212,7 @@ def served_from(place: str) -> Said:
     return hubbub("user", "list", option, place)
 
 
+@pytest.mark.timeout(LIMIT_S)
 def test_a_move_that_is_killed_again_and_again_ends_with_everything(
     places: tuple[str, str], chat: Path
 ) -> None:

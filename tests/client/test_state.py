@@ -20,6 +20,7 @@ from hubbub.model.base import Event
 from hubbub.model.marks import Marks
 from hubbub.model.messages import Message, Sync
 from tests.client.model_server import PAGE, ModelServer, Room
+from tests.support.soak import tries
 
 ROOMS = ("lobby", "tea")
 CLIENTS = 2
@@ -262,7 +263,7 @@ class EveryOrder(RuleBasedStateMachine):
 
 
 EveryOrder.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=tries(60, many=2_000),
     stateful_step_count=60,
     deadline=None,
     # On a machine with much else to do, slow means nothing.

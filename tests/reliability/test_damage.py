@@ -17,6 +17,7 @@ from tests.support.command import Said, hubbub
 from tests.support.damage import PAGE_BYTES, REFUSED, Harm
 from tests.support.doctor import doctor, problems
 from tests.support.server import HOST, Server
+from tests.support.soak import tries
 from tests.support.waiting import until
 
 FAILED = 1
@@ -458,7 +459,7 @@ def harm_at_random(data: Path, seed: int) -> str:
     return f"seed {seed}: {how} in {[number + 1 for number in numbers]}"
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(tries(4, many=60)))
 async def test_harm_anywhere_is_refused_answered_or_not_noticed(
     seed: int, chat: Chat, data: Path, make_server: MakeServer
 ) -> None:

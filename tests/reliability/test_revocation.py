@@ -1,6 +1,5 @@
 """Who is out is out: people are put out while they come in, and hear nothing from then on."""
 
-import os
 import random
 import sys
 from collections.abc import Callable
@@ -12,13 +11,13 @@ from tests.conftest import MakeServer
 from tests.support.nats import Nats
 from tests.support.revocation import Figures, Ground
 from tests.support.server import Server
+from tests.support.soak import LIMIT_S, tries
 
-SOAKING = bool(os.environ.get("HUBBUB_SOAK"))
-TRIES = 1_600 if SOAKING else 160
-TRIES_ON_TWO_NODES = 400 if SOAKING else 40
+TRIES = tries(80, many=1_600)
+TRIES_ON_TWO_NODES = tries(20, many=400)
 BAD_BUS = "0.2,0.2,0.3"  # lost, twice, late
 
-pytestmark = pytest.mark.timeout(3_000 if SOAKING else 120)
+pytestmark = pytest.mark.timeout(LIMIT_S)
 
 
 async def _run(servers: list[Server], tries: int) -> Figures:
