@@ -12,6 +12,20 @@ from tests.support.server import Server
 MakeServer = Callable[..., Server]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests that share what their module starts run on one worker, so that it starts once."""
+    if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+        used = item._fixtureinfo.name2fixturedefs.values()
+        if any(fixture.scope == "module" for found in used for fixture in found):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin the long ones early: one of them left to the end has all other cores wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     """Makes servers (see `Server` for what it takes), not yet started; all end with the test.

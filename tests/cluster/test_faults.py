@@ -13,6 +13,8 @@ from tests.support.cluster import cluster, far_cluster
 from tests.support.crowd import Fault, talk_through
 from tests.support.network import NotPermittedError
 
+pytestmark = pytest.mark.long
+
 SHORT_S = 3.0
 ALL_LOST = "1,0,0"
 

@@ -19,7 +19,7 @@ from tests.support.people import QUICK, WAIT_S, accounts, equals, history
 from tests.support.server import Server
 from tests.support.soak import LIMIT_S, tries
 
-pytestmark = pytest.mark.timeout(LIMIT_S)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(LIMIT_S)]
 
 NAMES = ("ana", "bo", "cy")
 KILLS = tries(6, many=20)

@@ -17,7 +17,7 @@ TRIES = tries(80, many=1_600)
 TRIES_ON_TWO_NODES = tries(20, many=400)
 BAD_BUS = "0.2,0.2,0.3"  # lost, twice, late
 
-pytestmark = pytest.mark.timeout(LIMIT_S)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(LIMIT_S)]
 
 
 async def _run(servers: list[Server], tries: int) -> Figures:
