@@ -1,11 +1,13 @@
 """A real server in a process of its own: started, looked at, stopped, killed."""
 
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -15,12 +17,28 @@ HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 15
 POLL_S = 0.01
+PORTS = 20_000, 32_000
+# Not that of `random`, which begins anew for each test.
+_CHANCE = random.SystemRandom()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that stays free for whoever starts a server on it, however often.
+
+    It lies below those that systems give to outgoing connections, and its twin in UDP, which no
+    server takes, is held until this process ends: other processes of a test run see it as taken.
+    """
+    while True:
+        port = _CHANCE.randrange(*PORTS)
+        with (
+            socket.socket(type=socket.SOCK_DGRAM) as twin,
+            socket.socket() as probe,
+            suppress(OSError),
+        ):
+            twin.bind((HOST, port))
+            probe.bind((HOST, port))
+            twin.detach()
+            return port
 
 
 class Server:
