@@ -18,7 +18,7 @@ NPM = (ROOT / "scripts" / "with-node", "npm", "--prefix", "web", "--silent", "ru
 
 # The longest first, so that none of them is left running alone at the end.
 SIDE_BY_SIDE: dict[str, tuple[str | Path, ...]] = {
-    "browser": (*NPM, "e2e"),
+    "browser": (*NPM, "e2e", "--", "--shuffle"),
     "types": (BIN / "mypy",),
     "web types": (*NPM, "check"),
     "web": (*NPM, "test"),

@@ -5,7 +5,8 @@ export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
   fullyParallel: true,
-  workers: 2,
+  // Tests wait for servers and pages about half of their time.
+  workers: 4,
   // A second try would hide what goes by luck.
   retries: 0,
   // Against what hangs, and not a promise of speed: others may use the machine.
@@ -13,5 +14,6 @@ export default defineConfig({
   expect: { timeout: 30_000 },
   forbidOnly: true,
   reporter: [['list']],
-  use: { ...browser, trace: 'retain-on-failure' },
+  // Traces of all pages cost as much as the tests; one that failed is run again with `--trace on`.
+  use: { ...browser, screenshot: 'only-on-failure' },
 });

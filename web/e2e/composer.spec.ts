@@ -191,13 +191,13 @@ test('people, rooms and emoji are completed by keyboard and by mouse', async ({ 
   const room = await ownRoom(ana, 'Completion');
   const field = composer(page);
 
-  await keyboard.type(`Hi @${bo.name.slice(0, 4)}`);
+  await keyboard.type(`Hi @${bo.name.slice(0, -1)}`);
   await expect(options(page).filter({ hasText: `@${bo.name}` })).toContainText('not in this room');
   await expect(field).toHaveAttribute('aria-activedescendant', /./);
   await keyboard.press('Escape');
   await expect(options(page)).toHaveCount(0);
-  await expect(field).toHaveValue(`Hi @${bo.name.slice(0, 4)}`);
-  await keyboard.type(bo.name.slice(4));
+  await expect(field).toHaveValue(`Hi @${bo.name.slice(0, -1)}`);
+  await keyboard.type(bo.name.slice(-1));
   await expect(options(page)).toHaveCount(0);
   await field.fill('');
 
@@ -223,7 +223,7 @@ test('people, rooms and emoji are completed by keyboard and by mouse', async ({ 
   await expect(field).toHaveValue(`@${bo.name} #${room} 🎉 🎉`);
 
   await field.fill('');
-  await keyboard.type(`a@${bo.name.slice(0, 4)} \`@bo`);
+  await keyboard.type(`a@${bo.name.slice(0, -1)} \`@bo`);
   await expect(options(page)).toHaveCount(0);
 });
 

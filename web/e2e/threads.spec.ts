@@ -150,6 +150,8 @@ test('with the keyboard alone: T opens the thread, Escape goes back to the messa
   await keyboard.type('By the way');
   await keyboard.press('Enter');
   await expect(replies(page).getByText('By the way')).toBeVisible();
+  // The room hears of it by an event of its own.
+  await expect(footer(page)).toBeVisible();
   await keyboard.press('Escape');
   await expect(panel(page)).toHaveCount(0);
   await expect(row(page, 'Notes of today')).toBeFocused();
