@@ -88,7 +88,7 @@ _DRAFTS = Sql(
         and_(members.c.room_pk == drafts.c.room_pk, members.c.user_id == drafts.c.user_id),
     )
     .where(drafts.c.user_id == bindparam("user_id"))
-    .order_by(drafts.c.at.desc())
+    .order_by(drafts.c.at.desc(), drafts.c.room_pk, drafts.c.thread)
 )
 
 
