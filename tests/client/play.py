@@ -115,7 +115,14 @@ async def playing(server: Server, tokens: dict[str, str]) -> AsyncIterator[Play]
         room = await new_room(people[0][0])
         for one, _ in people:
             await one.join(room)
-        yield Play(room, people)
+        play = Play(room, people)
+        try:
+            yield play
+        finally:
+            # A play that has failed leaves some, whose errors would be found in another test's log.
+            for task in play.under_way:
+                task.cancel()
+            await asyncio.gather(*play.under_way, return_exceptions=True)
 
 
 async def new_room(owner: Client) -> str:
