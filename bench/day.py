@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -149,33 +150,20 @@ def _carried(stage: Stage, crowd: Workload, steps: list[int], usual: list[Worked
 
 def _rows(people: int, usual: list[Worked]) -> list[Row]:
     faults = tuple(fault for worked in usual for fault in worked.lost)
-    who = f"day of {people:,}"
     share = median(worked.server_cpu_s / worked.seconds for worked in usual)
+
+    def row(what: str, unit: str, measured: float, most: float) -> Row:
+        return Row(f"day of {people:,}: {what}", unit, measured, (Bound("at most", most),))
+
+    def ms(field: str) -> float:
+        return float(median(getattr(worked, field) for worked in usual)) / 1000
+
     return [
-        Row(
-            f"{who}: p50 from post to receipt",
-            "ms",
-            median(worked.p50_us for worked in usual) / 1000,
-            (Bound("at most", 10),),
-            None,
-            faults,
-        ),
-        Row(
-            f"{who}: p99 from post to receipt",
-            "ms",
-            median(worked.p99_us for worked in usual) / 1000,
-            (Bound("at most", 100),),
-            None,
-            faults,
-        ),
-        Row(
-            f"{who}: longest pause of the loop",
-            "ms",
-            median(worked.pause_max_us for worked in usual) / 1000,
-            (Bound("at most", 100),),
-        ),
-        Row(f"{who}: CPU of a second", "ms", share * 1000, (Bound("at most", 350),)),
-        Row(f"{who}: memory", "MB", usual[-1].memory_bytes, (Bound("at most", 200 * MB),)),
+        replace(row("p50 from post to receipt", "ms", ms("p50_us"), 10), faults=faults),
+        replace(row("p99 from post to receipt", "ms", ms("p99_us"), 100), faults=faults),
+        row("longest pause of the loop", "ms", ms("pause_max_us"), 100),
+        row("CPU of a second", "ms", share * 1000, 350),
+        row("memory", "MB", usual[-1].memory_bytes, 200 * MB),
     ]
 
 

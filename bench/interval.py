@@ -1,4 +1,4 @@
-"""What paired measurements show: the median of their ratios, and between what it lies.
+"""Statistics of paired measurements: the median of their ratios, and its interval.
 
 Two programs take turns on one machine, and each pair of runs that stood beside each other gives
 one ratio, so what slows the machine for a while slows both sides of a pair. The interval is the

@@ -17,7 +17,7 @@ SOURCE = Path(__file__).with_name("workday.c")
 
 
 class Rates(NamedTuple):
-    """What everybody together does in a second."""
+    """How often all people together do each thing, per second."""
 
     post: float = 0.0
     typing: float = 0.0
@@ -37,7 +37,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worked(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one step. What is lost is counted person by person, nothing is sampled."""
+    """The results of one step. Losses are counted for each person; nothing is sampled."""
 
     people: int
     seconds: float
@@ -88,12 +88,12 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def missed(self) -> int:
-        """What could not be done at the time at which it was due."""
+        """How many actions could not be done at the time they were due."""
         return sum(int(getattr(self, f"unsent_{kind}")) for kind in Rates._fields)
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """What may never happen, however much there is to do."""
+        """A line for each fault that no load excuses; empty if there is none."""
         found = (
             (self.closed, "disconnected"),
             (self.changes_lost, "deliveries of posts and reactions lost"),

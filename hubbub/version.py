@@ -57,7 +57,7 @@ def _named(commit: str) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git says of this checkout; nothing without git, or where this is no checkout."""
+    """The output of a git command on this checkout; empty without git or outside a checkout."""
     # Named, or else git would look for one in the folders above.
     folder = _ROOT / ".git"
     if not folder.exists():

@@ -351,7 +351,7 @@ class JsonDoor(Connection):
 
     def catch_up(self) -> None:
         if self.client is not None:
-            self.desk.hub.settle_rooms_of(self.client)
+            self.desk.hub.queue.settle_rooms_of(self.client)
             heads = self.desk.hub.heads(self.client.missed, self.client.missed_rev)
             self.desk.hub.pace.caught_up(self.client)
             if heads.rooms or heads.rev is not None:

@@ -384,7 +384,7 @@ class TextDoor(Connection):
         try:
             room = client.rooms.get(self._room)
             if room is not None:
-                self.desk.hub.settle_rooms_of(client)
+                self.desk.hub.queue.settle_rooms_of(client)
                 await self._show_from(client, room, client.missed.get(room.id, room.seq))
             self.desk.hub.pace.caught_up(client)
         finally:

@@ -1,4 +1,4 @@
-"""When the frames of rooms are written to those who are in them.
+"""Decides when the frames of a room are written to its clients.
 
 Frames shown in one turn of the loop are written together at its end, one write for each client. A
 room that was written to less than `SHARE_S` ago waits for the rest of that time, so that messages
@@ -52,7 +52,13 @@ class DeliveryQueue:
         if room in self._touched or room in self.waiting:
             self._write(room, asyncio.get_running_loop().time())
 
+    def settle_rooms_of(self, client: Client) -> None:
+        """Write what waits in the client's rooms, so that ``client.missed`` is complete."""
+        for room in client.rooms.values():
+            self.settle(room)
+
     def settle_all(self) -> None:
+        """Write what waits in every room now."""
         for room in [*self.waiting, *self._touched]:
             self.settle(room)
 
@@ -71,7 +77,7 @@ class DeliveryQueue:
         self._touched.clear()
 
     def take(self, client: Client) -> bytes:
-        """What waits for this client, which is not written to it again."""
+        """Take the frames that wait for this client; they are not written to it again."""
         rooms = client.rooms
         if len(self.waiting) <= len(rooms):
             found = [room for room in self.waiting if rooms.get(room.id) is room]

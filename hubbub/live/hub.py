@@ -441,11 +441,6 @@ class Hub:
 
     # How far
 
-    def settle_rooms_of(self, client: Client) -> None:
-        """Whoever is behind has then missed all that they are to miss (``client.missed``)."""
-        for room in client.rooms.values():
-            self.queue.settle(room)
-
     def heads(self, missed: Iterable[str], rev: int | None = None) -> Behind:
         """Where the rooms are that a client missed something of, and the person's own rev."""
         return Behind(

@@ -19,7 +19,7 @@ from hubbub.wire.frames import text_frame
 
 
 class Taken(NamedTuple):
-    """How much of what waits in a room one client has been given already."""
+    """The part of a room's waiting frames that one client has already been given."""
 
     frames: int
     seq: int  # the room's, then
@@ -151,7 +151,7 @@ class Room:
             self.pending_text.append(text.frames(line))
 
     def take(self, client: Client) -> list[bytes]:
-        """What waits here for this client, which `flush` does not write to it again."""
+        """Take the frames that wait here for this client; `flush` leaves them out for it."""
         pending = self.pending_json if client.dialect == "json" else self.pending_text
         before = self.taken.get(client)
         self.taken[client] = Taken(len(pending), self.seq)

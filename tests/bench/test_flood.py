@@ -1,7 +1,6 @@
 """The flooder against servers whose behaviour is known, and the table of what it sends."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,12 +11,9 @@ from bench import flooder
 from bench.errors import BenchError
 from bench.flooder import Flooded
 from bench.floods import FLOODS, SOURCES_MAX, Flood, Target, Visit, Way, filled
-from bench.loadgen import compiler
+from tests.support.load import needs_compiler
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or compiler() is None,
-    reason="the flooder needs Linux and a C compiler",
-)
+pytestmark = needs_compiler
 
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"

@@ -1,4 +1,4 @@
-"""What is shown by runs that took turns, and what is not."""
+"""Intervals and verdicts of runs that took turns."""
 
 import random
 from statistics import median

@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,11 +22,9 @@ from bench.loadgen import (
     build,
     compiler,
 )
+from tests.support.load import needs_compiler
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or compiler() is None,
-    reason="the load generator needs Linux and a C compiler",
-)
+pytestmark = needs_compiler
 
 CLIENTS = 5
 SENDERS = 2

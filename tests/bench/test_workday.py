@@ -1,7 +1,6 @@
 """The working day against a server whose faults are known: it has to find exactly those."""
 
 import asyncio
-import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,13 +11,11 @@ import msgspec
 import pytest
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from bench.loadgen import build, compiler
+from bench.loadgen import build
 from bench.workload import SOURCE, Rates, Worked
+from tests.support.load import needs_compiler
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or compiler() is None,
-    reason="the load generator needs Linux and a C compiler",
-)
+pytestmark = needs_compiler
 
 TEAM = 4
 ROOMS = 2
@@ -147,7 +144,7 @@ async def serving(chat: Chat) -> AsyncIterator[int]:
 
 
 async def worked(chat: Chat, folder: Path, *days: Rates) -> list[Worked]:
-    """What the load saw on each of these days, one after another."""
+    """The results of the load on each of these days, one after another."""
     tokens = folder / "tokens"
     tokens.write_text("".join(f"token-{number}\n" for number in range(PEOPLE)))
     arguments = (str(tokens), str(PEOPLE), str(TEAM), str(ROOMS))

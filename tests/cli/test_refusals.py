@@ -175,7 +175,7 @@ def test_what_make_run_starts_names_the_variables_of_make(server: Server, tmp_pa
 
 
 def make_run(*variables: str) -> list[str]:
-    """What `make run` would do, a command a line."""
+    """The commands that `make run` would run, one on each line."""
     done = subprocess.run(
         ["make", "--dry-run", "run", *variables],
         cwd=ROOT,

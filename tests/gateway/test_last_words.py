@@ -1,4 +1,4 @@
-"""What is still to be written to a connection that ends is written before the close frame."""
+"""Frames that still wait for a connection are written before its close frame."""
 
 import pytest
 

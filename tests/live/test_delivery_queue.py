@@ -302,7 +302,7 @@ class Watched:
         self.replies: list[set[tuple[str, int]]] = []
 
     def heard(self) -> list[tuple[str, int] | None]:
-        """What it was given, in order; None stands for a reply."""
+        """The frames that it was given, in order; None stands for a reply."""
         found = [json.loads(payload) for payload in received(self.client)]
         return [
             None if "re" in one else (one["room"], one["seq"])
@@ -327,7 +327,7 @@ class Watched:
 
     def drain(self) -> None:
         """It has read on: what it did not get is what it is said to have missed."""
-        self.hall.hub.settle_rooms_of(self.client)
+        self.hall.hub.queue.settle_rooms_of(self.client)
         heard = set(self.heard())
         for room, seq in list(self.owed):
             missed = self.client.missed.get(room)

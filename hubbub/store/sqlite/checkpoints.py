@@ -1,4 +1,4 @@
-"""When the write-ahead log is moved into the database, and what deleted texts leave is overwritten.
+"""Moves the write-ahead log into the database, and overwrites what deleted texts leave behind.
 
 On the writer's own connection, between its transactions (see `docs/decisions/0005-checkpoints.md`).
 """
@@ -23,7 +23,7 @@ REST_MAX_S = 10.0  # between two checkpoints of a database or a disk that takes 
 
 
 class Checkpoints(database.Upkeep):
-    """Decides between batches whether it is time for one, and of which kind."""
+    """Decides between batches whether a checkpoint is due, and of which kind."""
 
     def __init__(
         self, checkpoint: Callable[[str], tuple[bool, int]], log_bytes: Callable[[], int]

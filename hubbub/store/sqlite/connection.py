@@ -97,7 +97,7 @@ class Connection(database.Connection):
         self.wait_for_lock(CLOSING_WAITS_MS)
 
     def wait_for_lock(self, limit_ms: int) -> None:
-        """How long to wait for another program's lock from now on."""
+        """Set how long to wait for another program's lock from now on."""
         self.execute(f"PRAGMA busy_timeout={limit_ms}")
 
     def checkpoint(self, mode: str) -> bool:
@@ -142,7 +142,7 @@ class Connection(database.Connection):
                     copied(backup.page_count - backup.remaining, backup.page_count)
 
     def faults(self, check: str, limit_s: float | None = None) -> list[str]:
-        """What a check of the whole file finds; nothing if it is sound.
+        """Check the whole file; return the faults found, or nothing if it is sound.
 
         Raises apsw.InterruptError if it has taken longer than the limit.
         """

@@ -1,4 +1,4 @@
-"""What SQLite raises: damage, refusals and passing failures, told apart and put into words."""
+"""SQLite's errors, told apart as damage, refusals and passing failures, and put into words."""
 
 import shlex
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a file holds, looked at before anything of it is used."""
+"""Checks of a database file before anything in it is used."""
 
 import stat
 from pathlib import Path

@@ -1,0 +1,12 @@
+"""The programs in C with which benchmarks make load."""
+
+import sys
+
+import pytest
+
+from bench.loadgen import compiler
+
+needs_compiler = pytest.mark.skipif(
+    sys.platform != "linux" or compiler() is None,
+    reason="the load generators need Linux and a C compiler",
+)
