@@ -321,7 +321,7 @@ def test_of_a_batch_of_answers_only_those_that_would_begin_a_thread_are_refused(
     ]
     kept = [isinstance(each, Posted) for each in world.batch(*works)]
     assert kept == [True, True, True, True, False, False, False, False]
-    assert sorted(world.rows("SELECT id FROM rooms")) == [("lobby",), ("lobby.1",), ("lobby.2",)]
+    assert world.rows("SELECT id FROM rooms") == [("lobby",), ("lobby.1",), ("lobby.2",)]
     # In a thread that somebody else begins, whoever may begin no more may answer.
     world.post(ana, room="lobby.3")
     again = world.batch(*works)
@@ -388,7 +388,7 @@ def test_the_session_unused_for_longest_ends_for_a_new_one(world: World) -> None
     world.do(OPERATOR, SeeSessions(sessions=("s0",)))
     sign_in("s3")
     assert world.told == [SessionsEnded("ana", ("s1",))]
-    assert sorted(world.rows("SELECT id FROM sessions")) == [("s0",), ("s2",), ("s3",)]
+    assert world.rows("SELECT id FROM sessions") == [("s0",), ("s2",), ("s3",)]
 
 
 def test_invites_that_are_used_up_or_over_are_not_kept(world: World) -> None:

@@ -102,8 +102,11 @@ class World:
         return Tx(self.db, self.now, lambda: f"random-{next(self._ids)}", self.quotas)
 
     def rows(self, sql: str) -> list[Any]:
-        """What is really in the tables."""
-        return self.db.execute(sql)
+        """What is really in the tables; sorted unless the statement orders it, since else an
+        engine returns rows as it likes.
+        """
+        rows = self.db.execute(sql)
+        return rows if "ORDER BY" in sql else sorted(rows, key=repr)
 
     def change(self, sql: str) -> None:
         """Do to the tables what no command does."""
