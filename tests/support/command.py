@@ -1,11 +1,13 @@
 """The ``hubbub`` command as a person types it: a process with arguments, stdin and a folder."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
+
+from tests.support import forks
+from tests.support.forks import inherited_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDS_WITHIN_S = 30
@@ -32,19 +34,6 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "hubbub", *arguments]
 
 
-def inherited_environment() -> dict[str, str]:
-    """Without the caller's own settings.
-
-    Compiled modules are kept even if the caller's shell says otherwise: the suite starts Python
-    hundreds of times, and each start would compile all of Hubbub again.
-    """
-    return {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("HUBBUB_") and key != "PYTHONDONTWRITEBYTECODE"
-    }
-
-
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Without the caller's own settings; 80 columns wide."""
     return {**inherited_environment(), "COLUMNS": "80", **(more or {})}
@@ -58,13 +47,15 @@ def hubbub(
 ) -> Said:
     """Run ``hubbub`` to its end. Without ``stdin`` there is nothing to read, and no terminal."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
-        command_line(*arguments),
-        input=given or b"",
-        capture_output=True,
-        cwd=cwd,
-        env=clean_environment({"PYTHONPATH": str(ROOT), **(environment or {})}),
-        timeout=ENDS_WITHIN_S,
-        check=False,
-    )
-    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    with TemporaryFile() as read, TemporaryFile() as out, TemporaryFile() as err:
+        read.write(given or b"")
+        read.seek(0)
+        env = clean_environment({"PYTHONPATH": str(ROOT), **(environment or {})})
+        process = forks.start(arguments, stdin=read, stdout=out, stderr=err, env=env, cwd=cwd)
+        try:
+            code = process.wait(ENDS_WITHIN_S)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return Said(code, out.read().decode(), err.read().decode())

@@ -1,5 +1,6 @@
 """A real server in a process of its own: started, looked at, stopped, killed."""
 
+import os
 import random
 import signal
 import socket
@@ -11,7 +12,8 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from tests.support.command import inherited_environment
+from tests.support import forks
+from tests.support.forks import inherited_environment
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
@@ -66,7 +68,7 @@ class Server:
         self.environment = environment or {}
         self._wrapper = wrapper
         self._module = module
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: forks.Process | None = None
         self._log = data.with_name(f"{data.name}.log")
         self._said = data.with_name(f"{data.name}.said")
 
@@ -93,21 +95,24 @@ class Server:
         """What the latest start has written to stdout."""
         return self._said.read_text(errors="replace") if self._said.exists() else ""
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self) -> forks.Process:
         """Start the process without waiting for it to answer."""
         assert self._process is None, "it runs already"
         where = ("--host", self.host, "--port", str(self.port), "--data", str(self.data))
-        with self._log.open("ab") as log, self._said.open("wb") as said:
-            self._process = subprocess.Popen(
-                [
-                    *self._wrapper,
-                    *(sys.executable, "-m", *self._module, self._command, *where, *self._options),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=log,
-                env={**inherited_environment(), **self.environment},
-            )
+        line = (self._command, *where, *self._options)
+        env = {**inherited_environment(), **self.environment}
+        with (
+            self._log.open("ab") as log,
+            self._said.open("wb") as said,
+            Path(os.devnull).open("rb") as nothing,
+        ):
+            if self._wrapper or self._module != ("hubbub",):
+                own = (*self._wrapper, sys.executable, "-m", *self._module, *line)
+                self._process = subprocess.Popen(
+                    own, stdin=nothing, stdout=said, stderr=log, env=env
+                )
+            else:
+                self._process = forks.start(line, stdin=nothing, stdout=said, stderr=log, env=env)
         return self._process
 
     def start(self) -> "Server":
