@@ -13,6 +13,7 @@ export const browser: Partial<PlaywrightTestOptions & PlaywrightWorkerOptions> =
       // Tests run in containers and as root, where the sandbox cannot.
       '--no-sandbox',
       '--disable-gpu',
+      '--disable-software-rasterizer',
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
