@@ -5,6 +5,7 @@ export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
   fullyParallel: true,
+  // Tests wait for servers and pages about half of their time.
   workers: 4,
   // A second try would hide what goes by luck.
   retries: 0,

@@ -13,7 +13,6 @@ export const browser: Partial<PlaywrightTestOptions & PlaywrightWorkerOptions> =
       // Tests run in containers and as root, where the sandbox cannot.
       '--no-sandbox',
       '--disable-gpu',
-      '--disable-software-rasterizer',
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
