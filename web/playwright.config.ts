@@ -15,7 +15,5 @@ export default defineConfig({
   forbidOnly: true,
   reporter: [['list']],
   // Traces of all pages cost as much as the tests; one that failed is run again with `--trace on`.
-  // Each new browser's worker would fetch all 200 files of the client, a fifth of the suite's time;
-  // the specs where it has a part let it in.
-  use: { ...browser, serviceWorkers: 'block', screenshot: 'only-on-failure' },
+  use: { ...browser, screenshot: 'only-on-failure' },
 });

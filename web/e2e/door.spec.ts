@@ -3,8 +3,6 @@ import { expectAccessible } from './axe';
 import { expect, PASSWORD, test, watch } from './fixtures';
 import { Server } from './server';
 
-test.use({ serviceWorkers: 'allow' });
-
 const name = (page: Page) => page.getByRole('textbox', { name: 'Name', exact: true });
 const password = (page: Page) => page.getByLabel('Password', { exact: true });
 const composer = (page: Page) => page.getByRole('textbox', { name: /^Message/ });

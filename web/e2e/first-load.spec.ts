@@ -1,8 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from './fixtures';
 
-test.use({ serviceWorkers: 'allow' });
-
 const LIMIT_BYTES = 60 * 1024;
 
 test('who is in gets a room with at most 60 KB of code, all of it from this server', async ({

@@ -4,8 +4,6 @@ import { expect, test, type Someone } from './fixtures';
 import { Line } from './line';
 import { command, composer, kept, roomFor, say, timeline } from './people';
 
-test.use({ serviceWorkers: 'allow' });
-
 /** What the timeline holds, by number; deleted ones as null. */
 async function rows({ page }: Someone): Promise<Map<number, string | null>> {
   const found = await timeline(page)

@@ -4,8 +4,6 @@ import type { Page } from '@playwright/test';
 import { expect, PASSWORD, test } from './fixtures';
 import { command, timeline } from './people';
 
-test.use({ serviceWorkers: 'allow' });
-
 /** Walk on with Tab until something with this name has the focus, as a person does. */
 async function tabTo(page: Page, name: RegExp, { back = false } = {}): Promise<void> {
   for (let step = 0; step < 60; step += 1) {

@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
 
-test.use({ serviceWorkers: 'allow' });
-
 const composer = (page: Page) => page.getByRole('textbox', { name: /^Message/ });
 
 async function write(page: Page, text: string): Promise<void> {
