@@ -16,7 +16,8 @@ from hubbub import client
 from tests.conftest import MakeServer
 from tests.support import disk
 from tests.support.chat import House, Visitors
-from tests.support.command import Said, clean_environment, command_line, hubbub
+from tests.support.command import Said, clean_environment, hubbub
+from tests.support.forks import command_line
 from tests.support.people import QUICK, WAIT_S, equals, history
 from tests.support.server import Server
 from tests.support.sqlite import opened

@@ -18,7 +18,8 @@ from hubbub.store.sql import Sql
 from hubbub.store.tables import server
 from tests.conftest import MakeServer
 from tests.support.chat import House, Visitors
-from tests.support.command import Said, clean_environment, command_line, hubbub
+from tests.support.command import Said, clean_environment, hubbub
+from tests.support.forks import command_line
 from tests.support.postgres import Postgres
 from tests.support.soak import LIMIT_S, SOAKING
 from tests.support.sqlite import opened

@@ -14,7 +14,8 @@ import pytest
 from hubbub.cli import run
 from hubbub.cli.options import settings_of, variable
 from hubbub.model.quotas import RULES
-from tests.support.command import ROOT, hubbub
+from tests.support.command import hubbub
+from tests.support.forks import ROOT
 from tests.support.server import Server
 from tests.support.sqlite import opened
 

@@ -1,15 +1,13 @@
 """The ``hubbub`` command as a person types it: a process with arguments, stdin and a folder."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from tests.support import forks
-from tests.support.forks import inherited_environment
+from tests.support.forks import ROOT, inherited_environment
 
-ROOT = Path(__file__).resolve().parents[2]
 ENDS_WITHIN_S = 30
 
 
@@ -28,10 +26,6 @@ class Said(NamedTuple):
         assert line.startswith("hubbub: "), line
         assert line.endswith((".", "?")), line
         return line.removeprefix("hubbub: ")
-
-
-def command_line(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "hubbub", *arguments]
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -48,7 +48,7 @@ class Fork:
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end, at most ``timeout`` seconds; the exit code."""
         if self.returncode is None:
-            # Zero would mean to a socket that nobody wants to wait at all, which is another error.
+            # A timeout of zero makes a socket non-blocking, and it then raises another error.
             self._watcher.settimeout(None if timeout is None else max(timeout, 1e-6))
             try:
                 self.returncode = self._number()
@@ -77,6 +77,10 @@ class Fork:
 Process = Fork | subprocess.Popen[bytes]
 
 
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "hubbub", *arguments]
+
+
 def start(
     arguments: Sequence[str],
     *,
@@ -88,7 +92,7 @@ def start(
 ) -> Process:
     """``python -m hubbub`` with these arguments: a fork, if the environment lets it be one."""
     if _read_at_start(env) != _read_at_start(_environment()):
-        line = [sys.executable, "-m", "hubbub", *arguments]
+        line = command_line(*arguments)
         return subprocess.Popen(line, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
     request = json.dumps([list(arguments), dict(env), str(cwd)]).encode()
     mine, theirs = socket.socketpair()
@@ -99,7 +103,7 @@ def start(
 
 
 def _environment() -> dict[str, str]:
-    """That of the process with the imports."""
+    """The environment of the process that has imported Hubbub."""
     return {**inherited_environment(), "PYTHONPATH": str(ROOT)}
 
 
@@ -118,14 +122,14 @@ def inherited_environment() -> dict[str, str]:
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     """Of these variables, those that a fork cannot change any more."""
-    # With its folder or without, tests run the checkout's Hubbub: it is installed from there.
+    # The checkout is what is installed, so naming its folder makes no difference.
     usual = {"PYTHONPATH": str(ROOT)}
     return usual | {name: env[name] for name in env if name.startswith(READ_AT_START)}
 
 
 @cache
 def _mother() -> socket.socket:
-    """The way to this process's own process with the imports."""
+    """A connection to the process that has imported Hubbub, started when it is first needed."""
     ours, hers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST_MAX_BYTES)
     with hers:
@@ -146,12 +150,12 @@ def _mother() -> socket.socket:
     return ours
 
 
-# In the process with the imports
+# In the process that has imported Hubbub
 
 
 def _serve(requests: socket.socket) -> None:
-    """Returns in each fork, and when nobody asks any more."""
-    # An interrupt is for who asks; and nobody waits for watchers.
+    """Fork for each request, and return in the fork; exit when nobody can ask any more."""
+    # An interrupt is for the tests to handle; and nobody waits for the watchers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -176,7 +180,7 @@ def _serve(requests: socket.socket) -> None:
 
 
 def _watch(asker: socket.socket) -> None:
-    """Returns in a child; the process itself tells its number and its end, and ends with it."""
+    """Fork, and return in the child; the parent tells the asker its number and its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
@@ -194,7 +198,7 @@ def _import_all() -> None:
     import hubbub
 
     for module in pkgutil.walk_packages(hubbub.__path__, "hubbub."):
-        # The one is this process's own part, the other Alembic's, which it reads by itself.
+        # The first would run the command; the second is loaded by Alembic alone.
         if not module.name.endswith((".__main__", ".migrations.env")):
             importlib.import_module(module.name)
     gc.freeze()

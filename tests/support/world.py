@@ -102,8 +102,9 @@ class World:
         return Tx(self.db, self.now, lambda: f"random-{next(self._ids)}", self.quotas)
 
     def rows(self, sql: str) -> list[Any]:
-        """What is really in the tables; sorted unless the statement orders it, since else an
-        engine returns rows as it likes.
+        """Rows as they stand in the tables; sorted, if the statement gives them no order.
+
+        An engine returns those as it likes.
         """
         rows = self.db.execute(sql)
         return rows if "ORDER BY" in sql else sorted(rows, key=repr)
