@@ -42,19 +42,19 @@ class Charge(msgspec.Struct, frozen=True):
     worker: Worker
 
 
-class Ready(msgspec.Struct, frozen=True, tag=True):
+class Ready(msgspec.Struct, frozen=True, tag="Ready"):
     """It serves. ``greeting`` is what there is to say to whoever started the server."""
 
     greeting: str
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class Failed(msgspec.Struct, frozen=True, tag="Failed"):
     """It cannot go on; ``sentence`` says why and what to do."""
 
     sentence: str
 
 
-class Alive(msgspec.Struct, frozen=True, tag=True):
+class Alive(msgspec.Struct, frozen=True, tag="Alive"):
     """Its event loop turns: said every `BEATS_EVERY_S`, as one that hangs says nothing."""
 
 

@@ -10,7 +10,7 @@ from hubbub.model.outcome import Entry, ToPerson, ToRoom, ToRooms
 from hubbub.model.reading import PresenceState
 
 
-class Here(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class Here(msgspec.Struct, frozen=True, tag="Here", omit_defaults=True):
     """Who is in a room at this node: what changed, or (``whole``) all of them.
 
     Offline: gone from this node, and so from all its rooms; None: from this room only.
@@ -23,20 +23,20 @@ class Here(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     online: int | None = None
 
 
-class Who(msgspec.Struct, frozen=True, tag=True):
+class Who(msgspec.Struct, frozen=True, tag="Who"):
     """This node has somebody in a room from now on: who is there at the others?"""
 
     room: str
 
 
-class Writes(msgspec.Struct, frozen=True, tag=True):
+class Writes(msgspec.Struct, frozen=True, tag="Writes"):
     """Somebody is writing in a room."""
 
     room: str
     user: str
 
 
-class Alive(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class Alive(msgspec.Struct, frozen=True, tag="Alive", omit_defaults=True):
     """This node is there, once a second; or it says goodbye (``leaves``)."""
 
     epoch: str

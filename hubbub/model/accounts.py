@@ -72,7 +72,7 @@ class Me(Value, frozen=True, kw_only=True, omit_defaults=True):
     rev: Rev = 0
 
 
-class AddAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
+class AddAccount(Command, frozen=True, kw_only=True, omit_defaults=True, tag="add_account"):
     """A sign-up whose password has been hashed; not on the wire.
 
     ``first_owns``: the first account of all is the owner's. ``role`` is given by the operator
@@ -100,7 +100,7 @@ class AccountAdded(Reply, frozen=True, kw_only=True):
     me: Me
 
 
-class OpenSession(Command, frozen=True, kw_only=True, omit_defaults=True):
+class OpenSession(Command, frozen=True, kw_only=True, omit_defaults=True, tag="open_session"):
     """A sign-in whose password was right; not on the wire.
 
     ``checked`` is the hash that it was right for, which may have been replaced since.
@@ -113,7 +113,7 @@ class OpenSession(Command, frozen=True, kw_only=True, omit_defaults=True):
     checked: str | None = None
 
 
-class SetPassword(Command, frozen=True, kw_only=True, omit_defaults=True):
+class SetPassword(Command, frozen=True, kw_only=True, omit_defaults=True, tag="set_password"):
     """A new password, hashed; ends the sessions but ``keep``. Not on the wire.
 
     ``checked`` is the hash that the old one was right for, None if it was not asked for.
@@ -125,7 +125,7 @@ class SetPassword(Command, frozen=True, kw_only=True, omit_defaults=True):
     checked: str | None = None
 
 
-class SeeSessions(Command, frozen=True, kw_only=True, omit_defaults=True):
+class SeeSessions(Command, frozen=True, kw_only=True, omit_defaults=True, tag="see_sessions"):
     """These sessions are in use; those idle for too long end. Not on the wire.
 
     ``more``: others in use are told next, so none has been idle for certain yet.
@@ -135,11 +135,11 @@ class SeeSessions(Command, frozen=True, kw_only=True, omit_defaults=True):
     more: bool = False
 
 
-class OwnerInvite(Command, frozen=True, kw_only=True, omit_defaults=True):
+class OwnerInvite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="owner_invite"):
     """The one-time link by which a server gets its owner; not on the wire."""
 
 
-class Prepare(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Prepare(Command, frozen=True, kw_only=True, omit_defaults=True, tag="prepare"):
     """What each start needs: the epoch and the lobby. Not on the wire.
 
     ``shown`` is how many revs of the epoch this folder's server has shown, None if unknown.
@@ -159,7 +159,7 @@ class Prepared(Reply, frozen=True, kw_only=True):
     needs_owner: bool
 
 
-class KeepKey(Command, frozen=True, kw_only=True, omit_defaults=True):
+class KeepKey(Command, frozen=True, kw_only=True, omit_defaults=True, tag="keep_key"):
     """Sign sessions with this key (hexadecimal), unless there is one already. Not on the wire."""
 
     key: str
@@ -171,7 +171,7 @@ class KeyKept(Reply, frozen=True, kw_only=True):
     key: str
 
 
-class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True):
+class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_up"):
     """Make an account. The first one on a server, or one by an owner's invite, owns it.
 
     A name has 1 to 32 letters, digits, dots, hyphens and underscores and is kept in lower case;
@@ -190,7 +190,7 @@ class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True):
             restate(self, "display_name", display_name(self.display_name))
 
 
-class SignIn(Command, frozen=True, kw_only=True, omit_defaults=True):
+class SignIn(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_in"):
     """Sign in to my account: a new session, which any of my devices can end."""
 
     name: UserName
@@ -207,7 +207,7 @@ class SignInAsGuest(Command, frozen=True, kw_only=True, omit_defaults=True, tag=
             restate(self, "name", user_name(self.name.removeprefix("~")))
 
 
-class SignOut(Command, frozen=True, kw_only=True, omit_defaults=True):
+class SignOut(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_out"):
     """End this session."""
 
 
@@ -218,13 +218,13 @@ class SignedIn(Reply, frozen=True, kw_only=True):
     me: Me
 
 
-class Auth(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Auth(Command, frozen=True, kw_only=True, omit_defaults=True, tag="auth"):
     """First command of a WebSocket client that can send neither cookie nor header."""
 
     token: str
 
 
-class Hello(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Hello(Query, frozen=True, kw_only=True, omit_defaults=True, tag="hello"):
     """Begin or resume: the epoch I know, and up to which rev I have each room."""
 
     epoch: Epoch | None = None
@@ -264,7 +264,7 @@ class Welcome(Reply, frozen=True, kw_only=True):
     presence: dict[str, str]
 
 
-class About(Query, frozen=True, kw_only=True, omit_defaults=True):
+class About(Query, frozen=True, kw_only=True, omit_defaults=True, tag="about"):
     """What the server says of itself to anyone."""
 
 
@@ -277,7 +277,7 @@ class Mine(Reply, frozen=True, kw_only=True):
     rooms: list[MyRoom]
 
 
-class UpdateMe(Command, frozen=True, kw_only=True, omit_defaults=True):
+class UpdateMe(Command, frozen=True, kw_only=True, omit_defaults=True, tag="update_me"):
     """Be shown by another name; my handle stays what it is."""
 
     display_name: str
@@ -286,7 +286,7 @@ class UpdateMe(Command, frozen=True, kw_only=True, omit_defaults=True):
         restate(self, "display_name", display_name(self.display_name))
 
 
-class ChangePassword(Command, frozen=True, kw_only=True, omit_defaults=True):
+class ChangePassword(Command, frozen=True, kw_only=True, omit_defaults=True, tag="change_password"):
     """Change my password and end all my other sessions."""
 
     old: Password
@@ -296,7 +296,7 @@ class ChangePassword(Command, frozen=True, kw_only=True, omit_defaults=True):
         checked_password(self.new)
 
 
-class Sessions(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Sessions(Query, frozen=True, kw_only=True, omit_defaults=True, tag="sessions"):
     """Where I am signed in."""
 
 
@@ -312,13 +312,13 @@ class SessionsPage(Reply, frozen=True, kw_only=True):
     sessions: list[Session]
 
 
-class EndSession(Command, frozen=True, kw_only=True, omit_defaults=True):
+class EndSession(Command, frozen=True, kw_only=True, omit_defaults=True, tag="end_session"):
     """Sign one of my devices out."""
 
     session: Key
 
 
-class Users(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Users(Query, frozen=True, kw_only=True, omit_defaults=True, tag="users"):
     """People by name; those of ``names``, or a page filtered by ``q``.
 
     ``after`` is the last name of the page before.
@@ -340,7 +340,7 @@ class UsersPage(Reply, frozen=True, kw_only=True):
     more: bool
 
 
-class CreateInvite(Command, frozen=True, kw_only=True, omit_defaults=True):
+class CreateInvite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="create_invite"):
     """A link by which people may join the server."""
 
     days: Annotated[int, msgspec.Meta(ge=1, le=INVITE_DAYS_MAX)] = 7
@@ -362,7 +362,7 @@ class InviteMade(Reply, frozen=True, kw_only=True):
     invite: ServerInvite
 
 
-class Invites(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Invites(Query, frozen=True, kw_only=True, omit_defaults=True, tag="invites"):
     """The invites that still work."""
 
 
@@ -370,20 +370,20 @@ class InvitesPage(Reply, frozen=True, kw_only=True):
     invites: list[ServerInvite]
 
 
-class EndInvite(Command, frozen=True, kw_only=True, omit_defaults=True):
+class EndInvite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="end_invite"):
     """Make an invite link useless from now on."""
 
     invite: Key
 
 
-class DisableUser(Command, frozen=True, kw_only=True, omit_defaults=True):
+class DisableUser(Command, frozen=True, kw_only=True, omit_defaults=True, tag="disable_user"):
     """Lock somebody out (``disabled`` false: let them in again). Their sessions end at once."""
 
     user: UserName
     disabled: bool = True
 
 
-class UpdateServer(Command, frozen=True, kw_only=True, omit_defaults=True):
+class UpdateServer(Command, frozen=True, kw_only=True, omit_defaults=True, tag="update_server"):
     """Change the server's name and who may join."""
 
     name: str | None = None

@@ -1,6 +1,5 @@
 """The shapes that everything on the wire shares."""
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -22,14 +21,7 @@ Nonce = Annotated[
 ]
 
 
-def snake(name: str) -> str:
-    """``CreateRoom`` → ``create_room``: the word on the wire for a type."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-class Command(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="do", tag=snake
-):
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="do"):
     """What somebody wants done. ``id`` is the client's number for it, given back in the reply."""
 
     id: int | None = None
@@ -39,13 +31,11 @@ class Command(
         return str(cls.__struct_config__.tag)
 
 
-class Query(Command, frozen=True, kw_only=True, omit_defaults=True, tag=snake):
+class Query(Command, frozen=True, kw_only=True, omit_defaults=True):
     """A command that only reads."""
 
 
-class Event(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="on", tag=snake
-):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="on"):
     """What happened, as everyone concerned is told."""
 
     @classmethod

@@ -4,7 +4,7 @@ from hubbub.model.base import Command, Event, Query, Reply, Rev, UserName
 from hubbub.model.messages import Person
 
 
-class Block(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Block(Command, frozen=True, kw_only=True, omit_defaults=True, tag="block"):
     """Let somebody neither add me to rooms nor write to me alone; ``on`` false: again.
 
     Rooms that we share go on as they are. They are not told.
@@ -14,7 +14,7 @@ class Block(Command, frozen=True, kw_only=True, omit_defaults=True):
     on: bool = True
 
 
-class Blocks(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Blocks(Query, frozen=True, kw_only=True, omit_defaults=True, tag="blocks"):
     """Whom I have blocked."""
 
 

@@ -32,7 +32,7 @@ PageLimit = Annotated[int, msgspec.Meta(ge=1, le=KEPT_PAGE)]
 Cursor = Annotated[str, msgspec.Meta(max_length=200, description="The page before's `cursor`")]
 
 
-class Bookmark(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Bookmark(Command, frozen=True, kw_only=True, omit_defaults=True, tag="bookmark"):
     """Keep a message for oneself, with a note; ``on`` false forgets it. Nobody else knows."""
 
     room: RoomId
@@ -44,7 +44,7 @@ class Bookmark(Command, frozen=True, kw_only=True, omit_defaults=True):
         restate(self, "note", line(self.note, NOTE_MAX, "note"))
 
 
-class Bookmarks(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Bookmarks(Query, frozen=True, kw_only=True, omit_defaults=True, tag="bookmarks"):
     """My bookmarks, the latest first."""
 
     after: Cursor = ""
@@ -78,7 +78,7 @@ class BookmarkChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     at: Millis = 0
 
 
-class Draft(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Draft(Command, frozen=True, kw_only=True, omit_defaults=True, tag="draft"):
     """What I am writing in a room, for my other devices; an empty text forgets it."""
 
     room: RoomId
@@ -92,7 +92,7 @@ class Draft(Command, frozen=True, kw_only=True, omit_defaults=True):
             raise Invalid("A draft has no half characters.")
 
 
-class Drafts(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Drafts(Query, frozen=True, kw_only=True, omit_defaults=True, tag="drafts"):
     """My drafts in the rooms that I may still write in, the latest first."""
 
 
@@ -117,7 +117,7 @@ class DraftChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="dr
     reply_to: int | None = None
 
 
-class Mentions(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Mentions(Query, frozen=True, kw_only=True, omit_defaults=True, tag="mentions"):
     """Where I was mentioned, in rooms that I am in, the latest first; ``unread`` ones only."""
 
     unread: bool = False
@@ -136,7 +136,7 @@ class MentionsPage(Reply, frozen=True, kw_only=True):
     cursor: str | None
 
 
-class Threads(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Threads(Query, frozen=True, kw_only=True, omit_defaults=True, tag="threads"):
     """The threads that I follow, the latest answer first; ``unread`` ones only."""
 
     unread: bool = False

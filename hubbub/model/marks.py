@@ -71,7 +71,7 @@ def marks_in(of: Message | Marks | MarkState) -> dict[str, Any]:
     return {name: getattr(of, name) for name in MARK_FIELDS}
 
 
-class React(Command, frozen=True, kw_only=True, omit_defaults=True):
+class React(Command, frozen=True, kw_only=True, omit_defaults=True, tag="react"):
     """Add a reaction to a message, or take one's own back (``on`` false)."""
 
     room: RoomId
@@ -83,7 +83,7 @@ class React(Command, frozen=True, kw_only=True, omit_defaults=True):
         restate(self, "emoji", canonical_emoji(self.emoji))
 
 
-class Reactions(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Reactions(Query, frozen=True, kw_only=True, omit_defaults=True, tag="reactions"):
     """Who reacted to a message with what, in the order in which they did."""
 
     room: RoomId
@@ -104,7 +104,7 @@ class ReactionsPage(Reply, frozen=True, kw_only=True):
     people: list[Person]
 
 
-class Pin(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Pin(Command, frozen=True, kw_only=True, omit_defaults=True, tag="pin"):
     """Pin a message to its room for everyone, or take it off (``on`` false)."""
 
     room: RoomId
@@ -112,7 +112,7 @@ class Pin(Command, frozen=True, kw_only=True, omit_defaults=True):
     on: bool = True
 
 
-class Pins(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Pins(Query, frozen=True, kw_only=True, omit_defaults=True, tag="pins"):
     """The pinned messages of a room, the latest pin first."""
 
     room: RoomId

@@ -143,7 +143,7 @@ class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message
     repliers: tuple[UserName, ...] = ()
 
 
-class Post(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Post(Command, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
     """Say something in a room. With a nonce, a retry is answered and not said twice.
 
     A text has at most 16,000 characters. To answer message 41 of `general` in its thread, post
@@ -162,7 +162,7 @@ class Post(Command, frozen=True, kw_only=True, omit_defaults=True):
         restate(self, "text", canonical_text(self.text))
 
 
-class PostHere(Post, frozen=True, kw_only=True, omit_defaults=True):
+class PostHere(Post, frozen=True, kw_only=True, omit_defaults=True, tag="post_here"):
     """A post with ``@here`` in it, and who that is: those present. Not on the wire."""
 
     present: tuple[str, ...] = ()
@@ -174,7 +174,7 @@ class Posted(Reply, frozen=True, kw_only=True):
     at: Millis
 
 
-class Edit(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Edit(Command, frozen=True, kw_only=True, omit_defaults=True, tag="edit"):
     """Change the text of one's own message."""
 
     room: RoomId
@@ -185,7 +185,7 @@ class Edit(Command, frozen=True, kw_only=True, omit_defaults=True):
         restate(self, "text", canonical_text(self.text))
 
 
-class Delete(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Delete(Command, frozen=True, kw_only=True, omit_defaults=True, tag="delete"):
     """Delete one's own message, or as a moderator anyone's. Its text is gone for good."""
 
     room: RoomId
@@ -196,7 +196,7 @@ class Changed(Reply, frozen=True, kw_only=True):
     rev: Rev
 
 
-class Forward(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Forward(Command, frozen=True, kw_only=True, omit_defaults=True, tag="forward"):
     """Quote a message in another room that one may read and write, with a word of one's own.
 
     Long ones are cut. The new message's ``origin`` leads back, for those who may read there.
@@ -222,7 +222,7 @@ class Person(Value, frozen=True, kw_only=True, omit_defaults=True):
     disabled: bool = False
 
 
-class History(Query, frozen=True, kw_only=True, omit_defaults=True):
+class History(Query, frozen=True, kw_only=True, omit_defaults=True, tag="history"):
     """A page of messages, oldest first: the latest, or before, after or around a seq."""
 
     room: RoomId
@@ -245,7 +245,7 @@ class Page(Reply, frozen=True, kw_only=True):
     more_after: bool
 
 
-class Sync(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Sync(Query, frozen=True, kw_only=True, omit_defaults=True, tag="sync"):
     """What changed in a room after a rev, each thing once, in its present form."""
 
     room: RoomId
@@ -265,13 +265,13 @@ class Changes(Reply, frozen=True, kw_only=True):
     reset: bool = False
 
 
-class Reset(Event, frozen=True, kw_only=True, omit_defaults=True):
+class Reset(Event, frozen=True, kw_only=True, omit_defaults=True, tag="reset"):
     """Drop what is cached of this room (not the outbox): what follows is its latest page."""
 
     room: RoomId
 
 
-class Synced(Event, frozen=True, kw_only=True, omit_defaults=True):
+class Synced(Event, frozen=True, kw_only=True, omit_defaults=True, tag="synced"):
     """After a `hello`: all changes of this room up to ``through`` have been sent."""
 
     room: RoomId
@@ -279,7 +279,7 @@ class Synced(Event, frozen=True, kw_only=True, omit_defaults=True):
     more: bool = False
 
 
-class Typing(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Typing(Command, frozen=True, kw_only=True, omit_defaults=True, tag="typing"):
     """I am writing in this room. Not stored, not answered; say it again every 3 seconds."""
 
     room: RoomId

@@ -16,7 +16,7 @@ from hubbub.model.rooms import MemberChanged
 R = TypeVar("R", bound=Reply)
 
 
-class ToRoom(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class ToRoom(msgspec.Struct, frozen=True, tag="ToRoom", omit_defaults=True):
     """Everyone present in the room is told, in order of rev.
 
     ``mrev`` is that of the members who may be told: a node that knows of older ones only must
@@ -29,28 +29,28 @@ class ToRoom(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     parent_mrev: int = 0
 
 
-class ToPerson(msgspec.Struct, frozen=True, tag=True):
+class ToPerson(msgspec.Struct, frozen=True, tag="ToPerson"):
     """All of a person's devices are told."""
 
     user: str
     event: PersonEvent
 
 
-class ToRooms(msgspec.Struct, frozen=True, tag=True):
+class ToRooms(msgspec.Struct, frozen=True, tag="ToRooms"):
     """Everyone present in any of the rooms is told once."""
 
     rooms: tuple[str, ...]
     event: UserChanged
 
 
-class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
+class SettingsChanged(msgspec.Struct, frozen=True, tag="SettingsChanged"):
     """What the server knows of itself has changed: name, registration, whether it has an owner."""
 
     values: dict[str, str]
     needs_owner: bool
 
 
-class MembershipChanged(msgspec.Struct, frozen=True, tag=True):
+class MembershipChanged(msgspec.Struct, frozen=True, tag="MembershipChanged"):
     """Somebody became a member (``event.role`` set) or is none any more: their devices come or go.
 
     The room is told, one by one or, if it is large, by count.
@@ -60,20 +60,20 @@ class MembershipChanged(msgspec.Struct, frozen=True, tag=True):
     event: MemberChanged
 
 
-class RoomGone(msgspec.Struct, frozen=True, tag=True):
+class RoomGone(msgspec.Struct, frozen=True, tag="RoomGone"):
     """The room was deleted: nobody is in it any more."""
 
     room: str
 
 
-class SessionsEnded(msgspec.Struct, frozen=True, tag=True):
+class SessionsEnded(msgspec.Struct, frozen=True, tag="SessionsEnded"):
     """These sessions are no longer good: their sockets close."""
 
     user: str
     sessions: tuple[str, ...]
 
 
-class AccountChanged(msgspec.Struct, frozen=True, tag=True):
+class AccountChanged(msgspec.Struct, frozen=True, tag="AccountChanged"):
     """Role or lock of an account changed: what is remembered of it is no longer true."""
 
     user: str
@@ -95,7 +95,7 @@ Journaled = SettingsChanged | MembershipChanged | RoomGone | SessionsEnded | Acc
 JOURNALED = (SettingsChanged, MembershipChanged, RoomGone, SessionsEnded, AccountChanged)
 
 
-class Entry(msgspec.Struct, frozen=True, tag=True):
+class Entry(msgspec.Struct, frozen=True, tag="Entry"):
     """What one batch of one node means for all nodes; numbers count commits, without a hole."""
 
     number: int

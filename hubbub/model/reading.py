@@ -11,7 +11,7 @@ READ_EVERY_S = 2.0  # at most one marker per person and room is stored in this t
 PresenceState = Literal["online", "away", "offline"]
 
 
-class Read(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Read(Command, frozen=True, kw_only=True, omit_defaults=True, tag="read"):
     """I have read up to this message. Moves forward only, unless ``back`` (mark as unread).
 
     Stored at most every two seconds, so the answer to a second one may take as long.
@@ -36,13 +36,13 @@ class ReadChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="rea
     rev: Rev | None = None
 
 
-class Active(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Active(Command, frozen=True, kw_only=True, omit_defaults=True, tag="active"):
     """I am at this device (online), or have left it (away)."""
 
     active: bool
 
 
-class Presence(Event, frozen=True, kw_only=True, omit_defaults=True):
+class Presence(Event, frozen=True, kw_only=True, omit_defaults=True, tag="presence"):
     """Somebody I share a small room with came or went; or how many are in a large room."""
 
     user: UserName | None = None
@@ -56,7 +56,7 @@ class RoomHead(Value, frozen=True, kw_only=True):
     rev: Rev
 
 
-class Behind(Event, frozen=True, kw_only=True, omit_defaults=True):
+class Behind(Event, frozen=True, kw_only=True, omit_defaults=True, tag="behind"):
     """I read too slowly and live events were left out: sync the rooms I am behind in.
 
     With ``rev``, mine, events of my own were left out as well: a gap to it asks for `me`.
@@ -66,7 +66,7 @@ class Behind(Event, frozen=True, kw_only=True, omit_defaults=True):
     rev: Rev | None = None
 
 
-class Notice(Event, frozen=True, kw_only=True, omit_defaults=True):
+class Notice(Event, frozen=True, kw_only=True, omit_defaults=True, tag="notice"):
     """A word from the server. With ``retry_after`` it is about to stop: come back then."""
 
     text: str

@@ -98,7 +98,7 @@ class Membership(Value, frozen=True, kw_only=True, omit_defaults=True):
     presence: str = "offline"
 
 
-class CreateRoom(Command, frozen=True, kw_only=True, omit_defaults=True):
+class CreateRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="create_room"):
     """Make a room and own it.
 
     A public room's id is ``room``, or made from its title; a private one's is random.
@@ -122,7 +122,7 @@ class CreateRoom(Command, frozen=True, kw_only=True, omit_defaults=True):
             raise Invalid(f"Invite at most {SMALL_ROOM} people at once.")
 
 
-class Direct(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Direct(Command, frozen=True, kw_only=True, omit_defaults=True, tag="direct"):
     """Find or make the direct room of exactly these people and me."""
 
     users: tuple[UserName, ...]
@@ -132,7 +132,7 @@ class Direct(Command, frozen=True, kw_only=True, omit_defaults=True):
             raise Invalid(f"A direct conversation has 1 to {DIRECT_MAX - 1} other people.")
 
 
-class Join(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Join(Command, frozen=True, kw_only=True, omit_defaults=True, tag="join"):
     """Become a member (a guest: be present) and get the room with its latest messages.
 
     A member of a room who joins one of its threads follows it.
@@ -147,13 +147,13 @@ class Joined(Reply, frozen=True, kw_only=True):
     people: list[Person]
 
 
-class Leave(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Leave(Command, frozen=True, kw_only=True, omit_defaults=True, tag="leave"):
     """Stop being a member; a direct room is only hidden."""
 
     room: RoomId
 
 
-class Watch(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Watch(Query, frozen=True, kw_only=True, omit_defaults=True, tag="watch"):
     """Hear what happens in a room that one may read, as in a thread that one does not follow.
 
     It holds for this connection. Answered with the room and its latest messages, as `join` is.
@@ -162,27 +162,27 @@ class Watch(Query, frozen=True, kw_only=True, omit_defaults=True):
     room: RoomId
 
 
-class Unwatch(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Unwatch(Query, frozen=True, kw_only=True, omit_defaults=True, tag="unwatch"):
     """Hear no more of a room that is only watched; one's own rooms go on."""
 
     room: RoomId
 
 
-class Invite(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Invite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="invite"):
     """Make somebody a member of a room."""
 
     room: RoomId
     user: UserName
 
 
-class Kick(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Kick(Command, frozen=True, kw_only=True, omit_defaults=True, tag="kick"):
     """Remove somebody from a room."""
 
     room: RoomId
     user: UserName
 
 
-class SetRole(Command, frozen=True, kw_only=True, omit_defaults=True):
+class SetRole(Command, frozen=True, kw_only=True, omit_defaults=True, tag="set_role"):
     """Give somebody a role in a room, or without a room on the server.
 
     In a room: owner, moderator, member; on the server: owner, admin, member.
@@ -202,7 +202,7 @@ class MembersChanged(Reply, frozen=True, kw_only=True):
     mrev: int
 
 
-class UpdateRoom(Command, frozen=True, kw_only=True, omit_defaults=True):
+class UpdateRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="update_room"):
     """Change a room's title or topic, or archive it (it can be read, not written)."""
 
     room: RoomId
@@ -217,13 +217,13 @@ class UpdateRoom(Command, frozen=True, kw_only=True, omit_defaults=True):
             restate(self, "topic", line(self.topic, TOPIC_MAX, "topic"))
 
 
-class DeleteRoom(Command, frozen=True, kw_only=True, omit_defaults=True):
+class DeleteRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="delete_room"):
     """Delete a room with all its messages, for everyone and for good."""
 
     room: RoomId
 
 
-class Prefs(Command, frozen=True, kw_only=True, omit_defaults=True):
+class Prefs(Command, frozen=True, kw_only=True, omit_defaults=True, tag="prefs"):
     """What I want to be told of a room, whether it stands in my list, and that I stay in it.
 
     With ``stay`` it is no longer told who added me.
@@ -235,7 +235,7 @@ class Prefs(Command, frozen=True, kw_only=True, omit_defaults=True):
     stay: bool = False
 
 
-class Members(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Members(Query, frozen=True, kw_only=True, omit_defaults=True, tag="members"):
     """A page of a room's members by name; ``after`` is the last name of the page before."""
 
     room: RoomId
@@ -249,7 +249,7 @@ class MembersPage(Reply, frozen=True, kw_only=True):
     more: bool
 
 
-class Rooms(Query, frozen=True, kw_only=True, omit_defaults=True):
+class Rooms(Query, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
     """A page of the rooms one may know of, by title; ``q`` filters."""
 
     q: str = ""
@@ -291,7 +291,7 @@ class MemberChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="m
     role: RoomRole | None = None
 
 
-class Removed(Event, frozen=True, kw_only=True, omit_defaults=True):
+class Removed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="removed"):
     """I am no longer in this room; erase what is kept of it and of its threads.
 
     ``rev`` is mine.
