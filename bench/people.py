@@ -15,14 +15,14 @@ from bench.errors import BenchError
 from hubbub.actions import carry
 from hubbub.actions.accounts import add_account
 from hubbub.actions.server import prepare
-from hubbub.gateway.identity import guest_token, session_token
-from hubbub.gateway.passwords import hash_password
+from hubbub.gateway.auth.passwords import hash_password
+from hubbub.gateway.auth.tokens import guest_token, session_token
 from hubbub.model.accounts import OPERATOR, Actor, AddAccount, Prepare
 from hubbub.model.messages import Post
 from hubbub.model.names import LOBBY, skeleton
 from hubbub.model.policy import RoomRole, ServerRole
-from hubbub.store.folder import DataFolder
-from hubbub.store.sqlite.database import Database
+from hubbub.store.data_folder import DataFolder
+from hubbub.store.engines.sqlite.database import Database
 from hubbub.store.tx import Tx
 
 

@@ -18,7 +18,7 @@ import msgspec
 from bench.frames import PING, PONG, frame, frames_in, upgrade
 from bench.server import HOST
 from hubbub.client import Backoff
-from hubbub.client.link import CONNECT_TIMEOUT_S
+from hubbub.client.transport import CONNECT_TIMEOUT_S
 
 HELLO, ABOUT = 1, 2  # the numbers of these two; commands after them count on
 NOTICE = b'{"on":"notice"'

@@ -19,15 +19,15 @@ from aiohttp import web
 from hubbub import __version__, actions, memory
 from hubbub.actions.history import room_state
 from hubbub.actions.nodes import entries_after, heads
-from hubbub.gateway import admin
-from hubbub.gateway.desk import Desk
-from hubbub.gateway.http_connection import Site
-from hubbub.gateway.identity import Identity
-from hubbub.gateway.local import LocalSocket
-from hubbub.gateway.web import application, arrivals
-from hubbub.live.bus import Bus, NoBus
+from hubbub.gateway.application import application, arrivals
+from hubbub.gateway.auth.tokens import Identity
+from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.operations import control_socket
+from hubbub.gateway.operations.local_sockets import LocalSocket
+from hubbub.gateway.transport.http_connection import Site
+from hubbub.live.cluster.bus import Bus, NoBus
+from hubbub.live.cluster.nodes import Nodes, Reads
 from hubbub.live.hub import Hub
-from hubbub.live.nodes import Nodes, Reads
 from hubbub.model.accounts import (
     OPERATOR,
     InviteMade,
@@ -41,9 +41,9 @@ from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.outcome import Entry, Heads, RoomState
 from hubbub.model.reading import Notice
 from hubbub.model.settings import Settings, Worker
-from hubbub.store.folder import DataFolder
-from hubbub.store.ledger import Ledger
-from hubbub.store.opening import chat_of
+from hubbub.store.data_folder import DataFolder
+from hubbub.store.engines.opening import chat_of
+from hubbub.store.executor import Ledger
 from hubbub.wire import text
 from hubbub.wire.frames import CLOSE_RESTART
 
@@ -129,7 +129,7 @@ class App:
         self.desk.connections.start()
         if self._worker is None or self._worker.number == 1:
             where = self.folder.socket
-            self._admin = await admin.listen(self.ledger, where, self.settings.base_url)
+            self._admin = await control_socket.listen(self.ledger, where, self.settings.base_url)
         await self._listen()
         self._trimming = asyncio.get_running_loop().create_task(memory.trim_for_ever())
         self.desk.ready = True
@@ -176,7 +176,7 @@ class App:
         """This node's part in what several do on one database."""
         bus: Bus = NoBus()
         if self.settings.bus is not None:
-            from hubbub.live.nats import NatsBus
+            from hubbub.live.cluster.nats import NatsBus
 
             bus = NatsBus(self.settings.bus, f"hubbub {self.node}")
         nodes = Nodes(

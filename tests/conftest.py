@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hubbub.store.postgres import Database
+from hubbub.store.engines.postgres import Database
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 

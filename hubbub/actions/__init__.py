@@ -3,15 +3,15 @@
 from hubbub.actions import (  # noqa: F401 - importing them registers what they handle
     accounts,
     blocks,
+    bookmarks,
     directory,
     history,
     invites,
-    keeping,
     marks,
     membership,
     messages,
     posting,
-    reading,
+    read_markers,
     rooms,
     server,
 )

@@ -1,11 +1,11 @@
 """Accounts and sessions."""
 
+from hubbub.actions.access import account, me_of, my_room, myself, require_on_server
+from hubbub.actions.access import direct_people as people_in_directs
+from hubbub.actions.current_actor import account_locked
 from hubbub.actions.membership import add
-from hubbub.actions.places import account, me_of, my_room, myself, require_on_server
-from hubbub.actions.places import direct_people as people_in_directs
 from hubbub.actions.registry import answers, handles
 from hubbub.actions.server import settings
-from hubbub.actions.standing import account_locked
 from hubbub.model.accounts import (
     SESSION_IDLE_S,
     AccountAdded,
@@ -27,6 +27,7 @@ from hubbub.model.accounts import (
     UserChanged,
 )
 from hubbub.model.base import Done
+from hubbub.model.bookmarks import AWAKE_MS
 from hubbub.model.errors import (
     Conflict,
     InviteInvalid,
@@ -37,7 +38,6 @@ from hubbub.model.errors import (
     RegistrationClosed,
     WrongCredentials,
 )
-from hubbub.model.keeping import AWAKE_MS
 from hubbub.model.messages import Changed
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import (
@@ -50,7 +50,7 @@ from hubbub.model.outcome import (
 )
 from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
 from hubbub.model.rooms import MyRoom, SetRole
-from hubbub.store.accounts import UserRow
+from hubbub.store.statements.accounts import UserRow
 from hubbub.store.tx import Tx
 
 

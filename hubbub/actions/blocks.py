@@ -1,6 +1,6 @@
 """Blocking people. What follows from it stands where people are added and written to."""
 
-from hubbub.actions.places import account, myself, people_of, require_on_server
+from hubbub.actions.access import account, myself, people_of, require_on_server
 from hubbub.actions.quotas import require_below
 from hubbub.actions.registry import answers, handles
 from hubbub.model.accounts import Actor

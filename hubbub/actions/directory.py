@@ -1,11 +1,11 @@
 """Finding rooms and people."""
 
-from hubbub.actions.places import my_room, person, place, require_on_server
+from hubbub.actions.access import my_room, person, place, require_on_server
 from hubbub.actions.registry import answers
 from hubbub.model.accounts import Actor, Users, UsersPage
 from hubbub.model.policy import Action, RoomRole
 from hubbub.model.rooms import Members, Membership, MembersPage, Rooms, RoomsPage
-from hubbub.store.members import MemberRow
+from hubbub.store.statements.members import MemberRow
 from hubbub.store.tx import Tx
 
 _CURSOR = "\x1f"  # between title and id: no title has it

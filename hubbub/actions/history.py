@@ -1,6 +1,6 @@
 """Reading back: pages of messages, and what changed since a rev."""
 
-from hubbub.actions.places import (
+from hubbub.actions.access import (
     marks_event,
     marks_of,
     message_event,
@@ -16,9 +16,9 @@ from hubbub.model.events import RoomEvent
 from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Reset, Sync
 from hubbub.model.outcome import RoomState
 from hubbub.model.policy import Action, RoomKind
-from hubbub.store.marks import MarkedRow
-from hubbub.store.messages import MessageRow
-from hubbub.store.rooms import RoomRow
+from hubbub.store.statements.marks import MarkedRow
+from hubbub.store.statements.messages import MessageRow
+from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 CHANGES_MAX = 1_000  # above it, starting over costs less than catching up

@@ -1,6 +1,6 @@
 """Invites to the server."""
 
-from hubbub.actions.places import require_on_server
+from hubbub.actions.access import require_on_server
 from hubbub.actions.quotas import require_below
 from hubbub.actions.registry import answers, handles
 from hubbub.model.accounts import (

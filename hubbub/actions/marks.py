@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hubbub.actions.places import (
+from hubbub.actions.access import (
     Place,
     author_of,
     deleted_message,
@@ -32,8 +32,8 @@ from hubbub.model.marks import (
 from hubbub.model.messages import Change, Changed, Reaction
 from hubbub.model.outcome import Outcome, ToRoom
 from hubbub.model.policy import Action
-from hubbub.store.marks import MarkedRow
-from hubbub.store.rooms import RoomRow
+from hubbub.store.statements.marks import MarkedRow
+from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 NAMES_ASKED = 200  # of one emoji, for whoever asks who they are

@@ -1,7 +1,6 @@
 """Coming and going: who is in a room, and as what."""
 
-from hubbub.actions.history import latest
-from hubbub.actions.places import (
+from hubbub.actions.access import (
     Place,
     account,
     my_room,
@@ -11,6 +10,7 @@ from hubbub.actions.places import (
     place,
     require_at,
 )
+from hubbub.actions.history import latest
 from hubbub.actions.quotas import require_below, spend
 from hubbub.actions.registry import answers, handles
 from hubbub.model import policy
@@ -31,8 +31,8 @@ from hubbub.model.rooms import (
     SetRole,
     Watch,
 )
-from hubbub.store.accounts import UserRow
-from hubbub.store.rooms import RoomRow
+from hubbub.store.statements.accounts import UserRow
+from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 FOLLOW_LESS_MAX = 10  # threads at a time, after the quota was made smaller

@@ -1,8 +1,7 @@
 """Editing, deleting and forwarding."""
 
-from hubbub.actions import naming, threads
-from hubbub.actions.marks import cleared
-from hubbub.actions.places import (
+from hubbub.actions import mentions, threads
+from hubbub.actions.access import (
     Place,
     author_of,
     message_at,
@@ -12,6 +11,7 @@ from hubbub.actions.places import (
     place,
     require_at,
 )
+from hubbub.actions.marks import cleared
 from hubbub.actions.posting import Said, say_all
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor
@@ -28,7 +28,7 @@ from hubbub.model.messages import (
 )
 from hubbub.model.outcome import Outcome, Told, ToRoom
 from hubbub.model.policy import Action
-from hubbub.store.messages import MessageRow
+from hubbub.store.statements.messages import MessageRow
 from hubbub.store.tx import Tx
 
 
@@ -119,12 +119,12 @@ def _name_again(
     ``@here`` was meant for those who were here then: it stays, and does not come by an edit.
     """
     room = where.room
-    names = naming.names_in(text, actor, where.role, message.author_id)
-    [named] = naming.resolve(tx, room, where.home, [names])
+    names = mentions.names_in(text, actor, where.role, message.author_id)
+    [named] = mentions.resolve(tx, room, where.home, [names])
     if names and "@here" in names.names and "@here" in message.mentions.split():
         return (*named.shown, "@here"), []
     tx.forget_mentions(room.pk, message.seq)
-    naming.keep(tx, room.pk, [(message.seq, named)])
+    mentions.keep(tx, room.pk, [(message.seq, named)])
     if where.parent is None:
         return named.shown, []
     # Whom it names only now follows from there.

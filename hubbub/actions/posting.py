@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from hubbub.actions import naming, threads
-from hubbub.actions.places import (
+from hubbub.actions import mentions, threads
+from hubbub.actions.access import (
     author_of,
     is_between_two,
     my_room_now,
@@ -13,8 +13,8 @@ from hubbub.actions.places import (
     require,
     require_unblocked,
 )
+from hubbub.actions.current_actor import account_locked, current, session_ended, with_role
 from hubbub.actions.registry import handles_runs
-from hubbub.actions.standing import account_locked, current, session_ended, with_role
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.base import Millis
 from hubbub.model.errors import Conflict, HubbubError, Invalid
@@ -28,10 +28,10 @@ from hubbub.model.messages import (
 from hubbub.model.names import thread_of
 from hubbub.model.outcome import Outcome, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind
-from hubbub.store.members import PosterRow
-from hubbub.store.messages import NonceRow
-from hubbub.store.rooms import RoomRow
-from hubbub.store.sql import Values
+from hubbub.store.engines.sql import Values
+from hubbub.store.statements.members import PosterRow
+from hubbub.store.statements.messages import NonceRow
+from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 PostResult = Outcome[Posted] | HubbubError
@@ -280,7 +280,9 @@ class _Written:
         tx, count = batch.tx, len(posts)
         last_seq, last_rev = tx.raise_counters(room.pk, count)
         self.first_seq, first_rev = last_seq - count + 1, last_rev - count + 1
-        self.named = naming.resolve(tx, room, self.home, [self._names(batch, one) for one in posts])
+        self.named = mentions.resolve(
+            tx, room, self.home, [self._names(batch, one) for one in posts]
+        )
         parent_mrev = 0 if self.home is room else self.home.mrev
         for nth, one in enumerate(posts):
             event = _event(room, one, self.first_seq + nth, first_rev + nth, tx.now)
@@ -295,7 +297,7 @@ class _Written:
                 self.outcomes.append((one.nth, Outcome(reply, [told])))
         _move_markers(batch, room, posts, last_seq)
 
-    def _names(self, batch: Batch, one: Accepted) -> naming.Names | None:
+    def _names(self, batch: Batch, one: Accepted) -> mentions.Names | None:
         """Who is named in a post; whom an answer names need not hear of its copy as well."""
         actor, post, _ = one.said
         if one.is_copy or "@" not in post.text:
@@ -303,11 +305,11 @@ class _Written:
         poster = batch.poster(self.home, actor)
         present = post.present if isinstance(post, PostHere) else ()
         role = poster.role if poster else None
-        return naming.names_in(post.text, actor, role, one.author_id, present)
+        return mentions.names_in(post.text, actor, role, one.author_id, present)
 
     def count_mentions(self, tx: Tx) -> None:
         numbered = list(enumerate(self.named, start=self.first_seq))
-        naming.keep(tx, self.room.pk, [(seq, one) for seq, one in numbered if one.shown])
+        mentions.keep(tx, self.room.pk, [(seq, one) for seq, one in numbered if one.shown])
 
     def answers(self) -> threads.Answers:
         """The same for those who follow the thread."""

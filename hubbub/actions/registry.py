@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, TypeVar
 
-from hubbub.actions.standing import LetsGuestsIn, current, no_guests, unless_shut_out
+from hubbub.actions.current_actor import LetsGuestsIn, current, no_guests, unless_shut_out
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Query, Reply
 from hubbub.model.errors import HubbubError, UnknownCommand

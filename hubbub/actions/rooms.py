@@ -2,8 +2,7 @@
 
 import re
 
-from hubbub.actions.membership import add, add_other, enter, joined, tell_added
-from hubbub.actions.places import (
+from hubbub.actions.access import (
     Place,
     account,
     my_room_now,
@@ -12,6 +11,7 @@ from hubbub.actions.places import (
     require_on_server,
     room_event,
 )
+from hubbub.actions.membership import add, add_other, enter, joined, tell_added
 from hubbub.actions.quotas import spend
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor
@@ -31,8 +31,8 @@ from hubbub.model.rooms import (
     Removed,
     UpdateRoom,
 )
-from hubbub.store.accounts import UserRow
-from hubbub.store.rooms import RoomRow
+from hubbub.store.statements.accounts import UserRow
+from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 

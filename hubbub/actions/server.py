@@ -1,6 +1,6 @@
 """What each start needs, and what the owner may change of the server itself."""
 
-from hubbub.actions.places import require_on_server
+from hubbub.actions.access import require_on_server
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor, KeepKey, KeyKept, Prepare, Prepared, UpdateServer
 from hubbub.model.names import LOBBY

@@ -5,20 +5,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from hubbub.actions.access import deleted_message, marks_of, no_message, no_room
 from hubbub.actions.marks import mark
 from hubbub.actions.membership import add, tell_added
-from hubbub.actions.places import deleted_message, marks_of, no_message, no_room
 from hubbub.actions.quotas import spend
 from hubbub.model.accounts import Actor
+from hubbub.model.bookmarks import AWAKE_MS
 from hubbub.model.errors import Invalid
-from hubbub.model.keeping import AWAKE_MS
 from hubbub.model.marks import FACES_MAX
 from hubbub.model.messages import Change
 from hubbub.model.names import thread_of
 from hubbub.model.outcome import MembershipChanged, Told, ToRoom
 from hubbub.model.policy import RoomRole
 from hubbub.model.rooms import MemberChanged
-from hubbub.store.rooms import RoomRow
+from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 

@@ -10,8 +10,8 @@ from hubbub.cli.progress import Progress, stop_cleanly
 from hubbub.model.settings import Settings
 
 if TYPE_CHECKING:
-    from hubbub.store.backup import Restored
-    from hubbub.store.copying import Contents
+    from hubbub.store.copies.backup import Restored
+    from hubbub.store.copies.copy import Contents
 
 PANEL = "Keep it safe"
 KB = 1024
@@ -37,9 +37,9 @@ def backup(
 
 
 def _backed_up(settings: Settings, file: Path, progress: Progress, *, force: bool) -> "Contents":
-    from hubbub.store.backup import back_up, back_up_database
-    from hubbub.store.folder import DataFolder
-    from hubbub.store.opening import database_of, require_chat
+    from hubbub.store.copies.backup import back_up, back_up_database
+    from hubbub.store.data_folder import DataFolder
+    from hubbub.store.engines.opening import database_of, require_chat
 
     chat = DataFolder(settings.data)
     if settings.database is not None:
@@ -72,15 +72,15 @@ def restore(file: File, data: Data = None, database: Store = None) -> None:
 
 def _restored(settings: Settings, file: Path, progress: Progress) -> tuple[str, "Restored"]:
     """Where, and what."""
-    from hubbub.store.backup import restore, restore_database
-    from hubbub.store.folder import DataFolder
-    from hubbub.store.opening import database_of
+    from hubbub.store.copies.backup import restore, restore_database
+    from hubbub.store.data_folder import DataFolder
+    from hubbub.store.engines.opening import database_of
 
     chat = DataFolder(settings.data)
     if settings.database is not None:
         shared = database_of(settings.database, chat)
         return shared.name, restore_database(file, shared, progress)
-    from hubbub.cli.door import require_owner
+    from hubbub.cli.operator_client import require_owner
 
     require_owner(chat.path)
     return str(chat.path), restore(file, chat, progress)

@@ -12,7 +12,7 @@ from hubbub.cli.options import settings_of
 from hubbub.model.settings import Settings
 
 if TYPE_CHECKING:
-    from hubbub.cli.checkups.finding import Finding
+    from hubbub.cli.checks.finding import Finding
 
 PROBLEMS = 1  # the exit code when there is at least one
 WIDTH = 17  # of what was looked at
@@ -68,7 +68,7 @@ def doctor(
     context: typer.Context, full: Full = False, as_json: AsJson = False, **given: Any
 ) -> None:
     """Look for what is wrong, and say what to do about it."""
-    from hubbub.cli.checkups import examine
+    from hubbub.cli.checks import examine
 
     settings, wrong = valid_of(given, context.obj)
     findings = examine(settings, wrong, full=full)

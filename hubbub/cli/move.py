@@ -36,16 +36,16 @@ def move(source: Source = None, target: Target = None, undo: Undo = None) -> Non
 
 
 def _move(source: str, target: str) -> None:
-    from hubbub.cli.door import require_owner
-    from hubbub.store import moving
+    from hubbub.cli.operator_client import require_owner
+    from hubbub.store.copies import move
 
-    here, there = moving.place_of(source), moving.place_of(target)
+    here, there = move.place_of(source), move.place_of(target)
     for place in (here, there):
-        if isinstance(place, moving.Folder):
+        if isinstance(place, move.Folder):
             require_owner(place.folder.path)
     stop_cleanly()
     with Progress() as progress:
-        moved = moving.move(here, there, progress)
+        moved = move.move(here, there, progress)
     typer.echo(f"{there.name} has {told(moved.contents)}, checked.")
     if not moved.are_signed_in:
         typer.echo(
@@ -56,8 +56,8 @@ def _move(source: str, target: str) -> None:
 
 
 def _undo(source: str) -> None:
-    from hubbub.store import moving
+    from hubbub.store.copies import move
 
-    place = moving.place_of(source)
-    moving.undo(place)
+    place = move.place_of(source)
+    move.undo(place)
     typer.echo(f"{place.name} may be served again.")

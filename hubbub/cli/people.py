@@ -36,7 +36,7 @@ from hubbub.model.policy import ServerRole
 from hubbub.model.settings import Settings
 
 if TYPE_CHECKING:
-    from hubbub.cli.door import Door
+    from hubbub.cli.operator_client import Door
 
 PANEL = "Let people in, with the server running or not"
 INVITE_USES_MAX = 100_000
@@ -97,7 +97,7 @@ def add(
 
 def _tell_token(secret: bytes, session: str, name: str) -> None:
     """The token alone on stdout, so that a script can take it from there."""
-    from hubbub.gateway.identity import session_token
+    from hubbub.gateway.auth.tokens import session_token
 
     _say(
         f"{name} signs in with this token, which is not shown again. It is good until you "
@@ -216,11 +216,11 @@ def _good_for(made: ServerInvite) -> str:
 
 @contextlib.contextmanager
 def _door(settings: Settings, *, make: bool = False) -> Iterator["Door"]:
-    """The way to the chat in this data folder (see `hubbub.cli.door`)."""
+    """The way to the chat in this data folder (see `hubbub.cli.operator_client`)."""
     from hubbub import logs
 
     logs.setup("text")
-    from hubbub.cli.door import door
+    from hubbub.cli.operator_client import door
 
     with door(settings, make=make) as opened:
         yield opened
@@ -228,7 +228,7 @@ def _door(settings: Settings, *, make: bool = False) -> Iterator["Door"]:
 
 def _hashed_password(from_stdin: bool) -> str:
     """Ask for a new password, and hash it. Raises Invalid."""
-    from hubbub.gateway.passwords import hash_password
+    from hubbub.gateway.auth.passwords import hash_password
 
     password = _line_of_stdin() if from_stdin else _asked()
     if len(password) > PASSWORD_MAX:

@@ -37,9 +37,9 @@ def trying(settings: Settings, *, through_make: bool = False) -> Settings:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises HubbubError if the server cannot start."""
     if settings.workers > 1:
-        from hubbub.cli import workers
+        from hubbub.cli.processes import supervisor
 
-        workers.run(settings)
+        supervisor.run(settings)
     else:
         serve(settings, announce)
 
@@ -80,7 +80,7 @@ def _where(settings: Settings) -> str:
     """Where everything is kept."""
     if settings.database is None:
         return str(settings.data.absolute())
-    from hubbub.store.postgres import without_password
+    from hubbub.store.engines.postgres import without_password
 
     return without_password(settings.database)
 

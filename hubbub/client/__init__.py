@@ -23,11 +23,11 @@ from hubbub.client.client import Client, connect
 from hubbub.client.feeds import Events, Messages
 from hubbub.client.frames import Refused, SyncReply
 from hubbub.client.http import sign_in, sign_in_as_guest, sign_up
-from hubbub.client.line import Closed
-from hubbub.client.link import Disconnected, NotSent
+from hubbub.client.reconnector import Closed
 from hubbub.client.replies import REPLIES, Left, may_repeat
 from hubbub.client.room import RoomReplica
 from hubbub.client.state import Replica
+from hubbub.client.transport import Disconnected, NotSent
 
 __all__ = [
     "REPLIES",

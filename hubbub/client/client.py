@@ -12,10 +12,10 @@ import aiohttp
 from hubbub.client import http, replies
 from hubbub.client.backoff import Backoff
 from hubbub.client.feeds import Events, Messages, Reader
-from hubbub.client.line import Line
-from hubbub.client.link import Disconnected, NotSent
+from hubbub.client.reconnector import Line
 from hubbub.client.room import RoomReplica
 from hubbub.client.state import KEEP, Replica
+from hubbub.client.transport import Disconnected, NotSent
 from hubbub.model.accounts import Auth, Hello, Me, SignInAsGuest
 from hubbub.model.base import Command, Event
 from hubbub.model.blocks import Block

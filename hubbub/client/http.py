@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 
 from hubbub.client import frames, replies
-from hubbub.client.link import Disconnected
+from hubbub.client.transport import Disconnected
 from hubbub.model.accounts import SignedIn, SignIn, SignInAsGuest, SignUp
 from hubbub.model.base import Command
 

@@ -35,7 +35,7 @@ from hubbub.model.accounts import (
 )
 from hubbub.model.base import Command, Done, Query, Reply
 from hubbub.model.blocks import Block, Blocks, BlocksPage
-from hubbub.model.keeping import (
+from hubbub.model.bookmarks import (
     Bookmark,
     Bookmarks,
     BookmarksPage,

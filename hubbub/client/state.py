@@ -24,7 +24,7 @@ from hubbub.model.accounts import (
 )
 from hubbub.model.base import Command, Event
 from hubbub.model.blocks import BlockChanged
-from hubbub.model.keeping import BookmarkChanged, DraftChanged
+from hubbub.model.bookmarks import BookmarkChanged, DraftChanged
 from hubbub.model.marks import Marks
 from hubbub.model.messages import Message, Post, Posted, Reset, Sync, Synced
 from hubbub.model.reading import Behind, Read, ReadChanged, ReadMarker

@@ -11,13 +11,13 @@ from typing import assert_never
 
 import structlog
 
+from hubbub.live.backpressure import Pace
 from hubbub.live.client import Client
 from hubbub.live.delivery_queue import DeliveryQueue
-from hubbub.live.greetings import Greeting, Greetings
-from hubbub.live.order import Order
-from hubbub.live.pace import Pace
 from hubbub.live.presence import PresenceBook
+from hubbub.live.resume_guard import Greeting, Greetings
 from hubbub.live.room import Room
+from hubbub.live.sequencer import Order
 from hubbub.model.base import Event
 from hubbub.model.errors import Busy, HubbubError, NotFound, SignInRequired, Unavailable
 from hubbub.model.events import PersonEvent

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from hubbub.live.elsewhere import Elsewhere, better
+from hubbub.live.remote_presence import Elsewhere, better
 from hubbub.model.messages import TypingEvent
 from hubbub.model.reading import Presence, PresenceState
 from hubbub.wire import json, text

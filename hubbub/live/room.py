@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 from hubbub.live.client import Client
-from hubbub.live.ring import Ring
+from hubbub.live.recent_changes import Ring
 from hubbub.model.events import RoomEvent
 from hubbub.model.marks import Marks
 from hubbub.model.messages import Message

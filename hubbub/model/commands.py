@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from hubbub.model import accounts, blocks, keeping, marks, messages, reading, rooms
+from hubbub.model import accounts, blocks, bookmarks, marks, messages, reading, rooms
 from hubbub.model.base import Command, Query
 
 AnyCommand = (
@@ -18,12 +18,12 @@ AnyCommand = (
     | marks.Reactions
     | marks.Pin
     | marks.Pins
-    | keeping.Bookmark
-    | keeping.Bookmarks
-    | keeping.Draft
-    | keeping.Drafts
-    | keeping.Mentions
-    | keeping.Threads
+    | bookmarks.Bookmark
+    | bookmarks.Bookmarks
+    | bookmarks.Draft
+    | bookmarks.Drafts
+    | bookmarks.Mentions
+    | bookmarks.Threads
     | reading.Read
     | reading.Active
     | rooms.Join

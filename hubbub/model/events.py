@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from hubbub.model import accounts, blocks, keeping, marks, messages, reading, rooms
+from hubbub.model import accounts, blocks, bookmarks, marks, messages, reading, rooms
 from hubbub.model.base import Event
 
 AnyEvent = (
@@ -21,8 +21,8 @@ AnyEvent = (
     | accounts.UserChanged
     | accounts.MeChanged
     | accounts.ServerChanged
-    | keeping.BookmarkChanged
-    | keeping.DraftChanged
+    | bookmarks.BookmarkChanged
+    | bookmarks.DraftChanged
     | blocks.BlockChanged
 )
 
@@ -36,7 +36,7 @@ PersonEvent = (
     accounts.MeChanged
     | reading.ReadChanged
     | rooms.Removed
-    | keeping.BookmarkChanged
-    | keeping.DraftChanged
+    | bookmarks.BookmarkChanged
+    | bookmarks.DraftChanged
     | blocks.BlockChanged
 )

@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from hubbub.model.base import Millis
 from hubbub.model.quotas import USUAL, Quotas
-from hubbub.store.blocks import Blocks
-from hubbub.store.database import Connection
-from hubbub.store.journal import Journal
-from hubbub.store.keeping import Keeping
-from hubbub.store.marks import MessageMarks
-from hubbub.store.messages import Messages
-from hubbub.store.rooms import Rooms
-from hubbub.store.usage import Usage
+from hubbub.store.engines.database import Connection
+from hubbub.store.statements.blocks import Blocks
+from hubbub.store.statements.bookmarks import Keeping
+from hubbub.store.statements.journal import Journal
+from hubbub.store.statements.marks import MessageMarks
+from hubbub.store.statements.messages import Messages
+from hubbub.store.statements.rooms import Rooms
+from hubbub.store.statements.usage import Usage
 
 
 class Tx(Rooms, Messages, MessageMarks, Keeping, Blocks, Usage, Journal):

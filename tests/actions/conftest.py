@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hubbub.store.postgres import Database
+from hubbub.store.engines.postgres import Database
 from tests.support.postgres import Postgres
 from tests.support.world import World
 

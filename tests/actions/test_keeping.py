@@ -2,15 +2,7 @@
 
 import pytest
 
-from hubbub.model.errors import (
-    Conflict,
-    Forbidden,
-    HubbubError,
-    Invalid,
-    Malformed,
-    NotFound,
-)
-from hubbub.model.keeping import (
+from hubbub.model.bookmarks import (
     Bookmark,
     BookmarkChanged,
     Bookmarks,
@@ -19,6 +11,14 @@ from hubbub.model.keeping import (
     Drafts,
     Mentions,
     Threads,
+)
+from hubbub.model.errors import (
+    Conflict,
+    Forbidden,
+    HubbubError,
+    Invalid,
+    Malformed,
+    NotFound,
 )
 from hubbub.model.outcome import ToPerson
 from hubbub.model.quotas import Quotas

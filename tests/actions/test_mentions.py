@@ -1,7 +1,7 @@
 """Mentions: by name, of everybody, of those who are here; and where one finds them."""
 
 from hubbub.model.accounts import UpdateMe
-from hubbub.model.keeping import (
+from hubbub.model.bookmarks import (
     Mentions,
 )
 from hubbub.model.messages import Edit, History, Post, PostHere

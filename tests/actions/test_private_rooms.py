@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from hubbub.model.base import Command
+from hubbub.model.bookmarks import Bookmark, Draft
 from hubbub.model.commands import COMMANDS
 from hubbub.model.errors import Forbidden, HubbubError, Invalid, NotFound
-from hubbub.model.keeping import Bookmark, Draft
 from hubbub.model.marks import Pin, Pins, React, Reactions
 from hubbub.model.messages import Delete, Edit, Forward, History, Post, Sync
 from hubbub.model.outcome import ToPerson, ToRoom

@@ -15,8 +15,8 @@ from hubbub.model.accounts import (
     SeeSessions,
 )
 from hubbub.model.blocks import Block
+from hubbub.model.bookmarks import Bookmark, Draft
 from hubbub.model.errors import Conflict, HubbubError, QuotaReached
-from hubbub.model.keeping import Bookmark, Draft
 from hubbub.model.marks import Pin, React
 from hubbub.model.messages import Forward, Post, Posted
 from hubbub.model.outcome import SessionsEnded

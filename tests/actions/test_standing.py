@@ -20,8 +20,8 @@ from hubbub.model.accounts import (
     UpdateServer,
 )
 from hubbub.model.base import Command
+from hubbub.model.bookmarks import Bookmark, Bookmarks, Draft
 from hubbub.model.errors import Forbidden, NotFound, SignInRequired, WrongCredentials
-from hubbub.model.keeping import Bookmark, Bookmarks, Draft
 from hubbub.model.marks import React
 from hubbub.model.messages import Forward, History, Post, Posted
 from hubbub.model.policy import ServerRole

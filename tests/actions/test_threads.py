@@ -3,8 +3,8 @@
 import pytest
 
 from hubbub.model.accounts import Actor, MeChanged
+from hubbub.model.bookmarks import AWAKE_MS, Mentions, Threads
 from hubbub.model.errors import Conflict, Forbidden, Invalid, NotFound, NotMember
-from hubbub.model.keeping import AWAKE_MS, Mentions, Threads
 from hubbub.model.marks import Marks
 from hubbub.model.messages import Forward, History, Message, Post
 from hubbub.model.outcome import MembershipChanged, RoomGone, ToPerson, ToRoom

@@ -13,8 +13,8 @@ from bench.bystanders import HEARD_WITHIN_S, Talk
 from bench.hostile import Ground, Outcome, rows_of, table_of
 from bench.report import MB
 from hubbub.model.names import LOBBY
-from hubbub.store.folder import DataFolder
-from hubbub.store.sqlite.database import Database
+from hubbub.store.data_folder import DataFolder
+from hubbub.store.engines.sqlite.database import Database
 from hubbub.store.tx import Tx
 
 HELD = Outcome(

@@ -9,8 +9,8 @@ import pytest
 from bench.errors import BenchError
 from bench.people import gather, guests, settle
 from hubbub.model.names import LOBBY
-from hubbub.store.folder import DataFolder
-from hubbub.store.sqlite.database import Database
+from hubbub.store.data_folder import DataFolder
+from hubbub.store.engines.sqlite.database import Database
 from hubbub.store.tx import Tx
 
 

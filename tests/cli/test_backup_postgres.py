@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hubbub.store.migrations import HEAD
+from hubbub.store.schema.migrations import HEAD
 from tests.conftest import MakeServer
 from tests.support.chat import House, Visitors
 from tests.support.command import Said, hubbub

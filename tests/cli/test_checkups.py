@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hubbub.cli.checkups import data, machine, outside, place
-from hubbub.cli.checkups import server as server_
-from hubbub.cli.checkups.asking import Heard
+from hubbub.cli.checks import data, machine, public_access, storage
+from hubbub.cli.checks import server as server_
+from hubbub.cli.checks.fetch import Heard
 from hubbub.model.accounts import Limits, ServerInfo
 from hubbub.model.settings import Settings
 from tests.support.server import HOST
@@ -32,7 +32,7 @@ def test_who_is_trusted_must_be_the_proxy_and_nobody_else(
     host: str, networks: tuple[str, ...], state: str
 ) -> None:
     settings = Settings(host=host, public_url="https://a.example", trusted_proxies=networks)
-    assert outside.trusted(settings).state == state
+    assert public_access.trusted(settings).state == state
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_what_answers_at_the_public_address_must_be_the_server(
     status: int, body: bytes, runs: bool, state: str
 ) -> None:
     heard = Heard(status, {"location": "https://b.example/"}, body)
-    assert outside.answered("https://a.example", heard, runs=runs).state == state
+    assert public_access.answered("https://a.example", heard, runs=runs).state == state
 
 
 def test_what_a_proxy_must_pass_on_is_told() -> None:
-    assert outside.named(Heard(421, {}, b"")).state == "problem"
-    assert outside.forwarded(Heard(403, {}, b"")).state == "ok"
-    assert outside.forwarded(Heard(404, {}, b"")).state == "warning"
-    assert outside.sockets(Heard(400, {}, b"")).state == "problem"
+    assert public_access.named(Heard(421, {}, b"")).state == "problem"
+    assert public_access.forwarded(Heard(403, {}, b"")).state == "ok"
+    assert public_access.forwarded(Heard(404, {}, b"")).state == "warning"
+    assert public_access.sockets(Heard(400, {}, b"")).state == "problem"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_a_proxy_must_pass_on_is_told() -> None:
 def test_who_may_join_is_said_in_words(
     host: str, public: str | None, registration: str, guests: bool, says: str
 ) -> None:
-    found = outside.joining(Settings(host=host, public_url=public), registration, guests)
+    found = public_access.joining(Settings(host=host, public_url=public), registration, guests)
     assert (found.state, says in found.sentence) == ("warning" if says else "ok", True)
 
 
@@ -92,7 +92,7 @@ def test_who_may_join_is_said_in_words(
     ],
 )
 def test_a_disk_that_is_nearly_full_is_told(free: int, total: int, state: str) -> None:
-    assert place.room_on_disk(free, total).state == state
+    assert storage.room_on_disk(free, total).state == state
 
 
 MOUNTS = r"""
@@ -119,7 +119,7 @@ broken
     ],
 )
 def test_the_kind_of_file_system_is_that_of_the_nearest_mount(path: str, kind: str) -> None:
-    assert place.kind_of(Path(path), MOUNTS) == kind
+    assert storage.kind_of(Path(path), MOUNTS) == kind
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_the_kind_of_file_system_is_that_of_the_nearest_mount(path: str, kind: s
 def test_a_file_system_that_does_not_suit_is_told(kind: str, state: str, tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 27 0:21 / / rw - {kind} /dev/vda rw\n")
-    assert place.file_system(tmp_path / "none", mounts).state == state
-    assert place.file_system(tmp_path, tmp_path / "none").state == "ok", "it cannot be told"
+    assert storage.file_system(tmp_path / "none", mounts).state == state
+    assert storage.file_system(tmp_path, tmp_path / "none").state == "ok", "it cannot be told"
 
 
 @pytest.mark.parametrize(("year", "state"), [(1970, "problem"), (2030, "ok"), (2106, "problem")])

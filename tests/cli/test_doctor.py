@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from hubbub import __version__
-from hubbub.cli.checkups import data, outside
-from hubbub.store.sqlite import connection
+from hubbub.cli.checks import data, public_access
+from hubbub.store.engines.sqlite import connection
 from tests.conftest import MakeServer
 from tests.support.chat import House
 from tests.support.command import hubbub
@@ -373,7 +373,7 @@ def test_a_public_address_where_nobody_is_or_that_has_no_name_is_told(chat: Path
 
 def test_a_certificate_that_is_not_good_is_told() -> None:
     error = ssl.SSLCertVerificationError(1, "certificate has expired")
-    found = outside.unreached("https://a.example", error)
+    found = public_access.unreached("https://a.example", error)
     assert found.state == "problem"
     assert "certificate has expired" in found.sentence
 

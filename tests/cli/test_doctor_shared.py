@@ -9,13 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hubbub.cli.checkups import bus
-from hubbub.cli.checkups import postgres as postgres_
-from hubbub.cli.checkups.bus import Node
-from hubbub.cli.checkups.postgres import Connections
-from hubbub.live.nats import NatsBus
-from hubbub.live.parcels import Alive, Parcel, encode
-from hubbub.store.folder import DataFolder
+from hubbub.cli.checks import bus
+from hubbub.cli.checks import postgres as postgres_
+from hubbub.cli.checks.bus import Node
+from hubbub.cli.checks.postgres import Connections
+from hubbub.live.cluster.envelopes import Alive, Parcel, encode
+from hubbub.live.cluster.nats import NatsBus
+from hubbub.store.data_folder import DataFolder
 from tests.conftest import MakeServer
 from tests.support.chat import House
 from tests.support.doctor import Findings, problems

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from hubbub.cli import workers
-from hubbub.cli.worker import Charge
-from hubbub.cli.workers import Child
+from hubbub.cli.processes import supervisor
+from hubbub.cli.processes.supervisor import Child
+from hubbub.cli.processes.worker import Charge
 from hubbub.model.settings import Settings, Worker
 
 WORKER = """
@@ -32,7 +32,7 @@ def lock() -> Iterator[int]:
 
 async def child(monkeypatch: pytest.MonkeyPatch, lock: int, beats: int, then: str) -> Child:
     monkeypatch.setattr(
-        workers, "_command", lambda _: [sys.executable, "-c", WORKER % (beats, then)]
+        supervisor, "_command", lambda _: [sys.executable, "-c", WORKER % (beats, then)]
     )
     made = await Child.start(Charge(Settings(), Worker(1, lock, False)))
     assert await made.ready() == "hi"
@@ -42,7 +42,7 @@ async def child(monkeypatch: pytest.MonkeyPatch, lock: int, beats: int, then: st
 async def test_one_that_says_nothing_any_more_is_killed(
     monkeypatch: pytest.MonkeyPatch, lock: int
 ) -> None:
-    monkeypatch.setattr(workers, "HANGS_AFTER_S", 0.5)
+    monkeypatch.setattr(supervisor, "HANGS_AFTER_S", 0.5)
     hanging = await child(monkeypatch, lock, 2, "time.sleep(1000)")
     assert await hanging.ended() == "exit code -9"
 
@@ -50,6 +50,6 @@ async def test_one_that_says_nothing_any_more_is_killed(
 async def test_one_that_goes_on_saying_so_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, lock: int
 ) -> None:
-    monkeypatch.setattr(workers, "HANGS_AFTER_S", 20)
+    monkeypatch.setattr(supervisor, "HANGS_AFTER_S", 20)
     alive = await child(monkeypatch, lock, 20, "sys.exit(3)")
     assert await alive.ended() == "exit code 3"

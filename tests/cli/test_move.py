@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from hubbub.store.copying import TABLES, Digest, digests_of, values_of
-from hubbub.store.moved import MOVED
-from hubbub.store.moving import Folder, place_of
-from hubbub.store.moving import move as run
-from hubbub.store.sql import Sql
-from hubbub.store.tables import server
+from hubbub.store.copies.copy import TABLES, Digest, digests_of, values_of
+from hubbub.store.copies.move import Folder, place_of
+from hubbub.store.copies.move import move as run
+from hubbub.store.engines.sql import Sql
+from hubbub.store.schema.move_marker import MOVED
+from hubbub.store.schema.tables import server
 from tests.conftest import MakeServer
 from tests.support.chat import House, Visitors
 from tests.support.command import Said, clean_environment, hubbub

@@ -13,9 +13,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from hubbub.cli import run, worker
+from hubbub.cli import run
+from hubbub.cli.processes import worker
 from hubbub.model.settings import Settings
-from hubbub.store.folder import DataFolder
+from hubbub.store.data_folder import DataFolder
 from tests.conftest import MakeServer
 from tests.support.chat import House, JsonClient, Visitors
 from tests.support.command import hubbub

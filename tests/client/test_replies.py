@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.client import REPLIES, Left, SyncReply, frames
 from hubbub.client.replies import OVER_HTTP, REPEATABLE, TOLD, reply_of
-from hubbub.gateway.routes import ROUTES
+from hubbub.gateway.http.routes import ROUTES
 from hubbub.model.accounts import UpdateServer
 from hubbub.model.base import Done, Query
 from hubbub.model.commands import COMMANDS, HTTP_ONLY

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import aiohttp
 
 from hubbub import __version__
-from hubbub.store.migrations import HEAD
+from hubbub.store.schema.migrations import HEAD
 from tests.support.crowd import Crowd, Fault
 from tests.support.release import NEXT, VERSION, release
 from tests.support.server import Server

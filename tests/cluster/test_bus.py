@@ -7,7 +7,7 @@ import signal
 import pytest
 from nats.aio.client import Client
 
-from hubbub.live.nats import NatsBus
+from hubbub.live.cluster.nats import NatsBus
 from tests.support.nats import Nats
 from tests.support.waiting import until
 

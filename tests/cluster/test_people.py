@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hubbub.live.company import GONE_AFTER_S
+from hubbub.live.cluster.peers import GONE_AFTER_S
 from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN
 from tests.support.chat import TIMEOUT_S, House, JsonClient, Visitors
 from tests.support.waiting import until

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from hubbub.store.migrations import HEAD
+from hubbub.store.schema.migrations import HEAD
 from tests.cluster import faults
 from tests.support.cluster import cluster
 from tests.support.crowd import talk_through

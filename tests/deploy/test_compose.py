@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from hubbub.live.bus import BusError
-from hubbub.live.nats import NatsBus
+from hubbub.live.cluster.bus import BusError
+from hubbub.live.cluster.nats import NatsBus
 from tests.docs import pages
 from tests.support.server import HOST, free_port
 from tests.support.waiting import until

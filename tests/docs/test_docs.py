@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import CounterMetricFamily
 
 from hubbub.cli.commands import app
 from hubbub.cli.options import DEFAULTS, shown, variable
-from hubbub.gateway.figures import FIGURES
+from hubbub.gateway.operations.metrics import FIGURES
 from hubbub.model.commands import AnyCommand
 from hubbub.model.events import AnyEvent
 from tests.docs import pages
@@ -197,7 +197,7 @@ def test_every_example_in_json_is_what_it_claims_to_be(page: Path) -> None:
 
 @each_page
 def test_a_file_that_is_named_exists_and_has_in_it_what_is_said(page: Path) -> None:
-    """``store/ledger.py: _run`` names a file by the end of its path, and something in it."""
+    """``store/executor.py: _run`` names a file by the end of its path, and something in it."""
     missing = []
     for named in pages.code(EVERYWHERE[page]):
         found = re.fullmatch(r"([\w./-]+\.(?:py|ts|c|svelte))(?:: (.+))?", named)

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import msgspec
 
-from hubbub.gateway import openapi
-from hubbub.gateway.desk import Desk
-from hubbub.gateway.problem import Problem
-from hubbub.gateway.routes import ROUTES
-from hubbub.gateway.web import application
+from hubbub.gateway.application import application
+from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.http import openapi
+from hubbub.gateway.http.problem import Problem
+from hubbub.gateway.http.routes import ROUTES
 from hubbub.model.accounts import Welcome
 from hubbub.model.base import Done, Event
 from hubbub.model.commands import COMMANDS, HTTP_ONLY, SOCKET_ONLY

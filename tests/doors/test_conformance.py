@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from hubbub.gateway.websocket import ECHO_MAX_BYTES
+from hubbub.gateway.websocket.handshake import ECHO_MAX_BYTES
 from hubbub.model.messages import FRAME_MAX_BYTES
 from tests.support.chat import SUBPROTOCOL, House, Visitors
 from tests.support.frames import (

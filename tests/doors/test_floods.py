@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from hubbub.gateway import desk, json_door, limits
-from hubbub.gateway.connection import STRANGER_MESSAGE_MAX_BYTES
+from hubbub.gateway.dispatch import dispatcher, limits
+from hubbub.gateway.websocket import json_connection
+from hubbub.gateway.websocket.connection import STRANGER_MESSAGE_MAX_BYTES
 from hubbub.model.messages import FRAME_MAX_BYTES
 from hubbub.model.settings import RateLimit
 from hubbub.wire.frames import CLOSE_POLICY, CLOSE_SIGN_IN_AGAIN
@@ -35,7 +36,7 @@ MANY = 5_000
 @pytest.fixture
 def site(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:  # noqa: F811
     """A server with limits, on which a flood is over within a moment."""
-    monkeypatch.setattr(desk, "REFUSALS_PER_CONNECTION", RateLimit(per_s=200, burst=FREE))
+    monkeypatch.setattr(dispatcher, "REFUSALS_PER_CONNECTION", RateLimit(per_s=200, burst=FREE))
     monkeypatch.setattr(limits, "STRIKES_MAX", STRIKES)
     made = make_site(limits=True)
     yield made
@@ -192,7 +193,7 @@ def test_a_bad_token_gives_no_more_time(
     make_site: MakeSite,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(json_door, "AUTH_WITHIN_S", 0.3)
+    monkeypatch.setattr(json_connection, "AUTH_WITHIN_S", 0.3)
     site = make_site()
 
     async def ask() -> int | None:

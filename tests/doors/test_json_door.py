@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hubbub.gateway.connection import IN_FLIGHT_MAX
+from hubbub.gateway.websocket.connection import IN_FLIGHT_MAX
 from hubbub.model.commands import COMMANDS, HTTP_ONLY
 from tests.support.chat import JsonClient, Refused, Visitors
 from tests.support.frames import tcp, upgrade

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from hubbub.gateway import socket
+from hubbub.gateway.websocket import socket
 from tests.support.chat import SUBPROTOCOL, TIMEOUT_S, House, Visitors
 from tests.support.frames import PING, TEXT, Frame, RawSocket, frame, raw_socket
 from tests.support.inside import InsideServer

@@ -10,8 +10,8 @@ import pytest
 
 from bench import storm
 from bench.returning import Crowd
-from hubbub.gateway.admission import Gate
-from hubbub.gateway.json_door import JsonDoor
+from hubbub.gateway.dispatch.admission import Gate
+from hubbub.gateway.websocket.json_connection import JsonDoor
 from hubbub.model.errors import Busy
 from tests.gateway.conftest import MakeSite
 from tests.support.server import Server

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.gateway.connection_limiter import ConnectionLimiter, Slot
+from hubbub.gateway.transport.connection_limiter import ConnectionLimiter, Slot
 from hubbub.model.errors import Busy, RateLimited, TooManyConnections
 
 

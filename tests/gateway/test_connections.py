@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hubbub.gateway import connection_limiter
-from hubbub.gateway.connection_limiter import HEADROOM
+from hubbub.gateway.transport import connection_limiter
+from hubbub.gateway.transport.connection_limiter import HEADROOM
 from hubbub.model.settings import RateLimit
 from tests.gateway.conftest import MakeSite
 from tests.support.chat import House

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hubbub.gateway.routes import ROUTES
+from hubbub.gateway.http.routes import ROUTES
 from tests.gateway.conftest import MakeSite
 from tests.support.site import Caller, Site
 

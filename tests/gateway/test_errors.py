@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from hubbub.gateway.problem import Problem
-from hubbub.gateway.routes import ROUTES
+from hubbub.gateway.http.problem import Problem
+from hubbub.gateway.http.routes import ROUTES
 from hubbub.model.errors import Busy, HubbubError, Unavailable
 from tests.gateway.conftest import MakeSite
 from tests.support.site import Answer, Caller, Site

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hubbub.gateway.routes import ROUTES, Route
+from hubbub.gateway.http.routes import ROUTES, Route
 from tests.support.site import Caller, Site
 
 ROOM_ROUTES = [route for route in ROUTES if "{room}" in route.path]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubbub.gateway import requests
-from hubbub.gateway.routes import ROUTES, WITH_BODY, Route
+from hubbub.gateway.http import requests
+from hubbub.gateway.http.routes import ROUTES, WITH_BODY, Route
 from tests.support.server import HOST
 from tests.support.site import TIMEOUT_S, Answer, Caller, Site
 

@@ -15,9 +15,9 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from hubbub.gateway.api import STRANGER_BODY_MAX
-from hubbub.gateway.connection import STRANGER_MESSAGE_MAX_BYTES
-from hubbub.gateway.routes import ROUTES, WITH_BODY, Route
+from hubbub.gateway.http.api import STRANGER_BODY_MAX
+from hubbub.gateway.http.routes import ROUTES, WITH_BODY, Route
+from hubbub.gateway.websocket.connection import STRANGER_MESSAGE_MAX_BYTES
 from hubbub.model.commands import COMMANDS, HTTP_ONLY
 from hubbub.model.messages import Post
 from hubbub.wire import text

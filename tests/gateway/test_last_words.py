@@ -2,8 +2,8 @@
 
 import pytest
 
-from hubbub.gateway.socket import Socket
-from hubbub.gateway.turns import Turns
+from hubbub.gateway.transport.turns import Turns
+from hubbub.gateway.websocket.socket import Socket
 from hubbub.wire.frames import text_frame
 from tests.gateway.test_turns import Ear, Wire
 from tests.support.frames import CLOSE, TEXT, close_frame, frame

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from hubbub.gateway import loader as loader_
-from hubbub.gateway.loader import Loader
+from hubbub.gateway.dispatch import loader as loader_
+from hubbub.gateway.dispatch.loader import Loader
 from hubbub.model.errors import Busy, HubbubError, NotFound
 from tests.support.waiting import until
 

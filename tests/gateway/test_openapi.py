@@ -14,8 +14,8 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from hubbub.gateway.openapi import errors
-from hubbub.gateway.routes import ROUTES, WITH_BODY, Route
+from hubbub.gateway.http.openapi import errors
+from hubbub.gateway.http.routes import ROUTES, WITH_BODY, Route
 from hubbub.model.errors import every_error
 from tests.gateway.conftest import MakeSite
 from tests.support.site import Caller, Site

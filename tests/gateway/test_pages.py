@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hubbub.gateway import pages
+from hubbub.gateway.http import static_files
 from tests.support.site import Site
 
 INDEX = b"<!doctype html><title>A client</title>"
@@ -42,7 +42,7 @@ def site(client: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
 
 
 def _defaults() -> dict[str, object]:
-    from hubbub.gateway.web import application
+    from hubbub.gateway.application import application
 
     defaults = application.__kwdefaults__
     assert defaults is not None
@@ -168,5 +168,5 @@ def test_before_the_client_is_built_the_page_says_how(tmp_path: Path) -> None:
 
 
 def test_every_type_that_is_built_is_known() -> None:
-    suffixes = {file.suffix for file in pages.BUILT.rglob("*") if file.is_file()}
-    assert suffixes <= {*pages.TYPES, ".gz", ".br"}
+    suffixes = {file.suffix for file in static_files.BUILT.rglob("*") if file.is_file()}
+    assert suffixes <= {*static_files.TYPES, ".gz", ".br"}

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from hubbub.gateway.routes import ROUTES, Route
-from hubbub.gateway.socket import upgrade
+from hubbub.gateway.http.routes import ROUTES, Route
+from hubbub.gateway.websocket.socket import upgrade
 from hubbub.model.accounts import OPERATOR, DisableUser, SignOut, UpdateServer
 from hubbub.model.base import Command
 from hubbub.model.rooms import Kick
@@ -50,7 +50,7 @@ def _during_the_upgrade(
         await site.app.ledger.submit(actor, command)
         return await upgrade(*args)
 
-    monkeypatch.setattr("hubbub.gateway.websocket.upgrade", upgrade_then)
+    monkeypatch.setattr("hubbub.gateway.websocket.handshake.upgrade", upgrade_then)
 
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])

@@ -1,6 +1,6 @@
 """The table of routes is complete and fits the commands."""
 
-from hubbub.gateway.routes import ROUTES
+from hubbub.gateway.http.routes import ROUTES
 from hubbub.model.base import Query
 from hubbub.model.commands import COMMANDS, HTTP_ONLY, SOCKET_ONLY
 

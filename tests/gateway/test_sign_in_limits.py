@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from hubbub.gateway import limits, sign_in_limits
-from hubbub.gateway.limits import Buckets
-from hubbub.gateway.passwords import Job, Line
-from hubbub.gateway.sign_in_limits import FREE_TRIES, PER_CUSTOMER_MAX, SignInLimits
+from hubbub.gateway.auth import sign_in_limits
+from hubbub.gateway.auth.passwords import Job, Line
+from hubbub.gateway.auth.sign_in_limits import FREE_TRIES, PER_CUSTOMER_MAX, SignInLimits
+from hubbub.gateway.dispatch import limits
+from hubbub.gateway.dispatch.limits import Buckets
 from hubbub.model.errors import RateLimited
 from hubbub.model.settings import RateLimit
 

@@ -8,8 +8,8 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from hubbub.gateway import passwords
-from hubbub.gateway.sign_in_limits import FREE_TRIES, FURTHER_PER_NAME
+from hubbub.gateway.auth import passwords
+from hubbub.gateway.auth.sign_in_limits import FREE_TRIES, FURTHER_PER_NAME
 from tests.gateway.conftest import MakeSite
 from tests.support.chat import PASSWORD
 from tests.support.server import HOST

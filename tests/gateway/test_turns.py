@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from hubbub.gateway import turns
-from hubbub.gateway.socket import FRAMES_PER_TURN, SLICE_BYTES, Socket
-from hubbub.gateway.turns import Turns
+from hubbub.gateway.transport import turns
+from hubbub.gateway.transport.turns import Turns
+from hubbub.gateway.websocket.socket import FRAMES_PER_TURN, SLICE_BYTES, Socket
 from tests.support.frames import PING, TEXT, frame
 from tests.support.waiting import until
 

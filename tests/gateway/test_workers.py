@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from hubbub.gateway.local import LocalSocket
-from hubbub.gateway.workers import Workers
-from hubbub.store.folder import DataFolder
+from hubbub.gateway.operations.local_sockets import LocalSocket
+from hubbub.gateway.operations.worker_metrics import Workers
+from hubbub.store.data_folder import DataFolder
 
 
 async def test_who_does_not_answer_is_left_out(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import msgspec
 import typer
 
 from hubbub.cli.commands import app
-from hubbub.gateway import admin, openapi
-from hubbub.gateway.routes import ROUTES
+from hubbub.gateway.http import openapi
+from hubbub.gateway.http.routes import ROUTES
+from hubbub.gateway.operations import control_socket
 from hubbub.model.accounts import Welcome
 from hubbub.model.commands import COMMANDS, HTTP_ONLY, SOCKET_ONLY
 from hubbub.model.events import EVENTS
@@ -87,7 +88,7 @@ def protocol() -> Shape:
         },
         "text commands": sorted(text.HELP),
         "operator's socket": {
-            kind.word(): shape_of(kind) for kind in get_args(admin.OperatorCommand)
+            kind.word(): shape_of(kind) for kind in get_args(control_socket.OperatorCommand)
         },
     }
 

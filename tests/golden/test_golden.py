@@ -6,11 +6,11 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from hubbub.live.parcels import Item, decode, encode
+from hubbub.live.cluster.envelopes import Item, decode, encode
 from hubbub.model.accounts import MeChanged
 from hubbub.model.outcome import Journaled, ToPerson
-from hubbub.store.accounts import SIGNING_KEY
-from hubbub.store.moved import MOVED
+from hubbub.store.schema.move_marker import MOVED
+from hubbub.store.statements.accounts import SIGNING_KEY
 from tests.golden import surface
 from tests.support.chat import House
 from tests.support.nodes import Node, Table, Wire

@@ -5,14 +5,15 @@ from unittest.mock import patch
 
 import pytest
 
-from hubbub.live import company, hub, nodes, order, pace, presence
+from hubbub.live import backpressure, hub, presence, sequencer
+from hubbub.live.cluster import nodes, peers
 from tests.support.hall import Hall
 from tests.support.nodes import Wire
 
 
 @pytest.fixture
 async def hall(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
-    monkeypatch.setattr(pace, "SWEEP_EVERY_S", 0.002)
+    monkeypatch.setattr(backpressure, "SWEEP_EVERY_S", 0.002)
     monkeypatch.setattr(hub, "COUNTS_EVERY_S", 0.005)
     monkeypatch.setattr(presence, "GRACE_S", 0.01)
     made = Hall()
@@ -28,9 +29,9 @@ def quick() -> Iterator[None]:
         patch.object(nodes, "COMPARE_EVERY_S", 0.02),
         patch.object(nodes, "COMPARE_ALONE_EVERY_S", 0.01),
         patch.object(nodes, "ON_ITS_WAY_S", 0.002),
-        patch.object(order, "GAP_WAIT_S", 0.002),
-        patch.object(company, "ALIVE_EVERY_S", 0.02),
-        patch.object(company, "GONE_AFTER_S", 0.3),
+        patch.object(sequencer, "GAP_WAIT_S", 0.002),
+        patch.object(peers, "ALIVE_EVERY_S", 0.02),
+        patch.object(peers, "GONE_AFTER_S", 0.3),
     ):
         yield
 

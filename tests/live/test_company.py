@@ -4,8 +4,9 @@ from unittest.mock import patch
 
 import pytest
 
-from hubbub.live import company, presence
+from hubbub.live import presence
 from hubbub.live.client import Client
+from hubbub.live.cluster import peers
 from tests.support.hall import events, forget, lines, turn
 from tests.support.nodes import (
     Node,
@@ -66,7 +67,7 @@ async def test_presence_goes_with_a_node_that_is_killed(wire: Wire) -> None:
 
 async def test_a_node_that_says_goodbye_is_gone_at_once(wire: Wire) -> None:
     table = Table("ana", "bo")
-    with patch.object(company, "GONE_AFTER_S", 1000):
+    with patch.object(peers, "GONE_AFTER_S", 1000):
         async with cluster(table, wire, 1) as (one,):
             await one.come("ana")
             other = await Node(table, wire).start()
@@ -78,7 +79,7 @@ async def test_a_node_that_says_goodbye_is_gone_at_once(wire: Wire) -> None:
 
 async def test_a_snapshot_makes_up_for_a_lost_word(wire: Wire) -> None:
     table = Table("ana", "bo")
-    with patch.object(company, "SNAPSHOT_EVERY_S", 0.05):
+    with patch.object(peers, "SNAPSHOT_EVERY_S", 0.05):
         async with cluster(table, wire, 2) as (one, two):
             await one.come("ana")
             await until(lambda: bool(two.nodes.company.others))
@@ -96,7 +97,7 @@ async def test_who_has_gone_is_gone_for_everybody_whenever_a_snapshot_is_taken(
     table = Table("ana", "bo", "cy")
     table.rooms.add("den")
     with (
-        patch.object(company, "SNAPSHOT_EVERY_S", 0.02),
+        patch.object(peers, "SNAPSHOT_EVERY_S", 0.02),
         patch.object(presence, "GRACE_S", 0.3),  # time for several
     ):
         async with cluster(table, wire, 2) as (one, two):
@@ -118,7 +119,7 @@ async def test_who_went_unheard_is_gone_in_all_rooms_by_the_next_snapshot(wire: 
     table = Table("ana", "bo", "cy")
     table.rooms.add("den")
     with (
-        patch.object(company, "SNAPSHOT_EVERY_S", 0.02),
+        patch.object(peers, "SNAPSHOT_EVERY_S", 0.02),
         patch.object(presence, "GRACE_S", 0.01),
     ):
         async with cluster(table, wire, 2) as (one, two):
@@ -138,7 +139,7 @@ async def test_who_went_unheard_is_gone_in_all_rooms_by_the_next_snapshot(wire: 
 async def test_who_is_away_and_gone_for_a_moment_is_still_away_in_a_snapshot(wire: Wire) -> None:
     table = Table("ana", "bo")
     with (
-        patch.object(company, "SNAPSHOT_EVERY_S", 0.02),
+        patch.object(peers, "SNAPSHOT_EVERY_S", 0.02),
         patch.object(presence, "GRACE_S", 60),
     ):
         async with cluster(table, wire, 2) as (one, two):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.live import hub
-from hubbub.live import order as ordering
+from hubbub.live import sequencer as ordering
 from hubbub.model.accounts import MeChanged, UserChanged
 from hubbub.model.errors import NotFound
 from hubbub.model.outcome import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.live import nodes
+from hubbub.live.cluster import nodes
 from hubbub.model.messages import Message
 from hubbub.model.outcome import AccountChanged, Entry, Heads, RoomGone, SessionsEnded, ToRoom
 from tests.support.hall import door, events, turn

@@ -1,6 +1,6 @@
 """The latest changes of a room."""
 
-from hubbub.live.ring import BYTES_MAX, ENTRIES_MAX, Ring
+from hubbub.live.recent_changes import BYTES_MAX, ENTRIES_MAX, Ring
 from hubbub.model.messages import Message
 from hubbub.model.rooms import RoomChanged
 from tests.support.hall import message, payloads

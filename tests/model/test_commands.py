@@ -5,12 +5,12 @@ import re
 import msgspec
 import pytest
 
-from hubbub.model import accounts, blocks, keeping, marks, messages, reading, rooms
+from hubbub.model import accounts, blocks, bookmarks, marks, messages, reading, rooms
 from hubbub.model.base import Command, Event, Query
 from hubbub.model.commands import COMMANDS, HTTP_ONLY, SOCKET_ONLY, is_query
 from hubbub.model.events import EVENTS
 
-MODULES = (accounts, blocks, keeping, marks, messages, reading, rooms)
+MODULES = (accounts, blocks, bookmarks, marks, messages, reading, rooms)
 
 # Between the server's own parts; nobody can send them.
 INWARD = {

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from hubbub.store import copying
-from hubbub.store.copying import TABLES, Digest, copy_rows, digests_of, is_empty, settle
-from hubbub.store.database import Connection
-from hubbub.store.postgres import Database as Postgres
-from hubbub.store.sql import Row
-from hubbub.store.sqlite.database import Database as Sqlite
-from hubbub.store.tables import journal, metadata, server
+from hubbub.store.copies import copy
+from hubbub.store.copies.copy import TABLES, Digest, copy_rows, digests_of, is_empty, settle
+from hubbub.store.engines.database import Connection
+from hubbub.store.engines.postgres import Database as Postgres
+from hubbub.store.engines.sql import Row
+from hubbub.store.engines.sqlite.database import Database as Sqlite
+from hubbub.store.schema.tables import journal, metadata, server
 from tests.support.world import schema
 
 NewUrl = Callable[[], str]
@@ -112,7 +112,7 @@ def fill(db: Connection, texts: list[str]) -> None:
     db.commit()
 
 
-def copy(source: Connection, target: Connection) -> None:
+def copy_all(source: Connection, target: Connection) -> None:
     source.begin_snapshot()
     target.begin()
     for table in TABLES:
@@ -138,9 +138,9 @@ def test_odd_contents_come_through_there_and_back(two: Two) -> None:
     fill(two.first, list(ODD))
     before = look(two.first)
     assert all(digest.rows for digest in before.values()), "no table is empty"
-    copy(two.first, two.postgres)
+    copy_all(two.first, two.postgres)
     assert look(two.postgres) == before
-    copy(two.postgres, two.second)
+    copy_all(two.postgres, two.second)
     assert look(two.second) == before
     texts = two.second.execute("SELECT text FROM messages ORDER BY seq")
     assert [text for (text,) in texts] == list(ODD)
@@ -150,7 +150,7 @@ def test_odd_contents_come_through_there_and_back(two: Two) -> None:
 def test_a_copy_goes_on_after_whatever_part_was_its_last(
     backwards: bool, two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(copy, "ROWS_AT_ONCE", 2)
     source, target = (two.postgres, two.second) if backwards else (two.first, two.postgres)
     fill(source, list(ODD))
     parts = 0
@@ -169,7 +169,7 @@ def test_a_copy_goes_on_after_whatever_part_was_its_last(
 
 def test_what_differs_is_found(two: Two) -> None:
     fill(two.first, list(ODD))
-    copy(two.first, two.postgres)
+    copy_all(two.first, two.postgres)
     before = look(two.postgres)
     for change in (
         "UPDATE messages SET text = text || ' ' WHERE seq = 3",
@@ -190,7 +190,7 @@ def test_a_nul_which_postgresql_cannot_keep_becomes_a_replacement_character(two:
     two.first.begin()
     two.first.execute("UPDATE messages SET nonce = :odd WHERE seq = 1", {"odd": "a\0b\\u0000"})
     two.first.commit()
-    copy(two.first, two.postgres)
+    copy_all(two.first, two.postgres)
     assert look(two.postgres) == look(two.first)
     [(nonce,)] = two.postgres.execute("SELECT nonce FROM messages WHERE seq = 1")
     assert nonce == "a\ufffdb\\u0000"
@@ -201,8 +201,8 @@ def test_new_rows_are_numbered_above_those_that_were_copied(two: Two) -> None:
     settle(two.postgres)  # of an empty database
     two.postgres.commit()
     fill(two.first, ["one"])
-    copy(two.first, two.postgres)
-    copy(two.first, two.second)
+    copy_all(two.first, two.postgres)
+    copy_all(two.first, two.second)
     for db in (two.postgres, two.second):
         db.begin()
         settle(db)
@@ -230,8 +230,8 @@ def test_whatever_texts_there_are_come_through(two: Two) -> None:
     def comes_through(texts: list[str]) -> None:
         two.clear()
         fill(two.first, texts)
-        copy(two.first, two.postgres)
-        copy(two.postgres, two.second)
+        copy_all(two.first, two.postgres)
+        copy_all(two.postgres, two.second)
         assert look(two.first) == look(two.postgres) == look(two.second)
 
     comes_through()

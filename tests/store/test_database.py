@@ -8,12 +8,12 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_mock_engine
 
-from hubbub.store import migrations
-from hubbub.store.database import DatabaseError
-from hubbub.store.migrations import HEAD
-from hubbub.store.sqlite.connection import DIALECT
-from hubbub.store.sqlite.database import Database
-from hubbub.store.tables import metadata
+from hubbub.store.engines.database import DatabaseError
+from hubbub.store.engines.sqlite.connection import DIALECT
+from hubbub.store.engines.sqlite.database import Database
+from hubbub.store.schema import migrations
+from hubbub.store.schema.migrations import HEAD
+from hubbub.store.schema.tables import metadata
 from tests.support.sqlite import opened
 
 

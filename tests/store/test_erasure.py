@@ -57,7 +57,7 @@ async def test_a_deleted_rooms_texts_are_in_no_file(desk: Desk) -> None:
 
 
 async def test_it_goes_while_others_write_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubbub.store.sqlite.checkpoints.SCRUB_EVERY_S", 0.02)
+    monkeypatch.setattr("hubbub.store.engines.sqlite.checkpoints.SCRUB_EVERY_S", 0.02)
     writing = True
 
     async def write_on() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hubbub.model.settings import Worker
-from hubbub.store.folder import DataFolder, FolderError
+from hubbub.store.data_folder import DataFolder, FolderError
 
 
 @pytest.fixture

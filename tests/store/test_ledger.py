@@ -12,9 +12,9 @@ from hubbub.model.accounts import About
 from hubbub.model.errors import Busy, Conflict, HubbubError, Invalid, Unavailable, UnknownCommand
 from hubbub.model.messages import History, Post, Posted
 from hubbub.model.rooms import CreateRoom
-from hubbub.store import ledger
-from hubbub.store.ledger import Ledger, Work
-from hubbub.store.sqlite import checkpoints, connection
+from hubbub.store import executor
+from hubbub.store.engines.sqlite import checkpoints, connection
+from hubbub.store.executor import Ledger, Work
 from hubbub.store.tx import Tx
 from tests.support.ledger import BUG, DISK, HOLD_TIMEOUT_S, Desk
 from tests.support.waiting import until
@@ -58,7 +58,7 @@ async def test_what_waits_is_carried_out_as_one_batch_in_order(desk: Desk) -> No
 
 
 async def test_a_batch_has_a_bound(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "BATCH_MAX", 2)
+    monkeypatch.setattr(executor, "BATCH_MAX", 2)
     go_on = await desk.hold()
     tasks = await queued(desk, *"abc")
     await go_on()
@@ -138,7 +138,7 @@ async def test_a_full_queue_answers_busy_and_keeps_what_it_has(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = await desk.hold()
-    monkeypatch.setattr(ledger, "WAITING_MAX", 3)
+    monkeypatch.setattr(executor, "WAITING_MAX", 3)
     tasks = await queued(desk, "a", "b")
     with pytest.raises(Busy) as caught:
         await desk.post("one too many")
@@ -151,7 +151,7 @@ async def test_a_full_queue_answers_busy_and_keeps_what_it_has(
 async def test_a_full_queue_of_readers_answers_busy(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "READING_MAX", 0)
+    monkeypatch.setattr(executor, "READING_MAX", 0)
     with pytest.raises(Busy):
         await desk.ledger.ask(desk.ana, History(room="lobby"))
 
@@ -286,4 +286,4 @@ async def test_time_is_the_ledgers_and_one_for_a_transaction(desk: Desk) -> None
     posted: Posted = await clocked.submit(desk.ana, Post(room="lobby", text="now"))
     await clocked.close()
     assert posted.at == 1_234_567
-    assert abs(ledger.wall_clock() - time.time() * 1000) < 60_000
+    assert abs(executor.wall_clock() - time.time() * 1000) < 60_000

@@ -20,12 +20,12 @@ from hubbub.model.outcome import Entry, MembershipChanged
 from hubbub.model.policy import ServerRole
 from hubbub.model.quotas import Quotas
 from hubbub.model.rooms import CreateRoom, Direct, Joined
-from hubbub.store import postgres as store
-from hubbub.store.database import DatabaseError
-from hubbub.store.ledger import Ledger
-from hubbub.store.migrations import HEAD
-from hubbub.store.postgres import Database
-from hubbub.store.tables import metadata
+from hubbub.store.engines import postgres as store
+from hubbub.store.engines.database import DatabaseError
+from hubbub.store.engines.postgres import Database
+from hubbub.store.executor import Ledger
+from hubbub.store.schema.migrations import HEAD
+from hubbub.store.schema.tables import metadata
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.waiting import until
 from tests.support.world import sign_up

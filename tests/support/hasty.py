@@ -6,7 +6,7 @@ Strong hashes are the product's; where many people sign in they would be most of
 
 from argon2 import PasswordHasher
 
-from hubbub.gateway import passwords
+from hubbub.gateway.auth import passwords
 from tests.support import unreliable
 
 if __name__ == "__main__":

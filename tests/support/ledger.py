@@ -14,9 +14,9 @@ from hubbub.model.base import Command
 from hubbub.model.messages import Post, Posted
 from hubbub.model.outcome import Told
 from hubbub.model.policy import ServerRole
-from hubbub.store.ledger import Ledger, Result
-from hubbub.store.sqlite.connection import Connection
-from hubbub.store.sqlite.database import Database
+from hubbub.store.engines.sqlite.connection import Connection
+from hubbub.store.engines.sqlite.database import Database
+from hubbub.store.executor import Ledger, Result
 from hubbub.store.tx import Tx
 from tests.support.sqlite import opened
 from tests.support.world import schema, sign_up

@@ -8,9 +8,9 @@ from random import Random
 
 import msgspec
 
-from hubbub.live.bus import Figures, Received
 from hubbub.live.client import Client
-from hubbub.live.nodes import Nodes, Reads
+from hubbub.live.cluster.bus import Figures, Received
+from hubbub.live.cluster.nodes import Nodes, Reads
 from hubbub.model.accounts import MeChanged
 from hubbub.model.errors import Unavailable
 from hubbub.model.events import RoomEvent

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from hubbub.store.tables import metadata
+from hubbub.store.schema.tables import metadata
 from tests.support.program import Program
 from tests.support.server import HOST, free_port
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import hubbub
-from hubbub.store.migrations import HEAD
+from hubbub.store.schema.migrations import HEAD
 from hubbub.version import RELEASE
 
 _MIGRATION = '''"""A column that this release writes and the one before knows nothing of."""

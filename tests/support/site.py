@@ -23,7 +23,7 @@ import uvloop
 from argon2 import PasswordHasher
 
 from hubbub.app import App
-from hubbub.gateway import passwords
+from hubbub.gateway.auth import passwords
 from hubbub.model.settings import Settings
 from tests.support.chat import PASSWORD, SUBPROTOCOL, JsonClient, TextClient
 from tests.support.server import HOST, free_port

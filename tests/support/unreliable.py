@@ -11,7 +11,7 @@ import sys
 from nats.aio.msg import Msg
 
 from hubbub import cli
-from hubbub.live import nats
+from hubbub.live.cluster import nats
 
 LATE_S = 0.5  # at most
 

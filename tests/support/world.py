@@ -18,10 +18,10 @@ from hubbub.model.outcome import Outcome, Told
 from hubbub.model.policy import ServerRole
 from hubbub.model.quotas import USUAL
 from hubbub.model.rooms import MyRoom
-from hubbub.store.database import Connection
-from hubbub.store.postgres import Database as PostgresDatabase
-from hubbub.store.sqlite.connection import Connection as SqliteConnection
-from hubbub.store.sqlite.database import Database
+from hubbub.store.engines.database import Connection
+from hubbub.store.engines.postgres import Database as PostgresDatabase
+from hubbub.store.engines.sqlite.connection import Connection as SqliteConnection
+from hubbub.store.engines.sqlite.database import Database
 from hubbub.store.tx import Tx
 from tests.support.sqlite import opened
 

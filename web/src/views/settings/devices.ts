@@ -1,4 +1,4 @@
-/** What the server calls a device (`hubbub/gateway/user_agent.py`), in the person's language. */
+/** What the server calls a device (`hubbub/gateway/auth/user_agent.py`), in the person's language. */
 
 import type { SettingsWords } from '../../words/en/settings';
 

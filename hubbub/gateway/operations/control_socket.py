@@ -1,0 +1,77 @@
+"""The operator's door: commands of the command line, through a Unix socket in the data folder.
+
+A connection carries one command: a line of JSON in, a line of JSON out.
+"""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from hubbub.gateway.operations.local_sockets import LocalSocket
+from hubbub.model.accounts import (
+    OPERATOR,
+    AddAccount,
+    CreateInvite,
+    DisableUser,
+    OwnerInvite,
+    SetPassword,
+    Users,
+)
+from hubbub.model.base import Query
+from hubbub.model.errors import HubbubError, Malformed
+from hubbub.store.executor import Ledger
+
+OperatorCommand = AddAccount | SetPassword | DisableUser | Users | CreateInvite | OwnerInvite
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a command came to. ``base_url`` is where people find this server."""
+
+    base_url: str
+    ok: msgspec.Raw = msgspec.Raw(b"null")
+    error: Refusal | None = None
+
+
+_decode = msgspec.json.Decoder(OperatorCommand).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class OperatorDoor:
+    """Carries out the operator's commands."""
+
+    def __init__(self, ledger: Ledger, base_url: str) -> None:
+        self._ledger = ledger
+        self._base_url = base_url
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if line := await reader.readline():
+            writer.write(_encode(await self._answer(line)) + b"\n")
+
+    async def _answer(self, line: bytes) -> Answer:
+        try:
+            return Answer(self._base_url, ok=msgspec.Raw(_encode(await self._carry_out(line))))
+        except HubbubError as error:
+            return Answer(self._base_url, error=Refusal(error.code, error.message))
+
+    async def _carry_out(self, line: bytes) -> msgspec.Struct:
+        try:
+            command = _decode(line)
+        except msgspec.DecodeError as error:
+            raise Malformed(f"The server did not understand the command: {error}.") from error
+        if isinstance(command, Query):
+            return await self._ledger.ask(OPERATOR, command)
+        reply: msgspec.Struct = await self._ledger.submit(OPERATOR, command)
+        return reply
+
+
+async def listen(ledger: Ledger, path: Path, base_url: str) -> LocalSocket:
+    """Open the operator's door at ``path``. Raises OSError."""
+    door = LocalSocket(path, OperatorDoor(ledger, base_url).converse)
+    await door.start()
+    return door

@@ -1,0 +1,1 @@
+"""Accepted connections: their slots, time limits and turns."""

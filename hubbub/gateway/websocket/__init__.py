@@ -1,0 +1,1 @@
+"""WebSocket connections, in JSON and in plain text."""

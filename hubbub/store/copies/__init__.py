@@ -1,0 +1,1 @@
+"""Copies of a chat: backups, restores, moves between databases."""

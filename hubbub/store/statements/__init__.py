@@ -1,0 +1,1 @@
+"""The SQL statements, grouped by what they are about."""
