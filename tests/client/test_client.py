@@ -25,7 +25,7 @@ from hubbub.model.errors import (
 from hubbub.model.messages import Message
 from hubbub.model.reading import Behind
 from hubbub.model.rooms import Invite, Kick, Members, Prefs
-from tests.client.play import NAMES, STEPS, new_room, playing
+from tests.client.scenario import NAMES, STEPS, new_room, playing
 from tests.support.people import PASSWORD, QUICK, WAIT_S, accounts, equals, figure, history
 from tests.support.proxy import Proxy
 from tests.support.server import Server

@@ -10,7 +10,7 @@ import aiohttp
 
 from hubbub import __version__
 from hubbub.store.schema.migrations import HEAD
-from tests.support.crowd import Crowd, Fault
+from tests.support.conversation import Crowd, Fault
 from tests.support.release import NEXT, VERSION, release
 from tests.support.server import Server
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.cluster.faults import ALL, Scene
 from tests.support.cluster import cluster, far_cluster
-from tests.support.crowd import Figures, talk_through
+from tests.support.conversation import Figures, talk_through
 from tests.support.network import NotPermittedError
 
 

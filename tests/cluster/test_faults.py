@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster import faults
 from tests.support.cluster import cluster, far_cluster
-from tests.support.crowd import Fault, talk_through
+from tests.support.conversation import Fault, talk_through
 from tests.support.network import NotPermittedError
 
 pytestmark = pytest.mark.long

@@ -6,7 +6,7 @@ from pathlib import Path
 from hubbub.store.schema.migrations import HEAD
 from tests.cluster import faults
 from tests.support.cluster import cluster
-from tests.support.crowd import talk_through
+from tests.support.conversation import talk_through
 from tests.support.release import NEXT, release
 
 

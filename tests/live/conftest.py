@@ -7,7 +7,7 @@ import pytest
 
 from hubbub.live import backpressure, hub, presence, sequencer
 from hubbub.live.cluster import nodes, peers
-from tests.support.hall import Hall
+from tests.support.hub import Hall
 from tests.support.nodes import Wire
 
 

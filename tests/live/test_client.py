@@ -7,7 +7,7 @@ from hubbub.model.accounts import MeChanged
 from hubbub.model.outcome import ToPerson
 from hubbub.model.reading import Notice
 from hubbub.model.rooms import Removed
-from tests.support.hall import (
+from tests.support.hub import (
     HIGH_WATER,
     Hall,
     door,

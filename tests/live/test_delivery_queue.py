@@ -13,8 +13,7 @@ from hubbub.model.outcome import RoomGone, SessionsEnded, ToPerson
 from hubbub.model.reading import Notice
 from hubbub.model.rooms import Removed
 from tests.live.test_hub import joined, left
-from tests.support.clockwork import Clockwork, play
-from tests.support.hall import (
+from tests.support.hub import (
     HIGH_WATER,
     Hall,
     door,
@@ -25,6 +24,7 @@ from tests.support.hall import (
     transport,
     turn,
 )
+from tests.support.virtual_clock import Clockwork, play
 
 MS = 0.001
 REPLY = b'{"re":1,"ok":{}}'

@@ -24,7 +24,7 @@ from hubbub.model.outcome import (
 from hubbub.model.policy import RoomRole
 from hubbub.model.reading import Notice
 from hubbub.model.rooms import MemberChanged, RoomChanged
-from tests.support.hall import (
+from tests.support.hub import (
     Hall,
     door,
     events,

@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.live import presence
 from hubbub.live.client import Client
-from tests.support.hall import Hall, events, forget, lines, transport
+from tests.support.hub import Hall, events, forget, lines, transport
 from tests.support.waiting import until
 
 

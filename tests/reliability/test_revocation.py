@@ -29,7 +29,7 @@ async def _run(servers: list[Server], tries: int) -> Figures:
 
 
 async def test_nobody_hears_or_does_anything_once_they_are_out(make_server: MakeServer) -> None:
-    server = make_server(module=("tests.support.hasty", "0,0,0")).start()
+    server = make_server(module=("tests.support.cheap_passwords", "0,0,0")).start()
     figures = await _run([server], TRIES)
     assert figures.faults == 0, figures
     assert sum(figures.tries.values()) == TRIES
@@ -41,7 +41,7 @@ async def test_nor_at_another_node_whatever_the_bus_loses(
 ) -> None:
     nats = Nats().start()
     options = ("--database", postgres_url(), "--bus", nats.url())
-    module = ("tests.support.hasty", BAD_BUS)
+    module = ("tests.support.cheap_passwords", BAD_BUS)
     servers = [Server(tmp_path / name, *options, module=module) for name in ("near", "far")]
     try:
         for server in servers:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ledger import Desk
+from tests.support.executor import Desk
 
 
 @pytest.fixture

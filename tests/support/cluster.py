@@ -1,4 +1,4 @@
-"""Three nodes on one PostgreSQL and one NATS; `tests.support.crowd` talks through them."""
+"""Three nodes on one PostgreSQL and one NATS; `tests.support.conversation` talks through them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,8 +19,8 @@ class Cluster:
     """The servers of one chat. Each part may be stopped, frozen and started by itself."""
 
     def __init__(self, folder: Path, bad_bus: str | None = None) -> None:
-        """``bad_bus`` says what becomes of what comes over it; see `tests.support.unreliable`."""
-        self._module = ("tests.support.unreliable", bad_bus) if bad_bus else ("hubbub",)
+        """``bad_bus``: the odds that `tests.support.unreliable_bus` takes."""
+        self._module = ("tests.support.unreliable_bus", bad_bus) if bad_bus else ("hubbub",)
         self.postgres = Postgres().start()
         self.nats = Nats().start()
         self.database = self.postgres.database()

@@ -29,7 +29,7 @@ from hubbub.model.outcome import (
 from hubbub.model.policy import RoomRole
 from hubbub.model.reading import Behind
 from hubbub.model.rooms import MemberChanged
-from tests.support.hall import Hall, events
+from tests.support.hub import Hall, events
 
 Fate = Callable[[], int]
 """How often something on the bus arrives; below zero: that often, but later."""

@@ -9,7 +9,7 @@ import pytest
 from hubbub.model.messages import Delete, Edit, Post
 from hubbub.model.rooms import CreateRoom, DeleteRoom
 from hubbub.store.tx import Tx
-from tests.support.ledger import HOLD_TIMEOUT_S, Desk
+from tests.support.executor import HOLD_TIMEOUT_S, Desk
 from tests.support.sqlite import opened
 from tests.support.waiting import until
 

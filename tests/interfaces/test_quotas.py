@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.doors.conftest import assert_silent
-from tests.doors.test_contract import each_door, store
-from tests.doors.voices import DOORS
+from tests.interfaces.conftest import assert_silent
+from tests.interfaces.dialects import DOORS
+from tests.interfaces.test_contract import each_door, store
 from tests.support.chat import House, Refused, Visitors
 from tests.support.server import Server
 

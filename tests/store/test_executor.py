@@ -16,7 +16,7 @@ from hubbub.store import executor
 from hubbub.store.engines.sqlite import checkpoints, connection
 from hubbub.store.executor import Ledger, Work
 from hubbub.store.tx import Tx
-from tests.support.ledger import BUG, DISK, HOLD_TIMEOUT_S, Desk
+from tests.support.executor import BUG, DISK, HOLD_TIMEOUT_S, Desk
 from tests.support.waiting import until
 
 

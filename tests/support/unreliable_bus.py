@@ -1,4 +1,4 @@
-"""``python -m tests.support.unreliable LOST,TWICE,LATE try …``: a server with a bad bus.
+"""``python -m tests.support.unreliable_bus LOST,TWICE,LATE try …``: a server with a bad bus.
 
 Of what comes over it such parts are lost, come twice, or come later and so out of order; each
 payload has its own fate.

@@ -7,7 +7,7 @@ import pytest
 from hubbub.live import presence
 from hubbub.live.client import Client
 from hubbub.live.cluster import peers
-from tests.support.hall import events, forget, lines, turn
+from tests.support.hub import events, forget, lines, turn
 from tests.support.nodes import (
     Node,
     Table,

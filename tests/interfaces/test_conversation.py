@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.doors.test_contract import PEOPLE, each_door, gathered, store
-from tests.doors.voices import JsonVoice, TextVoice, Voice
+from tests.interfaces.dialects import JsonVoice, TextVoice, Voice
+from tests.interfaces.test_contract import PEOPLE, each_door, gathered, store
 from tests.support.chat import Visitors
 
 pytestmark = pytest.mark.xdist_group("doors-conversation")

@@ -14,7 +14,7 @@ import pytest
 from hubbub.gateway.websocket import socket
 from tests.support.chat import SUBPROTOCOL, TIMEOUT_S, House, Visitors
 from tests.support.frames import PING, TEXT, Frame, RawSocket, frame, raw_socket
-from tests.support.inside import InsideServer
+from tests.support.in_process import InsideServer
 
 pytestmark = [
     pytest.mark.xdist_group("doors-slow"),

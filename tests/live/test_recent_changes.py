@@ -3,7 +3,7 @@
 from hubbub.live.recent_changes import BYTES_MAX, ENTRIES_MAX, Ring
 from hubbub.model.messages import Message
 from hubbub.model.rooms import RoomChanged
-from tests.support.hall import message, payloads
+from tests.support.hub import message, payloads
 
 
 def revs(ring: Ring, after: int) -> list[int] | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.doors.voices import DOORS, TextVoice, Voice
+from tests.interfaces.dialects import DOORS, TextVoice, Voice
 from tests.support.chat import Visitors
 
 pytestmark = pytest.mark.xdist_group("doors-contract")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbub.model.commands import COMMANDS
-from tests.doors.conftest import assert_silent
+from tests.interfaces.conftest import assert_silent
 from tests.support.chat import SUBPROTOCOL, House, Visitors
 from tests.support.frames import TEXT, close_frame, frame, raw_socket, tcp, upgrade
 

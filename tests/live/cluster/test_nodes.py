@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hubbub.live.cluster import nodes
 from hubbub.model.messages import Message
 from hubbub.model.outcome import AccountChanged, Entry, Heads, RoomGone, SessionsEnded, ToRoom
-from tests.support.hall import door, events, turn
+from tests.support.hub import door, events, turn
 from tests.support.nodes import (
     Table,
     Wire,

@@ -9,7 +9,7 @@ from hubbub.model.errors import Busy, HubbubError, NotFound
 from hubbub.model.outcome import MembershipChanged, RoomGone, SessionsEnded
 from hubbub.model.policy import RoomKind, RoomRole
 from hubbub.model.rooms import Joined, MemberChanged, MyRoom
-from tests.support.hall import Hall, events, message, turn
+from tests.support.hub import Hall, events, message, turn
 from tests.support.waiting import until
 
 PRIVATE = "private"

@@ -20,10 +20,10 @@ from hubbub.store.data_folder import DataFolder
 from tests.conftest import MakeServer
 from tests.support.chat import House, JsonClient, Visitors
 from tests.support.command import hubbub
-from tests.support.crew import Crew
 from tests.support.postgres import Postgres
 from tests.support.server import HOST, STOP_TIMEOUT_S, Server
 from tests.support.waiting import until
+from tests.support.workers import Crew
 
 MakeUrl = Callable[[], str]
 

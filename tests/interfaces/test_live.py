@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import MakeServer
-from tests.doors.conftest import assert_silent
+from tests.interfaces.conftest import assert_silent
 from tests.support.chat import House, JsonClient, TextClient, Visitors
 
 pytestmark = pytest.mark.xdist_group("doors-live")

@@ -1,14 +1,14 @@
-"""``python -m tests.support.hasty LOST,TWICE,LATE try …``: a server whose passwords cost nothing.
+"""A server whose passwords cost nothing: ``python -m tests.support.cheap_passwords … try …``.
 
 Strong hashes are the product's; where many people sign in they would be most of a test. The rest is
-`tests.support.unreliable`.
+`tests.support.unreliable_bus`.
 """
 
 from argon2 import PasswordHasher
 
 from hubbub.gateway.auth import passwords
-from tests.support import unreliable
+from tests.support import unreliable_bus
 
 if __name__ == "__main__":
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    unreliable.main()
+    unreliable_bus.main()

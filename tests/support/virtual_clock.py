@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
-from tests.support.hall import turn
+from tests.support.hub import turn
 
 
 class _Leap(selectors.SelectSelector):
