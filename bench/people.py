@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
-from hubbub.actions import carry
+from hubbub.actions import execute
 from hubbub.actions.accounts import add_account
 from hubbub.actions.server import prepare
 from hubbub.gateway.auth.passwords import hash_password
@@ -62,7 +62,7 @@ def gather(data: Path, count: int, rooms: int, each: int, messages: int) -> list
                 tx.add_member(room.pk, user.id, RoomRole.MEMBER, read_seq=room.seq)
         for number, room_id in enumerate([*ids, LOBBY]):
             said = [Post(room=room_id, text=f"{room_id} {turn}") for turn in range(messages)]
-            carry(tx, [(actors[number % rooms], post) for post in said])
+            execute(tx, [(actors[number % rooms], post) for post in said])
     return ids
 
 
@@ -72,7 +72,7 @@ def say(data: Path, text: str, room: str = LOBBY, times: int = 1) -> None:
         user = tx.user(name_of(0))
         assert user
         actor = Actor(user_id=user.id, name=user.name, role=ServerRole(user.role))
-        carry(tx, [(actor, Post(room=room, text=text))] * times)
+        execute(tx, [(actor, Post(room=room, text=text))] * times)
 
 
 def guests(data: Path, count: int) -> list[str]:

@@ -88,7 +88,7 @@ class Seen:
 class Person:
     """One of them, over all their connections."""
 
-    __slots__ = ("_crowd", "asked_s", "epoch", "failures", "have", "is_back", "link", "token")
+    __slots__ = ("_crowd", "asked_s", "epoch", "failures", "have", "is_back", "transport", "token")
 
     def __init__(self, crowd: "Crowd", token: str) -> None:
         self._crowd = crowd
@@ -97,7 +97,7 @@ class Person:
         self.have: dict[str, int] = {}
         self.failures = 0
         self.asked_s: float | None = None
-        self.link: Link | None = None
+        self.transport: Transport | None = None
         self.is_back = False
 
     def hello(self) -> bytes:
@@ -110,14 +110,14 @@ class Person:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await loop.create_connection(
-                    lambda: Link(self._crowd, self), HOST, self._crowd.port
+                    lambda: Transport(self._crowd, self), HOST, self._crowd.port
                 )
         except (OSError, TimeoutError):
             self.lost()
 
     def lost(self) -> None:
         """Come back, after as long as a client waits."""
-        self.link, self.is_back = None, False
+        self.transport, self.is_back = None, False
         self._crowd.left(self)
         delay_s = self._crowd.backoff.delay_s(self.failures, self.asked_s)
         self.failures += 1
@@ -125,7 +125,7 @@ class Person:
         self._crowd.come_again(self, delay_s)
 
 
-class Link(asyncio.Protocol):
+class Transport(asyncio.Protocol):
     """One connection of theirs."""
 
     __slots__ = ("_buffer", "_crowd", "_due", "_is_upgraded", "_next", "_person", "transport")
@@ -242,7 +242,7 @@ class Link(asyncio.Protocol):
         """What has not come with the welcome is asked for."""
         if not self._due:
             if not self._person.is_back:
-                self._person.is_back, self._person.link = True, self
+                self._person.is_back, self._person.transport = True, self
                 self._crowd.arrived(self._person)
             return
         room = next(iter(self._due))
@@ -271,9 +271,9 @@ class Crowd:
         self.seen = Seen()
         #: Room → the rev that everybody in it has to reach.
         self.heads: dict[str, int] = {}
-        self.syncing: dict[tuple[Link, int], str] = {}
+        self.syncing: dict[tuple[Transport, int], str] = {}
         self.posters: set[Person] = set()
-        self._posting: dict[tuple[Link, int], asyncio.Future[int]] = {}
+        self._posting: dict[tuple[Transport, int], asyncio.Future[int]] = {}
         self._people = [Person(self, token) for token in tokens]
         # In the order in which they came.
         self._here: dict[Person, None] = {}
@@ -314,8 +314,8 @@ class Crowd:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for person in self._people:
-            if person.link is not None:
-                person.link.transport.abort()
+            if person.transport is not None:
+                person.transport.transport.abort()
 
     def members(self) -> Iterator[Person]:
         """Those who are here and are no guests (who are in the lobby only), as they came."""
@@ -326,11 +326,11 @@ class Crowd:
 
     async def post(self, person: Person, room: str, text: str) -> int:
         """The room's rev after it. Raises PostFailed."""
-        if person.link is None:
+        if person.transport is None:
             raise PostFailed("not connected")
         self.posters.add(person)
-        number = person.link.post(room, text)
-        key = person.link, number
+        number = person.transport.post(room, text)
+        key = person.transport, number
         self._posting[key] = asyncio.get_running_loop().create_future()
         return await self._posting[key]
 
@@ -358,8 +358,8 @@ class Crowd:
     def left(self, person: Person) -> None:
         self._here.pop(person, None)
 
-    def posted(self, link: Link, number: int, rev: int | None) -> None:
-        answer = self._posting.pop((link, number), None)
+    def posted(self, transport: Transport, number: int, rev: int | None) -> None:
+        answer = self._posting.pop((transport, number), None)
         if answer is None or answer.done():
             return
         if rev is None:
@@ -367,8 +367,8 @@ class Crowd:
         else:
             answer.set_result(rev)
 
-    def unlinked(self, link: Link) -> None:
-        for key in [key for key in self._posting if key[0] is link]:
+    def unlinked(self, transport: Transport) -> None:
+        for key in [key for key in self._posting if key[0] is transport]:
             self._posting.pop(key).set_exception(PostFailed("the connection was lost"))
-        for key in [key for key in self.syncing if key[0] is link]:
+        for key in [key for key in self.syncing if key[0] is transport]:
             del self.syncing[key]

@@ -20,8 +20,8 @@ from hubbub import __version__, actions, memory
 from hubbub.actions.history import room_state
 from hubbub.actions.nodes import entries_after, heads
 from hubbub.gateway.application import application, arrivals
-from hubbub.gateway.auth.tokens import Identity
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.auth.tokens import SessionTokens
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.operations import control_socket
 from hubbub.gateway.operations.local_sockets import LocalSocket
 from hubbub.gateway.transport.http_connection import Site
@@ -38,12 +38,12 @@ from hubbub.model.accounts import (
     Prepared,
 )
 from hubbub.model.errors import HubbubError, Unavailable
-from hubbub.model.outcome import Entry, Heads, RoomState
+from hubbub.model.outcome import Entry, Heads, RoomSnapshot
 from hubbub.model.reading import Notice
 from hubbub.model.settings import Settings, Worker
 from hubbub.store.data_folder import DataFolder
 from hubbub.store.engines.opening import chat_of
-from hubbub.store.executor import Ledger
+from hubbub.store.executor import CommandExecutor
 from hubbub.wire import text
 from hubbub.wire.frames import CLOSE_RESTART
 
@@ -95,9 +95,9 @@ class App:
         self._is_shared = database.is_shared
         self.hub = Hub(self._read_room, clock=time.monotonic)
         self.nodes = self._among_others() if database.is_shared else None
-        self.ledger = Ledger(
+        self.executor = CommandExecutor(
             database,
-            partial(actions.carry, lets_guests_in=self.settings.lets_guests_in),
+            partial(actions.execute, lets_guests_in=self.settings.lets_guests_in),
             partial(actions.answer, lets_guests_in=self.settings.lets_guests_in),
             self.nodes.show if self.nodes else self.hub.tell,
             quotas=self.settings.quotas,
@@ -106,47 +106,47 @@ class App:
             node=self.node,
             journaled=self.nodes.journaled if self.nodes else _unheard,
         )
-        self.ledger.start()
+        self.executor.start()
         # Before the key, which is the sign that there has been a chat.
         prepared = await self._prepare()
-        self.identity = Identity(
-            self.ledger,
+        self.tokens = SessionTokens(
+            self.executor,
             await self._signing_key(),
             lambda: [client.actor for client in self.hub.clients],
         )
-        self.hub.on_sessions_ended = self.identity.forget_sessions
-        self.hub.on_account_changed = self.identity.forget_user
-        self.desk = Desk(self.settings, self.ledger, self.hub, self.identity)
-        self.desk.nodes = self.nodes
-        self.desk.prepared(prepared)
+        self.hub.on_sessions_ended = self.tokens.forget_sessions
+        self.hub.on_account_changed = self.tokens.forget_user
+        self.dispatcher = Dispatcher(self.settings, self.executor, self.hub, self.tokens)
+        self.dispatcher.nodes = self.nodes
+        self.dispatcher.prepared(prepared)
         await self._greet_owner(prepared)
         self.hub.start()
         if self.nodes:
-            self.nodes.on_start_over = self.identity.forget_all
+            self.nodes.on_start_over = self.tokens.forget_all
             await self.nodes.start(self._epoch)
-        self.identity.start()
-        self.desk.authenticator.start()
-        self.desk.connections.start()
+        self.tokens.start()
+        self.dispatcher.authenticator.start()
+        self.dispatcher.connections.start()
         if self._worker is None or self._worker.number == 1:
             where = self.folder.socket
-            self._admin = await control_socket.listen(self.ledger, where, self.settings.base_url)
+            self._admin = await control_socket.listen(self.executor, where, self.settings.base_url)
         await self._listen()
         self._trimming = asyncio.get_running_loop().create_task(memory.trim_for_ever())
-        self.desk.ready = True
+        self.dispatcher.ready = True
 
     async def _signing_key(self) -> bytes:
         """The folder's; on a shared database, that of all its servers."""
         if not self._is_shared:
             return self.folder.secret()
         offered = KeepKey(key=secrets.token_hex(32))
-        kept: KeyKept = await self.ledger.submit(OPERATOR, offered)
+        kept: KeyKept = await self.executor.submit(OPERATOR, offered)
         return bytes.fromhex(kept.key)
 
     async def _prepare(self) -> Prepared:
         """The epoch and the lobby."""
-        known = await self.ledger.read(lambda tx: tx.server_values())
+        known = await self.executor.read(lambda tx: tx.server_values())
         shown = self.folder.shown(known.get("epoch", ""))
-        prepared: Prepared = await self.ledger.submit(
+        prepared: Prepared = await self.executor.submit(
             OPERATOR, Prepare(shown=shown, shared=self._is_shared)
         )
         self._epoch, self._shown = prepared.values["epoch"], prepared.total
@@ -164,7 +164,7 @@ class App:
         # Each link voids the one before, so it is for one to make it, and not again later.
         greets = self._worker is None or self._worker.greets
         if greets and prepared.needs_owner and not self.settings.first_owns:
-            made: InviteMade = await self.ledger.submit(OPERATOR, OwnerInvite())
+            made: InviteMade = await self.executor.submit(OPERATOR, OwnerInvite())
             self.owner_link = self.settings.base_url + made.invite.url
 
     def _about_to_show(self, revs: int) -> None:
@@ -197,16 +197,16 @@ class App:
             self.failed.set()
 
     async def _read_heads(self, rooms: list[str], people: list[str]) -> Heads:
-        return await self.ledger.read(lambda tx: heads(tx, rooms, people))
+        return await self.executor.read(lambda tx: heads(tx, rooms, people))
 
     async def _read_entries(self, after: int) -> list[Entry]:
-        return await self.ledger.read(lambda tx: entries_after(tx, after))
+        return await self.executor.read(lambda tx: entries_after(tx, after))
 
-    async def _read_room(self, room: str, after: int | None) -> RoomState:
-        return await self.ledger.read(lambda tx: room_state(tx, room, after))
+    async def _read_room(self, room: str, after: int | None) -> RoomSnapshot:
+        return await self.executor.read(lambda tx: room_state(tx, room, after))
 
     async def _listen(self) -> None:
-        served = application(self.desk, worker=self._worker)
+        served = application(self.dispatcher, worker=self._worker)
         self._runner = web.AppRunner(served, shutdown_timeout=REQUESTS_WITHIN_S, access_log=None)
         await self._runner.setup()
         assert self._runner.server is not None
@@ -229,23 +229,23 @@ class App:
 
     async def stop(self) -> None:
         """No new connections; what waits is committed and answered; goodbye to everyone."""
-        self.desk.ready = False
+        self.dispatcher.ready = False
         self._trimming.cancel()
         await self._site.stop()
         if self._admin:
             await self._admin.close()
-        self.desk.flush()
-        await self.ledger.drain()
+        self.dispatcher.flush()
+        await self.executor.drain()
         await self._say_goodbye()
         await self._runner.cleanup()
         if self.nodes:
             await self.nodes.stop()
         await self.hub.stop()
-        await self.desk.connections.stop()
-        await self.desk.stop()
-        await self.identity.stop()
-        self.desk.authenticator.stop()
-        await self.ledger.close()
+        await self.dispatcher.connections.stop()
+        await self.dispatcher.stop()
+        await self.tokens.stop()
+        self.dispatcher.authenticator.stop()
+        await self.executor.close()
         self.folder.release()
 
     async def _say_goodbye(self) -> None:
@@ -254,14 +254,14 @@ class App:
         line = text.server(f"The server restarts. Come back in {COME_BACK_AFTER_S:.0f} seconds")
         self.hub.say_goodbye(notice, line)
         for client in list(self.hub.clients):
-            client.door.close(CLOSE_RESTART, COME_BACK)
+            client.handler.close(CLOSE_RESTART, COME_BACK)
         # Those who have not said who they are yet, and those who test.
-        for each in list(self.desk.sockets):
+        for each in list(self.dispatcher.sockets):
             each.close(CLOSE_RESTART, COME_BACK)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYES_WITHIN_S):
-                await self.desk.all_gone()
-        for each in list(self.desk.sockets):
+                await self.dispatcher.all_gone()
+        for each in list(self.dispatcher.sockets):
             each.cut()
 
 

@@ -15,6 +15,6 @@ from hubbub.actions import (  # noqa: F401 - importing them registers what they 
     rooms,
     server,
 )
-from hubbub.actions.registry import ANSWERS, HANDLERS, RUNS, answer, carry, may_share
+from hubbub.actions.registry import ANSWERS, HANDLERS, RUNS, answer, execute, may_share
 
-__all__ = ["ANSWERS", "HANDLERS", "RUNS", "answer", "carry", "may_share"]
+__all__ = ["ANSWERS", "HANDLERS", "RUNS", "answer", "execute", "may_share"]

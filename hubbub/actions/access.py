@@ -25,7 +25,7 @@ _marks = msgspec.json.Decoder(MarkState)
 _origins = msgspec.json.Decoder(Origin)
 
 
-class Place(NamedTuple):
+class RoomAccess(NamedTuple):
     """A room, and what the one who asks is in it.
 
     ``parent`` is the room that a thread belongs to, and ``role`` the one in that; ``member`` is
@@ -45,35 +45,35 @@ class Place(NamedTuple):
         return self.parent or self.room
 
 
-def no_room(room_id: str) -> NotFound:
+def no_such_room(room_id: str) -> NotFound:
     return NotFound(f"There is no room #{room_id} here.")
 
 
-def place(tx: Tx, actor: Actor, room_id: str, action: Action) -> Place:
+def get_room_for(tx: Tx, actor: Actor, room_id: str, action: Action) -> RoomAccess:
     """The room, if the actor may do this in it.
 
     Raises NotFound for rooms that do not exist or that the actor may not know of.
     """
-    where = find(tx, actor, room_id)
-    require_at(actor, where, action)
-    return where
+    access = find(tx, actor, room_id)
+    require_at(actor, access, action)
+    return access
 
 
-def find(tx: Tx, actor: Actor, room_id: str) -> Place:
+def find(tx: Tx, actor: Actor, room_id: str) -> RoomAccess:
     """The room, before it is known what the actor may do there. Raises NotFound."""
     room = tx.room(room_id)
     if room is None:
-        raise no_room(room_id)
+        raise no_such_room(room_id)
     member = tx.member(room.pk, actor.user_id) if actor.user_id > 0 else None
     if room.parent_pk is None:
         role = member.role if member else None
-        return Place(room, member, role, None, _blockers(tx, actor, room))
+        return RoomAccess(room, member, role, None, _blockers(tx, actor, room))
     parent = tx.room_by_pk(room.parent_pk)
     if parent is None:
-        raise no_room(room_id)
+        raise no_such_room(room_id)
     of_parent = tx.member(parent.pk, actor.user_id) if actor.user_id > 0 else None
     role = of_parent.role if of_parent else None
-    return Place(room, member, role, parent, _blockers(tx, actor, parent))
+    return RoomAccess(room, member, role, parent, _blockers(tx, actor, parent))
 
 
 def is_between_two(room: RoomRow) -> bool:
@@ -96,13 +96,13 @@ def require_unblocked(actor: Actor, blockers: Collection[int]) -> None:
         raise Conflict("Your message cannot be delivered.")
 
 
-def require_at(actor: Actor, where: Place, action: Action, *, author: bool = False) -> None:
+def require_at(actor: Actor, access: RoomAccess, action: Action, *, author: bool = False) -> None:
     """Raises unless this actor may do this at this place."""
-    thread = where.room.id if where.parent else None
-    follows = thread is not None and where.member is not None
-    require(actor, where.home, where.role, action, author=author, thread=thread, follows=follows)
+    thread = access.room.id if access.parent else None
+    follows = thread is not None and access.member is not None
+    require(actor, access.home, access.role, action, author=author, thread=thread, follows=follows)
     if action in _WRITES:
-        require_unblocked(actor, where.blockers)
+        require_unblocked(actor, access.blockers)
 
 
 def require(
@@ -128,7 +128,7 @@ def require(
         follows=follows,
     )
     if not policy.allows(Action.READ, standings):
-        raise no_room(thread or room.id)
+        raise no_such_room(thread or room.id)
     if room.archived and action in _WRITES:
         raise Conflict(f"#{room.id} is archived: it can be read, but nothing new is added.")
     try:
@@ -150,7 +150,7 @@ _DOING = {
 }
 
 
-def no_message(room_id: str, seq: int) -> NotFound:
+def no_such_message(room_id: str, seq: int) -> NotFound:
     return NotFound(f"There is no message {seq} in #{room_id}.")
 
 
@@ -158,13 +158,13 @@ def deleted_message(room_id: str, seq: int) -> NotFound:
     return NotFound(f"Message {seq} in #{room_id} has been deleted.")
 
 
-def message_at(tx: Tx, where: Place, seq: int) -> MessageRow:
+def message_at(tx: Tx, access: RoomAccess, seq: int) -> MessageRow:
     """A message that is still there. Raises NotFound."""
-    message = tx.message(where.room.pk, seq)
+    message = tx.message(access.room.pk, seq)
     if message is None:
-        raise no_message(where.room.id, seq)
+        raise no_such_message(access.room.id, seq)
     if message.deleted:
-        raise deleted_message(where.room.id, seq)
+        raise deleted_message(access.room.id, seq)
     return message
 
 
@@ -314,7 +314,7 @@ def my_room_now(tx: Tx, room_id: str, user_id: int) -> MyRoom:
     """One of my rooms in its present form. Raises NotFound."""
     room = tx.room(room_id)
     if room is None:
-        raise no_room(room_id)
+        raise no_such_room(room_id)
     people: tuple[Person, ...] = ()
     if room.kind == RoomKind.DIRECT and room.parent_pk is None:
         people = direct_people(tx, user_id).get(room.pk, ())

@@ -42,9 +42,9 @@ from hubbub.model.messages import Changed
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import (
     AccountChanged,
+    Effect,
     Outcome,
     SessionsEnded,
-    Told,
     ToPerson,
     ToRooms,
 )
@@ -72,14 +72,14 @@ def add_account(tx: Tx, actor: Actor, command: AddAccount) -> Outcome[AccountAdd
     if command.session:
         tx.add_session(command.session, user_id, command.label, lasting=command.lasting)
     user = UserRow(user_id, command.name, command.display_name, role, 0, 0, None)
-    told: list[Told] = []
+    effects: list[Effect] = []
     lobby = tx.room(LOBBY)
     if lobby:
-        told = add(tx, lobby, user, RoomRole.MEMBER)
+        effects = add(tx, lobby, user, RoomRole.MEMBER)
     if role is ServerRole.OWNER:
-        told.append(settings(tx))
+        effects.append(settings(tx))
     me = tx.user_by_id(user_id) or user
-    return Outcome(AccountAdded(user_id=user_id, me=me_of(me)), told)
+    return Outcome(AccountAdded(user_id=user_id, me=me_of(me)), effects)
 
 
 def require_may_join(tx: Tx, command: AddAccount) -> ServerRole:
@@ -114,8 +114,8 @@ def open_session(tx: Tx, actor: Actor, command: OpenSession) -> Outcome[AccountA
     _require_unchanged(user, command.checked)
     ended = _make_place(tx, user) if not command.lasting else []
     tx.add_session(command.session, user.id, command.label, lasting=command.lasting)
-    told: list[Told] = [SessionsEnded(user.name, tuple(ended))] if ended else []
-    return Outcome(AccountAdded(user_id=user.id, me=me_of(user)), told)
+    effects: list[Effect] = [SessionsEnded(user.name, tuple(ended))] if ended else []
+    return Outcome(AccountAdded(user_id=user.id, me=me_of(user)), effects)
 
 
 def _make_place(tx: Tx, user: UserRow) -> list[str]:
@@ -214,11 +214,11 @@ def update_me(tx: Tx, actor: Actor, command: UpdateMe) -> Outcome[Changed]:
     shown = me._replace(display_name=command.display_name)
     event = UserChanged(user=me.name, display_name=command.display_name)
     rooms = tuple(tx.room_ids_of(me.id))
-    told: list[Told] = [
+    effects: list[Effect] = [
         ToPerson(me.name, MeChanged(rev=rev, me=me_of(shown, rev))),
         ToRooms(rooms, event),
     ]
-    return Outcome(Changed(rev=rev), told)
+    return Outcome(Changed(rev=rev), effects)
 
 
 @handles(DisableUser)
@@ -228,12 +228,12 @@ def disable_user(tx: Tx, actor: Actor, command: DisableUser) -> Outcome[Done]:
     if command.disabled:
         _require_over(tx, actor, user)
     tx.set_disabled(user.id, command.disabled)
-    told: list[Told] = []
+    effects: list[Effect] = []
     if command.disabled:
         # First, as who is out is not told to come back as what they are now.
         ended = tx.end_sessions(user.id)
-        told.append(SessionsEnded(user.name, tuple(ended)))
-    return Outcome(Done(), [*told, AccountChanged(user.name)])
+        effects.append(SessionsEnded(user.name, tuple(ended)))
+    return Outcome(Done(), [*effects, AccountChanged(user.name)])
 
 
 def _require_over(tx: Tx, actor: Actor, user: UserRow) -> None:

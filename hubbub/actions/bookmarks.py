@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from hubbub.actions.access import (
     find,
+    get_room_for,
     message_at,
     message_event,
     my_room,
     myself,
-    no_room,
+    no_such_room,
     people_of,
-    place,
     require_at,
     require_on_server,
 )
@@ -22,18 +22,18 @@ from hubbub.model.accounts import Actor
 from hubbub.model.bookmarks import (
     Bookmark,
     BookmarkChanged,
-    Bookmarked,
+    BookmarkEntry,
     Bookmarks,
     BookmarksPage,
     Draft,
     DraftChanged,
-    Drafted,
+    DraftEntry,
     Drafts,
     DraftsPage,
-    Followed,
-    Mentioned,
+    MentionEntry,
     Mentions,
     MentionsPage,
+    ThreadFollow,
     Threads,
     ThreadsPage,
 )
@@ -62,10 +62,10 @@ def bookmark(tx: Tx, actor: Actor, command: Bookmark) -> Outcome[Changed]:
     """A message that one may read; to forget one, that one has it is enough."""
     if not command.on:
         return _forget_bookmark(tx, _keeper(tx, actor), command)
-    where = place(tx, actor, command.room, Action.READ)
+    access = get_room_for(tx, actor, command.room, Action.READ)
     me = _keeper(tx, actor)
-    message_at(tx, where, command.seq)
-    key = (me.id, where.room.pk, command.seq)
+    message_at(tx, access, command.seq)
+    key = (me.id, access.room.pk, command.seq)
     before = tx.bookmark(*key)
     if before and before[0] == command.note:
         return Outcome(Changed(rev=me.rev))
@@ -121,14 +121,14 @@ def _fitting(things: Iterable[T], said: Callable[[T], list[Message | None]]) -> 
     return found
 
 
-def _bookmarked(tx: Tx, actor: Actor, row: BookmarkRow) -> Bookmarked:
+def _bookmarked(tx: Tx, actor: Actor, row: BookmarkRow) -> BookmarkEntry:
     message: Message | None = None
     try:
-        where = place(tx, actor, row.room.id, Action.READ)
-        message = message_event(row.room.id, message_at(tx, where, row.seq))
+        access = get_room_for(tx, actor, row.room.id, Action.READ)
+        message = message_event(row.room.id, message_at(tx, access, row.seq))
     except HubbubError:
         pass  # it may not be read, or is not there, any more
-    return Bookmarked(room=row.room.id, seq=row.seq, at=row.at, note=row.note, message=message)
+    return BookmarkEntry(room=row.room.id, seq=row.seq, at=row.at, note=row.note, message=message)
 
 
 @handles(Draft)
@@ -138,18 +138,18 @@ def draft(tx: Tx, actor: Actor, command: Draft) -> Outcome[Changed]:
     place_id, seq = thread or (command.room, 0)
     if not command.text:
         return _forget_draft(tx, _keeper(tx, actor), command, place_id, seq)
-    where = find(tx, actor, place_id)
-    require_at(actor, where, Action.READ)
+    access = find(tx, actor, place_id)
+    require_at(actor, access, Action.READ)
     me = _keeper(tx, actor)
-    if thread and where.parent:
-        raise no_room(command.room)  # a thread has no threads
-    require_at(actor, where, Action.KEEP_DRAFT)
-    before = tx.draft(me.id, where.room.pk, seq)
+    if thread and access.parent:
+        raise no_such_room(command.room)  # a thread has no threads
+    require_at(actor, access, Action.KEEP_DRAFT)
+    before = tx.draft(me.id, access.room.pk, seq)
     if before == (command.text, command.reply_to):
         return Outcome(Changed(rev=me.rev))
     if before is None:
         require_below(tx, "drafts_per_user", tx.count_drafts(me.id))
-    tx.set_draft(me.id, where.room.pk, seq, command.text, command.reply_to)
+    tx.set_draft(me.id, access.room.pk, seq, command.text, command.reply_to)
     return _drafted(tx, me, command)
 
 
@@ -179,7 +179,7 @@ def drafts(tx: Tx, actor: Actor, query: Drafts) -> DraftsPage:
     me = _keeper(tx, actor)
     return DraftsPage(
         drafts=[
-            Drafted(
+            DraftEntry(
                 room=thread_id(room, thread) if thread else room,
                 text=text,
                 at=at,
@@ -195,7 +195,7 @@ def mentions(tx: Tx, actor: Actor, query: Mentions) -> MentionsPage:
     me = _keeper(tx, actor)
     rows = tx.mentioned(me.id, _after(query.after), query.limit + 1, unread=query.unread)
     hits = (
-        Mentioned(
+        MentionEntry(
             message=message_event(row.room, row.message), unread=row.message.seq > row.read_seq
         )
         for row in rows[: query.limit]
@@ -229,14 +229,14 @@ def threads(tx: Tx, actor: Actor, query: Threads) -> ThreadsPage:
     return ThreadsPage(threads=found, people=people_of(tx, names), cursor=cursor)
 
 
-def _followed(tx: Tx, mine: MyRoomRow) -> Followed:
+def _followed(tx: Tx, mine: MyRoomRow) -> ThreadFollow:
     room = mine.room
     parent = tx.room_by_pk(room.parent_pk or 0)
     assert parent  # a room is never gone without its threads
     root = tx.message(parent.pk, room.parent_seq or 0)
     assert root
     last = tx.message(room.pk, room.seq)
-    return Followed(
+    return ThreadFollow(
         thread=my_room(room, mine.member, mine.mentions),
         root=message_event(parent.id, root),
         last=message_event(room.id, last) if last else None,

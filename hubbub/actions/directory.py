@@ -1,6 +1,6 @@
 """Finding rooms and people."""
 
-from hubbub.actions.access import my_room, person, place, require_on_server
+from hubbub.actions.access import get_room_for, my_room, person, require_on_server
 from hubbub.actions.registry import answers
 from hubbub.model.accounts import Actor, Users, UsersPage
 from hubbub.model.policy import Action, RoomRole
@@ -31,7 +31,7 @@ def rooms(tx: Tx, actor: Actor, query: Rooms) -> RoomsPage:
 
 @answers(Members)
 def members(tx: Tx, actor: Actor, query: Members) -> MembersPage:
-    room = place(tx, actor, query.room, Action.LIST_MEMBERS).room
+    room = get_room_for(tx, actor, query.room, Action.LIST_MEMBERS).room
     found = tx.members_page(room.pk, query.after, query.limit + 1)
     return MembersPage(
         members=[

@@ -1,12 +1,12 @@
 """Reading back: pages of messages, and what changed since a rev."""
 
 from hubbub.actions.access import (
+    get_room_for,
     marks_event,
     marks_of,
     message_event,
-    no_room,
+    no_such_room,
     people_of,
-    place,
     room_event,
 )
 from hubbub.actions.registry import answers
@@ -14,7 +14,7 @@ from hubbub.model.accounts import Actor
 from hubbub.model.base import Event
 from hubbub.model.events import RoomEvent
 from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Reset, Sync
-from hubbub.model.outcome import RoomState
+from hubbub.model.outcome import RoomSnapshot
 from hubbub.model.policy import Action, RoomKind
 from hubbub.store.statements.marks import MarkedRow
 from hubbub.store.statements.messages import MessageRow
@@ -28,7 +28,7 @@ REPLY_MAX = 1_000_000  # code points of text in one reply
 
 @answers(History)
 def history(tx: Tx, actor: Actor, query: History) -> Page:
-    room = place(tx, actor, query.room, Action.READ).room
+    room = get_room_for(tx, actor, query.room, Action.READ).room
     if query.after is not None:
         rows = _within(tx.messages_after(room.pk, query.after, query.limit))
     elif query.around is not None:
@@ -66,7 +66,7 @@ def _latest_within(rows: list[MessageRow]) -> list[MessageRow]:
 
 @answers(Sync)
 def sync(tx: Tx, actor: Actor, query: Sync) -> Changes:
-    room = place(tx, actor, query.room, Action.READ).room
+    room = get_room_for(tx, actor, query.room, Action.READ).room
     return changes_since(tx, room, query.after)
 
 
@@ -111,11 +111,11 @@ def latest(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
     return Changes(events=events, through=room.rev, reset=True)
 
 
-def room_state(tx: Tx, room_id: str, after: int | None) -> RoomState:
+def room_state(tx: Tx, room_id: str, after: int | None) -> RoomSnapshot:
     """A room and its changes after a rev (None: the last ones), for the hub. Raises NotFound."""
     room = tx.room(room_id)
     if room is None:
-        raise no_room(room_id)
+        raise no_such_room(room_id)
     floor = max(room.floor, room.rev - RING_CHANGES) if after is None else after
     rows = tx.changes(room.pk, floor, CHANGES_MAX)
     marked = tx.marks_changes(room.pk, floor, CHANGES_MAX)
@@ -125,7 +125,7 @@ def room_state(tx: Tx, room_id: str, after: int | None) -> RoomState:
     if len(marked) == CHANGES_MAX:
         through = min(through, marked[-1].marks_rev)
     rows = [row for row in rows if row.rev <= through]
-    return RoomState(
+    return RoomSnapshot(
         events=_in_order(room, floor, through, rows, marked),
         floor=floor,
         through=through,

@@ -3,15 +3,15 @@
 import msgspec
 
 from hubbub.actions.access import (
-    Place,
+    RoomAccess,
     author_of,
     deleted_message,
+    get_room_for,
     marks_event,
     marks_of,
     message_event,
-    no_message,
+    no_such_message,
     people_of,
-    place,
 )
 from hubbub.actions.quotas import require_below
 from hubbub.actions.registry import answers, handles
@@ -20,12 +20,12 @@ from hubbub.model.marks import (
     NAMES_BYTES,
     NAMES_MAX,
     NAMES_PER_EMOJI,
+    EmojiReactions,
     MarkState,
     Pin,
     Pins,
     PinsPage,
     React,
-    Reacted,
     Reactions,
     ReactionsPage,
 )
@@ -53,10 +53,10 @@ def mark(
 
 @handles(React)
 def react(tx: Tx, actor: Actor, command: React) -> Outcome[Changed]:
-    where = place(tx, actor, command.room, Action.REACT)
-    marked = _marked(tx, where, command.seq)
+    access = get_room_for(tx, actor, command.room, Action.REACT)
+    marked = _marked(tx, access, command.seq)
     user_id = author_of(tx, actor, is_new=command.on)
-    key = (where.room.pk, command.seq, command.emoji, user_id)
+    key = (access.room.pk, command.seq, command.emoji, user_id)
     if tx.has_reacted(*key) == command.on:
         return Outcome(Changed(rev=marked.marks_rev))  # a retry
     marks = marks_of(marked.marks)
@@ -64,7 +64,7 @@ def react(tx: Tx, actor: Actor, command: React) -> Outcome[Changed]:
         if all(reaction.emoji != command.emoji for reaction in marks.reactions):
             require_below(tx, "reactions_per_message", len(marks.reactions))
         reactions = _with(marks.reactions, command.emoji, actor.name)
-        tx.add_reaction(*key, rev=where.room.rev + 1)
+        tx.add_reaction(*key, rev=access.room.rev + 1)
     else:
         tx.remove_reaction(*key)
         names = tx.who_reacted(*key[:3], NAMES_PER_EMOJI)
@@ -72,14 +72,14 @@ def react(tx: Tx, actor: Actor, command: React) -> Outcome[Changed]:
     did = "react" if command.on else "unreact"
     last = Change(by=actor.name, did=did, emoji=command.emoji)  # type: ignore[arg-type]
     return _marked_so(
-        tx, where, marked, msgspec.structs.replace(marks, reactions=reactions, last=last)
+        tx, access, marked, msgspec.structs.replace(marks, reactions=reactions, last=last)
     )
 
 
-def _marked_so(tx: Tx, where: Place, marked: MarkedRow, marks: MarkState) -> Outcome[Changed]:
-    parent_mrev = where.parent.mrev if where.parent else 0
-    told = mark(tx, where.room, marked, marks, parent_mrev)
-    return Outcome(Changed(rev=told.event.rev), [told])
+def _marked_so(tx: Tx, access: RoomAccess, marked: MarkedRow, marks: MarkState) -> Outcome[Changed]:
+    parent_mrev = access.parent.mrev if access.parent else 0
+    effects = mark(tx, access.room, marked, marks, parent_mrev)
+    return Outcome(Changed(rev=effects.event.rev), [effects])
 
 
 def _with(reactions: tuple[Reaction, ...], emoji: str, name: str) -> tuple[Reaction, ...]:
@@ -97,10 +97,10 @@ def _with(reactions: tuple[Reaction, ...], emoji: str, name: str) -> tuple[React
 def _have_room(reactions: tuple[Reaction, ...], reaction: Reaction, name: str) -> bool:
     if len(reaction.names) >= NAMES_PER_EMOJI:
         return False
-    told = [one for each in reactions for one in each.names]
+    effects = [one for each in reactions for one in each.names]
     # In JSON each has its quotes and a comma.
-    size = sum(len(one.encode()) + 3 for one in [*told, name])
-    return len(told) < NAMES_MAX and size <= NAMES_BYTES
+    size = sum(len(one.encode()) + 3 for one in [*effects, name])
+    return len(effects) < NAMES_MAX and size <= NAMES_BYTES
 
 
 def _without(
@@ -124,15 +124,15 @@ def _without(
 
 @answers(Reactions)
 def reactions(tx: Tx, actor: Actor, query: Reactions) -> ReactionsPage:
-    where = place(tx, actor, query.room, Action.READ)
-    marked = _marked(tx, where, query.seq)
+    access = get_room_for(tx, actor, query.room, Action.READ)
+    marked = _marked(tx, access, query.seq)
     user_id = author_of(tx, actor, is_new=False)
-    mine = tx.my_reactions(where.room.pk, query.seq, user_id)
+    mine = tx.my_reactions(access.room.pk, query.seq, user_id)
     found = [
-        Reacted(
+        EmojiReactions(
             emoji=reaction.emoji,
             count=reaction.count,
-            names=tuple(tx.who_reacted(where.room.pk, query.seq, reaction.emoji, NAMES_ASKED)),
+            names=tuple(tx.who_reacted(access.room.pk, query.seq, reaction.emoji, NAMES_ASKED)),
             mine=reaction.emoji in mine,
         )
         for reaction in marks_of(marked.marks).reactions
@@ -144,29 +144,29 @@ def reactions(tx: Tx, actor: Actor, query: Reactions) -> ReactionsPage:
 
 @handles(Pin)
 def pin(tx: Tx, actor: Actor, command: Pin) -> Outcome[Changed]:
-    where = place(tx, actor, command.room, Action.PIN)
-    marked = _marked(tx, where, command.seq)
+    access = get_room_for(tx, actor, command.room, Action.PIN)
+    marked = _marked(tx, access, command.seq)
     marks = marks_of(marked.marks)
     if marks.pinned == command.on:
         return Outcome(Changed(rev=marked.marks_rev))  # a retry
     if not command.on:
-        tx.remove_pin(where.room.pk, command.seq)
+        tx.remove_pin(access.room.pk, command.seq)
     else:
-        require_below(tx, "pins_per_room", tx.pins(where.room.pk))
-        tx.add_pin(where.room.pk, command.seq)
+        require_below(tx, "pins_per_room", tx.pins(access.room.pk))
+        tx.add_pin(access.room.pk, command.seq)
     changed = msgspec.structs.replace(
         marks,
         pinned=command.on,
         pinned_by=actor.name if command.on else None,
         last=Change(by=actor.name, did="pin" if command.on else "unpin"),
     )
-    return _marked_so(tx, where, marked, changed)
+    return _marked_so(tx, access, marked, changed)
 
 
 @answers(Pins)
 def pins(tx: Tx, actor: Actor, query: Pins) -> PinsPage:
     """Those of its threads as well."""
-    room = place(tx, actor, query.room, Action.READ).room
+    room = get_room_for(tx, actor, query.room, Action.READ).room
     messages = [message_event(*found) for found in tx.pinned(room.pk, PINS_TOLD)]
     names = {message.by for message in messages}
     names |= {message.pinned_by for message in messages if message.pinned_by}
@@ -186,11 +186,11 @@ def cleared(tx: Tx, room: RoomRow, seq: int, stored: str) -> str:
     return _encode(left).decode() if left != MarkState() else ""
 
 
-def _marked(tx: Tx, where: Place, seq: int) -> MarkedRow:
+def _marked(tx: Tx, access: RoomAccess, seq: int) -> MarkedRow:
     """A message that is still there, without its text. Raises NotFound."""
-    marked = tx.marked(where.room.pk, seq)
+    marked = tx.marked(access.room.pk, seq)
     if marked is None:
-        raise no_message(where.room.id, seq)
+        raise no_such_message(access.room.id, seq)
     if marked.deleted:
-        raise deleted_message(where.room.id, seq)
+        raise deleted_message(access.room.id, seq)
     return marked

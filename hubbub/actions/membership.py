@@ -1,13 +1,13 @@
 """Coming and going: who is in a room, and as what."""
 
 from hubbub.actions.access import (
-    Place,
+    RoomAccess,
     account,
+    get_room_for,
     my_room,
     my_room_now,
     myself,
     people_of,
-    place,
     require_at,
 )
 from hubbub.actions.history import latest
@@ -17,7 +17,7 @@ from hubbub.model import policy
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import Conflict, LastOwner, NotFound, QuotaReached
 from hubbub.model.messages import Changed, Message
-from hubbub.model.outcome import MembershipChanged, Outcome, RoomGone, Told, ToPerson
+from hubbub.model.outcome import Effect, MembershipChanged, Outcome, RoomGone, ToPerson
 from hubbub.model.policy import Action, RoomKind, RoomRole, ServerRole
 from hubbub.model.rooms import (
     Invite,
@@ -47,7 +47,7 @@ def add(
     hidden: bool = False,
     read_seq: int | None = None,
     by: int | None = None,
-) -> list[Told]:
+) -> list[Effect]:
     """Make somebody a member; they learn of it unless the room is hidden from them for now.
 
     Unless ``read_seq`` is given, what was said before they came is read. ``by`` is the id of
@@ -66,11 +66,11 @@ def add(
         display_name=user.display_name,
         role=role,
     )
-    told: list[Told] = [] if hidden else [tell_added(tx, room.id, user)]
-    return [*left, *told, MembershipChanged(room.id, event)]
+    effects: list[Effect] = [] if hidden else [tell_added(tx, room.id, user)]
+    return [*left, *effects, MembershipChanged(room.id, event)]
 
 
-def enter(tx: Tx, room: RoomRow, me: UserRow, role: RoomRole = RoomRole.MEMBER) -> list[Told]:
+def enter(tx: Tx, room: RoomRow, me: UserRow, role: RoomRole = RoomRole.MEMBER) -> list[Effect]:
     """Become a member oneself. Raises QuotaReached for who is in too many rooms.
 
     A thread is followed in any case.
@@ -82,7 +82,7 @@ def enter(tx: Tx, room: RoomRow, me: UserRow, role: RoomRole = RoomRole.MEMBER) 
 
 def add_other(
     tx: Tx, actor: Actor, room: RoomRow, user: UserRow, *, hidden: bool = False
-) -> list[Told]:
+) -> list[Effect]:
     """Make somebody else a member. Raises Conflict if they cannot be added, QuotaReached."""
     if tx.has_blocked(actor.user_id, user.id):
         raise Conflict(f"You have blocked {user.name}. Unblock them before you add them.")
@@ -100,12 +100,12 @@ def add_other(
     return add(tx, room, user, RoomRole.MEMBER, hidden=hidden, by=actor.user_id)
 
 
-def _follow_less(tx: Tx, user: UserRow) -> list[Told]:
+def _follow_less(tx: Tx, user: UserRow) -> list[Effect]:
     """Make place for one more thread: those that began first are no longer followed."""
-    told: list[Told] = []
+    effects: list[Effect] = []
     for thread in tx.followed_beyond(user.id, tx.quotas.threads_per_user - 1, FOLLOW_LESS_MAX):
-        told += _remove(tx, thread, user, "left")[1]
-    return told
+        effects += _remove(tx, thread, user, "left")[1]
+    return effects
 
 
 def tell_added(tx: Tx, room_id: str, user: UserRow) -> ToPerson:
@@ -113,7 +113,7 @@ def tell_added(tx: Tx, room_id: str, user: UserRow) -> ToPerson:
     return ToPerson(user.name, MeChanged(rev=rev, room=my_room_now(tx, room_id, user.id)))
 
 
-def _remove(tx: Tx, room: RoomRow, user: UserRow, reason: str) -> tuple[int, list[Told]]:
+def _remove(tx: Tx, room: RoomRow, user: UserRow, reason: str) -> tuple[int, list[Effect]]:
     if room.parent_pk is None:
         tx.follow_none(room.pk, user.id)
     mrev, count = tx.remove_member(room.pk, user.id)
@@ -126,28 +126,28 @@ def _remove(tx: Tx, room: RoomRow, user: UserRow, reason: str) -> tuple[int, lis
 @handles(Join)
 def join(tx: Tx, actor: Actor, command: Join) -> Outcome[Joined]:
     """Become a member. A guest only looks in: no row, no trace."""
-    where = place(tx, actor, command.room, Action.READ)
-    told: list[Told] = []
-    if where.member is None:
-        require_at(actor, where, Action.JOIN)
+    access = get_room_for(tx, actor, command.room, Action.READ)
+    effects: list[Effect] = []
+    if access.member is None:
+        require_at(actor, access, Action.JOIN)
         if not actor.is_guest:
-            told = enter(tx, where.room, myself(tx, actor))
-    return Outcome(joined(tx, actor, where), told)
+            effects = enter(tx, access.room, myself(tx, actor))
+    return Outcome(joined(tx, actor, access), effects)
 
 
 @answers(Watch)
 def watch(tx: Tx, actor: Actor, query: Watch) -> Joined:
-    return joined(tx, actor, place(tx, actor, query.room, Action.READ))
+    return joined(tx, actor, get_room_for(tx, actor, query.room, Action.READ))
 
 
-def joined(tx: Tx, actor: Actor, where: Place) -> Joined:
+def joined(tx: Tx, actor: Actor, access: RoomAccess) -> Joined:
     """A room as whoever has come into it sees it, with its latest messages."""
-    page = latest(tx, where.room)
+    page = latest(tx, access.room)
     messages = [event for event in page.events if isinstance(event, Message)]
     return Joined(
-        room=my_room(where.room, None)
+        room=my_room(access.room, None)
         if actor.is_guest
-        else my_room_now(tx, where.room.id, actor.user_id),
+        else my_room_now(tx, access.room.id, actor.user_id),
         messages=messages,
         people=people_of(tx, {message.by for message in messages}),
     )
@@ -156,25 +156,25 @@ def joined(tx: Tx, actor: Actor, where: Place) -> Joined:
 @handles(Leave)
 def leave(tx: Tx, actor: Actor, command: Leave) -> Outcome[MembersChanged]:
     """In a thread: follow it no more."""
-    where = place(tx, actor, command.room, Action.LEAVE)
-    room, member = where.room, where.member
+    access = get_room_for(tx, actor, command.room, Action.LEAVE)
+    room, member = access.room, access.member
     assert member  # the policy asks for it
     me = myself(tx, actor)
-    if where.parent is not None:
-        mrev, told = _remove(tx, room, me, "left")
-        return Outcome(MembersChanged(mrev=mrev), told)
+    if access.parent is not None:
+        mrev, effects = _remove(tx, room, me, "left")
+        return Outcome(MembersChanged(mrev=mrev), effects)
     if room.kind == RoomKind.DIRECT:
         tx.set_prefs(room.pk, me.id, member.notify, True)
-        shown: list[Told] = [tell_added(tx, room.id, me)]
+        shown: list[Effect] = [tell_added(tx, room.id, me)]
         return Outcome(MembersChanged(mrev=room.mrev), shown)
     if room.members > 1:
         _keep_an_owner(tx, room, me)
-    mrev, told = _remove(tx, room, me, "left")
+    mrev, effects = _remove(tx, room, me, "left")
     if room.members == 1 and room.kind == RoomKind.PRIVATE:
         # Nobody could ever come back to it.
         tx.delete_room(room)
-        told.append(RoomGone(room.id))
-    return Outcome(MembersChanged(mrev=mrev), told)
+        effects.append(RoomGone(room.id))
+    return Outcome(MembersChanged(mrev=mrev), effects)
 
 
 def _keep_an_owner(tx: Tx, room: RoomRow, leaving: UserRow) -> None:
@@ -184,19 +184,19 @@ def _keep_an_owner(tx: Tx, room: RoomRow, leaving: UserRow) -> None:
 
 @handles(Invite)
 def invite(tx: Tx, actor: Actor, command: Invite) -> Outcome[MembersChanged]:
-    room = place(tx, actor, command.room, Action.INVITE).room
+    room = get_room_for(tx, actor, command.room, Action.INVITE).room
     user = account(tx, command.user)
     if user.disabled:
         raise Conflict(f"{user.name} has no account here any more.")
     if tx.member(room.pk, user.id):
         return Outcome(MembersChanged(mrev=room.mrev))
-    told = add_other(tx, actor, room, user)
-    return Outcome(MembersChanged(mrev=room.mrev + 1), told)
+    effects = add_other(tx, actor, room, user)
+    return Outcome(MembersChanged(mrev=room.mrev + 1), effects)
 
 
 @handles(Kick)
 def kick(tx: Tx, actor: Actor, command: Kick) -> Outcome[MembersChanged]:
-    room, member, *_ = place(tx, actor, command.room, Action.KICK)
+    room, member, *_ = get_room_for(tx, actor, command.room, Action.KICK)
     user = account(tx, command.user)
     target = tx.member(room.pk, user.id)
     if target is None:
@@ -207,8 +207,8 @@ def kick(tx: Tx, actor: Actor, command: Kick) -> Outcome[MembersChanged]:
     role = RoomRole(member.role) if member else None
     policy.require_above(role, RoomRole(target.role), admin=admin)
     _keep_an_owner(tx, room, user)
-    mrev, told = _remove(tx, room, user, "kicked")
-    return Outcome(MembersChanged(mrev=mrev), told)
+    mrev, effects = _remove(tx, room, user, "kicked")
+    return Outcome(MembersChanged(mrev=mrev), effects)
 
 
 @handles(SetRole)
@@ -217,7 +217,7 @@ def set_role(tx: Tx, actor: Actor, command: SetRole) -> Outcome[MembersChanged] 
         from hubbub.actions.accounts import set_server_role
 
         return set_server_role(tx, actor, command)
-    room = place(tx, actor, command.room, Action.SET_ROOM_ROLE).room
+    room = get_room_for(tx, actor, command.room, Action.SET_ROOM_ROLE).room
     user = account(tx, command.user)
     target = tx.member(room.pk, user.id)
     if target is None:

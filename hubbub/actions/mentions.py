@@ -13,7 +13,7 @@ from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 
-class Names(NamedTuple):
+class MentionCandidates(NamedTuple):
     """What a text says after its ``@`` signs, and who says it.
 
     ``role`` is theirs in the room, or in the one that the thread belongs to; ``present`` are
@@ -27,7 +27,7 @@ class Names(NamedTuple):
     present: tuple[str, ...] = ()
 
 
-class Named(NamedTuple):
+class ResolvedMentions(NamedTuple):
     """Who is mentioned: ``shown`` is what everyone is told, the others for whom it counts.
 
     Nobody's own mentions count for them.
@@ -39,28 +39,30 @@ class Named(NamedTuple):
     everybody: bool = False
 
 
-NOBODY = Named()
+NO_MENTIONS = ResolvedMentions()
 
 
 def names_in(
     text: str, actor: Actor, role: str | None, author_id: int, present: tuple[str, ...] = ()
-) -> Names | None:
+) -> MentionCandidates | None:
     names = mentioned_names(text)
-    return Names(names, actor, role, author_id, present) if names else None
+    return MentionCandidates(names, actor, role, author_id, present) if names else None
 
 
-def resolve(tx: Tx, room: RoomRow, home: RoomRow, texts: Sequence[Names | None]) -> list[Named]:
+def resolve(
+    tx: Tx, room: RoomRow, home: RoomRow, texts: Sequence[MentionCandidates | None]
+) -> list[ResolvedMentions]:
     """Those who can read it: members of the room, or of the ``home`` that the thread belongs to.
 
     Everybody in a thread are those who follow it.
     """
     if not any(texts):
-        return [NOBODY] * len(texts)
+        return [NO_MENTIONS] * len(texts)
     said = [names for names in texts if names]
     members = _ids(tx, home, {name for names in said for name in names.names})
     present = {name for names in said if "@here" in names.names for name in names.present}
     here = _ids(tx, room, present)
-    return [_named(names, room, home, members, here) if names else NOBODY for names in texts]
+    return [_named(names, room, home, members, here) if names else NO_MENTIONS for names in texts]
 
 
 def _ids(tx: Tx, room: RoomRow, names: set[str]) -> dict[str, int]:
@@ -69,8 +71,12 @@ def _ids(tx: Tx, room: RoomRow, names: set[str]) -> dict[str, int]:
 
 
 def _named(
-    names: Names, room: RoomRow, home: RoomRow, members: dict[str, int], here: dict[str, int]
-) -> Named:
+    names: MentionCandidates,
+    room: RoomRow,
+    home: RoomRow,
+    members: dict[str, int],
+    here: dict[str, int],
+) -> ResolvedMentions:
     all_named = [name for name in names.names if name in EVERYBODY]
     if not names.present and "@here" in all_named:
         all_named.remove("@here")
@@ -78,7 +84,7 @@ def _named(
         all_named = []
     shown = tuple(name for name in names.names if name in members or name in all_named)
     present = [here[name] for name in names.present if name in here] if "@here" in shown else []
-    return Named(
+    return ResolvedMentions(
         shown=shown,
         by_name=frozenset(members[name] for name in shown if name in members) - {names.author_id},
         present=frozenset(present) - {names.author_id},
@@ -93,7 +99,7 @@ def may_name_all(actor: Actor, room: RoomRow, home: RoomRow, role: str | None) -
     return policy.allows(action, policy.room_standings(actor.role, kind, room_role))
 
 
-def keep(tx: Tx, room_pk: int, named: Sequence[tuple[int, Named]]) -> None:
+def keep(tx: Tx, room_pk: int, named: Sequence[tuple[int, ResolvedMentions]]) -> None:
     """Count the mentions in the messages with these numbers; each once for everybody."""
     rows: list[Values] = [
         {"user_id": user_id, "room_pk": room_pk, "seq": seq}

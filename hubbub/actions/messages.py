@@ -2,17 +2,17 @@
 
 from hubbub.actions import mentions, threads
 from hubbub.actions.access import (
-    Place,
+    RoomAccess,
     author_of,
+    get_room_for,
     message_at,
     message_event,
-    no_message,
+    no_such_message,
     origin_of,
-    place,
     require_at,
 )
 from hubbub.actions.marks import cleared
-from hubbub.actions.posting import Said, say_all
+from hubbub.actions.posting import IncomingPost, say_all
 from hubbub.actions.registry import handles
 from hubbub.model.accounts import Actor
 from hubbub.model.errors import Conflict, HubbubError, NotFound
@@ -26,7 +26,7 @@ from hubbub.model.messages import (
     Post,
     Posted,
 )
-from hubbub.model.outcome import Outcome, Told, ToRoom
+from hubbub.model.outcome import Effect, Outcome, ToRoom
 from hubbub.model.policy import Action
 from hubbub.store.statements.messages import MessageRow
 from hubbub.store.tx import Tx
@@ -37,12 +37,12 @@ def forward(tx: Tx, actor: Actor, command: Forward) -> Outcome[Posted]:
     """A quote that every door shows as one, and where it comes from."""
     if first := _forwarded(tx, actor, command):
         return Outcome(first)
-    where = place(tx, actor, command.room, Action.READ)
-    message = message_at(tx, where, command.seq)
-    origin = Origin(room=where.room.id, seq=message.seq, by=message.by, at=message.at)
+    access = get_room_for(tx, actor, command.room, Action.READ)
+    message = message_at(tx, access, command.seq)
+    origin = Origin(room=access.room.id, seq=message.seq, by=message.by, at=message.at)
     text = _quoted(message.text, command.text)
     post = Post(room=command.to, text=text, nonce=command.nonce)
-    [result] = say_all(tx, [Said(actor, post, origin)])
+    [result] = say_all(tx, [IncomingPost(actor, post, origin)])
     if isinstance(result, HubbubError):
         raise result
     return result
@@ -56,7 +56,7 @@ def _forwarded(tx: Tx, actor: Actor, command: Forward) -> Posted | None:
     if not command.nonce:
         return None
     try:
-        target = place(tx, actor, command.to, Action.READ).room
+        target = get_room_for(tx, actor, command.to, Action.READ).room
     except NotFound:
         return None  # who may not read it any more is refused like all others who may not
     key = (target.pk, author_of(tx, actor, is_new=False), command.nonce)
@@ -84,22 +84,22 @@ def _quoted(text: str, comment: str) -> str:
 
 @handles(Edit)
 def edit(tx: Tx, actor: Actor, command: Edit) -> Outcome[Changed]:
-    where = place(tx, actor, command.room, Action.READ)
-    message = message_at(tx, where, command.seq)
-    _require_for(tx, actor, where, message, Action.EDIT)
-    _require_for(tx, actor, where, message, Action.POST)
+    access = get_room_for(tx, actor, command.room, Action.READ)
+    message = message_at(tx, access, command.seq)
+    _require_for(tx, actor, access, message, Action.EDIT)
+    _require_for(tx, actor, access, message, Action.POST)
     if message.text == command.text:
         return Outcome(Changed(rev=message.rev))
-    shown, told = _name_again(tx, actor, where, message, command.text)
+    shown, effects = _name_again(tx, actor, access, message, command.text)
     changed = message._replace(
         text=command.text,
         edited_at=tx.now,
         mentions=" ".join(shown),
         origin=message.origin if _still_quotes(message.text, command.text) else "",
-        rev=tx.next_rev(where.room.pk),
+        rev=tx.next_rev(access.room.pk),
     )
-    outcome = _changed(tx, where, changed)
-    outcome.told[:0] = told
+    outcome = _changed(tx, access, changed)
+    outcome.effects[:0] = effects
     return outcome
 
 
@@ -112,20 +112,20 @@ def _still_quotes(before: str, after: str) -> bool:
 
 
 def _name_again(
-    tx: Tx, actor: Actor, where: Place, message: MessageRow, text: str
-) -> tuple[tuple[str, ...], list[Told]]:
+    tx: Tx, actor: Actor, access: RoomAccess, message: MessageRow, text: str
+) -> tuple[tuple[str, ...], list[Effect]]:
     """Count those who are named in the new text, and no longer those in the old.
 
     ``@here`` was meant for those who were here then: it stays, and does not come by an edit.
     """
-    room = where.room
-    names = mentions.names_in(text, actor, where.role, message.author_id)
-    [named] = mentions.resolve(tx, room, where.home, [names])
+    room = access.room
+    names = mentions.names_in(text, actor, access.role, message.author_id)
+    [named] = mentions.resolve(tx, room, access.home, [names])
     if names and "@here" in names.names and "@here" in message.mentions.split():
         return (*named.shown, "@here"), []
     tx.forget_mentions(room.pk, message.seq)
     mentions.keep(tx, room.pk, [(message.seq, named)])
-    if where.parent is None:
+    if access.parent is None:
         return named.shown, []
     # Whom it names only now follows from there.
     return named.shown, threads.follow(tx, room, dict.fromkeys(named.by_name, message.seq - 1))
@@ -133,35 +133,39 @@ def _name_again(
 
 @handles(Delete)
 def delete(tx: Tx, actor: Actor, command: Delete) -> Outcome[Changed]:
-    where = place(tx, actor, command.room, Action.READ)
-    message = tx.message(where.room.pk, command.seq)
+    access = get_room_for(tx, actor, command.room, Action.READ)
+    message = tx.message(access.room.pk, command.seq)
     if message is None:
-        raise no_message(command.room, command.seq)
-    _require_for(tx, actor, where, message, Action.DELETE)
+        raise no_such_message(command.room, command.seq)
+    _require_for(tx, actor, access, message, Action.DELETE)
     if message.deleted:
         return Outcome(Changed(rev=message.rev))  # a retry
-    tx.forget_mentions(where.room.pk, message.seq)
-    rev = tx.next_rev(where.room.pk)
-    marks = cleared(tx, where.room, message.seq, message.marks)
+    tx.forget_mentions(access.room.pk, message.seq)
+    rev = tx.next_rev(access.room.pk)
+    marks = cleared(tx, access.room, message.seq, message.marks)
     if marks != message.marks:
-        tx.save_marks(where.room.pk, message.seq, rev, marks)
+        tx.save_marks(access.room.pk, message.seq, rev, marks)
         message = message._replace(marks_rev=rev, marks=marks)
     gone = message._replace(text="", deleted=1, edited_at=None, mentions="", origin="", rev=rev)
-    outcome = _changed(tx, where, gone)
-    if where.parent and (told := threads.answer_deleted(tx, where.parent, where.room, actor.name)):
-        outcome.told.append(told)
+    outcome = _changed(tx, access, gone)
+    if access.parent and (
+        effects := threads.answer_deleted(tx, access.parent, access.room, actor.name)
+    ):
+        outcome.effects.append(effects)
     return outcome
 
 
-def _changed(tx: Tx, where: Place, message: MessageRow) -> Outcome[Changed]:
-    room = where.room
+def _changed(tx: Tx, access: RoomAccess, message: MessageRow) -> Outcome[Changed]:
+    room = access.room
     tx.save_message(room.pk, message)
     event = message_event(room.id, message)
-    parent_mrev = where.parent.mrev if where.parent else 0
-    told: list[Told] = [ToRoom(room.id, event, room.mrev, parent_mrev)]
-    return Outcome(Changed(rev=message.rev), told)
+    parent_mrev = access.parent.mrev if access.parent else 0
+    effects: list[Effect] = [ToRoom(room.id, event, room.mrev, parent_mrev)]
+    return Outcome(Changed(rev=message.rev), effects)
 
 
-def _require_for(tx: Tx, actor: Actor, where: Place, message: MessageRow, action: Action) -> None:
+def _require_for(
+    tx: Tx, actor: Actor, access: RoomAccess, message: MessageRow, action: Action
+) -> None:
     own = actor.user_id or (tx.guest(actor.guest_key) if actor.guest_key else None)
-    require_at(actor, where, action, author=message.author_id == own)
+    require_at(actor, access, action, author=message.author_id == own)

@@ -9,7 +9,7 @@ from hubbub.actions.access import (
     author_of,
     is_between_two,
     my_room_now,
-    no_room,
+    no_such_room,
     require,
     require_unblocked,
 )
@@ -37,7 +37,7 @@ from hubbub.store.tx import Tx
 PostResult = Outcome[Posted] | HubbubError
 
 
-class Said(NamedTuple):
+class IncomingPost(NamedTuple):
     """A post, and where it was said before if it is forwarded."""
 
     actor: Actor
@@ -45,14 +45,14 @@ class Said(NamedTuple):
     origin: Origin | None = None
 
 
-class Accepted(NamedTuple):
+class AcceptedPost(NamedTuple):
     """A post that will be written; ``nth`` is its place in the batch.
 
     ``is_copy``: it is an answer's, said to the room as well; its outcome is the answer's.
     """
 
     nth: int
-    said: Said
+    said: IncomingPost
     author_id: int
     is_copy: bool = False
 
@@ -60,7 +60,7 @@ class Accepted(NamedTuple):
 class Batch:
     """What a run of posts needs to know, read with one statement for each kind of thing."""
 
-    def __init__(self, tx: Tx, posts: list[Said]) -> None:
+    def __init__(self, tx: Tx, posts: list[IncomingPost]) -> None:
         self.tx = tx
         ids = {said.post.room for said in posts}
         parents = {found[0] for room_id in ids if "." in room_id and (found := thread_of(room_id))}
@@ -86,7 +86,7 @@ class Batch:
         may_be_blocked = {one[:2] for one in memberships if one[0] in between_two}
         self.blockers = tx.blockers(may_be_blocked) if may_be_blocked else {}
         # Retries within this very batch: the nonce's first post, whose ack is not known yet.
-        self.twice: dict[tuple[int, int, str], Accepted] = {}
+        self.twice: dict[tuple[int, int, str], AcceptedPost] = {}
 
     def home(self, room: RoomRow) -> RoomRow:
         """The room itself, or the one that a thread belongs to."""
@@ -97,7 +97,7 @@ class Batch:
         """What somebody is in a room, None if no member."""
         return self._posters.get((room.pk, actor.user_id))
 
-    def by_now(self, home: RoomRow, said: Said) -> Said:
+    def by_now(self, home: RoomRow, said: IncomingPost) -> IncomingPost:
         """The same, said by who its author is by now. Raises SignInRequired, Forbidden."""
         actor = said.actor
         poster = self._posters.get((home.pk, actor.user_id))
@@ -133,15 +133,15 @@ class Batch:
 @handles_runs(Post)
 def post_all(tx: Tx, posts: list[tuple[Actor, Post]]) -> list[PostResult]:
     """A run of posts, set-wise: each is checked, then all of a room are written together."""
-    return say_all(tx, [Said(actor, post) for actor, post in posts])
+    return say_all(tx, [IncomingPost(actor, post) for actor, post in posts])
 
 
-def say_all(tx: Tx, posts: list[Said]) -> list[PostResult]:
+def say_all(tx: Tx, posts: list[IncomingPost]) -> list[PostResult]:
     """The same for posts that may come from elsewhere."""
     batch = Batch(tx, posts)
     results: list[PostResult | None] = [None] * len(posts)
-    accepted: dict[int, list[Accepted]] = {}
-    retries: list[tuple[int, Accepted]] = []
+    accepted: dict[int, list[AcceptedPost]] = {}
+    retries: list[tuple[int, AcceptedPost]] = []
     for index, asked in enumerate(posts):
         try:
             room = batch.rooms.get(asked.post.room)
@@ -156,11 +156,11 @@ def say_all(tx: Tx, posts: list[Said]) -> list[PostResult]:
             continue
         if isinstance(found, Posted):
             results[index] = Outcome(found)
-        elif isinstance(found, Accepted):
+        elif isinstance(found, AcceptedPost):
             retries.append((index, found))
         else:
             assert room
-            _accept(batch, accepted, room, Accepted(index, said, batch.author(said.actor)))
+            _accept(batch, accepted, room, AcceptedPost(index, said, batch.author(said.actor)))
     for index, outcome in _write(batch, accepted):
         results[index] = outcome
     for index, first in retries:
@@ -170,7 +170,7 @@ def say_all(tx: Tx, posts: list[Said]) -> list[PostResult]:
 
 
 def _accept(
-    batch: Batch, accepted: dict[int, list[Accepted]], room: RoomRow, one: Accepted
+    batch: Batch, accepted: dict[int, list[AcceptedPost]], room: RoomRow, one: AcceptedPost
 ) -> None:
     accepted.setdefault(room.pk, []).append(one)
     post = one.said.post
@@ -191,17 +191,19 @@ def _home(batch: Batch, room: RoomRow | None, post: Post) -> RoomRow:
     parent = threads.parent_of(batch.rooms, post.room) if "." in post.room else None
     home = parent or room
     if home is None:
-        raise no_room(post.room)
+        raise no_such_room(post.room)
     return home
 
 
-def _require(batch: Batch, home: RoomRow, said: Said, action: Action) -> None:
+def _require(batch: Batch, home: RoomRow, said: IncomingPost, action: Action) -> None:
     poster = batch.poster(home, said.actor)
     thread = said.post.room if home.id != said.post.room else None
     require(said.actor, home, poster.role if poster else None, action, thread=thread)
 
 
-def _room_to_post_in(batch: Batch, home: RoomRow, room: RoomRow | None, said: Said) -> RoomRow:
+def _room_to_post_in(
+    batch: Batch, home: RoomRow, room: RoomRow | None, said: IncomingPost
+) -> RoomRow:
     """Where this post goes; a thread begins with its first. Raises unless that is allowed."""
     post = said.post
     _require(batch, home, said, Action.POST)
@@ -217,7 +219,9 @@ def _room_to_post_in(batch: Batch, home: RoomRow, room: RoomRow | None, said: Sa
     return room
 
 
-def _retried(batch: Batch, home: RoomRow, room: RoomRow, said: Said) -> Posted | Accepted | None:
+def _retried(
+    batch: Batch, home: RoomRow, room: RoomRow, said: IncomingPost
+) -> Posted | AcceptedPost | None:
     """What a nonce was used for before: the first ack, or a post of this batch. Raises Conflict.
 
     Raises NotFound for those who may not read the room any more: to them even an acknowledgement
@@ -245,7 +249,9 @@ def _same_text(first: NonceRow, post: Post) -> bool:
     return first.text == post.text or first.edited_at is not None or bool(first.deleted)
 
 
-def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int, Outcome[Posted]]]:
+def _write(
+    batch: Batch, accepted: dict[int, list[AcceptedPost]]
+) -> list[tuple[int, Outcome[Posted]]]:
     """Number and insert what was accepted; the outcome for each place in the batch."""
     tx = batch.tx
     by_pk = {room.pk: room for room in batch.rooms.values()}
@@ -256,23 +262,23 @@ def _write(batch: Batch, accepted: dict[int, list[Accepted]]) -> list[tuple[int,
         each.count_mentions(tx)
     done = {nth: outcome for each in written for nth, outcome in each.outcomes}
     for each in written:
-        for nth, told in each.copies:
-            done[nth].told.append(told)
+        for nth, effects in each.copies:
+            done[nth].effects.append(effects)
     # Last, as people are told of a room with all that is new in it, and before it is shown.
     _unhide(tx, [(each.room, done[each.posts[0].nth]) for each in written])
     for each in written:
         if each.room.parent_pk is not None:
             news, marks = threads.answered(tx, each.home, each.room, each.answers())
-            each.outcomes[0][1].told[:0] = news
+            each.outcomes[0][1].effects[:0] = news
             # Behind all that was posted in its room by this batch, as its rev is higher.
-            done[max(done)].told.append(marks)
+            done[max(done)].effects.append(marks)
     return list(done.items())
 
 
 class _Written:
     """The posts of one room, numbered: their rows, who is named in them, and the outcomes."""
 
-    def __init__(self, batch: Batch, room: RoomRow, posts: list[Accepted]) -> None:
+    def __init__(self, batch: Batch, room: RoomRow, posts: list[AcceptedPost]) -> None:
         self.room, self.home, self.posts = room, batch.home(room), posts
         self.rows: list[Values] = []
         self.outcomes: list[tuple[int, Outcome[Posted]]] = []
@@ -289,15 +295,15 @@ class _Written:
             if shown := self.named[nth].shown:
                 event = msgspec.structs.replace(event, mentions=shown)
             self.rows.append(_row(room, one, event))
-            told = ToRoom(room.id, event, room.mrev, parent_mrev)
+            effects = ToRoom(room.id, event, room.mrev, parent_mrev)
             if one.is_copy:
-                self.copies.append((one.nth, told))
+                self.copies.append((one.nth, effects))
             else:
                 reply = Posted(seq=event.seq, rev=event.rev, at=tx.now)
-                self.outcomes.append((one.nth, Outcome(reply, [told])))
+                self.outcomes.append((one.nth, Outcome(reply, [effects])))
         _move_markers(batch, room, posts, last_seq)
 
-    def _names(self, batch: Batch, one: Accepted) -> mentions.Names | None:
+    def _names(self, batch: Batch, one: AcceptedPost) -> mentions.MentionCandidates | None:
         """Who is named in a post; whom an answer names need not hear of its copy as well."""
         actor, post, _ = one.said
         if one.is_copy or "@" not in post.text:
@@ -321,7 +327,7 @@ class _Written:
         return threads.Answers([one.said.actor.name for one in self.posts], read, named)
 
 
-def _event(room: RoomRow, one: Accepted, seq: int, rev: int, at: Millis) -> Message:
+def _event(room: RoomRow, one: AcceptedPost, seq: int, rev: int, at: Millis) -> Message:
     actor, post, origin = one.said
     return Message(
         room=room.id,
@@ -337,7 +343,7 @@ def _event(room: RoomRow, one: Accepted, seq: int, rev: int, at: Millis) -> Mess
     )
 
 
-def _row(room: RoomRow, one: Accepted, event: Message) -> Values:
+def _row(room: RoomRow, one: AcceptedPost, event: Message) -> Values:
     return {
         "room_pk": room.pk,
         "seq": event.seq,
@@ -370,10 +376,10 @@ def _unhide(tx: Tx, firsts: list[tuple[RoomRow, Outcome[Posted]]]) -> None:
         if user := tx.user_by_id(user_id):
             rev = tx.next_user_rev(user_id)
             mine = my_room_now(tx, room.id, user_id)
-            first.told.insert(-1, ToPerson(user.name, MeChanged(rev=rev, room=mine)))
+            first.effects.insert(-1, ToPerson(user.name, MeChanged(rev=rev, room=mine)))
 
 
-def _move_markers(batch: Batch, room: RoomRow, posts: list[Accepted], last_seq: int) -> None:
+def _move_markers(batch: Batch, room: RoomRow, posts: list[AcceptedPost], last_seq: int) -> None:
     """Posting reads what one wrote, but only for those who were caught up."""
     read: dict[int, int] = {}
     first_seq = last_seq - len(posts) + 1

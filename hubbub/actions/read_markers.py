@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from hubbub.actions.access import (
     find,
+    get_room_for,
     my_room_now,
     myself,
-    no_room,
-    place,
+    no_such_room,
     require,
     require_at,
 )
@@ -18,7 +18,7 @@ from hubbub.actions.registry import Result, handles, handles_runs
 from hubbub.model.accounts import Actor, MeChanged
 from hubbub.model.errors import HubbubError, Invalid
 from hubbub.model.messages import Changed
-from hubbub.model.outcome import Outcome, Told, ToPerson
+from hubbub.model.outcome import Effect, Outcome, ToPerson
 from hubbub.model.policy import Action
 from hubbub.model.reading import Read, ReadChanged, ReadMarker
 from hubbub.model.rooms import Prefs
@@ -81,7 +81,7 @@ def _readable(
     command: Read,
 ) -> RoomRow:
     if room is None:
-        raise no_room(command.room)
+        raise no_such_room(command.room)
     if room.parent_pk is not None:
         # Only the room that the thread belongs to can say.
         require_at(actor, find(tx, actor, room.id), Action.MARK_READ)
@@ -104,12 +104,12 @@ def _moved(
     revs = _revs(tx, [step.actor.user_id for step in moving])
     for step in steps:
         unread = mentions.get(step.pair, 0)
-        told: list[Told] = []
+        effects: list[Effect] = []
         if step.moves:
             rev = next(revs[step.actor.user_id])
             event = ReadChanged(room=step.room.id, read_seq=step.to, mentions=unread, rev=rev)
-            told = [ToPerson(step.actor.name, event)]
-        yield step, Outcome(ReadMarker(read_seq=step.to, mentions=unread), told)
+            effects = [ToPerson(step.actor.name, event)]
+        yield step, Outcome(ReadMarker(read_seq=step.to, mentions=unread), effects)
 
 
 def _revs(tx: Tx, user_ids: list[int]) -> dict[int, Iterator[int]]:
@@ -125,7 +125,7 @@ def _revs(tx: Tx, user_ids: list[int]) -> dict[int, Iterator[int]]:
 
 @handles(Prefs)
 def prefs(tx: Tx, actor: Actor, command: Prefs) -> Outcome[Changed]:
-    room, member, *_ = place(tx, actor, command.room, Action.SET_PREFS)
+    room, member, *_ = get_room_for(tx, actor, command.room, Action.SET_PREFS)
     me = myself(tx, actor)
     assert member
     notify = command.notify or member.notify

@@ -75,7 +75,7 @@ def may_share(batch: list[tuple[Actor, Command]]) -> bool:
     )
 
 
-def carry(
+def execute(
     tx: Tx,
     batch: list[tuple[Actor, Command]],
     lets_guests_in: LetsGuestsIn = unless_shut_out,

@@ -3,11 +3,11 @@
 import re
 
 from hubbub.actions.access import (
-    Place,
+    RoomAccess,
     account,
+    get_room_for,
     my_room_now,
     myself,
-    place,
     require_on_server,
     room_event,
 )
@@ -20,7 +20,7 @@ from hubbub.model.errors import Conflict, Forbidden, NameTaken
 from hubbub.model.messages import Changed
 from hubbub.model.names import LOBBY
 from hubbub.model.normalize import normalized
-from hubbub.model.outcome import Outcome, RoomGone, Told, ToPerson, ToRoom
+from hubbub.model.outcome import Effect, Outcome, RoomGone, ToPerson, ToRoom
 from hubbub.model.policy import Action, RoomKind, RoomRole
 from hubbub.model.rooms import (
     TITLE_MAX,
@@ -49,11 +49,11 @@ def create_room(tx: Tx, actor: Actor, command: CreateRoom) -> Outcome[Joined]:
         title=command.title,
         topic=command.topic,
     )
-    told = enter(tx, room, me, RoomRole.OWNER)
+    effects = enter(tx, room, me, RoomRole.OWNER)
     for other in others.values():
         if not other.disabled:
-            told += add_other(tx, actor, room, other)
-    return Outcome(_new(tx, room, me), told)
+            effects += add_other(tx, actor, room, other)
+    return Outcome(_new(tx, room, me), effects)
 
 
 def _new(tx: Tx, room: RoomRow, me: UserRow) -> Joined:
@@ -97,27 +97,29 @@ def direct(tx: Tx, actor: Actor, command: Direct) -> Outcome[Joined]:
         return _found(tx, actor, found, me)
     spend(tx, actor, "rooms_made_per_day", me.id)
     room = tx.add_room(room_id=tx.random_id(), kind=RoomKind.DIRECT, title="", direct_key=key)
-    told: list[Told] = []
+    effects: list[Effect] = []
     del people[me.id]
     for user in people.values():
-        told += add_other(tx, actor, room, user, hidden=True)
+        effects += add_other(tx, actor, room, user, hidden=True)
     # I come last, as I am told of the room with all who are in it.
-    told += add(tx, room, me, RoomRole.MEMBER)
-    return Outcome(_new(tx, room, me), told)
+    effects += add(tx, room, me, RoomRole.MEMBER)
+    return Outcome(_new(tx, room, me), effects)
 
 
 def _found(tx: Tx, actor: Actor, room: RoomRow, me: UserRow) -> Outcome[Joined]:
     member = tx.member(room.pk, me.id)
-    told: list[Told] = []
+    effects: list[Effect] = []
     if member and member.hidden:
         tx.set_prefs(room.pk, me.id, member.notify, False)
-        told = [tell_added(tx, room.id, me)]
-    return Outcome(joined(tx, actor, Place(room, member, member.role if member else None)), told)
+        effects = [tell_added(tx, room.id, me)]
+    return Outcome(
+        joined(tx, actor, RoomAccess(room, member, member.role if member else None)), effects
+    )
 
 
 @handles(UpdateRoom)
 def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
-    room = place(tx, actor, command.room, Action.UPDATE_ROOM).room
+    room = get_room_for(tx, actor, command.room, Action.UPDATE_ROOM).room
     changed = room._replace(
         title=command.title if command.title is not None else room.title,
         topic=command.topic if command.topic is not None else room.topic,
@@ -135,17 +137,17 @@ def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
 
 @handles(DeleteRoom)
 def delete_room(tx: Tx, actor: Actor, command: DeleteRoom) -> Outcome[Done]:
-    room = place(tx, actor, command.room, Action.DELETE_ROOM).room
+    room = get_room_for(tx, actor, command.room, Action.DELETE_ROOM).room
     if room.id == LOBBY:
         raise Forbidden("The lobby is where everybody begins; it cannot be deleted.")
     return Outcome(Done(), delete_with_members(tx, room))
 
 
-def delete_with_members(tx: Tx, room: RoomRow) -> list[Told]:
+def delete_with_members(tx: Tx, room: RoomRow) -> list[Effect]:
     revs = tx.raise_members_revs(room.pk)
     tx.delete_room(room)
-    told: list[Told] = [
+    effects: list[Effect] = [
         ToPerson(name, Removed(room=room.id, rev=rev, reason="deleted"))
         for name, rev in revs.items()
     ]
-    return [*told, RoomGone(room.id)]
+    return [*effects, RoomGone(room.id)]

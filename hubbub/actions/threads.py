@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hubbub.actions.access import deleted_message, marks_of, no_message, no_room
+from hubbub.actions.access import deleted_message, marks_of, no_such_message, no_such_room
 from hubbub.actions.marks import mark
 from hubbub.actions.membership import add, tell_added
 from hubbub.actions.quotas import spend
@@ -15,7 +15,7 @@ from hubbub.model.errors import Invalid
 from hubbub.model.marks import FACES_MAX
 from hubbub.model.messages import Change
 from hubbub.model.names import thread_of
-from hubbub.model.outcome import MembershipChanged, Told, ToRoom
+from hubbub.model.outcome import Effect, MembershipChanged, ToRoom
 from hubbub.model.policy import RoomRole
 from hubbub.model.rooms import MemberChanged
 from hubbub.store.statements.rooms import RoomRow
@@ -42,7 +42,7 @@ def parent_of(rooms: dict[str, RoomRow], room_id: str) -> RoomRow | None:
     if thread_of(found[0]):
         raise Invalid("A thread has no threads of its own. Answer in the thread itself.")
     if found[0] not in rooms:
-        raise no_room(room_id)
+        raise no_such_room(room_id)
     return rooms[found[0]]
 
 
@@ -58,7 +58,7 @@ def begin(
     assert found
     marked = tx.marked(parent.pk, found[1])
     if marked is None:
-        raise no_message(parent.id, found[1])
+        raise no_such_message(parent.id, found[1])
     if marked.deleted:
         raise deleted_message(parent.id, found[1])
     spend(tx, actor, "threads_begun_per_day", author())
@@ -67,14 +67,14 @@ def begin(
 
 def answered(
     tx: Tx, parent: RoomRow, thread: RoomRow, answers: Answers
-) -> tuple[list[Told], ToRoom]:
+) -> tuple[list[Effect], ToRoom]:
     """What answers mean: for those who follow the thread from now on, and for its message.
 
     ``thread`` is as it was before them.
     """
-    told = _woken(tx, thread) if thread.seq else []
-    told += follow(tx, thread, _followers_to_be(tx, parent, thread, answers))
-    return told, _counted(tx, parent, thread, answers.by)
+    effects = _woken(tx, thread) if thread.seq else []
+    effects += follow(tx, thread, _followers_to_be(tx, parent, thread, answers))
+    return effects, _counted(tx, parent, thread, answers.by)
 
 
 def _followers_to_be(tx: Tx, parent: RoomRow, thread: RoomRow, answers: Answers) -> dict[int, int]:
@@ -87,23 +87,23 @@ def _followers_to_be(tx: Tx, parent: RoomRow, thread: RoomRow, answers: Answers)
     return wanted
 
 
-def follow(tx: Tx, thread: RoomRow, wanted: dict[int, int]) -> list[Told]:
+def follow(tx: Tx, thread: RoomRow, wanted: dict[int, int]) -> list[Effect]:
     """Have people follow a thread who do not yet: id → the seq up to which they have read."""
     there = tx.memberships({(thread.pk, user_id) for user_id in wanted})
-    told: list[Told] = []
+    effects: list[Effect] = []
     for user_id, read_seq in sorted(wanted.items()):
         user = tx.user_by_id(user_id) if (thread.pk, user_id) not in there else None
         if user is not None:
-            told += add(tx, thread, user, RoomRole.MEMBER, read_seq=read_seq)
-    return told
+            effects += add(tx, thread, user, RoomRole.MEMBER, read_seq=read_seq)
+    return effects
 
 
-def _woken(tx: Tx, thread: RoomRow) -> list[Told]:
+def _woken(tx: Tx, thread: RoomRow) -> list[Effect]:
     """A thread that was quiet for long is among its followers' rooms again."""
     latest = tx.message(thread.pk, thread.seq)
     if latest is None or latest.at > tx.now - AWAKE_MS:
         return []
-    told: list[Told] = []
+    effects: list[Effect] = []
     for user_id, name, display_name in tx.followers(thread.pk):
         event = MemberChanged(
             room=thread.id,
@@ -114,8 +114,8 @@ def _woken(tx: Tx, thread: RoomRow) -> list[Told]:
             role=RoomRole.MEMBER,
         )
         if user := tx.user_by_id(user_id):
-            told += [tell_added(tx, thread.id, user), MembershipChanged(thread.id, event)]
-    return told
+            effects += [tell_added(tx, thread.id, user), MembershipChanged(thread.id, event)]
+    return effects
 
 
 def _counted(tx: Tx, parent: RoomRow, thread: RoomRow, by: list[str]) -> ToRoom:

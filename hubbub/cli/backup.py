@@ -10,7 +10,7 @@ from hubbub.cli.progress import Progress, stop_cleanly
 from hubbub.model.settings import Settings
 
 if TYPE_CHECKING:
-    from hubbub.store.copies.backup import Restored
+    from hubbub.store.copies.backup import RestoreResult
     from hubbub.store.copies.copy import Contents
 
 PANEL = "Keep it safe"
@@ -70,7 +70,7 @@ def restore(file: File, data: Data = None, database: Store = None) -> None:
         )
 
 
-def _restored(settings: Settings, file: Path, progress: Progress) -> tuple[str, "Restored"]:
+def _restored(settings: Settings, file: Path, progress: Progress) -> tuple[str, "RestoreResult"]:
     """Where, and what."""
     from hubbub.store.copies.backup import restore, restore_database
     from hubbub.store.data_folder import DataFolder

@@ -39,9 +39,9 @@ def _move(source: str, target: str) -> None:
     from hubbub.cli.operator_client import require_owner
     from hubbub.store.copies import move
 
-    here, there = move.place_of(source), move.place_of(target)
+    here, there = move.location_of(source), move.location_of(target)
     for place in (here, there):
-        if isinstance(place, move.Folder):
+        if isinstance(place, move.FolderLocation):
             require_owner(place.folder.path)
     stop_cleanly()
     with Progress() as progress:
@@ -58,6 +58,6 @@ def _move(source: str, target: str) -> None:
 def _undo(source: str) -> None:
     from hubbub.store.copies import move
 
-    place = move.place_of(source)
+    place = move.location_of(source)
     move.undo(place)
     typer.echo(f"{place.name} may be served again.")

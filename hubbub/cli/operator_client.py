@@ -22,7 +22,7 @@ from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.settings import Settings
 from hubbub.store.data_folder import DataFolder, FolderError
 from hubbub.store.engines.opening import chat_of, require_chat
-from hubbub.store.executor import Ledger
+from hubbub.store.executor import CommandExecutor
 
 # A server that is starting holds the folder before it listens; so does another command like this.
 PATIENCE_S = 5.0
@@ -32,7 +32,7 @@ ANSWER_WITHIN_S = 30.0
 R = TypeVar("R", bound=Reply)
 
 
-class Door(Protocol):
+class OperatorClient(Protocol):
     """Carries out the operator's commands. ``base_url`` is where people find the server."""
 
     base_url: str
@@ -45,7 +45,7 @@ class Door(Protocol):
 
 
 @contextlib.contextmanager
-def door(settings: Settings, *, make: bool) -> Iterator[Door]:
+def door(settings: Settings, *, make: bool) -> Iterator[OperatorClient]:
     """The door of this data folder, whether its server runs or not.
 
     ``make`` says whether a folder that does not exist is made. Raises FolderError,
@@ -80,8 +80,11 @@ def door(settings: Settings, *, make: bool) -> Iterator[Door]:
 
 
 @contextlib.contextmanager
-def _opened(folder: DataFolder, settings: Settings) -> "Iterator[_Ours]":
-    with asyncio.Runner() as runner, contextlib.closing(_Ours(folder, settings, runner)) as own:
+def _opened(folder: DataFolder, settings: Settings) -> "Iterator[_OfflineClient]":
+    with (
+        asyncio.Runner() as runner,
+        contextlib.closing(_OfflineClient(folder, settings, runner)) as own,
+    ):
         yield own
 
 
@@ -112,9 +115,9 @@ def _name_of(uid: int) -> str:
         return f"the user with the number {uid}"
 
 
-def _running(folder: DataFolder) -> "_Theirs | None":
+def _running(folder: DataFolder) -> "_SocketClient | None":
     """The door of the server that runs in this folder, if it listens."""
-    their = _Theirs(folder)
+    their = _SocketClient(folder)
     try:
         their.connect().close()
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, BlockingIOError):
@@ -129,7 +132,7 @@ def _running(folder: DataFolder) -> "_Theirs | None":
     return their
 
 
-class _Theirs:
+class _SocketClient:
     """The running server's, over its socket."""
 
     def __init__(self, folder: DataFolder) -> None:
@@ -167,11 +170,11 @@ class _Theirs:
         return msgspec.json.decode(answer.ok, type=reply)
 
 
-class _Ours:
+class _OfflineClient:
     """The database, opened here: a file under the lock, a PostgreSQL beside its servers."""
 
     def __init__(self, folder: DataFolder, settings: Settings, runner: asyncio.Runner) -> None:
-        from hubbub.actions import answer, carry
+        from hubbub.actions import answer, execute
 
         self._folder = folder
         self.base_url = settings.base_url
@@ -179,31 +182,31 @@ class _Ours:
         database = chat_of(settings.database, folder)
         self._is_shared = database.is_shared
         # Nobody is connected here, so nobody is to be told.
-        self._ledger = Ledger(database, carry, answer, show=lambda told: None)
+        self._executor = CommandExecutor(database, execute, answer, show=lambda told: None)
         runner.run(self._open())
 
     async def _open(self) -> None:
-        self._ledger.start()
-        values = await self._ledger.read(lambda tx: tx.server_values())
+        self._executor.start()
+        values = await self._executor.read(lambda tx: tx.server_values())
         shown = self._folder.shown(values.get("epoch", ""))
-        await self._ledger.submit(OPERATOR, Prepare(shown=shown, shared=self._is_shared))
+        await self._executor.submit(OPERATOR, Prepare(shown=shown, shared=self._is_shared))
 
     def signing_key(self) -> bytes:
         if not self._is_shared:
             return self._folder.secret()
         offered = KeepKey(key=secrets.token_hex(32))
-        kept: KeyKept = self._runner.run(self._ledger.submit(OPERATOR, offered))
+        kept: KeyKept = self._runner.run(self._executor.submit(OPERATOR, offered))
         return bytes.fromhex(kept.key)
 
     def ask(self, command: OperatorCommand, reply: type[R]) -> R:
-        answered = self._runner.run(self._carry_out(command))
+        answered = self._runner.run(self._execute(command))
         assert isinstance(answered, reply)
         return answered
 
-    async def _carry_out(self, command: OperatorCommand) -> Any:
+    async def _execute(self, command: OperatorCommand) -> Any:
         if isinstance(command, Query):
-            return await self._ledger.ask(OPERATOR, command)
-        return await self._ledger.submit(OPERATOR, command)
+            return await self._executor.ask(OPERATOR, command)
+        return await self._executor.submit(OPERATOR, command)
 
     def close(self) -> None:
-        self._runner.run(self._ledger.close())
+        self._runner.run(self._executor.close())

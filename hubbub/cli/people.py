@@ -36,7 +36,7 @@ from hubbub.model.policy import ServerRole
 from hubbub.model.settings import Settings
 
 if TYPE_CHECKING:
-    from hubbub.cli.operator_client import Door
+    from hubbub.cli.operator_client import OperatorClient
 
 PANEL = "Let people in, with the server running or not"
 INVITE_USES_MAX = 100_000
@@ -146,7 +146,7 @@ def list_(data: Data = None, database: Store = None) -> None:
         _say(line.rstrip())
 
 
-def _everybody(door: "Door") -> list[Person]:
+def _everybody(door: "OperatorClient") -> list[Person]:
     people: list[Person] = []
     more = True
     while more:
@@ -215,7 +215,7 @@ def _good_for(made: ServerInvite) -> str:
 
 
 @contextlib.contextmanager
-def _door(settings: Settings, *, make: bool = False) -> Iterator["Door"]:
+def _door(settings: Settings, *, make: bool = False) -> Iterator["OperatorClient"]:
     """The way to the chat in this data folder (see `hubbub.cli.operator_client`)."""
     from hubbub import logs
 

@@ -61,7 +61,7 @@ def announce(app: "App") -> None:
     """Say on stdout where the server is and what to do next."""
     # Whoever reads it may have gone; the server is there for others.
     with contextlib.suppress(OSError):
-        typer.echo(greeting(app.settings, app.desk.about(), app.owner_link))
+        typer.echo(greeting(app.settings, app.dispatcher.about(), app.owner_link))
 
 
 def greeting(settings: Settings, about: ServerInfo, owner_link: str | None) -> str:

@@ -21,27 +21,27 @@ follows (`hubbub.client.state`), and posts exactly once. Errors are those of
 from hubbub.client.backoff import Backoff
 from hubbub.client.client import Client, connect
 from hubbub.client.feeds import Events, Messages
-from hubbub.client.frames import Refused, SyncReply
+from hubbub.client.frames import CommandRefused, SyncReply
 from hubbub.client.http import sign_in, sign_in_as_guest, sign_up
 from hubbub.client.reconnector import Closed
-from hubbub.client.replies import REPLIES, Left, may_repeat
-from hubbub.client.room import RoomReplica
-from hubbub.client.state import Replica
+from hubbub.client.replies import REPLIES, LeaveReply, may_repeat
+from hubbub.client.room import ClientRoomState
+from hubbub.client.state import ClientState
 from hubbub.client.transport import Disconnected, NotSent
 
 __all__ = [
     "REPLIES",
     "Backoff",
     "Client",
+    "ClientRoomState",
+    "ClientState",
     "Closed",
+    "CommandRefused",
     "Disconnected",
     "Events",
-    "Left",
+    "LeaveReply",
     "Messages",
     "NotSent",
-    "Refused",
-    "Replica",
-    "RoomReplica",
     "SyncReply",
     "connect",
     "may_repeat",

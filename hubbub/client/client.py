@@ -12,9 +12,9 @@ import aiohttp
 from hubbub.client import http, replies
 from hubbub.client.backoff import Backoff
 from hubbub.client.feeds import Events, Messages, Reader
-from hubbub.client.reconnector import Line
-from hubbub.client.room import RoomReplica
-from hubbub.client.state import KEEP, Replica
+from hubbub.client.reconnector import Reconnector
+from hubbub.client.room import ClientRoomState
+from hubbub.client.state import KEEP, ClientState
 from hubbub.client.transport import Disconnected, NotSent
 from hubbub.model.accounts import Auth, Hello, Me, SignInAsGuest
 from hubbub.model.base import Command, Event
@@ -57,24 +57,26 @@ class Client:
         self, session: aiohttp.ClientSession, url: str, token: str, backoff: Backoff, keep: int
     ) -> None:
         self.url = url
-        self.replica = Replica(keep)
-        """What is known of my rooms; see `Replica`."""
+        self.state = ClientState(keep)
+        """What is known of my rooms; see `ClientState`."""
         self._session = session
         self._token = token
-        self._line = Line(session, url, token, backoff, self.replica, self._happened, self._wake)
+        self._reconnector = Reconnector(
+            session, url, token, backoff, self.state, self._happened, self._wake
+        )
         self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._readers: WeakSet[Reader] = WeakSet()
 
     @property
     def me(self) -> Me:
         """My own profile."""
-        assert self.replica.me  # there since the first welcome
-        return self.replica.me
+        assert self.state.me  # there since the first welcome
+        return self.state.me
 
     @property
-    def rooms(self) -> Mapping[str, RoomReplica]:
+    def rooms(self) -> Mapping[str, ClientRoomState]:
         """My rooms by id, each with its latest messages."""
-        return self.replica.rooms
+        return self.state.rooms
 
     # Messages
 
@@ -139,7 +141,7 @@ class Client:
 
         Raises NotMember if I am not in the room.
         """
-        known = self.replica.rooms.get(room)
+        known = self.state.rooms.get(room)
         if known is None:
             raise NotMember(f"Join #{room} before you listen there.")
         now = max(known.seq, known.acked)
@@ -185,7 +187,7 @@ class Client:
         while True:
             reader.look()
             self.check()
-            if self._line.is_up and self.replica.is_settled:
+            if self._reconnector.is_up and self.state.is_settled:
                 return
             await reader.woken()
 
@@ -205,36 +207,36 @@ class Client:
         if type(command) in replies.OVER_HTTP:
             return await http.ask(self._session, self.url, command, self._token)
         if type(command) in replies.TOLD:
-            return await self._line.tell(command)
+            return await self._reconnector.tell(command)
         async with self._in_flight:
             return await self._ask(command)
 
     async def _ask(self, command: Command) -> Any:
         while True:
-            link = await self._line.link()
+            transport = await self._reconnector.transport()
             try:
-                return await link.ask(command)
+                return await transport.ask(command)
             except NotSent:
-                self._line.lost(link)
+                self._reconnector.lost(transport)
             except Disconnected:
-                self._line.lost(link)
+                self._reconnector.lost(transport)
                 if not replies.may_repeat(command):
                     raise
             except (Busy, RateLimited, Unavailable) as error:
                 if isinstance(error, Unavailable) and not replies.may_repeat(command):
                     raise
-                await asyncio.sleep(self._line.pause_s(error))
+                await asyncio.sleep(self._reconnector.pause_s(error))
 
     def check(self) -> None:
         """Raises the error with which this client has ended, if it has."""
-        self._line.check()
+        self._reconnector.check()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Connected, from the first welcome on, until left."""
-        line = asyncio.create_task(self._line.run())
+        line = asyncio.create_task(self._reconnector.run())
         try:
-            await self._line.link()
+            await self._reconnector.transport()
             yield
         finally:
             line.cancel()

@@ -55,7 +55,7 @@ class Messages(Reader):
         """The message that was given last."""
         self._client = client
         self._room = room
-        self._epoch = client.replica.epoch
+        self._epoch = client.state.epoch
         self._page: deque[Message] = deque()  # at most one page
 
     def __aiter__(self) -> "Messages":
@@ -65,12 +65,12 @@ class Messages(Reader):
         while True:
             self.look()
             self._client.check()
-            room = self._client.replica.rooms.get(self._room)
+            room = self._client.state.rooms.get(self._room)
             if room is None:
                 raise StopAsyncIteration
-            if self._epoch != self._client.replica.epoch:
+            if self._epoch != self._client.state.epoch:
                 # The numbers of what the restored database has lost are given out again.
-                self._epoch = self._client.replica.epoch
+                self._epoch = self._client.state.epoch
                 self.seq = min(self.seq, room.seq_at_welcome)
                 self._page.clear()
             if not self._page:
@@ -93,7 +93,7 @@ class Messages(Reader):
             page = await self._client.history(self._room, after=self.seq, limit=PAGE_MAX)
         except (Forbidden, NotFound, NotMember) as error:
             raise StopAsyncIteration from error
-        if epoch == self._client.replica.epoch:
+        if epoch == self._client.state.epoch:
             self._page.extend(page.messages)
 
 
@@ -122,7 +122,7 @@ class Events(Reader):
     def _heads(self) -> dict[str, RoomHead]:
         return {
             room.room: RoomHead(seq=room.seq, rev=room.rev)
-            for room in self._client.replica.rooms.values()
+            for room in self._client.state.rooms.values()
             if self._room in (None, room.room)
         }
 

@@ -21,7 +21,7 @@ class SyncReply(Reply, frozen=True, kw_only=True):
     reset: bool = False
 
 
-class Answered(NamedTuple):
+class ReplyFrame(NamedTuple):
     """The answer to the command with this number; ``reply`` is not decoded yet."""
 
     number: int | None
@@ -29,7 +29,7 @@ class Answered(NamedTuple):
     refusal: HubbubError | None
 
 
-class Refused(HubbubError):
+class CommandRefused(HubbubError):
     """An error that this version does not know; ``code`` is the server's."""
 
     def __init__(
@@ -65,9 +65,9 @@ _event = msgspec.json.Decoder(AnyEvent)
 _problem = msgspec.json.Decoder(_Problem)
 _encode = msgspec.json.Encoder().encode
 
-# `Refused` has no code of its own, but whatever the server says.
+# `CommandRefused` has no code of its own, but whatever the server says.
 ERRORS: dict[str, type[HubbubError]] = {
-    error.code: error for error in every_error() if error is not Refused
+    error.code: error for error in every_error() if error is not CommandRefused
 }
 
 
@@ -76,7 +76,7 @@ def encode(command: Command, number: int | None) -> str:
     return _encode(msgspec.structs.replace(command, id=number)).decode()
 
 
-def decode(data: str | bytes) -> Event | Answered | None:
+def decode(data: str | bytes) -> Event | ReplyFrame | None:
     """One frame of the server's; None for an event that only a newer server knows.
 
     Raises msgspec.DecodeError if it is not of this protocol.
@@ -89,14 +89,14 @@ def decode(data: str | bytes) -> Event | Answered | None:
     if frame.error is not None:
         wrong = frame.error
         refusal = error_of(wrong.code, wrong.message, wrong.retry_after)
-    return Answered(frame.re, bytes(frame.ok), refusal)
+    return ReplyFrame(frame.re, bytes(frame.ok), refusal)
 
 
 def error_of(code: str, message: str | None, retry_after: float | None) -> HubbubError:
     """The model's error for a code."""
     known = ERRORS.get(code)
     if known is None:
-        return Refused(message, retry_after=retry_after, code=code)
+        return CommandRefused(message, retry_after=retry_after, code=code)
     return known(message, retry_after=retry_after)
 
 

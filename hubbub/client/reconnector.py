@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 
 from hubbub.client.backoff import CLOSE_POLICY, CLOSE_SIGN_IN_AGAIN, Backoff
-from hubbub.client.state import Replica
-from hubbub.client.transport import Disconnected, Link, open_link
+from hubbub.client.state import ClientState
+from hubbub.client.transport import Disconnected, Transport, open_transport
 from hubbub.model.accounts import About, Welcome
 from hubbub.model.base import Command, Event
 from hubbub.model.errors import (
@@ -45,8 +45,8 @@ class Closed(HubbubError):
     title = "This client has been closed."
 
 
-class Line:
-    """At most one `Link` at a time, and a new one after it until the server wants none.
+class Reconnector:
+    """At most one `Transport` at a time, and a new one after it until the server wants none.
 
     ``happened`` is called for each event that is news, ``wake`` whenever more is known than
     before, or nothing will come any more.
@@ -58,7 +58,7 @@ class Line:
         url: str,
         token: str,
         backoff: Backoff,
-        replica: Replica,
+        state: ClientState,
         happened: Callable[[Event], None],
         wake: Callable[[], None],
     ) -> None:
@@ -66,10 +66,10 @@ class Line:
         self._url = url
         self._token = token
         self._backoff = backoff
-        self._replica = replica
+        self._state = state
         self._happened = happened
         self._tell_readers = wake
-        self._link: Link | None = None
+        self._transport: Transport | None = None
         self._end: HubbubError | None = None
         self._linked_or_ended = asyncio.Event()
         self._is_welcome = False
@@ -79,19 +79,19 @@ class Line:
 
     @property
     def is_up(self) -> bool:
-        return self._link is not None
+        return self._transport is not None
 
-    async def link(self) -> Link:
+    async def transport(self) -> Transport:
         """The connection, once there is one. Raises the error with which the line has ended."""
-        while self._link is None:
+        while self._transport is None:
             self.check()
             await self._linked_or_ended.wait()
-        return self._link
+        return self._transport
 
-    def lost(self, link: Link) -> None:
+    def lost(self, transport: Transport) -> None:
         """This one is of no more use."""
-        if self._link is link:
-            self._link = None
+        if self._transport is transport:
+            self._transport = None
             self._linked_or_ended.clear()
 
     def check(self) -> None:
@@ -101,10 +101,10 @@ class Line:
 
     async def tell(self, command: Command) -> None:
         """Send what is not answered, or lose it without a connection."""
-        if self._link is None:
+        if self._transport is None:
             return
         try:
-            await self._link.tell(command)
+            await self._transport.tell(command)
         except Disconnected:
             log.debug("“%s” was lost with the connection", command.word())
 
@@ -132,7 +132,7 @@ class Line:
     def _finish(self, error: HubbubError) -> None:
         """No further attempt: everyone who waits gets the error, the first one for good."""
         self._end = self._end or error
-        self._link = None
+        self._transport = None
         self._linked_or_ended.set()
         self._tell_readers()
 
@@ -142,7 +142,7 @@ class Line:
         Raises HubbubError if the server does not want us, or not as who we are.
         """
         try:
-            link = await open_link(
+            transport = await open_transport(
                 self._session, self._url, self._token, self._on_event, self._on_reply
             )
         except aiohttp.WSServerHandshakeError as error:
@@ -151,12 +151,12 @@ class Line:
         except (OSError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("%s cannot be reached: %s", self._url, str(error) or "no answer")
             return None
-        await self._live(link)
-        if link.close_code == CLOSE_SIGN_IN_AGAIN:
+        await self._live(transport)
+        if transport.close_code == CLOSE_SIGN_IN_AGAIN:
             raise SignInRequired("This session has ended. Sign in again.")
-        if link.close_code == CLOSE_POLICY:
+        if transport.close_code == CLOSE_POLICY:
             raise Forbidden("The server has closed the connection for good.")
-        return link.close_code
+        return transport.close_code
 
     def _not_let_in(self, error: aiohttp.WSServerHandshakeError) -> None:
         if 400 <= error.status < 500 and error.status not in _PASSING:
@@ -165,27 +165,27 @@ class Line:
         self._come_back_after_s = float(after) if after.isdecimal() else None
         log.warning("%s refused the connection (%d)", self._url, error.status)
 
-    async def _live(self, link: Link) -> None:
+    async def _live(self, transport: Transport) -> None:
         """Read until the connection ends, and keep up meanwhile."""
-        keeper = asyncio.create_task(self._keep_up(link))
+        keeper = asyncio.create_task(self._keep_up(transport))
         try:
-            await link.read()
+            await transport.read()
         finally:
-            self.lost(link)
+            self.lost(transport)
             self._is_welcome = False
-            self._replica.disconnected()
+            self._state.disconnected()
             keeper.cancel()
             (outcome,) = await asyncio.gather(keeper, return_exceptions=True)
-            await link.close()
+            await transport.close()
         if isinstance(outcome, Exception):
             raise outcome
 
-    async def _keep_up(self, link: Link) -> None:
+    async def _keep_up(self, transport: Transport) -> None:
         """Say hello, and ask for what is missing as long as the connection lasts."""
         try:
-            await self._greet(link)
+            await self._greet(transport)
             while True:
-                await self._ask_for_what_is_missing(link)
+                await self._ask_for_what_is_missing(transport)
         except Disconnected:
             return  # whoever reads has noticed, too
         except HubbubError as error:
@@ -193,31 +193,31 @@ class Line:
                 raise
             self._come_back_after_s = error.retry_after
         finally:
-            await link.close()
+            await transport.close()
 
-    async def _greet(self, link: Link) -> None:
-        await link.ask(self._replica.hello())
+    async def _greet(self, transport: Transport) -> None:
+        await transport.ask(self._state.hello())
         self._failures = 0
-        self._link = link
+        self._transport = transport
         self._linked_or_ended.set()
         # Its answer comes after all that the welcome brings.
-        await link.ask(About())
-        self._replica.welcome_over()
+        await transport.ask(About())
+        self._state.welcome_over()
         self._tell_readers()
 
-    async def _ask_for_what_is_missing(self, link: Link) -> None:
+    async def _ask_for_what_is_missing(self, transport: Transport) -> None:
         self._news.clear()
-        query = self._replica.next_query()
+        query = self._state.next_query()
         if query is None:
             await self._news.wait()
             return
         try:
-            await link.ask(query)
+            await transport.ask(query)
         except Disconnected:
             raise
         except HubbubError as error:
             is_gone = isinstance(error, NotFound | Forbidden | NotMember)
-            self._replica.refused(query, gone=is_gone)
+            self._state.refused(query, gone=is_gone)
             if not is_gone:
                 await asyncio.sleep(self.pause_s(error))
         self._wake()
@@ -226,7 +226,7 @@ class Line:
         if isinstance(event, Notice) and event.retry_after is not None:
             self._come_back_after_s = event.retry_after
         # What comes before the welcome is in it.
-        if self._is_welcome and self._replica.apply(event) and not isinstance(event, _NOT_TOLD):
+        if self._is_welcome and self._state.apply(event) and not isinstance(event, _NOT_TOLD):
             self._happened(event)
         self._wake()
 
@@ -234,12 +234,12 @@ class Line:
         if isinstance(reply, Welcome):
             self._welcome(reply)
         else:
-            self._replica.replied(command, reply)
+            self._state.replied(command, reply)
         self._wake()
 
     def _welcome(self, welcome: Welcome) -> None:
-        known, before = self._replica.epoch, list(self._replica.rooms)
-        self._replica.welcome(welcome)
+        known, before = self._state.epoch, list(self._state.rooms)
+        self._state.welcome(welcome)
         self._is_welcome = True
         if known not in (None, welcome.epoch):
             for room in before:

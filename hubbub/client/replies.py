@@ -83,7 +83,7 @@ from hubbub.model.rooms import (
 )
 
 
-class Left(Reply, frozen=True, kw_only=True):
+class LeaveReply(Reply, frozen=True, kw_only=True):
     """``mrev`` is null for a guest, who was never a member."""
 
     mrev: int | None = None
@@ -115,7 +115,7 @@ REPLIES: dict[type[Command], type[Reply]] = {
     Invites: InvitesPage,
     Join: Joined,
     Kick: MembersChanged,
-    Leave: Left,
+    Leave: LeaveReply,
     Members: MembersPage,
     Mentions: MentionsPage,
     MyProfile: Mine,

@@ -16,7 +16,7 @@ AHEAD_MAX = 1_000  # revs noted above a gap; further ones come again with the sy
 CatchUp = Literal["none", "hello", "sync"]
 
 
-class RoomReplica:
+class ClientRoomState:
     """One room: its messages from ``start`` to the latest, without a hole once it `is_settled`.
 
     The rule: ``have`` is contiguous, and each object has a rev of its own. An object applies if

@@ -1,7 +1,7 @@
 """Replica: what a client knows of its rooms. Pure and synchronous; the socket is elsewhere.
 
 Events, the welcome and replies go in, in whatever order they come; what must be asked for comes
-out of `Replica.next_query`. The web client's twin is ``web/src/data``: `reducer.ts`, `sync.ts`.
+out of `ClientState.next_query`. The web client's twin is ``web/src/data``: `reducer.ts`, `sync.ts`.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hubbub.client.frames import SyncReply
-from hubbub.client.room import RoomReplica
+from hubbub.client.room import ClientRoomState
 from hubbub.model.accounts import (
     Hello,
     Me,
@@ -40,7 +40,7 @@ from hubbub.model.rooms import (
 KEEP = 500  # messages of each room
 
 
-class Replica:
+class ClientState:
     """My rooms with their latest ``keep`` messages each, and what is mine.
 
     Of another epoch (a database restored from a copy) nothing is kept.
@@ -50,7 +50,7 @@ class Replica:
         self.epoch: str | None = None
         self.me: Me | None = None
         self.server: ServerInfo | None = None
-        self.rooms: dict[str, RoomReplica] = {}
+        self.rooms: dict[str, ClientRoomState] = {}
         self.my_rev = 0
         self._keep = keep
         self._my_head = 0
@@ -97,7 +97,7 @@ class Replica:
         self._asked_mine = False
         self.rooms = {}
         for mine in welcome.rooms:
-            room = known.get(mine.room) or RoomReplica(mine, self._keep)
+            room = known.get(mine.room) or ClientRoomState(mine, self._keep)
             room.welcomed(mine, welcome.me.rev)
             self.rooms[mine.room] = room
 
@@ -171,27 +171,27 @@ class Replica:
     def _mine(self, mine: MyRoom, my_rev: int) -> None:
         room = self.rooms.get(mine.room)
         if room is None:
-            self.rooms[mine.room] = RoomReplica(mine, self._keep, my_rev)
+            self.rooms[mine.room] = ClientRoomState(mine, self._keep, my_rev)
         else:
             room.mine(mine, my_rev)
 
     # Events
 
-    def _in_room(self, event: Any, how: Callable[[RoomReplica, Any], bool]) -> bool:
+    def _in_room(self, event: Any, how: Callable[[ClientRoomState, Any], bool]) -> bool:
         room = self.rooms.get(event.room)
         return room is not None and how(room, event)
 
     def on_message(self, event: Message) -> bool:
-        return self._in_room(event, RoomReplica.on_message)
+        return self._in_room(event, ClientRoomState.on_message)
 
     def on_marks(self, event: Marks) -> bool:
-        return self._in_room(event, RoomReplica.on_marks)
+        return self._in_room(event, ClientRoomState.on_marks)
 
     def on_room(self, event: RoomChanged) -> bool:
-        return self._in_room(event, RoomReplica.on_room)
+        return self._in_room(event, ClientRoomState.on_room)
 
     def on_member(self, event: MemberChanged) -> bool:
-        return self._in_room(event, RoomReplica.on_member)
+        return self._in_room(event, ClientRoomState.on_member)
 
     def on_reset(self, event: Reset) -> bool:
         room = self.rooms.get(event.room)
@@ -263,20 +263,20 @@ class Replica:
 
 
 # What is not here (typing, presence, a notice) changes nothing that is kept.
-_ON: dict[type[Event], Callable[[Replica, Any], bool]] = {
-    Message: Replica.on_message,
-    Marks: Replica.on_marks,
-    RoomChanged: Replica.on_room,
-    MemberChanged: Replica.on_member,
-    Reset: Replica.on_reset,
-    Synced: Replica.on_synced,
-    Behind: Replica.on_behind,
-    ReadChanged: Replica.on_read,
-    MeChanged: Replica.on_me,
-    Removed: Replica.on_removed,
-    BookmarkChanged: Replica.on_kept,
-    DraftChanged: Replica.on_kept,
-    BlockChanged: Replica.on_kept,
-    UserChanged: Replica.on_user,
-    ServerChanged: Replica.on_server,
+_ON: dict[type[Event], Callable[[ClientState, Any], bool]] = {
+    Message: ClientState.on_message,
+    Marks: ClientState.on_marks,
+    RoomChanged: ClientState.on_room,
+    MemberChanged: ClientState.on_member,
+    Reset: ClientState.on_reset,
+    Synced: ClientState.on_synced,
+    Behind: ClientState.on_behind,
+    ReadChanged: ClientState.on_read,
+    MeChanged: ClientState.on_me,
+    Removed: ClientState.on_removed,
+    BookmarkChanged: ClientState.on_kept,
+    DraftChanged: ClientState.on_kept,
+    BlockChanged: ClientState.on_kept,
+    UserChanged: ClientState.on_user,
+    ServerChanged: ClientState.on_server,
 }

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from hubbub.client import frames, replies
-from hubbub.client.frames import Answered
+from hubbub.client.frames import ReplyFrame
 from hubbub.model.base import Command, Event
 from hubbub.model.errors import HubbubError, Malformed
 
@@ -32,7 +32,7 @@ class NotSent(Disconnected):
 Replied = Callable[[Command, Any], None]
 
 
-class Link:
+class Transport:
     """Numbers commands and finds their answers.
 
     ``on_event`` and ``on_reply`` are called in the order in which the frames came, which is what
@@ -75,12 +75,12 @@ class Link:
 
     def _take(self, data: str) -> None:
         came = frames.decode(data)
-        if isinstance(came, Answered):
+        if isinstance(came, ReplyFrame):
             self._answered(came)
         elif came is not None:
             self._on_event(came)
 
-    def _answered(self, came: Answered) -> None:
+    def _answered(self, came: ReplyFrame) -> None:
         command, answer = self._waiting.pop(came.number or 0, (None, None))
         if command is None or answer is None:
             return
@@ -125,13 +125,13 @@ class Link:
         await self._socket.close()
 
 
-async def open_link(
+async def open_transport(
     http: aiohttp.ClientSession,
     url: str,
     token: str,
     on_event: Callable[[Event], None],
     on_reply: Replied,
-) -> Link:
+) -> Transport:
     """Connect. Raises OSError, TimeoutError and aiohttp.ClientError; Malformed if whoever is there
     does not speak this protocol."""
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -147,4 +147,4 @@ async def open_link(
     if socket.protocol != SUBPROTOCOL:
         await socket.close()
         raise Malformed(f"What answers at {url}/ws does not speak {SUBPROTOCOL}.")
-    return Link(socket, on_event, on_reply)
+    return Transport(socket, on_event, on_reply)

@@ -8,8 +8,14 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from hubbub.gateway.auth.request_policy import DESK, ENTRANCE, Entrance, address_of, check_host
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.auth.request_policy import (
+    DISPATCHER,
+    REQUEST_POLICY,
+    RequestPolicy,
+    address_of,
+    check_host,
+)
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.http import api, docs_page, openapi, static_files
 from hubbub.gateway.http.headers import dresser, request_id
 from hubbub.gateway.http.problem import problem, problem_of
@@ -30,7 +36,7 @@ ANY_HOST = frozenset({"/healthz", "/readyz"})
 
 
 def application(
-    desk: Desk, *, client: Path = static_files.BUILT, worker: Worker | None = None
+    dispatcher: Dispatcher, *, client: Path = static_files.BUILT, worker: Worker | None = None
 ) -> web.Application:
     """Everything that this server answers over HTTP, sockets included.
 
@@ -43,13 +49,13 @@ def application(
     )
     # It warns of every client that offers a subprotocol of somebody else's.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
-    app[DESK] = desk
-    app[ENTRANCE] = Entrance(desk.settings)
-    app[health.TALLY] = health.Tally()
+    app[DISPATCHER] = dispatcher
+    app[REQUEST_POLICY] = RequestPolicy(dispatcher.settings)
+    app[health.REQUEST_COUNTER] = health.RequestCounter()
     if worker:
         health.tell_workers(app, worker)
     app[static_files.FOLDER] = client
-    app.on_response_prepare.append(dresser(secure=desk.settings.secure))
+    app.on_response_prepare.append(dresser(secure=dispatcher.settings.secure))
     add = app.router.add_route
     add("GET", "/ws", websocket)
     add("GET", "/ws/echo", echo)
@@ -70,13 +76,13 @@ def application(
 
 def arrivals(app: web.Application, server: web.Server) -> Arrivals:
     """The factory of protocols for accepted connections."""
-    desk, entrance = app[DESK], app[ENTRANCE]
+    dispatcher, request_policy = app[DISPATCHER], app[REQUEST_POLICY]
     return Arrivals(
         server,
-        desk.connections,
-        network_of=entrance.network_of_peer,
-        throttle_of=lambda request: desk.throttle(entrance.address_of(request)),
-        turns=desk.turns,
+        dispatcher.connections,
+        network_of=request_policy.network_of_peer,
+        throttle_of=lambda request: dispatcher.throttle(request_policy.address_of(request)),
+        turns=dispatcher.turns,
         handler_args={
             "access_log": None,  # /metrics counts; who came when is nobody's business
             "auto_decompress": False,  # a few bytes must not become a few gigabytes
@@ -91,7 +97,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if request.path not in ANY_HOST:
             check_host(request)
-        with request.app[DESK].request_from(address_of(request)):
+        with request.app[DISPATCHER].request_from(address_of(request)):
             response = await handler(request)
     except HubbubError as error:
         response = problem(error)
@@ -109,7 +115,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.writer.output_size > 0:
             raise ConnectionAbortedError("the answer had begun") from None
         response = problem(HubbubError())
-    request.app[health.TALLY].answered(response.status)
+    request.app[health.REQUEST_COUNTER].answered(response.status)
     return response
 
 

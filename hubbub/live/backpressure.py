@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SWEEP_EVERY_S = 0.05  # how soon a client that has drained is noticed
 
 
-class Pace:
+class Backpressure:
     """Who is behind, until they have been told what they missed or are closed."""
 
     def __init__(self, hub: Hub) -> None:
@@ -41,10 +41,10 @@ class Pace:
         """It has been told what it missed: live frames go on."""
         self._behind.discard(client)
         client.caught_up()
-        if client.door.is_full:  # of what it has just been told
+        if client.handler.is_full:  # of what it has just been told
             self.fall_behind(client)
         else:
-            client.door.go_on()
+            client.handler.go_on()
 
     def forget(self, client: Client) -> None:
         """It is gone."""
@@ -67,17 +67,17 @@ class Pace:
         if waiting < client.buffered:
             client.buffered = waiting
             client.progress_at = client.seen_at = now
-        if not client.door.is_full:
-            client.door.catch_up()
+        if not client.handler.is_full:
+            client.handler.catch_up()
         elif now - client.progress_at > STALLED_AFTER_S:
             self._behind.discard(client)
             self.closed_slow += 1
-            client.door.close(CLOSE_TOO_SLOW, "You read too slowly. Come back and sync.")
+            client.handler.close(CLOSE_TOO_SLOW, "You read too slowly. Come back and sync.")
 
     def _ping(self, now: float) -> None:
         for client in list(self._hub.clients):
             quiet_s = now - client.seen_at
             if quiet_s > STALLED_AFTER_S + PING_EVERY_S and not client.behind:
-                client.door.close(CLOSE_TOO_SLOW, "No sign of life. Come back and sync.")
+                client.handler.close(CLOSE_TOO_SLOW, "No sign of life. Come back and sync.")
             elif quiet_s > PING_EVERY_S / 2 and not client.waiting_bytes():
                 client.ping()

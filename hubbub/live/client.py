@@ -32,7 +32,7 @@ class Client:
         "buffered",
         "closing",
         "dialect",
-        "door",
+        "handler",
         "missed",
         "missed_rev",
         "progress_at",
@@ -49,14 +49,14 @@ class Client:
         actor: Actor,
         address: str,
         now: float,
-        door: Door,
+        door: ConnectionHandler,
         queue: DeliveryQueue,
     ) -> None:
         self.transport = transport
         self.dialect = dialect
         self.actor = actor
         self.address = address
-        self.door = door
+        self.handler = door
         self.queue = queue
         self.rooms: dict[str, Room] = {}
         self.behind = False
@@ -114,15 +114,15 @@ class Client:
         self.missed_rev = None
 
 
-class Door(Protocol):
+class ConnectionHandler(Protocol):
     """What the hub asks of the gateway's side of a connection."""
 
     @property
     def is_full(self) -> bool:
-        """Whether more waits to be read than may; `Pace.fall_behind` is called when it begins."""
+        """Whether more waits to be read than may; then `Backpressure.fall_behind` is called."""
 
     def catch_up(self) -> None:
-        """It has drained: tell it what it missed (``client.missed``), then `Pace.caught_up`.
+        """Send a drained client what it missed (``client.missed``), then `Backpressure.caught_up`.
 
         Called again and again until it has caught up.
         """

@@ -11,24 +11,24 @@ from typing import assert_never
 
 import structlog
 
-from hubbub.live.backpressure import Pace
+from hubbub.live.backpressure import Backpressure
 from hubbub.live.client import Client
 from hubbub.live.delivery_queue import DeliveryQueue
-from hubbub.live.presence import PresenceBook
-from hubbub.live.resume_guard import Greeting, Greetings
+from hubbub.live.presence import PresenceTracker
+from hubbub.live.resume_guard import PendingResume, ResumeGuard
 from hubbub.live.room import Room
-from hubbub.live.sequencer import Order
+from hubbub.live.sequencer import Sequencer
 from hubbub.model.base import Event
 from hubbub.model.errors import Busy, HubbubError, NotFound, SignInRequired, Unavailable
 from hubbub.model.events import PersonEvent
 from hubbub.model.outcome import (
     AccountChanged,
+    Effect,
     MembershipChanged,
     RoomGone,
-    RoomState,
+    RoomSnapshot,
     SessionsEnded,
     SettingsChanged,
-    Told,
     ToPerson,
     ToRoom,
     ToRooms,
@@ -46,7 +46,7 @@ LOOKS_MAX = 20  # at what somebody may hear, while it keeps changing
 log = structlog.get_logger()
 
 
-class Figures:
+class HubMetrics:
     """What the hub counts, for `/metrics`."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Hub:
 
     def __init__(
         self,
-        read: Callable[[str, int | None], Awaitable[RoomState]],
+        read: Callable[[str, int | None], Awaitable[RoomSnapshot]],
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -70,14 +70,14 @@ class Hub:
         # Person → their clients.
         self.people: dict[str, set[Client]] = {}
         self.queue = DeliveryQueue()
-        self.presence = PresenceBook(self)
-        self.pace = Pace(self)
-        self.order = Order(self, read)
-        self.figures = Figures()
+        self.presence = PresenceTracker(self)
+        self.backpressure = Backpressure(self)
+        self.sequencer = Sequencer(self, read)
+        self.metrics = HubMetrics()
         self._counts_due: dict[str, MemberChanged] = {}
         self._empty: dict[str, Room] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.greetings = Greetings()
+        self.resume_guard = ResumeGuard()
         self._bringing: set[asyncio.Task[None]] = set()
         # Person and room → the mrev at which they were put out, ahead of their turn.
         self._put_out_at: dict[tuple[str, str], int] = {}
@@ -94,7 +94,7 @@ class Hub:
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._tasks = [
-            self._loop.create_task(self.pace.look_after_all()),
+            self._loop.create_task(self.backpressure.look_after_all()),
             self._loop.create_task(self._count()),
         ]
 
@@ -125,7 +125,7 @@ class Hub:
             self.detach(client, room)
         self.clients.discard(client)
         self.presence.disconnected(client)
-        self.pace.forget(client)
+        self.backpressure.forget(client)
         theirs = self.people.get(client.key, set())
         theirs.discard(client)
         if not theirs and self.people.pop(client.key, None) is not None:
@@ -140,8 +140,8 @@ class Hub:
             room = self.rooms[room_id] = Room(room_id)
             self.on_room(room_id, True)
         self._empty.pop(room_id, None)
-        while room.ring is None:
-            await self.order.filled(room)
+        while room.recent_changes is None:
+            await self.sequencer.filled(room)
         return room
 
     async def enter(
@@ -153,10 +153,10 @@ class Hub:
         hears anything in the time between. Raises what ``ask`` raises, or Busy.
         """
         for _ in range(LOOKS_MAX):
-            with self.look(client.key) as greeting:
+            with self.look(client.key) as pending:
                 joined = await ask()
                 room = await self.room(room_id)
-            if not client.closing and self.still_holds(greeting, room):
+            if not client.closing and self.still_holds(pending, room):
                 self.attach(client, room)
                 return joined
             if room.is_empty and self.rooms.get(room_id) is room:
@@ -165,20 +165,20 @@ class Hub:
                 raise SignInRequired("This connection has ended. Come back.")
         raise Busy()
 
-    def look(self, key: str) -> AbstractContextManager[Greeting]:
+    def look(self, key: str) -> AbstractContextManager[PendingResume]:
         """While the database is asked for a person, notice what is taken from them."""
-        return self.greetings.of(key, self.order.fills)
+        return self.resume_guard.of(key, self.sequencer.fills)
 
-    def still_holds(self, greeting: Greeting, room: Room) -> bool:
+    def still_holds(self, pending: PendingResume, room: Room) -> bool:
         """Whether a person may be attached to a room as the database said they might.
 
         Where there are other nodes the room must have been filled before the database was asked.
         What it was filled with may else come after a removal that has not been heard of here.
         """
         return (
-            greeting.lost.isdisjoint((room.id, room.parent or room.id))
+            pending.lost.isdisjoint((room.id, room.parent or room.id))
             and self.rooms.get(room.id) is room
-            and (self.order.know_members is None or room.fill <= greeting.fills)
+            and (self.sequencer.know_members is None or room.fill <= pending.fills)
         )
 
     def attach(self, client: Client, room: Room) -> None:
@@ -216,12 +216,12 @@ class Hub:
 
     # Telling
 
-    def tell(self, told: Iterable[Told]) -> None:
+    def tell(self, told: Iterable[Effect]) -> None:
         """Carry out what a committed command means for those who are connected."""
         for one in told:
             match one:
                 case ToRoom():
-                    self.order.publish(one.event)
+                    self.sequencer.publish(one.event)
                 case ToPerson():
                     self.send_to_person(one.user, one.event)
                 case ToRooms():
@@ -239,7 +239,7 @@ class Hub:
                 case _:
                     assert_never(one)
 
-    def revoke(self, told: Iterable[Told]) -> None:
+    def revoke(self, told: Iterable[Effect]) -> None:
         """Take from people at once what a command took, though its turn to be told will come.
 
         Nothing is given to anybody, and how far rooms are known to be stays as it is.
@@ -262,7 +262,7 @@ class Hub:
 
     def send_to_person(self, key: str, event: PersonEvent) -> None:
         """All JSON clients of a person; those behind get `removed` only and ask for the rest."""
-        self.greetings.unsettle(key)
+        self.resume_guard.unsettle(key)
         clients = self.people.get(key)
         if clients:
             self.note_rev(key, event.rev)
@@ -290,7 +290,7 @@ class Hub:
     def start_over(self, reason: str) -> None:
         """Nothing that is known here is sure any more: everyone comes back."""
         for client in list(self.clients):
-            client.door.close(CLOSE_TOO_SLOW, reason)
+            client.handler.close(CLOSE_TOO_SLOW, reason)
         for room in list(self.rooms.values()):
             if not room.filling:
                 self.drop(room.id)
@@ -331,7 +331,7 @@ class Hub:
     def _membership(self, told: MembershipChanged) -> None:
         """A person's devices come into the room or go out of it, and the room is told."""
         event = told.event
-        self.greetings.unsettle(event.user or "")
+        self.resume_guard.unsettle(event.user or "")
         out_at = self._put_out_at.get((event.user or "", told.room), 0)
         if out_at <= event.mrev:
             self._put_out_at.pop((event.user or "", told.room), None)
@@ -355,7 +355,7 @@ class Hub:
 
     def _put_out_of(self, told: MembershipChanged) -> None:
         user = told.event.user or ""
-        self.greetings.revoke(user, told.room)
+        self.resume_guard.revoke(user, told.room)
         for client in list(self.people.get(user, ())):
             self._put_out(client, told.room)
 
@@ -364,11 +364,11 @@ class Hub:
         for room in list(client.rooms.values()):
             if room_id in (room.id, room.parent):
                 self.detach(client, room)
-                client.door.removed(room.id)
+                client.handler.removed(room.id)
 
     def _bring_in(self, told: MembershipChanged, clients: list[Client]) -> None:
         room = self.rooms.get(told.room)
-        if room is not None and room.ring is not None and self._has_heard(room, told):
+        if room is not None and room.recent_changes is not None and self._has_heard(room, told):
             for client in clients:
                 self.attach(client, room)
         elif clients:
@@ -379,15 +379,15 @@ class Hub:
     def _has_heard(self, room: Room, told: MembershipChanged) -> bool:
         """Whether nothing in the room can come after a removal that has not been heard of here."""
         is_newer = room.parent is not None or room.filled_mrev > told.event.mrev
-        return self.order.know_members is None or not is_newer
+        return self.sequencer.know_members is None or not is_newer
 
     async def _bring_in_later(self, told: MembershipChanged, clients: list[Client]) -> None:
         room_id = told.room
-        with self.look(told.event.user or "") as greeting:
+        with self.look(told.event.user or "") as pending:
             try:
                 room = await self.room(room_id)
-                if not self._has_heard(room, told) and self.order.know_members is not None:
-                    await self.order.know_members()
+                if not self._has_heard(room, told) and self.sequencer.know_members is not None:
+                    await self.sequencer.know_members()
                 while room is not self.rooms.get(room_id):
                     room = await self.room(room_id)
             except NotFound:
@@ -396,9 +396,9 @@ class Hub:
                 if isinstance(error, Unavailable) and error.is_damage:
                     return  # the client's own sync of the room will say so
                 for client in clients:
-                    client.door.close(CLOSE_TOO_SLOW, error.message)
+                    client.handler.close(CLOSE_TOO_SLOW, error.message)
                 return
-        if not greeting.lost.isdisjoint((room_id, room.parent or room_id)):
+        if not pending.lost.isdisjoint((room_id, room.parent or room_id)):
             return
         for client in clients:
             if not client.closing:
@@ -408,7 +408,7 @@ class Hub:
 
     def _room_gone(self, told: RoomGone) -> None:
         """With its threads."""
-        self.greetings.revoke_all(told.room)
+        self.resume_guard.revoke_all(told.room)
         gone = {told.room, *(room.id for room in self.rooms.values() if room.parent == told.room)}
         for room_id in gone:
             if room := self.rooms.get(room_id):
@@ -419,25 +419,25 @@ class Hub:
             if room is not None:
                 for client in [*room.json, *room.text]:
                     room.detach(client)
-                    client.door.removed(room_id)
+                    client.handler.removed(room_id)
 
     def _sessions_ended(self, told: SessionsEnded) -> None:
         self.on_sessions_ended(told.sessions)
         if told.user:
-            self.greetings.revoke(told.user)
+            self.resume_guard.revoke(told.user)
         else:
-            self.greetings.revoke_all()
+            self.resume_guard.revoke_all()
         ended = set(told.sessions)
         clients = self.people.get(told.user, ()) if told.user else self.clients
         for client in [client for client in clients if client.actor.session in ended]:
-            client.door.close(CLOSE_SIGN_IN_AGAIN, "This session has ended. Sign in again.")
+            client.handler.close(CLOSE_SIGN_IN_AGAIN, "This session has ended. Sign in again.")
 
     def _account_changed(self, told: AccountChanged) -> None:
         """Come back as what you are now."""
         self.on_account_changed(told.user)
-        self.greetings.revoke(told.user)
+        self.resume_guard.revoke(told.user)
         for client in list(self.people.get(told.user, ())):
-            client.door.close(CLOSE_TOO_SLOW, "Your account has changed. Come back.")
+            client.handler.close(CLOSE_TOO_SLOW, "Your account has changed. Come back.")
 
     # How far
 

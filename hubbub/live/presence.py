@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from hubbub.live.remote_presence import Elsewhere, better
+from hubbub.live.remote_presence import RemotePresence, better
 from hubbub.model.messages import TypingEvent
 from hubbub.model.reading import Presence, PresenceState
 from hubbub.wire import json, text
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 GRACE_S = 3.0  # a reload of the page is no leaving
 # When a crowd comes, who comes is told in lumps, and large rooms are counted less often: a write
 # takes some 5 µs, so these are a twentieth and a hundredth of the loop's time.
-TELLING_PER_S = 10_000
-COUNTING_PER_S = 2_000
-LUMP = 250  # who are told before others have the loop
-FEW = 100  # who are told at once, however often
+PRESENCE_EVENTS_PER_S = 10_000
+COUNT_EVENTS_PER_S = 2_000
+BATCH_SIZE = 250  # who are told before others have the loop
+IMMEDIATE_MAX = 100  # who are told at once, however often
 
 
-class _News(NamedTuple):
+class _PresenceChange(NamedTuple):
     """What a person was when there was something to tell of them."""
 
     key: str
     state: PresenceState
 
 
-class _Farewell(NamedTuple):
+class _Departure(NamedTuple):
     timer: asyncio.TimerHandle
     name: str
     state: PresenceState  # at the time, as everybody still believes
 
 
-class PresenceBook:
+class PresenceTracker:
     """States of people who are connected: online, unless all their devices are away."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self.elsewhere = Elsewhere()
+        self.remote = RemotePresence()
         # Told what changes here, so that other nodes can be told: room, handle, their state; or
         # None for who has left that room and is still here.
         self.on_person: Callable[[str, str, PresenceState | None], None] = (
@@ -57,22 +57,22 @@ class PresenceBook:
         self.on_typing: Callable[[str, str], None] = lambda room, name: None
         self._away: set[Client] = set()
         # Room → person → their last client's farewell, told unless they come back in time.
-        self._leaving: dict[str, dict[str, _Farewell]] = {}
+        self._leaving: dict[str, dict[str, _Departure]] = {}
         self._counts_due: set[Room] = set()
         # Large rooms that were told their count lately, and until when that is enough.
         self._counted: dict[Room, float] = {}
         # Small room → what is to be told there, at the end of the loop's turn, or later if many
         # have just been told something.
-        self._due: dict[Room, dict[str, _News]] = {}
+        self._due: dict[Room, dict[str, _PresenceChange]] = {}
         # The same, of which these are still to be told.
-        self._news: dict[Room, dict[str, _News]] = {}
+        self._news: dict[Room, dict[str, _PresenceChange]] = {}
         self._listeners: list[Client] = []
         self._is_telling = False
         self._tell_at = 0.0
 
     def state(self, key: str) -> PresenceState:
         """Of a person, at all their devices and nodes."""
-        return better(self._here(key), self.elsewhere.state(self._name(key)))
+        return better(self._here(key), self.remote.state(self._name(key)))
 
     def _here(self, key: str) -> PresenceState:
         clients = self._hub.people.get(key)
@@ -90,7 +90,7 @@ class PresenceBook:
 
     def of_room(self, room: Room) -> dict[str, PresenceState]:
         """Handle → state of everyone present in a room."""
-        found = self.elsewhere.states(room.id)
+        found = self.remote.states(room.id)
         for name, state in self.here_in(room).items():
             found[name] = better(state, found.get(name, "offline"))
         return found
@@ -138,9 +138,9 @@ class PresenceBook:
         leaving = self._leaving.setdefault(room.id, {})
         if client.key not in leaving:
             timer = asyncio.get_running_loop().call_later(GRACE_S, self._gone, client, room)
-            leaving[client.key] = _Farewell(timer, client.actor.name, self._here(client.key))
+            leaving[client.key] = _Departure(timer, client.actor.name, self._here(client.key))
 
-    def _no_longer_leaving(self, key: str, room_id: str) -> _Farewell | None:
+    def _no_longer_leaving(self, key: str, room_id: str) -> _Departure | None:
         leaving = self._leaving.get(room_id, {})
         farewell = leaving.pop(key, None)
         if not leaving:
@@ -200,7 +200,7 @@ class PresenceBook:
         name = client.actor.name
         devices = self._hub.people.get(client.key, set())
         rooms = {room for device in devices for room in device.rooms.values() if room.is_small}
-        event = Presence(user=name, state=better(here, self.elsewhere.state(name)))
+        event = Presence(user=name, state=better(here, self.remote.state(name)))
         self._hub.send_to_rooms([room.id for room in rooms], event)
         for room in rooms:
             self.on_person(room.id, name, here)
@@ -212,12 +212,12 @@ class PresenceBook:
         name = client.actor.name
         here = self._here(client.key)
         self.on_person(room.id, name, here if is_here or here == "offline" else None)
-        if not self.elsewhere.in_room(room.id, name):
+        if not self.remote.in_room(room.id, name):
             self._tell_text(room, name, state if is_here else "offline")
         self._tell_json(client, room, state)
 
     def _tell_json(self, client: Client, room: Room, state: PresenceState) -> None:
-        self._due.setdefault(room, {})[client.actor.name] = _News(client.key, state)
+        self._due.setdefault(room, {})[client.actor.name] = _PresenceChange(client.key, state)
         if not self._is_telling:
             self._tell_soon()
 
@@ -242,25 +242,25 @@ class PresenceBook:
         if not self._listeners:
             self._news, self._due = self._due, {}
             self._listeners = list({client for room in self._news for client in room.json})
-        lump, self._listeners = self._listeners[:LUMP], self._listeners[LUMP:]
+        lump, self._listeners = self._listeners[:BATCH_SIZE], self._listeners[BATCH_SIZE:]
         frames: dict[str, bytes] = {}
         for client in lump:
-            news: dict[str, _News] = {}
+            news: dict[str, _PresenceChange] = {}
             for room in client.rooms.values():
                 news.update(self._news.get(room, ()))
             for name in news.keys() - frames.keys():
                 frames[name] = self._frame(name, news[name])
             if news:  # else they have left the room meanwhile
                 self._hub.offer(client, b"".join([frames[name] for name in news]))
-        if len(lump) > FEW:
-            self._tell_at = asyncio.get_running_loop().time() + len(lump) / TELLING_PER_S
+        if len(lump) > IMMEDIATE_MAX:
+            self._tell_at = asyncio.get_running_loop().time() + len(lump) / PRESENCE_EVENTS_PER_S
         self._is_telling = False
         if self._listeners or self._due:
             self._tell_soon()
 
-    def _frame(self, name: str, news: _News) -> bytes:
+    def _frame(self, name: str, news: _PresenceChange) -> bytes:
         """What somebody is by now; who has just come and gone may be back in a moment."""
-        state = better(self._here(news.key), self.elsewhere.state(name))
+        state = better(self._here(news.key), self.remote.state(name))
         if state == "offline":
             state = news.state
         return text_frame(json.event(Presence(user=name, state=state)))
@@ -272,9 +272,9 @@ class PresenceBook:
         due = self._counts_due - self._counted.keys()
         self._counts_due -= due
         for room in due:
-            self._counted[room] = now + len(room.json) / COUNTING_PER_S
+            self._counted[room] = now + len(room.json) / COUNT_EVENTS_PER_S
             self.on_count(room.id, len(room.people))
-            online = len(room.people) + self.elsewhere.count(room.id)
+            online = len(room.people) + self.remote.count(room.id)
             room.tell_json(json.event(Presence(room=room.id, online=online)))
             self._hub.queue.touch(room)
 

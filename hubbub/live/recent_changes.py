@@ -33,7 +33,7 @@ class Entry:
         return 400 + (len(self.event.text) if isinstance(self.event, Message) else 0)
 
 
-class Ring:
+class RecentChanges:
     """Thing → its latest state, in order of rev, complete above ``floor``.
 
     A later state replaces the earlier one, so a deleted text is gone from it. A message and its

@@ -23,7 +23,7 @@ class _Node:
         self.counts: dict[str, int] = {}
 
 
-class Elsewhere:
+class RemotePresence:
     """Room → the people who are there at other nodes, by handle."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Elsewhere:
         """How many there are in a large room at all other nodes."""
         return sum(node.counts.get(room, 0) for node in self._nodes.values())
 
-    def count_told(self, node: str, room: str, online: int) -> bool:
+    def set_count(self, node: str, room: str, online: int) -> bool:
         """A node tells how many are in a large room there; whether that is news."""
         counts = self._nodes.setdefault(node, _Node()).counts
         if counts.get(room, 0) == online:
@@ -60,7 +60,9 @@ class Elsewhere:
         counts[room] = online
         return True
 
-    def told(self, node: str, room: str, people: Mapping[str, State], *, whole: bool) -> set[str]:
+    def set_states(
+        self, node: str, room: str, people: Mapping[str, State], *, whole: bool
+    ) -> set[str]:
         """A node tells who is in a room there, some or (``whole``) all; who it told anew of."""
         known = self._nodes.setdefault(node, _Node()).rooms.setdefault(room, {})
         changed = {name for name, state in people.items() if known.get(name, "offline") != state}
@@ -109,7 +111,7 @@ class Elsewhere:
     def forget(self, node: str) -> set[str]:
         """A node is gone; the large rooms whose counts change by that."""
         for room in self.rooms_of(node):
-            self.told(node, room, {}, whole=True)
+            self.set_states(node, room, {}, whole=True)
         gone = self._nodes.pop(node, None)
         return set(gone.counts) if gone else set()
 
@@ -117,5 +119,5 @@ class Elsewhere:
         """Nobody here is in this room any more, so nothing is told of it."""
         for name, node in list(self._nodes.items()):
             if room in node.rooms:
-                self.told(name, room, {}, whole=True)
+                self.set_states(name, room, {}, whole=True)
             node.counts.pop(room, None)

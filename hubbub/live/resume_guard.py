@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 
-class Greeting:
+class PendingResume:
     """Somebody's question that is under way: what has changed for them since it began.
 
     ``is_stale``: something has. ``is_revoked``: something was taken from them, a session or a
@@ -25,36 +25,36 @@ class Greeting:
             self.lost.add(room)
 
 
-class Greetings:
+class ResumeGuard:
     """Those under way: person → each of them."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, set[Greeting]] = {}
+        self._under_way: dict[str, set[PendingResume]] = {}
 
     @contextlib.contextmanager
-    def of(self, key: str, fills: int = 0) -> Iterator[Greeting]:
+    def of(self, key: str, fills: int = 0) -> Iterator[PendingResume]:
         """While something is read for a person, notice what changes for them."""
-        greeting = Greeting(fills)
-        self._under_way.setdefault(key, set()).add(greeting)
+        pending = PendingResume(fills)
+        self._under_way.setdefault(key, set()).add(pending)
         try:
-            yield greeting
+            yield pending
         finally:
-            self._under_way[key].discard(greeting)
+            self._under_way[key].discard(pending)
             if not self._under_way[key]:
                 del self._under_way[key]
 
     def unsettle(self, key: str) -> None:
         """What this person is told of themselves has just changed."""
-        for greeting in self._under_way.get(key, ()):
-            greeting.is_stale = True
+        for pending in self._under_way.get(key, ()):
+            pending.is_stale = True
 
     def revoke(self, key: str, room: str | None = None) -> None:
         """A room was taken from this person, or a session, or their role."""
-        for greeting in self._under_way.get(key, ()):
-            greeting.revoke(room)
+        for pending in self._under_way.get(key, ()):
+            pending.revoke(room)
 
     def revoke_all(self, room: str | None = None) -> None:
         """The same for everybody."""
         for greetings in self._under_way.values():
-            for greeting in greetings:
-                greeting.revoke(room)
+            for pending in greetings:
+                pending.revoke(room)

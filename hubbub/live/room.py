@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 from hubbub.live.client import Client
-from hubbub.live.recent_changes import Ring
+from hubbub.live.recent_changes import RecentChanges
 from hubbub.model.events import RoomEvent
 from hubbub.model.marks import Marks
 from hubbub.model.messages import Message
@@ -52,7 +52,7 @@ class Room:
         "pending_text",
         "people",
         "rev",
-        "ring",
+        "recent_changes",
         "seq",
         "taken",
         "text",
@@ -85,7 +85,7 @@ class Room:
         self.members = 0
         self.is_public = False
         self.flushed_seq = 0
-        self.ring: Ring | None = None
+        self.recent_changes: RecentChanges | None = None
         # Events that came before their turn: while the ring fills, or over a gap.
         self.early: dict[int, RoomEvent] = {}
         self.filling: asyncio.Task[None] | None = None
@@ -130,8 +130,8 @@ class Room:
 
     def show(self, event: RoomEvent) -> None:
         """The next change: encode it once for each dialect that is present."""
-        assert self.ring
-        entry = self.ring.add(event)
+        assert self.recent_changes
+        entry = self.recent_changes.add(event)
         is_new = isinstance(event, Message) and event.seq > self.seq
         self.rev = event.rev
         if isinstance(event, Message):
@@ -211,7 +211,7 @@ class Room:
         """The latest messages as frames, made once for each state; None if the ring is short."""
         if self._page and self._page[0] == self.rev:
             return self._page[1]
-        entries = self.ring.latest(self.seq, limit) if self.ring else None
+        entries = self.recent_changes.latest(self.seq, limit) if self.recent_changes else None
         if entries is None:
             return None
         data = b"".join(entry.frame for entry in entries)

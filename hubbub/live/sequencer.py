@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from hubbub.live.recent_changes import Ring
+from hubbub.live.recent_changes import RecentChanges
 from hubbub.model.errors import HubbubError
 from hubbub.model.events import RoomEvent
-from hubbub.model.outcome import RoomState
+from hubbub.model.outcome import RoomSnapshot
 
 if TYPE_CHECKING:
     from hubbub.live.hub import Hub
@@ -28,10 +28,12 @@ EARLY_MAX = 2_000  # events of a room that wait for their turn; the gap's readin
 log = structlog.get_logger()
 
 
-class Order:
+class Sequencer:
     """Fills rooms, and lets their events go out one after another."""
 
-    def __init__(self, hub: Hub, read: Callable[[str, int | None], Awaitable[RoomState]]) -> None:
+    def __init__(
+        self, hub: Hub, read: Callable[[str, int | None], Awaitable[RoomSnapshot]]
+    ) -> None:
         self._hub = hub
         self._read = read
         self.reads = 0
@@ -58,10 +60,10 @@ class Order:
             raise
         finally:
             room.filling = None
-        ring = Ring(state.floor)
+        recent_changes = RecentChanges(state.floor)
         for event in state.events:
-            ring.add(event)
-        room.ring = ring
+            recent_changes.add(event)
+        room.recent_changes = recent_changes
         room.seq, room.rev = state.seq, state.rev
         room.flushed_seq = state.seq
         room.is_public = state.is_public
@@ -76,18 +78,18 @@ class Order:
         room = self._hub.rooms.get(event.room)
         if room is None:
             return
-        if room.ring is not None and event.rev == room.rev + 1:
+        if room.recent_changes is not None and event.rev == room.rev + 1:
             self._show(room, event)
             if room.early:
                 self._show_early(room)
-        elif room.ring is None or event.rev > room.rev:
+        elif room.recent_changes is None or event.rev > room.rev:
             if len(room.early) < EARLY_MAX:
                 room.early[event.rev] = event
-            if room.ring is not None and room.gap_timer is None:
+            if room.recent_changes is not None and room.gap_timer is None:
                 self._look_again(room, GAP_WAIT_S)
 
     def _show(self, room: Room, event: RoomEvent) -> None:
-        self._hub.figures.events += 1
+        self._hub.metrics.events += 1
         room.show(event)
         self._hub.queue.touch(room)
 
@@ -111,13 +113,13 @@ class Order:
     def catch_up(self, room_id: str, rev: int) -> None:
         """The database has come so far in this room: so shall we, soon."""
         room = self._hub.rooms.get(room_id)
-        if room is not None and room.ring is not None and room.rev < rev:
+        if room is not None and room.recent_changes is not None and room.rev < rev:
             self._mend(room)
 
     async def reach(self, room_id: str, rev: int) -> None:
         """Wait until this room has come so far, as the database has. Raises HubbubError."""
         room = self._hub.rooms.get(room_id)
-        if room is None or room.ring is None or room.rev >= rev:
+        if room is None or room.recent_changes is None or room.rev >= rev:
             return
         await asyncio.sleep(GAP_WAIT_S)  # most often it is on its way
         while room.rev < rev and room.id in self._hub.rooms:
@@ -151,7 +153,7 @@ class Order:
                     await self.know_members()
                 for event in state.events:
                     if event.rev > room.rev:
-                        self._hub.figures.healed += 1
+                        self._hub.metrics.healed += 1
                         self._show(room, event)
                 room.rev = max(room.rev, state.through)
                 is_whole = state.through >= state.rev

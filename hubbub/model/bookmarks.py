@@ -51,7 +51,7 @@ class Bookmarks(Query, frozen=True, kw_only=True, omit_defaults=True, tag="bookm
     limit: PageLimit = KEPT_PAGE
 
 
-class Bookmarked(Value, frozen=True, kw_only=True, omit_defaults=True):
+class BookmarkEntry(Value, frozen=True, kw_only=True, omit_defaults=True):
     """A bookmark. Without a ``message`` I may not read that room any more; the note is mine."""
 
     room: RoomId
@@ -62,7 +62,7 @@ class Bookmarked(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BookmarksPage(Reply, frozen=True, kw_only=True):
-    bookmarks: list[Bookmarked]
+    bookmarks: list[BookmarkEntry]
     people: list[Person]
     cursor: str | None
 
@@ -96,7 +96,7 @@ class Drafts(Query, frozen=True, kw_only=True, omit_defaults=True, tag="drafts")
     """My drafts in the rooms that I may still write in, the latest first."""
 
 
-class Drafted(Value, frozen=True, kw_only=True, omit_defaults=True):
+class DraftEntry(Value, frozen=True, kw_only=True, omit_defaults=True):
     room: RoomId
     text: str
     at: Millis
@@ -104,7 +104,7 @@ class Drafted(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DraftsPage(Reply, frozen=True, kw_only=True):
-    drafts: list[Drafted]
+    drafts: list[DraftEntry]
 
 
 class DraftChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="draft"):
@@ -125,13 +125,13 @@ class Mentions(Query, frozen=True, kw_only=True, omit_defaults=True, tag="mentio
     limit: PageLimit = 50
 
 
-class Mentioned(Value, frozen=True, kw_only=True):
+class MentionEntry(Value, frozen=True, kw_only=True):
     message: Message
     unread: bool
 
 
 class MentionsPage(Reply, frozen=True, kw_only=True):
-    mentions: list[Mentioned]
+    mentions: list[MentionEntry]
     people: list[Person]
     cursor: str | None
 
@@ -144,7 +144,7 @@ class Threads(Query, frozen=True, kw_only=True, omit_defaults=True, tag="threads
     limit: PageLimit = 50
 
 
-class Followed(Value, frozen=True, kw_only=True):
+class ThreadFollow(Value, frozen=True, kw_only=True):
     """A thread: its room, the message that it is about, and the latest answer."""
 
     thread: MyRoom
@@ -153,6 +153,6 @@ class Followed(Value, frozen=True, kw_only=True):
 
 
 class ThreadsPage(Reply, frozen=True, kw_only=True):
-    threads: list[Followed]
+    threads: list[ThreadFollow]
     people: list[Person]
     cursor: str | None

@@ -90,7 +90,7 @@ class Reactions(Query, frozen=True, kw_only=True, omit_defaults=True, tag="react
     seq: Seq
 
 
-class Reacted(Value, frozen=True, kw_only=True):
+class EmojiReactions(Value, frozen=True, kw_only=True):
     """One emoji; ``names`` are at most the first 200, ``mine`` whether I am one of all."""
 
     emoji: str
@@ -100,7 +100,7 @@ class Reacted(Value, frozen=True, kw_only=True):
 
 
 class ReactionsPage(Reply, frozen=True, kw_only=True):
-    reactions: list[Reacted]
+    reactions: list[EmojiReactions]
     people: list[Person]
 
 

@@ -79,7 +79,7 @@ class AccountChanged(msgspec.Struct, frozen=True, tag="AccountChanged"):
     user: str
 
 
-Told = (
+Effect = (
     ToRoom
     | ToPerson
     | ToRooms
@@ -100,7 +100,7 @@ class Entry(msgspec.Struct, frozen=True, tag="Entry"):
 
     number: int
     node: str
-    told: tuple[Journaled, ...]
+    effects: tuple[Journaled, ...] = msgspec.field(name="told")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -131,14 +131,14 @@ class Heads(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(Generic[R]):
     """The reply to the one who asked, and what the others are told."""
 
-    __slots__ = ("reply", "told")
+    __slots__ = ("reply", "effects")
 
-    def __init__(self, reply: R, told: list[Told] | None = None) -> None:
+    def __init__(self, reply: R, effects: list[Effect] | None = None) -> None:
         self.reply = reply
-        self.told = told or []
+        self.effects = effects or []
 
 
-class RoomState(msgspec.Struct, frozen=True, kw_only=True):
+class RoomSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A room as one snapshot of the database has it, for the hub.
 
     ``events`` are its changes above ``floor``, in order of rev, up to ``through``: the room's own

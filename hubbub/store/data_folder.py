@@ -102,7 +102,7 @@ class DataFolder:
         assert self._lock is not None
         return self._lock
 
-    def figures_socket(self, worker: int) -> Path:
+    def metrics_socket(self, worker: int) -> Path:
         """Where the worker of this number tells the others how it is doing."""
         return self.path / f"worker-{worker}.sock"
 

@@ -21,7 +21,7 @@ import structlog
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Millis, Query, Reply
 from hubbub.model.errors import Busy, HubbubError, Unavailable
-from hubbub.model.outcome import JOURNALED, Entry, Journaled, Outcome, Told
+from hubbub.model.outcome import JOURNALED, Effect, Entry, Journaled, Outcome
 from hubbub.model.quotas import USUAL, Quotas
 from hubbub.store.engines.database import MEND, Connection, Database, Upkeep
 from hubbub.store.engines.soundness import ImpossibleRow
@@ -36,24 +36,24 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
-Then = Callable[[Reply | HubbubError], None]
+OnDone = Callable[[Reply | HubbubError], None]
 
 
-class Work:
+class Job:
     """One command on its way through the writer, and what to call with its reply."""
 
-    __slots__ = ("actor", "command", "then")
+    __slots__ = ("actor", "command", "on_done")
 
-    def __init__(self, actor: Actor, command: Command, then: Then) -> None:
+    def __init__(self, actor: Actor, command: Command, on_done: OnDone) -> None:
         self.actor = actor
         self.command = command
-        self.then = then
+        self.on_done = on_done
 
 
 # What carries out a batch: one result for each command, in order. It raises only for a bug or
 # a failure of the database.
 Result = Outcome[Any] | HubbubError
-Carry = Callable[[Tx, list[tuple[Actor, Command]]], list[Result]]
+Execute = Callable[[Tx, list[tuple[Actor, Command]]], list[Result]]
 Answer = Callable[[Tx, Actor, Query], Reply]
 MayShare = Callable[[list[tuple[Actor, Command]]], bool]
 Clock = Callable[[], Millis]
@@ -63,11 +63,11 @@ def wall_clock() -> Millis:
     return time.time_ns() // 1_000_000
 
 
-def promise(loop: asyncio.AbstractEventLoop) -> tuple[Then, asyncio.Future[Reply]]:
+def future_for(loop: asyncio.AbstractEventLoop) -> tuple[OnDone, asyncio.Future[Reply]]:
     """What to hand to the ledger, and what to wait for."""
     done: asyncio.Future[Reply] = loop.create_future()
 
-    def then(result: Reply | HubbubError) -> None:
+    def on_done(result: Reply | HubbubError) -> None:
         if done.done():
             return
         if isinstance(result, HubbubError):
@@ -75,10 +75,10 @@ def promise(loop: asyncio.AbstractEventLoop) -> tuple[Then, asyncio.Future[Reply
         else:
             done.set_result(result)
 
-    return then, done
+    return on_done, done
 
 
-class Figures:
+class ExecutorMetrics:
     """What the ledger counts, for `/metrics`."""
 
     def __init__(self) -> None:
@@ -89,15 +89,15 @@ class Figures:
         self.queries: Counter[str] = Counter()
 
 
-class Ledger:
+class CommandExecutor:
     """Carries commands out, one transaction at a time, and answers queries."""
 
     def __init__(
         self,
         database: Database,
-        carry: Carry,
+        execute: Execute,
         answer: Answer,
-        show: Callable[[list[Told]], None],
+        show: Callable[[list[Effect]], None],
         *,
         quotas: Quotas = USUAL,
         clock: Clock = wall_clock,
@@ -114,7 +114,7 @@ class Ledger:
         carried out beside another node's.
         """
         self._database = database
-        self._carry = carry
+        self._execute_commands = execute
         self._answer = answer
         self._show = show
         self._quotas = quotas
@@ -123,7 +123,7 @@ class Ledger:
         self._may_share = may_share
         self._node = node
         self._journaled = journaled
-        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._writer: Connection
         self._upkeep = Upkeep()
@@ -137,7 +137,7 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="hubbub-writer", daemon=True)
         self._closing = False
         self.waiting = 0
-        self.figures = Figures()
+        self.metrics = ExecutorMetrics()
 
     @property
     def checkpoints(self) -> int:
@@ -169,36 +169,36 @@ class Ledger:
         self._writer.close()
         self._database.close()
 
-    def put(self, work: Work) -> None:
-        """Queue a command; ``work.then`` is called on the loop, in commit order.
+    def put(self, job: Job) -> None:
+        """Queue a command; ``job.on_done`` is called on the loop, in commit order.
 
         Raises Busy if too many wait already; then nothing is done.
         """
         if self.waiting >= WAITING_MAX or self._closing:
             raise Busy()
         self.waiting += 1
-        self._queue.put(work)
+        self._queue.put(job)
 
     async def submit(self, actor: Actor, command: Command) -> Any:
         """Carry a command out and wait for its reply, which is after its commit.
 
         Raises HubbubError. If the caller is cancelled the command is carried out all the same.
         """
-        then, done = promise(self._loop)
-        self.put(Work(actor, command, then))
+        on_done, done = future_for(self._loop)
+        self.put(Job(actor, command, on_done))
         try:
             return await done
         finally:
-            del then, done  # which hold an error that would hold this frame
+            del on_done, done  # which hold an error that would hold this frame
 
     async def ask(self, actor: Actor, query: Query) -> Reply:
         """Answer a query from one snapshot. Raises HubbubError."""
-        self.figures.queries[query.word()] += 1
+        self.metrics.queries[query.word()] += 1
         return await self.read(lambda tx: self._answer(tx, actor, query))
 
     async def ask_each(self, asked: list[tuple[Actor, Query]]) -> list[Reply | HubbubError]:
         """Answer several queries from one snapshot; a refusal is the answer to its own only."""
-        self.figures.queries.update(query.word() for _, query in asked)
+        self.metrics.queries.update(query.word() for _, query in asked)
         return await self.read(lambda tx: [self._answered(tx, *each) for each in asked])
 
     def _answered(self, tx: Tx, actor: Actor, query: Query) -> Reply | HubbubError:
@@ -266,7 +266,7 @@ class Ledger:
             if batch:
                 if self._closing:
                     self._writer.hurry()
-                results, entries = self._carry_out(batch)
+                results, entries = self._run_batch(batch)
                 self._loop.call_soon_threadsafe(self._deliver, batch, results, entries)
             try:
                 self._upkeep.tidy(idle=not batch)
@@ -274,7 +274,7 @@ class Ledger:
                 # Without this thread nothing is ever written again.
                 log.exception("looking after the database failed")
 
-    def _take(self) -> list[Work] | None:
+    def _take(self) -> list[Job] | None:
         """All that waits, up to a bound; nothing when idle; None at the end."""
         try:
             first = self._queue.get(timeout=self._upkeep.patience())
@@ -285,19 +285,19 @@ class Ledger:
         batch = [first]
         while len(batch) < BATCH_MAX:
             try:
-                work = self._queue.get_nowait()
+                job = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if work is None:
+            if job is None:
                 self._queue.put(None)
                 break
-            batch.append(work)
+            batch.append(job)
         return batch
 
-    def _carry_out(self, batch: list[Work]) -> tuple[list[Result], list[Entry]]:
+    def _run_batch(self, batch: list[Job]) -> tuple[list[Result], list[Entry]]:
         entries: list[Entry] = []
         try:
-            return self._transact(batch, entries), entries
+            return self._run_transaction(batch, entries), entries
         except Exception as error:
             has_failed = self._database.has_failed(error)
             if has_failed and not self._is_undone_damage(error):
@@ -305,7 +305,7 @@ class Ledger:
             # One command met a bug or a damaged page: find it, and let the others be.
             entries.clear()
             with self._writer.suspecting():
-                results = [self._alone(work, entries) for work in batch]
+                results = [self._alone(job, entries) for job in batch]
             is_damaged = any(isinstance(each, Unavailable) and each.is_damage for each in results)
             if not has_failed and not is_damaged:
                 log.error("a batch failed; its commands ran one by one", exc_info=error)
@@ -315,31 +315,31 @@ class Ledger:
         """Whether it met a damaged page before the commit, so that nothing of it can be there."""
         return not self._committing and self._database.unavailable(error).is_damage
 
-    def _alone(self, work: Work, entries: list[Entry]) -> Result:
+    def _alone(self, job: Job, entries: list[Entry]) -> Result:
         before = len(entries)
         try:
-            return self._transact([work], entries)[0]
+            return self._run_transaction([job], entries)[0]
         except Exception as error:
             del entries[before:]
             if self._database.has_failed(error):
-                return self._failed([work], error)[0]
+                return self._failed([job], error)[0]
             if damage := self._database.find_damage(self._writer):
-                return self._failed([work], ImpossibleRow(damage))[0]
-            log.exception("a command failed", command=work.command.word())
+                return self._failed([job], ImpossibleRow(damage))[0]
+            log.exception("a command failed", command=job.command.word())
             return HubbubError()
 
-    def _transact(self, batch: list[Work], entries: list[Entry]) -> list[Result]:
+    def _run_transaction(self, batch: list[Job], entries: list[Entry]) -> list[Result]:
         """Carry out and commit; what stands in the journal is added to ``entries``."""
         db = self._writer
-        commands = [(work.actor, work.command) for work in batch]
+        commands = [(job.actor, job.command) for job in batch]
         is_shared = self._database.is_shared
         self._committing = False
         try:
             db.begin(alone=not (is_shared and self._may_share(commands)))
             tx = Tx(db, self._clock(), quotas=self._quotas)
-            results = self._carry(tx, commands)
-            if is_shared and (told := _for_all_nodes(results)):
-                entries.append(tx.append_to_journal(self._node, told))
+            results = self._execute_commands(tx, commands)
+            if is_shared and (effects := _for_all_nodes(results)):
+                entries.append(tx.append_to_journal(self._node, effects))
             started = time.perf_counter()
             self._committing = True
             db.commit()
@@ -347,15 +347,15 @@ class Ledger:
             with contextlib.suppress(*self._database.failures):
                 db.rollback()
             raise
-        self.figures.commit_s += time.perf_counter() - started
-        self.figures.batches += 1
-        self.figures.commands += len(batch)
+        self.metrics.commit_s += time.perf_counter() - started
+        self.metrics.batches += 1
+        self.metrics.commands += len(batch)
         self._upkeep.committed(erased=tx.erased)
         if tx.raised:
             self._before_showing(tx.raised)
         return results
 
-    def _failed(self, batch: list[Work], error: Exception) -> list[Result]:
+    def _failed(self, batch: list[Job], error: Exception) -> list[Result]:
         """Never run again by us: whether it was done is unknown; the nonce of a retry settles."""
         answer = self._unavailable(error, "the database failed", commands=len(batch))
         return [answer] * len(batch)
@@ -365,7 +365,7 @@ class Ledger:
         answer = self._database.unavailable(error)
         why = self._database.why_failed(error)
         with self._failing:
-            self.figures.failures += 1
+            self.metrics.failures += 1
             is_known = answer.is_damage and why in self._named
             if answer.is_damage:
                 self._named.add(why)
@@ -375,19 +375,19 @@ class Ledger:
             log.error("the database is damaged", error=why, do=MEND)
         return answer
 
-    def _deliver(self, batch: list[Work], results: list[Result], entries: list[Entry]) -> None:
+    def _deliver(self, batch: list[Job], results: list[Result], entries: list[Entry]) -> None:
         self.waiting -= len(batch)
-        for work, result in zip(batch, results, strict=True):
+        for job, result in zip(batch, results, strict=True):
             try:
-                work.then(result if isinstance(result, HubbubError) else result.reply)
+                job.on_done(result if isinstance(result, HubbubError) else result.reply)
             except Exception:
                 # A bug in answering one command: what was committed is shown all the same.
-                log.exception("a result was not delivered", command=work.command.word())
+                log.exception("a result was not delivered", command=job.command.word())
             try:
                 if not isinstance(result, HubbubError):
-                    self._show(result.told)
+                    self._show(result.effects)
             except Exception:
-                log.exception("a result was not shown", command=work.command.word())
+                log.exception("a result was not shown", command=job.command.word())
         for entry in entries:
             self._journaled(entry)
 
@@ -396,13 +396,13 @@ def _for_all_nodes(results: list[Result]) -> tuple[Journaled, ...]:
     """What stands in the journal, taken out of what is shown."""
     found: list[Journaled] = []
     for result in results:
-        if isinstance(result, HubbubError) or not result.told:
+        if isinstance(result, HubbubError) or not result.effects:
             continue
-        others: list[Told] = []
-        for told in result.told:
-            if isinstance(told, JOURNALED):
-                found.append(told)
+        others: list[Effect] = []
+        for effects in result.effects:
+            if isinstance(effects, JOURNALED):
+                found.append(effects)
             else:
-                others.append(told)
-        result.told = others
+                others.append(effects)
+        result.effects = others
     return tuple(found)

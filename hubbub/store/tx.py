@@ -7,7 +7,7 @@ from hubbub.model.base import Millis
 from hubbub.model.quotas import USUAL, Quotas
 from hubbub.store.engines.database import Connection
 from hubbub.store.statements.blocks import Blocks
-from hubbub.store.statements.bookmarks import Keeping
+from hubbub.store.statements.bookmarks import BookmarkStatements
 from hubbub.store.statements.journal import Journal
 from hubbub.store.statements.marks import MessageMarks
 from hubbub.store.statements.messages import Messages
@@ -15,7 +15,7 @@ from hubbub.store.statements.rooms import Rooms
 from hubbub.store.statements.usage import Usage
 
 
-class Tx(Rooms, Messages, MessageMarks, Keeping, Blocks, Usage, Journal):
+class Tx(Rooms, Messages, MessageMarks, BookmarkStatements, Blocks, Usage, Journal):
     """Everything that can be read and changed; on a reader's connection, only read.
 
     ``now`` is the time of the whole transaction, by the server's clock; ``random_id`` makes ids

@@ -43,13 +43,13 @@ HELP: dict[str, tuple[str, str]] = {
 _LINE_BREAK = re.compile("[\n\u2028\u2029]")
 
 
-class Said(NamedTuple):
+class TextMessage(NamedTuple):
     """A line to post."""
 
     text: str
 
 
-class Asked(NamedTuple):
+class SlashCommand(NamedTuple):
     """A ``/word`` and what follows it."""
 
     word: str
@@ -66,18 +66,18 @@ def lines(data: str) -> list[str]:
     return [line for line in data.splitlines() if line.strip()]
 
 
-def parse(line: str) -> Said | Asked:
+def parse(line: str) -> TextMessage | SlashCommand:
     """Raises UnknownCommand, Invalid."""
     if "\0" in line:
         raise Invalid(NO_NUL)
     if line.startswith("//"):
-        return Said(line[1:])
+        return TextMessage(line[1:])
     if not line.startswith("/"):
-        return Said(line)
+        return TextMessage(line)
     word, _, rest = line[1:].partition(" ")
     if word not in HELP:
         raise UnknownCommand(f"There is no /{word[:20]}. Say /help, or // to begin with a slash.")
-    return Asked(word, rest.strip())
+    return SlashCommand(word, rest.strip())
 
 
 def server(text: str) -> str:

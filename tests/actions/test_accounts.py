@@ -187,7 +187,7 @@ def test_admins_lock_members_but_no_owners(world: World) -> None:
 def test_a_locked_account_has_no_sessions_opens_none_and_posts_nothing(world: World) -> None:
     admin, bo = world.account("adam", ADMIN), world.account("bo", session="s1")
     world.do(admin, DisableUser(user="bo"))
-    assert world.told == [SessionsEnded("bo", ("s1",)), AccountChanged("bo")]
+    assert world.effects == [SessionsEnded("bo", ("s1",)), AccountChanged("bo")]
     assert world.rows("SELECT * FROM sessions") == []
     with pytest.raises(Forbidden):
         world.do(OPERATOR, OpenSession(user_id=bo.user_id, session="s2", label=""))
@@ -210,9 +210,9 @@ def test_a_locked_account_gets_no_role(world: World) -> None:
 def test_a_role_that_one_has_already_changes_nothing(world: World) -> None:
     owner, _ = world.account("olga", OWNER), world.account("bo")
     first = world.do(owner, SetRole(user="bo", role="admin"))
-    world.told.clear()
+    world.effects.clear()
     assert world.do(owner, SetRole(user="bo", role="admin")) == first
-    assert world.told == []
+    assert world.effects == []
 
 
 def test_sessions_are_listed_and_ended_by_their_own_person_only(world: World) -> None:
@@ -227,7 +227,7 @@ def test_sessions_are_listed_and_ended_by_their_own_person_only(world: World) ->
     with pytest.raises(NotFound):
         world.do(bo, EndSession(session="a2"))
     world.do(ana, EndSession(session="a2"))
-    assert world.told == [SessionsEnded("ana", ("a2",))]
+    assert world.effects == [SessionsEnded("ana", ("a2",))]
     world.do(ana, SignOut())
     with pytest.raises(SignInRequired):
         world.ask(ana, Sessions())
@@ -256,10 +256,10 @@ def test_sessions_end_after_thirty_idle_days_but_for_lasting_ones(world: World) 
         world.do(OPERATOR, command)
     world.now += SESSION_IDLE_S * 1000
     world.do(OPERATOR, SeeSessions(sessions=("used",)))
-    assert world.told == []
+    assert world.effects == []
     world.now += 1
     world.do(OPERATOR, SeeSessions(sessions=("used",)))
-    assert world.told == [SessionsEnded("", ("idle",))]
+    assert world.effects == [SessionsEnded("", ("idle",))]
     ana = msgspec.structs.replace(ana, session="used")
     assert {one.session for one in world.ask(ana, Sessions()).sessions} == {"used", "bot"}
 
@@ -268,11 +268,11 @@ def test_a_display_name_changes_for_all_who_share_a_room(world: World) -> None:
     ana = world.account("ana")
     before = world.ask(ana, MyProfile()).me.rev
     world.do(ana, UpdateMe(display_name="Ana María"))
-    assert ToRooms(("lobby",), UserChanged(user="ana", display_name="Ana María")) in world.told
+    assert ToRooms(("lobby",), UserChanged(user="ana", display_name="Ana María")) in world.effects
     me = world.ask(ana, MyProfile()).me
     assert (me.name, me.display_name, me.rev) == ("ana", "Ana María", before + 1)
     world.do(ana, UpdateMe(display_name="Ana María"))
-    assert world.told == []
+    assert world.effects == []
 
 
 def test_guests_have_no_account_to_manage(world: World) -> None:

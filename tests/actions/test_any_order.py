@@ -12,7 +12,7 @@ from hubbub.model.base import Command
 from hubbub.model.marks import Marks, Pin, React, marks_in
 from hubbub.model.messages import Changes, Delete, Edit, History, Message, Post, Posted
 from hubbub.model.names import LOBBY
-from hubbub.model.outcome import MembershipChanged, Told, ToRoom
+from hubbub.model.outcome import Effect, MembershipChanged, ToRoom
 from hubbub.model.quotas import UNBOUND
 from hubbub.model.rooms import CreateRoom, DeleteRoom, Invite, Join, Kick, Leave, UpdateRoom
 from tests.actions.conftest import fresh
@@ -101,17 +101,19 @@ class Onlooker:
         self.now: State = {}
         self.after: list[State] = [{}]
         self.mrevs = [1]
-        self.elsewhere = 0
+        self.remote = 0
 
-    def hear(self, told: Told) -> None:
-        if isinstance(told, ToRoom) and told.room == ROOM:
-            assert told.event.rev == len(self.after), "each change has the next rev, told in order"
-            self.now = applied(self.now, told.event)
+    def hear(self, effects: Effect) -> None:
+        if isinstance(effects, ToRoom) and effects.room == ROOM:
+            assert effects.event.rev == len(self.after), (
+                "each change has the next rev, told in order"
+            )
+            self.now = applied(self.now, effects.event)
             self.after.append(self.now)
-        elif isinstance(told, ToRoom):
-            self.elsewhere += 1
-        elif isinstance(told, MembershipChanged) and told.room == ROOM:
-            self.mrevs.append(told.event.mrev)
+        elif isinstance(effects, ToRoom):
+            self.remote += 1
+        elif isinstance(effects, MembershipChanged) and effects.room == ROOM:
+            self.mrevs.append(effects.event.mrev)
 
 
 def begin(chat: World, ana: Actor) -> int:
@@ -123,9 +125,9 @@ def begin(chat: World, ana: Actor) -> int:
 
 
 def assert_sync_is_the_difference(changes: Changes, before: State, now: State) -> None:
-    told = [(type(event), getattr(event, "seq", 0)) for event in changes.events]
-    assert len(set(told)) == len(told), "a sync tells each thing once"
-    assert {seq for _, seq in told} == {key for key in now if before.get(key) != now[key]}
+    effects = [(type(event), getattr(event, "seq", 0)) for event in changes.events]
+    assert len(set(effects)) == len(effects), "a sync tells each thing once"
+    assert {seq for _, seq in effects} == {key for key in now if before.get(key) != now[key]}
     found = before
     for event in changes.events:
         found = applied(found, event)
@@ -152,13 +154,13 @@ def assert_marks_tell_what_the_tables_have(chat: World, messages: list[Message])
     reacted = chat.rows(
         "SELECT reactions.seq, emoji FROM reactions JOIN rooms ON pk = room_pk WHERE id = 'tea'"
     )
-    told = [
+    effects = [
         (one.seq, reaction.emoji)
         for one in messages
         for reaction in one.reactions
         for _ in range(reaction.count)
     ]
-    assert sorted(told) == sorted(reacted)
+    assert sorted(effects) == sorted(reacted)
     assert all(
         len(reaction.names) == reaction.count for one in messages for reaction in one.reactions
     )
@@ -186,8 +188,8 @@ def test_after_any_commands_numbers_have_no_holes_and_every_sync_is_the_differen
             if isinstance(command, Post) and isinstance(reply, Posted) and command.nonce:
                 first = acks.setdefault((index, command.room, command.nonce), reply)
                 assert reply.seq == first.seq, "a retry is answered by the first post"
-        for told in chat.told:
-            seen.hear(told)
+        for effects in chat.effects:
+            seen.hear(effects)
 
     room = chat.tx().room(ROOM)
     assert room
@@ -197,7 +199,7 @@ def test_after_any_commands_numbers_have_no_holes_and_every_sync_is_the_differen
     assert room.rev == len(seen.after) - 1
     assert seen.mrevs == list(range(1, room.mrev + 1))
     assert_all_is_counted(chat)
-    assert chat.tx().total_rev() == revs_before + room.rev + seen.elsewhere
+    assert chat.tx().total_rev() == revs_before + room.rev + seen.remote
 
     assert_marks_tell_what_the_tables_have(chat, messages)
     for rev, before in enumerate(seen.after):

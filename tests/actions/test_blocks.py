@@ -31,14 +31,14 @@ def count(world: World, *tables: str) -> list[int]:
 def test_a_block_is_told_to_its_owner_alone_and_can_be_taken_back(world: World) -> None:
     ana, bo = world.people("ana bo")
     rev = world.do(ana, Block(user="@Bo")).rev
-    [told] = world.told
+    [told] = world.effects
     assert told == ToPerson("ana", BlockChanged(rev=rev, user="bo"))
     assert blocked(world, ana) == ["bo"]
     assert blocked(world, bo) == []
     assert world.do(ana, Block(user="bo")).rev == rev
-    assert world.told == []
+    assert world.effects == []
     world.do(ana, Block(user="bo", on=False))
-    assert world.told == [ToPerson("ana", BlockChanged(rev=rev + 1, user="bo", gone=True))]
+    assert world.effects == [ToPerson("ana", BlockChanged(rev=rev + 1, user="bo", gone=True))]
     assert blocked(world, ana) == []
 
 
@@ -81,7 +81,7 @@ def test_who_is_blocked_cannot_add_one_and_leaves_nothing_behind(
     with pytest.raises(Conflict, match=r"^ana cannot be added\.$"):
         world.do(bo, way(world, bo))
     assert count(world, "rooms", "members", "usage") == before
-    assert world.told == []
+    assert world.effects == []
     world.do(ana, Block(user="bo", on=False))
     world.do(bo, way(world, bo))
 
@@ -182,7 +182,7 @@ def added(world: World, who: Actor) -> dict[str, str | None]:
 def test_one_is_told_who_added_one_until_one_stays(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.do(ana, CreateRoom(title="Tea", members=("bo",)))
-    [event] = [one.event for one in world.told if isinstance(one, ToPerson) and one.user == "bo"]
+    [event] = [one.event for one in world.effects if isinstance(one, ToPerson) and one.user == "bo"]
     assert isinstance(event, MeChanged)
     assert event.room
     assert event.room.added_by == "ana"
@@ -197,7 +197,7 @@ def test_one_is_told_who_added_one_until_one_stays(world: World) -> None:
     world.do(bo, Prefs(room="tea", notify="mentions"))
     assert added(world, bo)["tea"] == "ana"
     world.do(bo, Prefs(room="tea", stay=True))
-    [told] = world.told
+    [told] = world.effects
     assert isinstance(told, ToPerson)
     assert isinstance(told.event, MeChanged)
     assert told.event.room

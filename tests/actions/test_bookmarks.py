@@ -33,7 +33,7 @@ from tests.support.world import World, guest
 
 def own(world: World) -> BookmarkChanged | DraftChanged:
     """What the person alone was told by the last command."""
-    [one] = world.told
+    [one] = world.effects
     assert isinstance(one, ToPerson)
     assert isinstance(one.event, BookmarkChanged | DraftChanged)
     return one.event
@@ -59,7 +59,7 @@ def test_the_note_can_change_and_the_bookmark_stays_where_it_is(world: World) ->
     world.post(ana)
     world.do(ana, Bookmark(room="lobby", seq=1, note="one"))
     world.do(ana, Bookmark(room="lobby", seq=1, note="one"))
-    assert world.told == []
+    assert world.effects == []
     then, world.now = world.now, world.now + 1_000
     world.do(ana, Bookmark(room="lobby", seq=1, note="two"))
     event = own(world)
@@ -70,7 +70,7 @@ def test_the_note_can_change_and_the_bookmark_stays_where_it_is(world: World) ->
     assert isinstance(event, BookmarkChanged)
     assert event.gone
     world.do(ana, Bookmark(room="lobby", seq=1, on=False))
-    assert world.told == []
+    assert world.effects == []
 
 
 def test_a_bookmark_of_what_one_may_no_longer_read_keeps_the_note(world: World) -> None:
@@ -150,7 +150,7 @@ def test_a_draft_follows_to_other_devices_and_goes_when_it_is_emptied(world: Wor
     assert (event.text, event.reply_to, event.at) == ("half a thou", 1, world.now)
     world.do(ana, Draft(room="lobby", text="half a thought"))
     world.do(ana, Draft(room="lobby", text="half a thought"))
-    assert world.told == []
+    assert world.effects == []
     [kept] = world.ask(ana, Drafts()).drafts
     assert (kept.room, kept.text, kept.reply_to) == ("lobby", "half a thought", None)
     assert world.ask(bo, Drafts()).drafts == []
@@ -183,7 +183,7 @@ def test_drafts_are_kept_where_one_may_write_and_have_a_bound(world: World) -> N
     world.do(bo, Draft(room=room))
     assert world.rows("SELECT COUNT(*) FROM drafts") == [(0,)]
     world.do(bo, Draft(room="nowhere"))
-    assert world.told == []
+    assert world.effects == []
     world.quotas = Quotas(drafts_per_user=2)
     world.do(ana, Draft(room="lobby", text="one"))
     world.do(ana, Draft(room=room, text="two"))

@@ -118,7 +118,7 @@ def test_no_session_ends_before_all_in_use_are_known(world: World) -> None:
     world.now += 31 * 24 * 3600 * 1000
     world.do(OPERATOR, SeeSessions(sessions=("b1",), more=True))
     world.do(OPERATOR, SeeSessions(sessions=("b2",)))
-    assert world.told == []
+    assert world.effects == []
 
 
 # What somebody keeps who was put out

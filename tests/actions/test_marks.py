@@ -27,7 +27,7 @@ LONG = ["👩🏻‍❤️‍💋‍👨🏿", "👨‍👩‍👧‍👦", "�
 
 def told(world: World) -> Marks:
     """What everyone was told by the last command."""
-    [one] = world.told
+    [one] = world.effects
     assert isinstance(one, ToRoom)
     assert isinstance(one.event, Marks)
     return one.event
@@ -54,11 +54,11 @@ def test_the_same_again_changes_nothing_and_is_answered_alike(world: World) -> N
     world.post(ana)
     first = react(world, bo)
     assert react(world, bo) == first
-    assert world.told == []
+    assert world.effects == []
     react(world, bo, on=False)
     assert told(world).reactions == ()
     assert react(world, bo, on=False) == 3
-    assert world.told == []
+    assert world.effects == []
 
 
 def test_one_emoji_is_one_however_it_was_typed(world: World) -> None:
@@ -178,7 +178,7 @@ def test_guests_react_in_public_rooms_and_do_not_pin(world: World) -> None:
     react(world, gus)
     # A guest of the same handle is somebody else, with nothing to take back.
     react(world, guest(key="~another"), on=False)
-    assert world.told == []
+    assert world.effects == []
 
 
 def test_in_a_room_that_one_only_looks_into_one_joins_first(world: World) -> None:
@@ -206,7 +206,7 @@ def test_pins_are_for_all_in_the_order_in_which_they_came(world: World) -> None:
     assert [message.seq for message in page.messages] == [1, 3]
     assert [person.name for person in page.people] == ["ana", "bo"]
     rev = world.do(ana, Pin(room="lobby", seq=1)).rev
-    assert (rev, world.told) == (event.rev, [])
+    assert (rev, world.effects) == (event.rev, [])
     world.do(ana, Pin(room="lobby", seq=1, on=False))
     assert told(world).pinned is False
     assert [message.seq for message in world.ask(ana, Pins(room="lobby")).messages] == [3]

@@ -36,7 +36,7 @@ def test_a_post_is_numbered_dated_and_told(world: World) -> None:
     world.now += 5
     assert world.post(ana, "hi", nonce="n") == Posted(seq=1, rev=1, at=START + 5)
     event = Message(room="lobby", seq=1, rev=1, by="ana", at=START + 5, text="hi", nonce="n")
-    assert world.told == [ToRoom("lobby", event, mrev=1)]
+    assert world.effects == [ToRoom("lobby", event, mrev=1)]
     assert messages(world) == [event]
 
 
@@ -46,7 +46,7 @@ def test_a_batch_is_numbered_in_order_and_per_room(world: World) -> None:
     posts = [(who, Post(room=room, text="x")) for room in ("lobby", "tea") for who in (ana, bo)]
     posts = [posts[0], posts[2], posts[1], posts[3], posts[0]]
     assert [reply.seq for reply in world.batch(*posts)] == [1, 1, 2, 2, 3]
-    assert [told.event.seq for told in world.told if isinstance(told, ToRoom)] == [1, 1, 2, 2, 3]  # type: ignore[union-attr]
+    assert [told.event.seq for told in world.effects if isinstance(told, ToRoom)] == [1, 1, 2, 2, 3]  # type: ignore[union-attr]
 
 
 def test_a_batch_larger_than_one_statement_leaves_no_hole(world: World) -> None:
@@ -79,7 +79,7 @@ def test_a_retry_gets_the_first_acknowledgement(world: World) -> None:
     world.post(ana, "between")
     world.now += 1000
     assert world.post(ana, "hi", nonce="n") == first
-    assert world.told == []
+    assert world.effects == []
     assert [one.text for one in messages(world)] == ["hi", "between"]
 
 
@@ -93,7 +93,7 @@ def test_a_retry_inside_one_batch_gets_it_too(world: World) -> None:
     assert first == again
     assert isinstance(conflict, Conflict)
     assert last.seq == 2
-    assert len(world.told) == 2
+    assert len(world.effects) == 2
 
 
 def test_a_retry_is_acknowledged_whatever_has_come_since(world: World) -> None:
@@ -185,7 +185,7 @@ def test_an_edit_is_a_new_state_of_the_same_message(world: World) -> None:
     world.post(ana, "two")
     world.now += 60
     assert world.edit(ana, 1, "one!") == 3
-    [told] = world.told
+    [told] = world.effects
     assert isinstance(told, ToRoom)
     assert messages(world)[0] == told.event
     assert told.event == Message(
@@ -199,7 +199,7 @@ def test_an_edit_is_a_new_state_of_the_same_message(world: World) -> None:
         edited_at=START + 60,
     )
     assert world.edit(ana, 1, "one!") == 3
-    assert world.told == []
+    assert world.effects == []
 
 
 def test_a_deleted_message_is_a_tombstone_without_its_text(world: World) -> None:
@@ -211,7 +211,7 @@ def test_a_deleted_message_is_a_tombstone_without_its_text(world: World) -> None
     assert (gone.deleted, gone.text, gone.mentions, gone.edited_at) == (True, "", (), None)
     assert world.rows("SELECT text, mentions FROM messages") == [("", "")]
     assert world.delete(ana, 1) == 3
-    assert world.told == []
+    assert world.effects == []
     with pytest.raises(NotFound):
         world.edit(ana, 1, "back")
     assert world.post(ana).seq == 2
@@ -296,7 +296,7 @@ def test_a_hidden_direct_room_comes_back_with_its_mentions_counted(world: World)
     ana, bo = world.people("ana bo")
     room = world.do(ana, Direct(users=("bo",))).room.room
     world.post(ana, "@bo, look", room)
-    [told] = [one for one in world.told if isinstance(one, ToPerson)]
+    [told] = [one for one in world.effects if isinstance(one, ToPerson)]
     assert told.user == "bo"
     assert isinstance(told.event, MeChanged)
     assert told.event.room == world.mine(bo)[room]

@@ -135,7 +135,7 @@ def test_the_others_see_a_direct_room_once_something_is_said(world: World) -> No
     room = world.do(ana, Direct(users=("bo",))).room.room
     assert (world.mine(ana)[room].hidden, world.mine(bo)[room].hidden) == (False, True)
     world.post(ana, "hi", room)
-    assert [type(one) for one in world.told] == [ToPerson, ToRoom]
+    assert [type(one) for one in world.effects] == [ToPerson, ToRoom]
     mine = world.mine(bo)[room]
     assert (mine.hidden, mine.seq - mine.read_seq) == (False, 1)
 

@@ -383,11 +383,11 @@ def test_the_session_unused_for_longest_ends_for_a_new_one(world: World) -> None
 
     for session in ("s1", "s2"):
         sign_in(session)
-    assert world.told == []
+    assert world.effects == []
     world.now += 1_000
     world.do(OPERATOR, SeeSessions(sessions=("s0",)))
     sign_in("s3")
-    assert world.told == [SessionsEnded("ana", ("s1",))]
+    assert world.effects == [SessionsEnded("ana", ("s1",))]
     assert world.rows("SELECT id FROM sessions") == [("s0",), ("s2",), ("s3",)]
 
 

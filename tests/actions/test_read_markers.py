@@ -32,11 +32,11 @@ def test_a_marker_moves_forward_and_back_only_on_purpose(
     for text in ("one", "@bo two", "@bo three"):
         world.post(ana, text)
     assert world.do(bo, Read(room="lobby", seq=2)) == ReadMarker(read_seq=2, mentions=1)
-    [told] = world.told
+    [told] = world.effects
     rev = world.ask(bo, MyProfile()).me.rev
     assert told == ToPerson("bo", ReadChanged(room="lobby", read_seq=2, mentions=1, rev=rev))
     assert world.do(bo, Read(room="lobby", seq=1)) == ReadMarker(read_seq=2, mentions=1)
-    assert world.told == []
+    assert world.effects == []
     back = world.do(bo, Read(room="lobby", seq=0, back=True))
     assert back == ReadMarker(read_seq=0, mentions=2)
     assert (unread(world, bo), world.mine(bo)["lobby"].mentions) == (3, 2)
@@ -115,7 +115,7 @@ def test_what_changes_for_me_counts_up_by_one_and_is_told_with_its_rev(
     ):
         world.do(ana, command)
         have += 1
-        told = [one.event for one in world.told if isinstance(one, ToPerson)]
+        told = [one.event for one in world.effects if isinstance(one, ToPerson)]
         assert [one.rev for one in told] == [have]
     assert world.ask(ana, MyProfile()).me.rev == have
 
@@ -138,10 +138,10 @@ def test_markers_that_come_together_are_each_answered_as_if_they_came_alone(worl
     marks = [one.read_seq if isinstance(one, ReadMarker) else type(one) for one in results]
     assert marks == [2, NotFound, Invalid, NotMember, 4, 4, 5, 1]
     # What moved is told, each with a rev of its own; what did not is only answered.
-    told = [one.event for one in world.told if isinstance(one, ToPerson) and one.user == "bo"]
+    told = [one.event for one in world.effects if isinstance(one, ToPerson) and one.user == "bo"]
     assert [one.read_seq for one in told if isinstance(one, ReadChanged)] == [2, 4, 1]
     revs = [one.rev or 0 for one in told]
     assert revs == [*range(revs[0], revs[0] + 3)]
-    assert len(world.told) == 3, "ana had read what she wrote"
+    assert len(world.effects) == 3, "ana had read what she wrote"
     assert world.mine(bo)["lobby"].read_seq == 1
     assert world.mine(bo)["lobby"].mentions == 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hubbub.actions import ANSWERS, HANDLERS, RUNS, carry
+from hubbub.actions import ANSWERS, HANDLERS, RUNS, execute
 from hubbub.model import accounts, messages, reading, rooms
 from hubbub.model.accounts import AddAccount, OpenSession, OwnerInvite, Prepare
 from hubbub.model.base import Command, Query
@@ -79,8 +79,8 @@ def test_what_a_refused_command_has_counted_is_not_counted(world: World) -> None
     ana = world.account("ana")
     tx = world.tx()
     world.db.begin()
-    results = carry(tx, [(ana, Post(room="lobby", text="hi", reply_to=5))])
+    results = execute(tx, [(ana, Post(room="lobby", text="hi", reply_to=5))])
     assert isinstance(results[0], Invalid)
-    carry(tx, [(ana, Post(room="lobby", text="hi"))])
+    execute(tx, [(ana, Post(room="lobby", text="hi"))])
     world.db.commit()
     assert tx.raised == 1 == tx.total_rev()

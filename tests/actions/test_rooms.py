@@ -137,14 +137,14 @@ def test_who_joins_gets_the_room_and_its_latest_messages(world: World) -> None:
     assert [one.text for one in joined.messages] == ["one"]
     assert [one.name for one in joined.people] == ["ana"]
     world.do(bo, Join(room="tea"))
-    assert world.told == []
+    assert world.effects == []
     assert names(world, ana, "tea") == {"ana": "owner", "bo": "member"}
 
 
 def test_a_guest_who_looks_in_leaves_no_rows(world: World) -> None:
     before = world.rows("SELECT COUNT(*) FROM users, members")
     assert world.do(guest(), Join(room="lobby")).room.role is None
-    assert world.told == []
+    assert world.effects == []
     assert world.rows("SELECT COUNT(*) FROM users, members") == before
 
 
@@ -153,7 +153,7 @@ def test_who_leaves_is_none_of_the_room_any_more(world: World) -> None:
     create(world, ana)
     world.do(bo, Join(room="tea"))
     world.do(bo, Leave(room="tea"))
-    assert [type(one) for one in world.told] == [ToPerson, MembershipChanged]
+    assert [type(one) for one in world.effects] == [ToPerson, MembershipChanged]
     assert names(world, ana, "tea") == {"ana": "owner"}
     assert "tea" not in world.mine(bo)
     with pytest.raises(NotMember):
@@ -177,7 +177,7 @@ def test_a_private_room_ends_with_its_last_member_and_a_public_one_stays(world: 
     public, private = create(world, ana), create(world, ana, kind="private")
     world.do(ana, Leave(room=public))
     world.do(ana, Leave(room=private))
-    assert RoomGone(private) in world.told
+    assert RoomGone(private) in world.effects
     assert world.rows("SELECT id FROM rooms") == [("lobby",), (public,)]
 
 
@@ -206,7 +206,7 @@ def test_moderators_remove_members_and_owners_moderators(world: World) -> None:
             world.do(bo, Kick(room="tea", user=target))
     world.do(bo, Kick(room="tea", user="max"))
     rev = world.rows("SELECT rev FROM users WHERE name = 'max'")[0][0]
-    assert ToPerson("max", Removed(room="tea", rev=rev, reason="kicked")) in world.told
+    assert ToPerson("max", Removed(room="tea", rev=rev, reason="kicked")) in world.effects
     world.do(ana, Kick(room="tea", user="eva"))
     assert names(world, ana, "tea") == {"ana": "owner", "bo": "moderator"}
     with pytest.raises(NotMember):
@@ -247,9 +247,9 @@ def test_title_topic_and_archive_are_changes_of_the_room(world: World) -> None:
     assert world.do(ana, UpdateRoom(room="tea", title="Coffee")).rev == 1
     assert world.do(ana, UpdateRoom(room="tea", topic="Beans")).rev == 2
     event = RoomChanged(room="tea", rev=2, title="Coffee", topic="Beans")
-    assert world.told == [ToRoom("tea", event, mrev=1)]
+    assert world.effects == [ToRoom("tea", event, mrev=1)]
     assert world.do(ana, UpdateRoom(room="tea", title="Coffee")).rev == 2
-    assert world.told == []
+    assert world.effects == []
     assert world.sync(ana, 1, "tea").events == [event]
     assert world.sync(ana, 2, "tea").events == []
 
@@ -273,9 +273,9 @@ def test_a_deleted_room_is_gone_with_all_in_it(world: World) -> None:
     world.post(ana, "@bo", "tea")
     total = world.tx().total_rev()
     world.do(ana, DeleteRoom(room="tea"))
-    removed = {one.user for one in world.told if isinstance(one, ToPerson)}
+    removed = {one.user for one in world.effects if isinstance(one, ToPerson)}
     assert removed == {"ana", "bo"}
-    assert RoomGone("tea") in world.told
+    assert RoomGone("tea") in world.effects
     assert world.rows("SELECT * FROM messages") == world.rows("SELECT * FROM mentions") == []
     assert set(world.mine(bo)) == {"lobby"}
     assert world.tx().total_rev() == total

@@ -31,7 +31,9 @@ THREAD = "lobby.1"
 def marks(world: World) -> Marks:
     """What the thread's room was told last of its message."""
     return [
-        one.event for one in world.told if isinstance(one, ToRoom) and isinstance(one.event, Marks)
+        one.event
+        for one in world.effects
+        if isinstance(one, ToRoom) and isinstance(one.event, Marks)
     ][-1]
 
 
@@ -73,13 +75,13 @@ def test_the_author_and_those_who_answer_or_are_named_follow(world: World) -> No
     ana, bo, eva, _ = world.people("ana bo eva kim")
     world.post(ana)
     world.post(bo, "@eva what do you say?", THREAD)
-    told = [one for one in world.told if isinstance(one, MembershipChanged)]
+    told = [one for one in world.effects if isinstance(one, MembershipChanged)]
     assert sorted(one.event.user or "" for one in told) == ["ana", "bo", "eva"]
     assert followers(world, ana) == ["ana", "bo", "eva"]
     mine = world.mine(eva)[THREAD]
     assert (mine.read_seq, mine.mentions) == (0, 1)
     assert world.mine(bo)[THREAD].read_seq == 1
-    me = [one.event for one in world.told if isinstance(one, ToPerson) and one.user == "eva"]
+    me = [one.event for one in world.effects if isinstance(one, ToPerson) and one.user == "eva"]
     assert isinstance(me[0], MeChanged)
     assert me[0].room
     assert (me[0].room.room, me[0].room.seq, me[0].room.mentions) == (THREAD, 1, 1)
@@ -174,7 +176,7 @@ def test_a_deleted_answer_is_not_counted(world: World) -> None:
     world.delete(bo, 1, THREAD)
     assert marks(world).replies == 1
     world.delete(bo, 1, THREAD)
-    assert world.told == []
+    assert world.effects == []
     [message] = world.ask(ana, History(room="lobby")).messages
     assert message.replies == 1
     world.delete(bo, 2, THREAD)
@@ -188,7 +190,9 @@ def test_who_is_named_by_an_edit_follows_from_there(world: World) -> None:
     world.post(bo, "one", THREAD)
     world.post(bo, "two", THREAD)
     world.edit(bo, 2, "two, @eva", THREAD)
-    assert [one.event.user for one in world.told if isinstance(one, MembershipChanged)] == ["eva"]
+    assert [one.event.user for one in world.effects if isinstance(one, MembershipChanged)] == [
+        "eva"
+    ]
     mine = world.mine(eva)[THREAD]
     assert (mine.read_seq, mine.mentions) == (1, 1)
 
@@ -216,14 +220,14 @@ def test_an_answer_can_be_said_to_the_room_as_well(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana, "question")
     world.post(bo, "for all: @ana", THREAD, also_in_room=True, nonce="n1")
-    told = [one.event for one in world.told if isinstance(one, ToRoom)]
+    told = [one.event for one in world.effects if isinstance(one, ToRoom)]
     assert [(one.room, one.rev) for one in told] == [(THREAD, 1), ("lobby", 2), ("lobby", 3)]
     copy = world.ask(ana, History(room="lobby")).messages[1]
     assert (copy.text, copy.by, copy.reply_to, copy.nonce) == ("for all: @ana", "bo", 1, None)
     # Named once, though it was said twice.
     assert (world.mine(ana)[THREAD].mentions, world.mine(ana)["lobby"].mentions) == (1, 0)
     again = world.post(bo, "for all: @ana", THREAD, also_in_room=True, nonce="n1")
-    assert (again.seq, world.told) == (1, [])
+    assert (again.seq, world.effects) == (1, [])
     assert world.mine(ana)["lobby"].seq == 2
     world.post(bo, "waves", THREAD, also_in_room=True, kind="me")
     assert world.ask(ana, History(room="lobby")).messages[2].kind == "me"
@@ -244,7 +248,9 @@ def test_answers_that_come_together_are_written_together(world: World) -> None:
     assert (one.seq, other.seq, room.seq, twice.seq) == (1, 2, 3, 1)
     assert isinstance(nested, Invalid)
     assert (marks(world).replies, marks(world).repliers) == (2, ("eva", "bo"))
-    revs = [one.event.rev for one in world.told if isinstance(one, ToRoom) and one.room == "lobby"]
+    revs = [
+        one.event.rev for one in world.effects if isinstance(one, ToRoom) and one.room == "lobby"
+    ]
     assert revs == [2, 3, 4]
     assert followers(world, ana) == ["ana", "bo", "eva"]
 
@@ -297,7 +303,7 @@ def test_a_deleted_room_takes_its_threads_along(world: World) -> None:
     world.post(ana, room="tea")
     world.post(bo, "more @ana", "tea.1")
     world.do(ana, DeleteRoom(room="tea"))
-    assert [one for one in world.told if isinstance(one, RoomGone)] == [RoomGone("tea")]
+    assert [one for one in world.effects if isinstance(one, RoomGone)] == [RoomGone("tea")]
     assert world.rows("SELECT id FROM rooms") == [("lobby",)]
     assert world.rows("SELECT COUNT(*) FROM members") == [(2,)]
     assert world.rows("SELECT seq FROM messages UNION SELECT seq FROM mentions") == []
@@ -347,10 +353,10 @@ def test_a_thread_that_sleeps_is_woken_by_the_next_answer(world: World) -> None:
     assert THREAD not in world.mine(ana)
     assert [one.thread.room for one in world.ask(ana, Threads()).threads] == [THREAD]
     world.post(bo, "two", THREAD)
-    told = {one.user: one.event for one in world.told if isinstance(one, ToPerson)}
+    told = {one.user: one.event for one in world.effects if isinstance(one, ToPerson)}
     assert isinstance(told["ana"], MeChanged)
     assert told["ana"].room == world.mine(ana)[THREAD]
-    joined = [one.event for one in world.told if isinstance(one, MembershipChanged)]
+    joined = [one.event for one in world.effects if isinstance(one, MembershipChanged)]
     assert {one.user for one in joined} == {"ana", "bo"}
     assert {one.mrev for one in joined} == {2}, "nobody new has come"
 

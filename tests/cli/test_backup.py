@@ -129,7 +129,7 @@ async def test_after_a_restore_no_client_keeps_what_is_no_longer_true(
         house.post("lobby", "lost", by="ana")
         house.ok("PATCH", "rooms/lobby/messages/1", {"text": "edited and lost"}, by="ana")
         await equals(bo, "lobby", await history(server, house.tokens["ana"], "lobby"))
-        epoch = bo.replica.epoch
+        epoch = bo.state.epoch
 
         server.kill()
         move_away(server)
@@ -140,7 +140,7 @@ async def test_after_a_restore_no_client_keeps_what_is_no_longer_true(
         house.ok("PATCH", "rooms/lobby/messages/1", {"text": "edited anew"}, by="ana")
         async with asyncio.timeout(WAIT_S):
             await bo.history("lobby")  # any answer comes after the welcome
-        assert bo.replica.epoch != epoch
+        assert bo.state.epoch != epoch
         truth = await history(server, house.tokens["ana"], "lobby")
         assert [one["text"] for one in truth] == ["edited anew", "another"]
         await equals(bo, "lobby", truth)

@@ -13,7 +13,7 @@ from hubbub.cli.checks import bus
 from hubbub.cli.checks import postgres as postgres_
 from hubbub.cli.checks.bus import Node
 from hubbub.cli.checks.postgres import Connections
-from hubbub.live.cluster.envelopes import Alive, Parcel, encode
+from hubbub.live.cluster.envelopes import Envelope, Heartbeat, encode
 from hubbub.live.cluster.nats import NatsBus
 from hubbub.store.data_folder import DataFolder
 from tests.conftest import MakeServer
@@ -287,9 +287,9 @@ async def hellos(nats: Nats, *nodes: Node) -> AsyncIterator[None]:
         while True:
             for number, node in enumerate(nodes):
                 now = time.time_ns() // 1_000_000 + node.ahead_ms
-                alive = Alive(node.epoch, node.version, now)
-                parcel = encode(Parcel(f"node-{number}", [alive]))
-                carrier.publish(f"hubbub.{node.epoch}.nodes", parcel)
+                alive = Heartbeat(node.epoch, node.version, now)
+                envelope = encode(Envelope(f"node-{number}", [alive]))
+                carrier.publish(f"hubbub.{node.epoch}.nodes", envelope)
             carrier.publish("hubbub.x.nodes", b"what a newer version may say")
             await asyncio.sleep(0.05)
 
@@ -320,12 +320,12 @@ async def test_nodes_of_other_versions_clocks_and_chats_are_told(
 async def test_one_that_says_goodbye_is_not_there_any_more(nats: Nats) -> None:
     carrier = NatsBus(nats.url(), "test")
     await carrier.start()
-    here, gone = Alive("epoch", "1.0", 0), Alive("epoch", "1.0", 0, leaves=True)
+    here, gone = Heartbeat("epoch", "1.0", 0), Heartbeat("epoch", "1.0", 0, leaves=True)
 
     async def speak() -> None:
         while True:
-            carrier.publish("hubbub.epoch.nodes", encode(Parcel("one", [here, gone])))
-            carrier.publish("hubbub.epoch.nodes", encode(Parcel("two", [here])))
+            carrier.publish("hubbub.epoch.nodes", encode(Envelope("one", [here, gone])))
+            carrier.publish("hubbub.epoch.nodes", encode(Envelope("two", [here])))
             await asyncio.sleep(0.05)
 
     task = asyncio.create_task(speak())

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from hubbub.store.copies.copy import TABLES, Digest, digests_of, values_of
-from hubbub.store.copies.move import Folder, place_of
+from hubbub.store.copies.move import FolderLocation, location_of
 from hubbub.store.copies.move import move as run
 from hubbub.store.engines.sql import Sql
 from hubbub.store.schema.move_marker import MOVED
@@ -54,7 +54,7 @@ def refused(said: Said) -> str:
 
 def contents(place: str | Path) -> tuple[dict[str, Digest], dict[str, str]]:
     """All that is in it, whether it may be served or not."""
-    with closing(place_of(str(place)).database.copier()) as db:
+    with closing(location_of(str(place)).database.copier()) as db:
         db.begin_snapshot()
         found = digests_of(db, lambda rows: None), values_of(db)
         db.rollback()
@@ -82,7 +82,7 @@ def chat(left: Path) -> Path:
         driver.execute("UPDATE rooms SET seq = ?, rev = ?", (MESSAGES, MESSAGES))
         driver.execute("COMMIT")
         [(epoch,)] = driver.execute("SELECT value FROM server WHERE key = 'epoch'").fetchall()
-    Folder(folder).note_shown(epoch, MESSAGES)
+    FolderLocation(folder).note_shown(epoch, MESSAGES)
     return folder
 
 
@@ -162,7 +162,7 @@ def test_a_folder_with_another_key_keeps_it_and_everybody_signs_in_again(
 def test_one_put_back_from_a_copy_begins_an_epoch(chat: Path, empty: str, tmp_path: Path) -> None:
     source = Path(shutil.copytree(chat, tmp_path / "data"))
     epoch = contents(source)[1]["epoch"]
-    Folder(source).note_shown(epoch, MESSAGES + 1)
+    FolderLocation(source).note_shown(epoch, MESSAGES + 1)
     done(move(source, empty))
     assert "epoch" not in contents(empty)[1]
 
@@ -238,8 +238,8 @@ def test_a_move_that_is_killed_again_and_again_ends_with_everything(
 
 def is_marked(place: str) -> bool:
     """Whether a move has begun there."""
-    found = place_of(place)
-    if isinstance(found, Folder) and not found.folder.database.exists():
+    found = location_of(place)
+    if isinstance(found, FolderLocation) and not found.folder.database.exists():
         return False
     with closing(found.database.copier()) as db:
         tables = db.tables()
@@ -258,7 +258,7 @@ def stopped_half_way(source: Path, target: str) -> None:
             raise Enough
 
     with pytest.raises(Enough):
-        run(place_of(str(source)), place_of(target), tell)
+        run(location_of(str(source)), location_of(target), tell)
 
 
 def test_half_a_chat_is_not_served_backed_up_or_mixed_with_another(
@@ -286,7 +286,7 @@ def test_half_a_chat_is_not_served_backed_up_or_mixed_with_another(
 def test_what_the_target_did_not_keep_is_found(chat: Path, empty: str, tmp_path: Path) -> None:
     source = Path(shutil.copytree(chat, tmp_path / "data"))
     stopped_half_way(source, empty)
-    with closing(place_of(empty).database.copier()) as db:
+    with closing(location_of(empty).database.copier()) as db:
         db.begin()
         db.execute("UPDATE messages SET text = 'not what she said' WHERE seq = 1")
         db.commit()

@@ -152,12 +152,12 @@ async def test_who_was_added_knows_by_whom_and_can_keep_them_from_doing_it_again
         assert bo.rooms[room].info.added_by is None
         await bo.leave(room)
         events = bo.events()
-        rev = bo.replica.my_rev
+        rev = bo.state.my_rev
         await bo.block("ana")
         async with asyncio.timeout(WAIT_S):
             while not isinstance(event := await anext(events), BlockChanged):
                 pass
-        assert (event.user, event.gone, bo.replica.my_rev) == ("ana", False, event.rev)
+        assert (event.user, event.gone, bo.state.my_rev) == ("ana", False, event.rev)
         assert event.rev > rev
         assert [one.name for one in (await bo.do(Blocks())).people] == ["ana"]
         with pytest.raises(Conflict, match="bo cannot be added"):

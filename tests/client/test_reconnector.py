@@ -208,7 +208,7 @@ async def test_an_error_that_only_a_newer_server_knows_keeps_its_code() -> None:
         asyncio.timeout(WAIT_S),
     ):
         stage.refusals = [{"code": "too_lyrical", "message": "No poems here."}]
-        with pytest.raises(client.Refused, match="No poems") as refused:
+        with pytest.raises(client.CommandRefused, match="No poems") as refused:
             await one.post("lobby", "O")
         assert refused.value.code == "too_lyrical"
 

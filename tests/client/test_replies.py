@@ -2,7 +2,7 @@
 
 import pytest
 
-from hubbub.client import REPLIES, Left, SyncReply, frames
+from hubbub.client import REPLIES, LeaveReply, SyncReply, frames
 from hubbub.client.replies import OVER_HTTP, REPEATABLE, TOLD, reply_of
 from hubbub.gateway.http.routes import ROUTES
 from hubbub.model.accounts import UpdateServer
@@ -13,7 +13,7 @@ from hubbub.model.rooms import Leave, MembersChanged, SetRole
 
 # Over a socket these answer otherwise than over HTTP: a sync's events are frames of their own,
 # the news of the server comes as an event, and guests leave without ever having been members.
-OTHERWISE = {Sync: SyncReply, UpdateServer: Done, Leave: Left}
+OTHERWISE = {Sync: SyncReply, UpdateServer: Done, Leave: LeaveReply}
 
 
 def test_every_command_has_a_type_of_reply_or_is_only_told() -> None:

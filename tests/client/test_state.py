@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from hubbub.client import Replica, SyncReply
+from hubbub.client import ClientState, SyncReply
 from hubbub.model.accounts import MyProfile
 from hubbub.model.base import Event
 from hubbub.model.marks import Marks
@@ -29,14 +29,14 @@ clients = st.integers(0, CLIENTS - 1)
 picks = st.integers(0, 10_000)
 
 # What a client gets at once: an event, or a sync's events with its answer.
-Parcel = list[Event] | tuple[list[Event], Sync, SyncReply]
+Envelope = list[Event] | tuple[list[Event], Sync, SyncReply]
 
 
 class Device:
     """A replica, and what is on its way to it."""
 
     def __init__(self, keep: int) -> None:
-        self.replica = Replica(keep)
+        self.state = ClientState(keep)
         self.live: list[Event] = []
         self.answers: list[tuple[list[Event], Sync, SyncReply]] = []
         self.is_connected = False
@@ -145,7 +145,7 @@ class EveryOrder(RuleBasedStateMachine):
             if device.live:
                 place = pick % len(device.live)
                 event = device.live[place] if again else device.live.pop(place)
-                device.replica.apply(event)
+                device.state.apply(event)
 
     @rule(client=clients, which=st.lists(picks, min_size=1, max_size=3))
     def events_are_lost(self, client: int, which: list[int]) -> None:
@@ -160,7 +160,7 @@ class EveryOrder(RuleBasedStateMachine):
         device = self.devices[client]
         if device.is_connected:
             device.live.clear()
-            device.replica.apply(self.server.behind())
+            device.state.apply(self.server.behind())
             device.has_lost = False
 
     @rule(client=clients)
@@ -168,7 +168,7 @@ class EveryOrder(RuleBasedStateMachine):
         self._ask(self.devices[client])
 
     def _ask(self, device: Device) -> bool:
-        query = device.replica.next_query() if device.is_connected else None
+        query = device.state.next_query() if device.is_connected else None
         if query is None:
             return False
         assert not isinstance(query, MyProfile)
@@ -187,8 +187,8 @@ class EveryOrder(RuleBasedStateMachine):
         if device.answers:
             events, asked, reply = device.answers.pop(0)
             for event in events:
-                device.replica.apply(event)
-            device.replica.replied(asked, reply)
+                device.state.apply(event)
+            device.state.replied(asked, reply)
 
     @rule(client=clients, told=st.sets(names))
     def it_reconnects(self, client: int, told: set[str]) -> None:
@@ -202,17 +202,17 @@ class EveryOrder(RuleBasedStateMachine):
         device.live.clear()
         device.answers.clear()
         device.is_connected = False
-        device.replica.disconnected()
+        device.state.disconnected()
 
     def _reconnect(self, device: Device, told: set[str]) -> None:
         self._disconnect(device)
         device.is_connected = True
         device.has_lost = False
-        welcome, events = self.server.hello(device.replica.hello(), told)
-        device.replica.welcome(welcome)
+        welcome, events = self.server.hello(device.state.hello(), told)
+        device.state.welcome(welcome)
         for event in events:
-            device.replica.apply(event)
-        device.replica.welcome_over()
+            device.state.apply(event)
+        device.state.welcome_over()
 
     # What must hold
 
@@ -228,7 +228,7 @@ class EveryOrder(RuleBasedStateMachine):
         for device in self.devices:
             if not device.is_connected:
                 continue
-            for room in device.replica.rooms.values():
+            for room in device.state.rooms.values():
                 truth = self.server.rooms[room.room].messages
                 kept = {message.seq: message for message in room.messages}
                 for seq, message in truth.items():
@@ -241,9 +241,9 @@ class EveryOrder(RuleBasedStateMachine):
             if not device.is_connected:
                 self._reconnect(device, set())
             for event in device.live:
-                device.replica.apply(event)
+                device.state.apply(event)
             if device.has_lost:
-                device.replica.apply(self.server.behind())
+                device.state.apply(self.server.behind())
             for _ in range(1_000):
                 if not device.answers and not self._ask(device):
                     break
@@ -251,10 +251,10 @@ class EveryOrder(RuleBasedStateMachine):
             self._equals(device)
 
     def _equals(self, device: Device) -> None:
-        assert device.replica.is_settled
-        assert set(device.replica.rooms) == set(ROOMS)
+        assert device.state.is_settled
+        assert set(device.state.rooms) == set(ROOMS)
         for name, truth in self.server.rooms.items():
-            room = device.replica.rooms[name]
+            room = device.state.rooms[name]
             assert (room.have, room.rev, room.seq) == (truth.rev, truth.rev, truth.seq)
             assert room.info.title == truth.title
             newest = range(room.start or 1, truth.seq + 1)
@@ -278,26 +278,26 @@ def message(seq: int, rev: int, text: str = "hi") -> Message:
     return Message(room="tea", seq=seq, rev=rev, by="ana", at=0, text=text)
 
 
-def connected(have: int = 0) -> Replica:
+def connected(have: int = 0) -> ClientState:
     """A replica of one room that has as many messages as changes."""
     server = ModelServer({"tea": Room("tea")})
     for nth in range(have):
         server.post("tea", "ana", "hi", f"n{nth}")
-    replica = Replica()
-    welcome, events = server.hello(replica.hello(), {"tea"})
-    replica.welcome(welcome)
+    state = ClientState()
+    welcome, events = server.hello(state.hello(), {"tea"})
+    state.welcome(welcome)
     for event in events:
-        replica.apply(event)
-    replica.welcome_over()
-    return replica
+        state.apply(event)
+    state.welcome_over()
+    return state
 
 
 def test_have_waits_at_a_gap_and_moves_over_it_once_it_is_filled() -> None:
-    replica = connected()
-    room = replica.rooms["tea"]
-    replica.apply(message(2, 2))
+    state = connected()
+    room = state.rooms["tea"]
+    state.apply(message(2, 2))
     assert (room.have, room.needs_sync) == (0, True)
-    replica.apply(message(1, 1))
+    state.apply(message(1, 1))
     assert (room.have, room.needs_sync) == (2, False)
 
 
@@ -306,105 +306,105 @@ def marks(seq: int, rev: int, replies: int) -> Marks:
 
 
 def test_marks_wait_for_a_message_that_may_still_come() -> None:
-    replica = connected()
-    assert not replica.apply(marks(1, 2, replies=3))
-    replica.apply(message(1, 1))
-    [kept] = replica.rooms["tea"].messages
-    assert (kept.replies, kept.marks_rev, replica.rooms["tea"].have) == (3, 2, 2)
+    state = connected()
+    assert not state.apply(marks(1, 2, replies=3))
+    state.apply(message(1, 1))
+    [kept] = state.rooms["tea"].messages
+    assert (kept.replies, kept.marks_rev, state.rooms["tea"].have) == (3, 2, 2)
 
 
 def test_marks_of_a_message_that_is_not_kept_only_move_have() -> None:
-    replica = connected(have=3)
-    replica.rooms["tea"].reset()
-    replica.rooms["tea"].caught_up(3)
-    assert not replica.apply(marks(1, 4, replies=1))
-    assert (replica.rooms["tea"].have, replica.rooms["tea"].messages) == (4, [])
+    state = connected(have=3)
+    state.rooms["tea"].reset()
+    state.rooms["tea"].caught_up(3)
+    assert not state.apply(marks(1, 4, replies=1))
+    assert (state.rooms["tea"].have, state.rooms["tea"].messages) == (4, [])
 
 
 def test_an_edit_does_not_take_newer_marks_away() -> None:
-    replica = connected(have=1)
-    replica.apply(marks(1, 3, replies=1))
-    replica.apply(message(1, 2, "edited"))
-    [kept] = replica.rooms["tea"].messages
+    state = connected(have=1)
+    state.apply(marks(1, 3, replies=1))
+    state.apply(message(1, 2, "edited"))
+    [kept] = state.rooms["tea"].messages
     assert (kept.text, kept.replies) == ("edited", 1)
 
 
 def test_older_marks_do_not_replace_those_that_an_edit_brought() -> None:
-    replica = connected(have=1)
-    replica.apply(message(1, 3, "edited"))
-    assert not replica.apply(marks(1, 2, replies=1))
-    assert replica.rooms["tea"].messages[0].replies == 0
+    state = connected(have=1)
+    state.apply(message(1, 3, "edited"))
+    assert not state.apply(marks(1, 2, replies=1))
+    assert state.rooms["tea"].messages[0].replies == 0
 
 
 def test_a_gap_is_asked_for_once_until_it_is_answered() -> None:
-    replica = connected()
-    replica.apply(message(2, 2))
-    asked = replica.next_query()
+    state = connected()
+    state.apply(message(2, 2))
+    asked = state.next_query()
     assert asked == Sync(room="tea", after=0)
-    replica.apply(message(3, 3))
-    assert replica.next_query() is None
-    replica.apply(message(1, 1))
-    replica.replied(asked, SyncReply(through=2))
-    assert replica.rooms["tea"].have == 3
-    assert replica.next_query() is None
+    state.apply(message(3, 3))
+    assert state.next_query() is None
+    state.apply(message(1, 1))
+    state.replied(asked, SyncReply(through=2))
+    assert state.rooms["tea"].have == 3
+    assert state.next_query() is None
 
 
 def test_an_older_state_of_a_message_never_replaces_a_newer_one() -> None:
-    replica = connected(have=1)
-    assert replica.apply(message(1, 3, "third"))
-    assert not replica.apply(message(1, 2, "second"))
-    assert [kept.text for kept in replica.rooms["tea"].messages] == ["third"]
+    state = connected(have=1)
+    assert state.apply(message(1, 3, "third"))
+    assert not state.apply(message(1, 2, "second"))
+    assert [kept.text for kept in state.rooms["tea"].messages] == ["third"]
 
 
 def test_a_reset_drops_what_is_kept_and_a_live_event_before_its_page_is_asked_for_again() -> None:
     """The page is of the moment when it was read: what came alive since is not in it."""
-    replica = connected(have=3)
-    room = replica.rooms["tea"]
-    replica.apply(message(6, 6))
-    asked = replica.next_query()
+    state = connected(have=3)
+    room = state.rooms["tea"]
+    state.apply(message(6, 6))
+    asked = state.next_query()
     assert isinstance(asked, Sync)
-    replica.apply(message(7, 7))
+    state.apply(message(7, 7))
     server = ModelServer({"tea": Room("tea")})
     for nth in range(6):
         server.post("tea", "ana", "hi", f"n{nth}")
     for event in server.rooms["tea"].latest():
-        replica.apply(event)
-    replica.replied(asked, SyncReply(through=6, reset=True))
+        state.apply(event)
+    state.replied(asked, SyncReply(through=6, reset=True))
     assert [kept.seq for kept in room.messages] == [5, 6]
-    assert replica.next_query() == Sync(room="tea", after=6)
+    assert state.next_query() == Sync(room="tea", after=6)
 
 
 def test_a_part_of_the_changes_is_not_taken_for_all_of_them() -> None:
     """An edit moves a message behind later ones, so a part may have a hole."""
-    replica = connected(have=1)
-    room = replica.rooms["tea"]
+    state = connected(have=1)
+    room = state.rooms["tea"]
     room.on_head(2, 2)
-    asked = replica.next_query()
+    asked = state.next_query()
     assert isinstance(asked, Sync)
-    replica.apply(message(3, 3))
-    replica.replied(asked, SyncReply(through=3, more=True))
+    state.apply(message(3, 3))
+    state.replied(asked, SyncReply(through=3, more=True))
     assert not room.is_settled
-    assert replica.next_query() == Sync(room="tea", after=3)
-    replica.apply(message(2, 4, "edited"))
-    replica.replied(Sync(room="tea", after=3), SyncReply(through=4))
+    assert state.next_query() == Sync(room="tea", after=3)
+    state.apply(message(2, 4, "edited"))
+    state.replied(Sync(room="tea", after=3), SyncReply(through=4))
     assert [kept.seq for kept in room.messages] == [1, 2, 3]
 
 
 def test_a_head_that_was_told_too_high_is_asked_for_once_and_not_forever() -> None:
-    replica = connected(have=3)
-    replica.rooms["tea"].on_head(9, 9)
-    asked = replica.next_query()
+    state = connected(have=3)
+    state.rooms["tea"].on_head(9, 9)
+    asked = state.next_query()
     assert isinstance(asked, Sync)
-    replica.replied(asked, SyncReply(through=3))
-    assert replica.next_query() is None
-    assert replica.rooms["tea"].seq == 3
+    state.replied(asked, SyncReply(through=3))
+    assert state.next_query() is None
+    assert state.rooms["tea"].seq == 3
 
 
 def test_no_more_messages_are_kept_than_asked_for() -> None:
-    replica = connected()
-    room = replica.rooms["tea"]
+    state = connected()
+    room = state.rooms["tea"]
     for nth in range(1, 2_001):
-        replica.apply(message(nth, nth))
+        state.apply(message(nth, nth))
     assert 500 <= len(room.messages) <= 563
     assert room.messages[-1].seq == 2_000
     assert room.start == room.messages[0].seq

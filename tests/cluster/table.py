@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tests.cluster.faults import ALL, Scene
 from tests.support.cluster import cluster, far_cluster
-from tests.support.conversation import Figures, talk_through
+from tests.support.conversation import ConversationResult, talk_through
 from tests.support.network import NotPermittedError
 
 
-async def once(scene: Scene) -> Figures:
+async def once(scene: Scene) -> ConversationResult:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stage = far_cluster(folder) if scene.far else cluster(folder, bad_bus=scene.bad_bus)
@@ -24,7 +24,7 @@ async def once(scene: Scene) -> Figures:
                 raise
 
 
-def row(name: str, found: list[Figures]) -> str:
+def row(name: str, found: list[ConversationResult]) -> str:
     acknowledged = sum(one.acknowledged for one in found)
     lost, doubled = sum(one.lost for one in found), sum(one.doubled for one in found)
     silence = max(one.silence_s for one in found)

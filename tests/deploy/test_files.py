@@ -141,12 +141,12 @@ def test_the_health_check_tells_whether_the_server_is_ready(tmp_path: Path, read
     assert python == "python"
     site = Site(tmp_path / "data").start()
     try:
-        site.app.desk.ready = ready
+        site.app.dispatcher.ready = ready
         here = [one.replace("8080", str(site.port)) for one in arguments]
         assert here != arguments
         done = subprocess.run([sys.executable, *here], check=False, capture_output=True, timeout=30)
         assert (done.returncode == 0) is ready
-        site.app.desk.ready = True
+        site.app.dispatcher.ready = True
     finally:
         site.stop()
 

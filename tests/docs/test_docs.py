@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import CounterMetricFamily
 
 from hubbub.cli.commands import app
 from hubbub.cli.options import DEFAULTS, shown, variable
-from hubbub.gateway.operations.metrics import FIGURES
+from hubbub.gateway.operations.metrics import METRICS
 from hubbub.model.commands import AnyCommand
 from hubbub.model.events import AnyEvent
 from tests.docs import pages
@@ -102,7 +102,7 @@ def test_the_readme_begins_with_how_to_run_and_how_to_test() -> None:
 
 def test_every_metric_is_documented() -> None:
     real = [("hubbub_info", "version", "1; which version runs.")]
-    for figure in FIGURES:
+    for figure in METRICS:
         suffix = "_total" if figure.kind is CounterMetricFamily else ""
         real.append((figure.name + suffix, figure.label or "", figure.tells))
     told = pages.rows(pages.section(OPERATIONS, "## Health and metrics"))
@@ -115,7 +115,7 @@ def test_every_metric_is_documented() -> None:
 
 @each_page
 def test_a_metric_that_is_named_exists(page: Path) -> None:
-    real = {name for figure in FIGURES for name in (figure.name, f"{figure.name}_total")}
+    real = {name for figure in METRICS for name in (figure.name, f"{figure.name}_total")}
     named = {word for word in pages.code(EVERYWHERE[page]) if re.fullmatch(r"hubbub_\w+", word)}
     assert named <= real | {"hubbub_info"}
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from hubbub.gateway.application import application
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.http import openapi
 from hubbub.gateway.http.problem import Problem
 from hubbub.gateway.http.routes import ROUTES
@@ -130,8 +130,8 @@ def _routes_told() -> list[tuple[str, str, int, str]]:
 
 
 def test_every_other_path_is_documented() -> None:
-    desk = cast(Desk, SimpleNamespace(settings=Settings()))
-    paths = {resource.canonical for resource in application(desk).router.resources()}
+    dispatcher = cast(Dispatcher, SimpleNamespace(settings=Settings()))
+    paths = {resource.canonical for resource in application(dispatcher).router.resources()}
     paths -= {"/api", "/api/{rest}", "/{rest}", "/api/docs.css"}
     named = set(pages.code(pages.section(PROTOCOL, "## Doors")))
     named |= {

@@ -133,7 +133,7 @@ def test_a_few_mistakes_and_pings_cost_nothing(site: Site) -> None:
                 assert (await _next(raw, PONG)).payload == str(nth).encode()
 
     site.run(ask())
-    assert not site.app.desk.connections.turned_away
+    assert not site.app.dispatcher.connections.turned_away
 
 
 async def _next(raw: RawSocket, opcode: int) -> Frame:
@@ -147,8 +147,8 @@ def test_who_floods_does_not_slow_down_their_neighbours(site: Site) -> None:
     """From the same address, as behind a router."""
     for _ in range(3):
         assert _flood(site, "json, signed in", FLOODS["pings"] * MANY)
-    assert site.app.desk.connections.turned_away["flood"] == 3
-    before = site.app.desk.connections.turned_away["flood"]
+    assert site.app.dispatcher.connections.turned_away["flood"] == 3
+    before = site.app.dispatcher.connections.turned_away["flood"]
 
     headers = _headers(site, "json, signed in")
 
@@ -159,7 +159,7 @@ def test_who_floods_does_not_slow_down_their_neighbours(site: Site) -> None:
                 await _next(raw, PONG)
 
     site.run(ask())
-    assert site.app.desk.connections.turned_away["flood"] == before
+    assert site.app.dispatcher.connections.turned_away["flood"] == before
 
 
 # Before it is known who it is

@@ -293,16 +293,16 @@ async def test_a_read_marker_follows_a_person_from_device_to_device(visitors: Vi
     room = house.room("bo")
     for n in range(3):
         house.post(room, f"@bo {n}", by="ana")
-    phone, desk = await visitors.json("bo"), await visitors.json("bo")
+    phone, dispatcher = await visitors.json("bo"), await visitors.json("bo")
     mine = {one["room"]: one for one in (await phone.do("me"))["rooms"]}
     assert (mine[room].get("read_seq", 0), mine[room]["mentions"]) == (0, 3)
     assert await phone.do("read", room=room, seq=2) == {"read_seq": 2, "mentions": 1}
-    heard = await desk.event("read", room=room)
+    heard = await dispatcher.event("read", room=room)
     assert (heard["read_seq"], heard["mentions"]) == (2, 1)
-    assert (await desk.do("read", room=room, seq=1, back=True))["read_seq"] == 1
+    assert (await dispatcher.do("read", room=room, seq=1, back=True))["read_seq"] == 1
     heard = await phone.event("read", room=room, read_seq=1)
     assert heard["mentions"] == 2
-    assert (await desk.do("me"))["me"]["rev"] == heard["rev"]
+    assert (await dispatcher.do("me"))["me"]["rev"] == heard["rev"]
 
 
 async def test_who_is_removed_is_told_and_hears_nothing_more(visitors: Visitors) -> None:

@@ -235,15 +235,15 @@ async def test_who_stalls_for_a_minute_is_closed(tmp_path: Path) -> None:
                 reading = asyncio.create_task(raw.rest())
                 for _ in range(POSTS):
                     await raw.send(frame(TEXT, LONG.encode()))
-                await inside.until(lambda: inside.app.hub.pace.behind == 1)
+                await inside.until(lambda: inside.app.hub.backpressure.behind == 1)
                 inside.now += 59
                 await inside.swept()
-                assert inside.app.hub.pace.behind == 1
+                assert inside.app.hub.backpressure.behind == 1
                 # A sign of life is no progress; but the others are there, and say so.
                 inside.seen()
                 inside.now += 2
                 await inside.until(lambda: len(inside.app.hub.clients) == 1)
                 assert inside.closed == [4000]
-                assert inside.app.hub.pace.closed_slow == 1
+                assert inside.app.hub.backpressure.closed_slow == 1
                 reading.cancel()
-        await inside.app.desk.all_gone()
+        await inside.app.dispatcher.all_gone()

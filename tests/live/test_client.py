@@ -37,7 +37,7 @@ async def test_who_reads_too_slowly_is_behind_and_told_later(hall: Hall, dialect
     assert received(slow) == []
     assert slow.behind
     assert slow.missed == {"lobby": 2}, "what it was shown last"
-    assert hall.hub.pace.behind == hall.hub.pace.fell_behind == 1
+    assert hall.hub.backpressure.behind == hall.hub.backpressure.fell_behind == 1
 
     slow.send(b'{"re":1,"ok":{}}')
     removed = Removed(room="tea", rev=7, reason="kicked")
@@ -53,12 +53,12 @@ async def test_who_reads_too_slowly_is_behind_and_told_later(hall: Hall, dialect
     await until(lambda: door(slow).catch_ups > 0)
     heads = hall.hub.heads(slow.missed)
     assert (heads.rooms["lobby"].seq, heads.rooms["lobby"].rev) == (4, 5)
-    hall.hub.pace.caught_up(slow)
+    hall.hub.backpressure.caught_up(slow)
     assert door(slow).goes_on == 1, "reading from it goes on"
     forget(slow)
     hall.say(message(5, 6))
     await until(lambda: len(received(slow)) == 1)
-    assert (slow.behind, slow.missed, hall.hub.pace.behind) == (False, {}, 0)
+    assert (slow.behind, slow.missed, hall.hub.backpressure.behind) == (False, {}, 0)
 
 
 async def test_only_who_makes_no_progress_for_a_minute_is_closed(hall: Hall) -> None:
@@ -66,7 +66,7 @@ async def test_only_who_makes_no_progress_for_a_minute_is_closed(hall: Hall) -> 
     for client in (slow, stuck):
         hall.waits(client, 1_000_000)
     hall.say(message(1))
-    await until(lambda: hall.hub.pace.behind == 2)
+    await until(lambda: hall.hub.backpressure.behind == 2)
     for _ in range(4):
         hall.now += 30
         hall.waits(slow, transport(slow).waiting - 1000)
@@ -74,7 +74,7 @@ async def test_only_who_makes_no_progress_for_a_minute_is_closed(hall: Hall) -> 
         await until(lambda: slow.progress_at > seen)  # noqa: B023 - awaited here
     await until(lambda: bool(door(stuck).closed))
     assert (door(stuck).closed, door(slow).closed) == ([4000], [])
-    assert hall.hub.pace.closed_slow == 1
+    assert hall.hub.backpressure.closed_slow == 1
 
 
 async def test_a_connection_that_breaks_while_it_is_written_to_harms_nobody(hall: Hall) -> None:
@@ -99,7 +99,7 @@ async def test_who_is_gone_keeps_nobody_waiting(hall: Hall) -> None:
     hall.say(message(1))
     await until(lambda: ana.behind)
     hall.hub.disconnect(ana)
-    assert (hall.hub.clients, hall.hub.people, hall.hub.pace.behind) == (set(), {}, 0)
+    assert (hall.hub.clients, hall.hub.people, hall.hub.backpressure.behind) == (set(), {}, 0)
 
 
 async def test_who_gives_no_sign_of_life_is_pinged_and_then_closed(

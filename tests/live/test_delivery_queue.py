@@ -334,7 +334,7 @@ class Watched:
             assert ((room, seq) in heard) == (missed is None or seq <= missed)
             del self.owed[room, seq]
         self.hall.waits(self.client, 0)
-        self.hall.hub.pace.caught_up(self.client)
+        self.hall.hub.backpressure.caught_up(self.client)
 
     def judge(self) -> None:
         heard = self.heard()

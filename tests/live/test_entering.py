@@ -106,7 +106,7 @@ async def test_who_is_put_out_while_their_room_is_read_is_not_brought_in(
     await until(lambda: (PRIVATE, None) in hall.reads)
     hall.hub.tell([_changed(3, None)])
     hall.may_read.set()
-    await until(lambda: hall.room(PRIVATE).ring is not None)
+    await until(lambda: hall.room(PRIVATE).recent_changes is not None)
     await turn()
     assert bo.rooms == {}
 

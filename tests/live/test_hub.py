@@ -85,11 +85,11 @@ async def test_an_event_too_early_is_held_until_its_turn(hall: Hall) -> None:
     ana = await hall.come("ana")
     first, second, third = message(1), message(2), message(3)
     hall.store(first, second, third)
-    hall.hub.order.publish(third)
-    hall.hub.order.publish(second)
+    hall.hub.sequencer.publish(third)
+    hall.hub.sequencer.publish(second)
     await hall.written()
     assert events(ana, "message") == []
-    hall.hub.order.publish(first)
+    hall.hub.sequencer.publish(first)
     await hall.written()
     await sees(ana, [1, 2, 3])
     await until(lambda: hall.room().gap_timer is None)
@@ -99,7 +99,7 @@ async def test_an_event_too_early_is_held_until_its_turn(hall: Hall) -> None:
 async def test_a_gap_that_stays_is_read_from_the_database(hall: Hall) -> None:
     ana = await hall.come("ana")
     hall.store(message(1), message(2), message(1, 3, "edited"), message(3, 4))
-    hall.hub.order.publish(message(3, 4))
+    hall.hub.sequencer.publish(message(3, 4))
     await sees(ana, [2, 3, 4])  # rev 1 is no state of anything any more
     assert hall.reads[1:] == [("lobby", 0)]
     hall.say(message(4, 5))
@@ -109,8 +109,8 @@ async def test_a_gap_that_stays_is_read_from_the_database(hall: Hall) -> None:
 async def test_an_event_that_comes_twice_or_late_is_shown_once(hall: Hall) -> None:
     ana = await hall.come("ana")
     hall.say(message(1), message(2))
-    hall.hub.order.publish(message(1))
-    hall.hub.order.publish(message(2))
+    hall.hub.sequencer.publish(message(1))
+    hall.hub.sequencer.publish(message(2))
     hall.say(message(3))
     await sees(ana, [1, 2, 3])
 
@@ -126,24 +126,24 @@ async def test_what_happens_while_a_room_is_being_read_is_shown_once_after_it(
     if read_has_it:
         hall.say(message(2))
     else:
-        hall.hub.order.publish(message(2))
+        hall.hub.sequencer.publish(message(2))
     hall.may_read.set()
     ana, bo = await asyncio.gather(*coming)
     assert (hall.room().rev, hall.room().seq) == (2, 2)
-    hall.hub.order.publish(message(3))
+    hall.hub.sequencer.publish(message(3))
     await sees(ana, [3])
     await sees(bo, [3])
     assert hall.reads == [("lobby", None)], "one read, however many wait for it"
-    ring = hall.room().ring
-    assert ring
-    assert [entry.event.rev for entry in ring.after(0) or []] == [1, 2, 3]
+    recent_changes = hall.room().recent_changes
+    assert recent_changes
+    assert [entry.event.rev for entry in recent_changes.after(0) or []] == [1, 2, 3]
 
 
 async def test_a_room_that_is_gone_is_not_found_and_not_kept(hall: Hall) -> None:
     with pytest.raises(NotFound):
         await hall.hub.room("nowhere")
     assert "nowhere" not in hall.hub.rooms
-    hall.hub.order.publish(message(1, room="nowhere"))
+    hall.hub.sequencer.publish(message(1, room="nowhere"))
 
 
 async def test_coming_back_to_a_room_costs_no_read_until_too_many_are_kept(
@@ -176,7 +176,7 @@ def test_in_whatever_order_events_come_everyone_sees_them_in_order_of_rev(
         ana, bo = await hall.come("ana"), await hall.come("bo")
         hall.store(*(message(seq) for seq in range(1, 9)))
         for seq in [*(seq for seq in order if seq not in lost), *again]:
-            hall.hub.order.publish(message(seq))
+            hall.hub.sequencer.publish(message(seq))
             if random_.random() < 0.3:
                 await asyncio.sleep(0)
         await sees(ana, list(range(1, 9)))
@@ -193,9 +193,9 @@ def test_in_whatever_order_events_come_everyone_sees_them_in_order_of_rev(
 async def test_a_person_is_told_on_all_their_devices(hall: Hall) -> None:
     phone, laptop = await hall.come("ana"), await hall.come("ana")
     line, other = await hall.come("ana", dialect="text"), await hall.come("bo")
-    with hall.hub.greetings.of("ana") as greeting, hall.hub.greetings.of("bo") as others:
+    with hall.hub.resume_guard.of("ana") as pending, hall.hub.resume_guard.of("bo") as others:
         hall.hub.tell([ToPerson("ana", MeChanged(rev=4))])
-        assert (greeting.is_stale, others.is_stale) == (True, False)
+        assert (pending.is_stale, others.is_stale) == (True, False)
     assert [len(events(client, "me")) for client in (phone, laptop, other)] == [1, 1, 0]
     assert not any("rev" in text for text in lines(line))
 

@@ -106,22 +106,22 @@ async def test_whoever_shares_several_rooms_is_told_once(hall: Hall) -> None:
 
 
 async def test_a_crowd_is_told_of_in_lumps(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "TELLING_PER_S", 100)
-    many = presence.FEW + 50
+    monkeypatch.setattr(presence, "PRESENCE_EVENTS_PER_S", 100)
+    many = presence.IMMEDIATE_MAX + 50
     ana = await hall.come("ana")
     for number in range(many):
         await hall.come(f"user{number}")
         await hall.written()
     await until(lambda: {f"user{number}" for number in range(many)} <= dict(states(ana)).keys())
     # The first of them one by one; then nothing for a second and more at a time.
-    assert len(transport(ana).writes) < presence.FEW + 25
+    assert len(transport(ana).writes) < presence.IMMEDIATE_MAX + 25
 
 
 async def test_who_is_told_of_late_is_what_they_are_by_then(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "FEW", 0)
-    monkeypatch.setattr(presence, "TELLING_PER_S", 10)
+    monkeypatch.setattr(presence, "IMMEDIATE_MAX", 0)
+    monkeypatch.setattr(presence, "PRESENCE_EVENTS_PER_S", 10)
     ana, _ = await hall.come("ana"), await hall.come("eva")
     await hall.written()
     forget(ana)
@@ -139,8 +139,8 @@ async def test_who_comes_and_goes_and_comes_before_they_are_told_of_is_here(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "GRACE_S", 60)
-    monkeypatch.setattr(presence, "FEW", 0)
-    monkeypatch.setattr(presence, "TELLING_PER_S", 10)
+    monkeypatch.setattr(presence, "IMMEDIATE_MAX", 0)
+    monkeypatch.setattr(presence, "PRESENCE_EVENTS_PER_S", 10)
     ana, _ = await hall.come("ana"), await hall.come("eva")
     await hall.written()
     hall.hub.disconnect(await hall.come("bo"))
@@ -153,7 +153,7 @@ async def test_who_comes_and_goes_and_comes_before_they_are_told_of_is_here(
 async def test_a_large_room_is_counted_the_less_often_the_more_there_are(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "COUNTING_PER_S", 0.001)
+    monkeypatch.setattr(presence, "COUNT_EVENTS_PER_S", 0.001)
     hall.members["lobby"] = 201
     ana = await hall.come("ana")
     await until(lambda: bool(events(ana, "presence")))

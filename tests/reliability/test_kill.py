@@ -166,7 +166,7 @@ async def test_no_client_keeps_what_a_restored_database_does_not_know(
     await start(server)
     async with connected(server, tokens) as people:
         ana, bo = people["ana"], people["bo"]
-        epoch = bo.replica.epoch
+        epoch = bo.state.epoch
         messages, events = bo.messages("lobby", after=3), bo.events("lobby")
         await ana.edit("lobby", 2, "two, edited after the copy")
         await ana.delete("lobby", 3)
@@ -191,7 +191,7 @@ async def test_no_client_keeps_what_a_restored_database_does_not_know(
             async with asyncio.timeout(WAIT_S):
                 # Any answer comes after the welcome of the new connection.
                 await one.history("lobby")
-            assert one.replica.epoch != epoch
+            assert one.state.epoch != epoch
             await equals(one, "lobby", truth)
 
         await ana.post("lobby", "another four")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import MakeServer
 from tests.support.nats import Nats
-from tests.support.revocation import Figures, Ground
+from tests.support.revocation import Ground, RevocationResult
 from tests.support.server import Server
 from tests.support.soak import LIMIT_S, tries
 
@@ -20,7 +20,7 @@ BAD_BUS = "0.2,0.2,0.3"  # lost, twice, late
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LIMIT_S)]
 
 
-async def _run(servers: list[Server], tries: int) -> Figures:
+async def _run(servers: list[Server], tries: int) -> RevocationResult:
     seed = random.randrange(2**32)
     async with Ground.on(servers, seed) as ground:
         figures = await ground.run(tries)

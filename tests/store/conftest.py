@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.executor import Desk
+from tests.support.executor import Dispatcher
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = Desk(tmp_path / "hubbub.db")
+async def dispatcher(tmp_path: Path) -> AsyncIterator[Dispatcher]:
+    made = Dispatcher(tmp_path / "hubbub.db")
     await made.start()
     yield made
     await made.close()

@@ -27,7 +27,7 @@ AGAIN_AFTER_S = 0.05  # between two attempts of one who has no client that does 
 WAIT_S = 60
 
 
-class Figures(NamedTuple):
+class ConversationResult(NamedTuple):
     """What a fault did to those who talked meanwhile."""
 
     acknowledged: int
@@ -145,7 +145,7 @@ class Crowd:
 
     # The end
 
-    async def judged(self) -> Figures:
+    async def judged(self) -> ConversationResult:
         """Everyone has stopped: is what each knows what the database has?"""
         node = self.cluster.nodes[0]
         truth = await history(node, self.tokens["ana"], "lobby")
@@ -164,7 +164,9 @@ class Crowd:
         await until(lambda: len(self.lines) >= len(truth))
         lines = [f"{message['by']}: {message['text']}" for message in truth]
         assert self.lines == lines, "what was heard at the plain-text door is not what was said"
-        return Figures(len(self.acked), lost + await self._changes_lost(), doubled, self.silence_s)
+        return ConversationResult(
+            len(self.acked), lost + await self._changes_lost(), doubled, self.silence_s
+        )
 
     async def _changes_lost(self) -> int:
         truth = await history(self.cluster.nodes[0], self.tokens["ana"], self.back_room)
@@ -203,7 +205,7 @@ Fault = Callable[[Crowd], Awaitable[None]]
 
 async def talk_through(
     cluster: Cluster, fault: Fault, *, before: int = 30, after: int = 60
-) -> Figures:
+) -> ConversationResult:
     """Have everybody talk, let something happen, and see what became of what was said.
 
     So many posts are acknowledged ``before`` and ``after`` it.

@@ -12,11 +12,11 @@ from hubbub import actions
 from hubbub.model.accounts import OPERATOR, Actor, Prepare
 from hubbub.model.base import Command
 from hubbub.model.messages import Post, Posted
-from hubbub.model.outcome import Told
+from hubbub.model.outcome import Effect
 from hubbub.model.policy import ServerRole
 from hubbub.store.engines.sqlite.connection import Connection
 from hubbub.store.engines.sqlite.database import Database
-from hubbub.store.executor import Ledger, Result
+from hubbub.store.executor import CommandExecutor, Result
 from hubbub.store.tx import Tx
 from tests.support.sqlite import opened
 from tests.support.world import schema, sign_up
@@ -26,7 +26,7 @@ BUG, DISK = "a bug", "a failing disk"
 HOLD_TIMEOUT_S = 20
 
 
-class Desk:
+class Dispatcher:
     """A ledger, its log of what came back in which order, and somebody who may post."""
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class Desk:
         self.held = threading.Event()
         self._go_on = threading.Event()
         self._closed = False
-        self.ledger = Ledger(
+        self.executor = CommandExecutor(
             self.database,
             self._carry,
             actions.answer,
@@ -47,9 +47,9 @@ class Desk:
         )
 
     async def start(self) -> None:
-        self.ledger.start()
-        await self.ledger.submit(OPERATOR, Prepare())
-        added = await self.ledger.submit(OPERATOR, sign_up("ana"))
+        self.executor.start()
+        await self.executor.submit(OPERATOR, Prepare())
+        added = await self.executor.submit(OPERATOR, sign_up("ana"))
         self.ana = Actor(user_id=added.user_id, name="ana", role=ServerRole.MEMBER)
         self.happened.clear()
         self.batches.clear()
@@ -60,7 +60,7 @@ class Desk:
         if "hold" in texts:
             self.held.set()
             assert self._go_on.wait(HOLD_TIMEOUT_S)
-        results = actions.carry(tx, batch)
+        results = actions.execute(tx, batch)
         # Only now, so that there is something to undo.
         if BUG in texts:
             raise RuntimeError(BUG)
@@ -68,8 +68,8 @@ class Desk:
             raise apsw.IOError("disk I/O error")
         return results
 
-    def _show(self, told: list[Told]) -> None:
-        self.happened += [("shown", one.event.text) for one in told]  # type: ignore[union-attr]
+    def _show(self, effects: list[Effect]) -> None:
+        self.happened += [("shown", one.event.text) for one in effects]  # type: ignore[union-attr]
 
     async def hold(self) -> Callable[[], Awaitable[Posted]]:
         """Have the writer wait inside a batch, until what is returned is called."""
@@ -88,16 +88,16 @@ class Desk:
         self._go_on.set()
         if not self._closed:
             self._closed = True
-            await self.ledger.close()
+            await self.executor.close()
 
     async def post(self, text: str, **more: Any) -> Posted:
-        posted: Posted = await self.ledger.submit(self.ana, Post(room="lobby", text=text, **more))
+        posted: Posted = await self.executor.submit(self.ana, Post(room="lobby", text=text, **more))
         return posted
 
     @property
     def writer(self) -> Connection:
         """The connection of the ledger's own thread."""
-        writer = self.ledger._writer
+        writer = self.executor._writer
         assert isinstance(writer, Connection)
         return writer
 

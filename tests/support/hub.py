@@ -11,7 +11,7 @@ from hubbub.model.accounts import Actor
 from hubbub.model.errors import NotFound
 from hubbub.model.events import RoomEvent
 from hubbub.model.messages import Message
-from hubbub.model.outcome import RoomState
+from hubbub.model.outcome import RoomSnapshot
 from hubbub.model.policy import ServerRole
 from tests.support.waiting import until
 
@@ -50,7 +50,7 @@ class Transport:
         return False
 
 
-class Door:
+class ConnectionHandler:
     """The gateway's side of a connection: what the hub asked of it."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Hall:
         self.may_read.set()
         self.hub = Hub(self._read, clock=lambda: self.now)
 
-    async def _read(self, room: str, after: int | None) -> RoomState:
+    async def _read(self, room: str, after: int | None) -> RoomSnapshot:
         self.reads.append((room, after))
         await self.may_read.wait()
         if room not in self.stored:
@@ -95,7 +95,7 @@ class Hall:
         events = sorted(latest.values(), key=lambda event: event.rev)
         head = max((event.rev for event in events), default=0)
         told = [event for event in events if event.rev > (after or 0)][: self.changes_max]
-        return RoomState(
+        return RoomSnapshot(
             events=told,
             floor=after or 0,
             seq=max((getattr(event, "seq", 0) for event in events), default=0),
@@ -114,14 +114,16 @@ class Hall:
         """Committed, and told at once."""
         for event in events:
             self.store(event)
-            self.hub.order.publish(event)
+            self.hub.sequencer.publish(event)
 
     def client(self, name: str, dialect: str = "json", session: str = "s") -> Client:
         role = ServerRole.GUEST if name.startswith("~") else ServerRole.MEMBER
         key = f"~key-of-{name}" if name.startswith("~") else None
         actor = Actor(user_id=1, name=name, role=role, session=session, guest_key=key)
         transport = cast(asyncio.WriteTransport, Transport())
-        made = Client(transport, dialect, actor, "address", self.now, Door(), self.hub.queue)
+        made = Client(
+            transport, dialect, actor, "address", self.now, ConnectionHandler(), self.hub.queue
+        )
         self.hub.connect(made)
         return made
 
@@ -140,7 +142,7 @@ class Hall:
         was_full = door(client).is_full
         door(client).is_full = count > (LOW_WATER if was_full else HIGH_WATER)
         if door(client).is_full and not was_full:
-            self.hub.pace.fall_behind(client)
+            self.hub.backpressure.fall_behind(client)
 
     async def written(self) -> None:
         """Wait until everything that has been shown so far is written."""
@@ -155,8 +157,8 @@ def transport(client: Client) -> Transport:
     return cast(Transport, client.transport)
 
 
-def door(client: Client) -> Door:
-    return cast(Door, client.door)
+def door(client: Client) -> ConnectionHandler:
+    return cast(ConnectionHandler, client.handler)
 
 
 def received(client: Client) -> list[bytes]:

@@ -30,7 +30,7 @@ class InsideServer:
         inside = cls(data)
         await inside.app.start()
         inside.app.hub.clock = lambda: inside.now
-        inside.app.desk.clock = lambda: inside.now
+        inside.app.dispatcher.clock = lambda: inside.now
         try:
             yield inside
         finally:
@@ -40,26 +40,26 @@ class InsideServer:
         """As if everyone had just been heard of; and from now on, note how doors are closed."""
         for client in self.app.hub.clients:
             client.seen_at = self.now
-            close = client.door.close
+            close = client.handler.close
 
             def noting(code: int, reason: str, close: Callable[[int, str], None] = close) -> None:
                 self.closed.append(code)
                 close(code, reason)
 
-            client.door.close = noting  # type: ignore[method-assign]
+            client.handler.close = noting  # type: ignore[method-assign]
 
     async def swept(self) -> None:
         """Wait until the hub has looked after those who are behind, as of now."""
         looked: list[float] = []
-        look_after = self.app.hub.pace._look_after
+        look_after = self.app.hub.backpressure._look_after
 
         def noting(client, now):  # type: ignore[no-untyped-def]
             look_after(client, now)
             looked.append(now)
 
-        self.app.hub.pace._look_after = noting  # type: ignore[method-assign]
+        self.app.hub.backpressure._look_after = noting  # type: ignore[method-assign]
         await self.until(lambda: self.now in looked)
-        self.app.hub.pace._look_after = look_after  # type: ignore[method-assign]
+        self.app.hub.backpressure._look_after = look_after  # type: ignore[method-assign]
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(TIMEOUT_S):

@@ -9,7 +9,7 @@ from random import Random
 import msgspec
 
 from hubbub.live.client import Client
-from hubbub.live.cluster.bus import Figures, Received
+from hubbub.live.cluster.bus import BusMetrics, Received
 from hubbub.live.cluster.nodes import Nodes, Reads
 from hubbub.model.accounts import MeChanged
 from hubbub.model.errors import Unavailable
@@ -22,7 +22,7 @@ from hubbub.model.outcome import (
     Heads,
     Journaled,
     MembershipChanged,
-    RoomState,
+    RoomSnapshot,
     ToPerson,
     ToRoom,
 )
@@ -78,7 +78,7 @@ class End:
     """The bus as one node has it."""
 
     def __init__(self, wire: Wire) -> None:
-        self.figures = Figures()
+        self.metrics = BusMetrics()
         self.received: Received = lambda subject, payload: None
         self.connected: Callable[[], None] = lambda: None
         self.watched: set[str] = set()
@@ -184,7 +184,7 @@ class Node(Hall):
         await asyncio.sleep(0)
         return self.table.entries(after)
 
-    async def _read(self, room: str, after: int | None) -> RoomState:
+    async def _read(self, room: str, after: int | None) -> RoomSnapshot:
         if self.table.is_down:
             raise Unavailable()
         self.stored[room] = self.table.changes
@@ -243,9 +243,9 @@ class Node(Hall):
         )
         self.write(MembershipChanged("lobby", event))
 
-    def write(self, *told: Journaled) -> None:
+    def write(self, *effects: Journaled) -> None:
         """Into the journal."""
-        entry = Entry(len(self.table.journal) + 1, self.nodes.name, told)
+        entry = Entry(len(self.table.journal) + 1, self.nodes.name, effects)
         self.table.journal.append(entry)
         self.nodes.journaled(entry)
 
@@ -288,8 +288,8 @@ def kept(table: Table) -> dict[int, str]:
 
 def own_rev(client: Client) -> int:
     """The highest rev of their own that a client was told, by an event or as a gap."""
-    told = [*events(client, MeChanged.word()), *events(client, Behind.word())]
-    return max((event.get("rev") or 0 for event in told), default=0)
+    effects = [*events(client, MeChanged.word()), *events(client, Behind.word())]
+    return max((event.get("rev") or 0 for event in effects), default=0)
 
 
 def fates(chance: Random, *, lost: float, twice: float, late: float) -> Fate:

@@ -7,7 +7,7 @@ import aiohttp
 import msgspec
 
 from hubbub import client
-from hubbub.client import Client, RoomReplica
+from hubbub.client import Client, ClientRoomState
 from hubbub.model.messages import Message
 from tests.support.server import Server
 
@@ -63,7 +63,7 @@ async def equals(one: Client, room: str, truth: list[dict[str, Any]]) -> None:
         # The last events may still be on their way to somebody else than who made them.
         while (one.rooms[room].have or 0) < max(revs, default=0):  # noqa: ASYNC110 - as it says
             await asyncio.sleep(0.005)
-    replica: RoomReplica = one.rooms[room]
-    kept = [message for message in truth if message["seq"] >= replica.start]
-    assert shape(replica.messages) == shape(kept)
-    assert replica.have == max(revs, default=0)
+    state: ClientRoomState = one.rooms[room]
+    kept = [message for message in truth if message["seq"] >= state.start]
+    assert shape(state.messages) == shape(kept)
+    assert state.have == max(revs, default=0)

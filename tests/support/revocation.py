@@ -26,7 +26,7 @@ JITTER_S = 0.006  # within which the ways in and the revocation begin
 Ear = JsonClient | TextClient
 
 
-class Figures:
+class RevocationResult:
     """What became of the tries; ``heard`` and the others are by what was done and how."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class Ground:
         self.nodes = nodes
         self.chance = chance
         self.owner = ""
-        self.figures = Figures()
+        self.figures = RevocationResult()
         self._numbers = itertools.count(1)
 
     @classmethod
@@ -144,7 +144,7 @@ class Ground:
             made.ears.append(ear)
         return made
 
-    async def run(self, tries: int) -> Figures:
+    async def run(self, tries: int) -> RevocationResult:
         left = iter(range(tries))
         workers = [self._work(left) for _ in range(min(WORKERS, tries))]
         await asyncio.gather(*workers)

@@ -225,7 +225,7 @@ class Site:
 
     def at(self, now: int) -> None:
         """From now on it is this time (milliseconds since the epoch), and stays it."""
-        self.app.ledger._clock = lambda: now
+        self.app.executor._clock = lambda: now
 
     @property
     def url(self) -> str:

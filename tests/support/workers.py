@@ -16,7 +16,7 @@ CONNECTIONS_MAX = 100
 """The kernel chooses the worker; that it never chooses one of two happens once in 2 ** 100."""
 
 
-class Crew:
+class WorkerGroup:
     """The processes of a `Server` that was started with ``--workers`` and a log in JSON."""
 
     def __init__(self, server: Server, count: int) -> None:
@@ -32,7 +32,7 @@ class Crew:
     def count(self, event: str) -> int:
         return sum(one["event"] == event for one in self.events)
 
-    async def started(self) -> "Crew":
+    async def started(self) -> "WorkerGroup":
         """Once all of them serve."""
         await until(lambda: self.count("all processes serve") == 1)
         return self

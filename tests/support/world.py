@@ -14,7 +14,7 @@ from hubbub.model.base import Command, Query
 from hubbub.model.errors import HubbubError
 from hubbub.model.messages import Changes, Delete, Edit, Post, Posted, Sync
 from hubbub.model.names import skeleton, user_name
-from hubbub.model.outcome import Outcome, Told
+from hubbub.model.outcome import Effect, Outcome
 from hubbub.model.policy import ServerRole
 from hubbub.model.quotas import USUAL
 from hubbub.model.rooms import MyRoom
@@ -51,14 +51,14 @@ def _in_memory() -> Connection:
 class World:
     """Carries commands out as the ledger does, with a clock and ids that a test can foresee.
 
-    In memory by SQLite, unless a migrated PostgreSQL is given. ``told`` is what the latest
+    In memory by SQLite, unless a migrated PostgreSQL is given. ``effects`` is what the latest
     commands mean for the others; ``quotas`` may be replaced at any time.
     """
 
     def __init__(self, postgres: PostgresDatabase | None = None, *, prepared: bool = True) -> None:
         self.db: Connection = postgres.writer() if postgres else _in_memory()
         self.now = START
-        self.told: list[Told] = []
+        self.effects: list[Effect] = []
         self.quotas = USUAL
         self._ids = itertools.count(1)
         if prepared:
@@ -71,12 +71,14 @@ class World:
         """All in one transaction; the reply or the error of each."""
         self.db.begin(alone=not actions.may_share(list(works)))
         try:
-            results = actions.carry(self.tx(), list(works))
+            results = actions.execute(self.tx(), list(works))
         except BaseException:
             self.db.rollback()
             raise
         self.db.commit()
-        self.told = [told for one in results if isinstance(one, Outcome) for told in one.told]
+        self.effects = [
+            effects for one in results if isinstance(one, Outcome) for effects in one.effects
+        ]
         return [one.reply if isinstance(one, Outcome) else one for one in results]
 
     def do(self, actor: Actor, command: Command) -> Any:

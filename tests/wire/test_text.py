@@ -10,7 +10,7 @@ from hubbub.model.names import user_name
 from hubbub.model.reading import Presence
 from hubbub.model.rooms import RoomChanged
 from hubbub.wire import text
-from hubbub.wire.text import Asked, Said
+from hubbub.wire.text import SlashCommand, TextMessage
 
 # What is typed when one wants to be taken for the server, and whatever else.
 SLY = st.lists(
@@ -78,7 +78,7 @@ def test_whatever_is_typed_becomes_lines_to_post_or_known_words(typed: str) -> N
         except Invalid:
             assert "\0" in line
             continue
-        if isinstance(one, Asked):
+        if isinstance(one, SlashCommand):
             assert one.word in text.HELP
         else:
             assert one.text.strip()
@@ -90,9 +90,9 @@ def test_each_line_that_is_not_empty_is_a_message() -> None:
 
 
 def test_a_slash_begins_a_word_and_two_begin_a_message() -> None:
-    assert text.parse("/join  general ") == Asked("join", "general")
-    assert text.parse("//join general") == Said("/join general")
-    assert text.parse("/who") == Asked("who", "")
+    assert text.parse("/join  general ") == SlashCommand("join", "general")
+    assert text.parse("//join general") == TextMessage("/join general")
+    assert text.parse("/who") == SlashCommand("who", "")
 
 
 @pytest.mark.parametrize("typed", ["/", "/fly me", "/ join", "/JOIN"])

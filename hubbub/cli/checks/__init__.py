@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 
 from hubbub.cli.checks import data, machine, public_access, server, storage
-from hubbub.cli.checks.fetch import Heard
+from hubbub.cli.checks.fetch import HttpReply
 from hubbub.cli.checks.finding import Finding, ok, problem
 from hubbub.gateway.http.static_files import BUILT
 from hubbub.model.accounts import ServerInfo
@@ -90,7 +90,7 @@ def _shared(
     return known.values
 
 
-def _server(settings: Settings, heard: Heard) -> Generator[Finding, None, ServerInfo | None]:
+def _server(settings: Settings, heard: HttpReply) -> Generator[Finding, None, ServerInfo | None]:
     yield server.ready(heard)
     said = server.about(settings)
     yield server.version(said)

@@ -12,7 +12,7 @@ from hubbub.cli.checks.finding import Finding, ok, problem, refused, warning
 from hubbub.cli.checks.postgres import AT_ONCE, Connections
 from hubbub.cli.processes import nats_server
 from hubbub.live.cluster.bus import BusError
-from hubbub.live.cluster.envelopes import Alive, decode
+from hubbub.live.cluster.envelopes import Heartbeat, decode
 from hubbub.live.cluster.nats import NatsBus, without_password
 from hubbub.model.base import Millis
 from hubbub.model.settings import Settings
@@ -32,7 +32,7 @@ class Node(NamedTuple):
     ahead_ms: Millis
 
 
-class Heard(NamedTuple):
+class BusTraffic(NamedTuple):
     lag_s: float
     nodes: dict[str, Node]
 
@@ -54,24 +54,24 @@ def bus(settings: Settings, epoch: str | None, *, runs: bool) -> Iterator[Findin
         yield strangers(len({one.epoch for one in heard.nodes.values()} - {epoch}))
 
 
-async def listen(url: str, listens_s: float = LISTENS_S) -> Heard:
+async def listen(url: str, listens_s: float = LISTENS_S) -> BusTraffic:
     """Connect, and hear for a while who is there. Raises BusError."""
     heard: dict[str, Node] = {}
 
     def received(_subject: str, payload: bytes) -> None:
         try:
-            parcel = decode(payload)
+            envelope = decode(payload)
         except msgspec.MsgspecError:
             return  # of a version that speaks otherwise, or of another program
-        for one in parcel.items:
-            if isinstance(one, Alive) and one.leaves:
-                heard.pop(parcel.node, None)
-            elif isinstance(one, Alive):
+        for one in envelope.items:
+            if isinstance(one, Heartbeat) and one.leaves:
+                heard.pop(envelope.node, None)
+            elif isinstance(one, Heartbeat):
                 ahead_ms = one.now - time.time_ns() // 1_000_000
-                if known := heard.get(parcel.node):
+                if known := heard.get(envelope.node):
                     # What was on its way for longer seems to come from a clock that is behind.
                     ahead_ms = max(ahead_ms, known.ahead_ms)
-                heard[parcel.node] = Node(one.epoch, one.version, ahead_ms)
+                heard[envelope.node] = Node(one.epoch, one.version, ahead_ms)
 
     carrier = NatsBus(url, "hubbub doctor")
     carrier.received = received
@@ -79,7 +79,7 @@ async def listen(url: str, listens_s: float = LISTENS_S) -> Heard:
     await carrier.start()
     await asyncio.sleep(listens_s)
     await carrier.stop()
-    return Heard(carrier.figures.lag_s, heard)
+    return BusTraffic(carrier.metrics.lag_s, heard)
 
 
 def carries(where: str, lag_s: float) -> Finding:

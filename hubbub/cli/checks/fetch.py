@@ -13,7 +13,7 @@ UNHEARD = (OSError, HTTPException)
 """What `ask` raises when there is no answer, or none that is HTTP."""
 
 
-class Heard(NamedTuple):
+class HttpReply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -24,7 +24,7 @@ class Heard(NamedTuple):
         return next(found, "")
 
 
-def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Heard:
+def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> HttpReply:
     """The answer to a GET; redirects are not followed. Raises OSError, HTTPException."""
     parts = urlsplit(base_url)
     assert parts.hostname
@@ -39,6 +39,6 @@ def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> H
         response = connection.getresponse()
         # After 101 there is no end to read to.
         body = b"" if response.status == 101 else response.read(ANSWER_MAX_BYTES)
-        return Heard(response.status, dict(response.getheaders()), body)
+        return HttpReply(response.status, dict(response.getheaders()), body)
     finally:
         connection.close()

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from hubbub.cli.checks.fetch import UNHEARD, Heard, ask
+from hubbub.cli.checks.fetch import UNHEARD, HttpReply, ask
 from hubbub.cli.checks.finding import Finding, ok, problem, warning
 from hubbub.model.settings import Settings
 
@@ -127,7 +127,7 @@ def unreached(url: str, error: Exception) -> Finding:
     )
 
 
-def answered(url: str, heard: Heard, *, runs: bool) -> Finding:
+def answered(url: str, heard: HttpReply, *, runs: bool) -> Finding:
     name = "public address"
     if heard.status in NOBODY_BEHIND and not runs:
         return ok(name, f"A proxy answers at {url}; no server runs behind it now.")
@@ -152,7 +152,7 @@ def answered(url: str, heard: Heard, *, runs: bool) -> Finding:
     return ok(name, f"{url} can be reached from this machine.")
 
 
-def named(heard: Heard) -> Finding:
+def named(heard: HttpReply) -> Finding:
     """Whether the server takes the Host that came with the request for its own name."""
     if heard.status == 200:
         return ok("host header", "The server is called by a name that it knows.")
@@ -163,7 +163,7 @@ def named(heard: Heard) -> Finding:
     )
 
 
-def forwarded(heard: Heard) -> Finding:
+def forwarded(heard: HttpReply) -> Finding:
     """Figures go to nobody who comes through a proxy; that shows whether it says for whom."""
     if heard.status == 403:
         return ok("proxy headers", "The proxy says for whom it asks.")
@@ -181,7 +181,7 @@ def forwarded(heard: Heard) -> Finding:
     )
 
 
-def sockets(heard: Heard) -> Finding:
+def sockets(heard: HttpReply) -> Finding:
     if heard.status == 101:
         return ok("sockets", "WebSockets get through.")
     return problem(

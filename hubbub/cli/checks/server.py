@@ -13,7 +13,7 @@ import msgspec
 
 from hubbub import __version__
 from hubbub.cli.address import EVERYWHERE
-from hubbub.cli.checks.fetch import UNHEARD, Heard, ask
+from hubbub.cli.checks.fetch import UNHEARD, HttpReply, ask
 from hubbub.cli.checks.finding import Finding, ok, problem, warning
 from hubbub.gateway.operations.local_sockets import address_of
 from hubbub.model.accounts import ServerInfo
@@ -53,7 +53,7 @@ def nearby(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def listener(settings: Settings) -> Heard | None:
+def listener(settings: Settings) -> HttpReply | None:
     """What the Hubbub on this port says of being ready; None if none listens there."""
     try:
         heard = ask(nearby(settings), "/readyz")
@@ -62,7 +62,7 @@ def listener(settings: Settings) -> Heard | None:
     return heard if heard.header("Server") == "hubbub" else None
 
 
-def port(settings: Settings, heard: Heard | None, *, runs: bool) -> Finding:
+def port(settings: Settings, heard: HttpReply | None, *, runs: bool) -> Finding:
     """``runs`` says whether a server has the folder, ``heard`` whether one has the port."""
     where = f"{settings.host} port {settings.port}"
     if heard and runs:
@@ -114,7 +114,7 @@ def _not_bindable(host: str, number: int, error: OSError) -> Finding:
     return problem("port", why, "Give another address with --host, or 0.0.0.0 for all.")
 
 
-def ready(heard: Heard) -> Finding:
+def ready(heard: HttpReply) -> Finding:
     if heard.status != 200:
         return problem(
             "server",
@@ -149,7 +149,7 @@ def version(said: ServerInfo | None) -> Finding:
     return ok("version", f"The server runs this version, {__version__}.")
 
 
-def server_clock(heard: Heard, now_s: float | None = None) -> Finding:
+def server_clock(heard: HttpReply, now_s: float | None = None) -> Finding:
     """The server's clock, as its answer says it in whole seconds, against this machine's."""
     now_s = time.time() if now_s is None else now_s
     try:

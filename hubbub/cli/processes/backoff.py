@@ -8,7 +8,7 @@ LONGEST_S = 10.0
 CALM_S = 60.0
 
 
-class Pauses:
+class Backoff:
     """Each pause is twice as long as the one before; after a minute without one, short again."""
 
     def __init__(self) -> None:

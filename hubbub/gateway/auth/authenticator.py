@@ -9,8 +9,8 @@ from typing import NamedTuple
 from hubbub.actions import accounts as account_actions
 from hubbub.gateway.auth.passwords import PasswordQueue
 from hubbub.gateway.auth.sign_in_limits import Attempt, SignInLimits
-from hubbub.gateway.auth.tokens import Identity
-from hubbub.gateway.dispatch.limits import AddressBuckets
+from hubbub.gateway.auth.tokens import SessionTokens
+from hubbub.gateway.dispatch.limits import AddressRateLimiter
 from hubbub.live.hub import Hub
 from hubbub.model import names, policy
 from hubbub.model.accounts import (
@@ -33,7 +33,7 @@ from hubbub.model.base import Reply
 from hubbub.model.errors import Busy, Forbidden, HubbubError, Invalid, WrongCredentials
 from hubbub.model.policy import Action
 from hubbub.model.settings import RateLimit, Settings
-from hubbub.store.executor import Ledger
+from hubbub.store.executor import CommandExecutor
 from hubbub.store.statements.accounts import UserRow
 from hubbub.store.tx import Tx
 
@@ -54,7 +54,7 @@ class Caller(NamedTuple):
     is_gone: Callable[[], bool]
 
 
-class Admitted(NamedTuple):
+class SignInResult(NamedTuple):
     """The answer to a sign-in, and the token that makes this device known."""
 
     reply: SignedIn
@@ -67,20 +67,20 @@ class Authenticator:
     def __init__(
         self,
         settings: Settings,
-        ledger: Ledger,
+        executor: CommandExecutor,
         hub: Hub,
-        identity: Identity,
+        tokens: SessionTokens,
         about: Callable[[], ServerInfo],
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self._executor = executor
         self._hub = hub
-        self._identity = identity
+        self._tokens = tokens
         self._about = about
         self._passwords = PasswordQueue()
         self._limits = SignInLimits(settings.limits, clock)
-        self._guests_from = AddressBuckets(GUESTS_PER_ADDRESS, clock)
+        self._guests_from = AddressRateLimiter(GUESTS_PER_ADDRESS, clock)
 
     def start(self) -> None:
         self._passwords.start()
@@ -93,17 +93,17 @@ class Authenticator:
         """How many were refused because they tried too often."""
         return self._limits.refused + self._guests_from.refused
 
-    async def sign_up(self, command: SignUp, caller: Caller) -> Admitted:
+    async def sign_up(self, command: SignUp, caller: Caller) -> SignInResult:
         """Raises NameTaken, InviteRequired, InviteInvalid, RegistrationClosed, RateLimited."""
         with _settled(self._limits.sign_up(command.name, caller.address)) as attempt:
             session = secrets.token_urlsafe(18)
             account = await self._new_account(command, session, caller.label)
             # Hashing is dear; so whoever cannot have the account is told so before.
-            await self._ledger.read(lambda tx: account_actions.require_may_join(tx, account))
+            await self._executor.read(lambda tx: account_actions.require_may_join(tx, account))
             password_hash = await self._passwords.hash(
                 command.password, attempt.path, caller.is_gone
             )
-            added: AccountAdded = await self._ledger.submit(
+            added: AccountAdded = await self._executor.submit(
                 OPERATOR, account.with_password(password_hash)
             )
         return self._admitted(session, added, caller)
@@ -122,14 +122,14 @@ class Authenticator:
             label=label,
         )
 
-    async def sign_in(self, command: SignIn, caller: Caller) -> Admitted:
+    async def sign_in(self, command: SignIn, caller: Caller) -> SignInResult:
         """Raises WrongCredentials, Forbidden if the account is locked, RateLimited."""
         name = _plain_name(command.name)
         attempt = self._limits.sign_in(name, caller.address, await self._known_by(name, caller))
         with _settled(attempt):
             user = await self._check(name, command.password, attempt, caller)
             session = secrets.token_urlsafe(18)
-            opened: AccountAdded = await self._ledger.submit(
+            opened: AccountAdded = await self._executor.submit(
                 OPERATOR,
                 OpenSession(
                     user_id=user.id,
@@ -142,19 +142,19 @@ class Authenticator:
 
     async def _known_by(self, name: str, caller: Caller) -> str | None:
         """By what it is known that somebody has signed in to this account here before."""
-        device = self._identity.device(caller.device)
+        device = self._tokens.device(caller.device)
         if device is not None and device.knows(name):
             return f"device {device.id}"
         if caller.token is not None:
             with contextlib.suppress(HubbubError):
-                actor = await self._identity.identify(caller.token)
+                actor = await self._tokens.identify(caller.token)
                 if actor.name == name and actor.session:
                     return f"session {actor.session}"
         return None
 
-    def _admitted(self, session: str, added: AccountAdded, caller: Caller) -> Admitted:
-        reply = SignedIn(token=self._identity.token(session), me=added.me)
-        return Admitted(reply, self._identity.device_token(added.me.name, caller.device))
+    def _admitted(self, session: str, added: AccountAdded, caller: Caller) -> SignInResult:
+        reply = SignedIn(token=self._tokens.token(session), me=added.me)
+        return SignInResult(reply, self._tokens.device_token(added.me.name, caller.device))
 
     async def change_password(self, actor: Actor, command: ChangePassword, caller: Caller) -> Reply:
         """Raises WrongCredentials if the old one is not right."""
@@ -164,7 +164,7 @@ class Authenticator:
         with _settled(attempt):
             user = await self._check(actor.name, command.old, attempt, caller)
             password_hash = await self._passwords.hash(command.new, attempt.path, caller.is_gone)
-            done: Reply = await self._ledger.submit(
+            done: Reply = await self._executor.submit(
                 actor,
                 SetPassword(
                     user=actor.name,
@@ -181,7 +181,7 @@ class Authenticator:
         def find(tx: Tx) -> UserRow | None:
             return tx.user(name)
 
-        user = await self._ledger.read(find)
+        user = await self._executor.read(find)
         password_hash = user.password_hash if user else None
         is_right = await self._passwords.is_right(
             password_hash, password, attempt.path, caller.is_gone
@@ -192,7 +192,7 @@ class Authenticator:
 
     async def sign_out(self, actor: Actor) -> None:
         if actor.session:
-            await self._ledger.submit(actor, SignOut())
+            await self._executor.submit(actor, SignOut())
 
     async def sign_in_as_guest(self, command: SignInAsGuest, address: str) -> SignedIn:
         """Raises Forbidden if no guests are let in."""
@@ -203,20 +203,20 @@ class Authenticator:
 
     def new_guest(self, name: str | None, address: str) -> tuple[Actor, str]:
         """A guest who is not yet here, by this name or a made-up one. Raises Forbidden."""
-        if not self._identity.guests_allowed:
+        if not self._tokens.guests_allowed:
             raise Forbidden("This server lets no guests in. Sign in, or ask its owner.")
         if self._settings.limits:
             self._guests_from.take(address)
         wanted = name or f"guest-{secrets.token_hex(2)}"
         taken = {client.actor.name for client in self._hub.clients if client.actor.is_guest}
         found, number = wanted, 1
-        elsewhere = self._hub.presence.elsewhere
+        elsewhere = self._hub.presence.remote
         while (handle := names.GUEST_PREFIX + found) in taken or (
             elsewhere.state(handle) != "offline"
         ):
             number += 1
             found = f"{wanted[:28]}-{number}"
-        return self._identity.new_guest(found)
+        return self._tokens.new_guest(found)
 
 
 @contextlib.contextmanager

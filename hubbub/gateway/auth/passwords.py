@@ -65,7 +65,7 @@ class PasswordQueue:
         self._pool = ThreadPoolExecutor(
             AT_ONCE, thread_name_prefix="hubbub-argon2", initializer=_step_back
         )
-        self._line = Line()
+        self._line = FairQueue()
         self._running = 0
 
     def start(self) -> None:
@@ -157,14 +157,14 @@ class Job:
         self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
-class Line:
+class FairQueue:
     """Jobs in line: the branches take turns, and so do the branches of each branch."""
 
     __slots__ = ("_branches", "_jobs", "size")
 
     def __init__(self) -> None:
         self.size = 0
-        self._branches: OrderedDict[str, Line] = OrderedDict()
+        self._branches: OrderedDict[str, FairQueue] = OrderedDict()
         self._jobs: deque[Job] = deque()
 
     def push(self, job: Job, depth: int = 0) -> None:
@@ -172,7 +172,7 @@ class Line:
         if depth == len(job.path):
             self._jobs.append(job)
         else:
-            self._branches.setdefault(job.path[depth], Line()).push(job, depth + 1)
+            self._branches.setdefault(job.path[depth], FairQueue()).push(job, depth + 1)
 
     def next(self) -> Job | None:
         """Take out the job whose turn it is; None if there is none."""

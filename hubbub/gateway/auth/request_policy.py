@@ -1,6 +1,6 @@
 """Who knocks, and whether they meant this door: address, host, origin, token.
 
-`Entrance` is made once from the settings; the functions at the end answer for one request.
+`RequestPolicy` is made once from the settings; the functions at the end answer for one request.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from hubbub.gateway.auth.cookies import Cookie
 from hubbub.gateway.auth.tokens import DEVICE_S
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.dispatch.limits import networks_of
 from hubbub.model.accounts import SESSION_IDLE_S
 from hubbub.model.errors import WrongHost, WrongOrigin
@@ -52,7 +52,7 @@ def host_name(authority: str) -> str:
     return name.lower().removesuffix(".")
 
 
-class Entrance:
+class RequestPolicy:
     """What this server is called and whom it believes, from its settings."""
 
     def __init__(self, settings: Settings, machine: str | None = None) -> None:
@@ -157,31 +157,31 @@ def _ascii(token: str) -> str | None:
     return token if token.isascii() else None
 
 
-DESK = web.AppKey("desk", Desk)
-ENTRANCE = web.AppKey("entrance", Entrance)
+DISPATCHER = web.AppKey("desk", Dispatcher)
+REQUEST_POLICY = web.AppKey("entrance", RequestPolicy)
 
 
 def address_of(request: web.Request) -> str:
     """The caller's IP address, as limits and logs should count it."""
-    return request.app[ENTRANCE].address_of(request)
+    return request.app[REQUEST_POLICY].address_of(request)
 
 
 def token_of(request: web.Request) -> str | None:
     """The session's token that the request carries, in a header or a cookie."""
-    return request.app[ENTRANCE].token_of(request).text
+    return request.app[REQUEST_POLICY].token_of(request).text
 
 
 def renewed_cookie(request: web.Request) -> str | None:
     """A Set-Cookie that makes the request's own session cookie last from now on."""
-    token = request.app[ENTRANCE].token_of(request)
+    token = request.app[REQUEST_POLICY].token_of(request)
     if not token.ambient or token.text is None:
         return None
-    return request.app[ENTRANCE].cookie.set(token.text)
+    return request.app[REQUEST_POLICY].cookie.set(token.text)
 
 
 def check_host(request: web.Request) -> None:
     """Raises WrongHost if the Host header names another server."""
-    if not request.app[ENTRANCE].knows_host(request.headers.get("Host", "")):
+    if not request.app[REQUEST_POLICY].knows_host(request.headers.get("Host", "")):
         raise WrongHost()
 
 
@@ -194,7 +194,7 @@ def check_origin(request: web.Request, *, required: bool = False) -> None:
     headers = request.headers
     origin = headers.get("Origin")
     if origin is not None:
-        if request.app[ENTRANCE].is_ours(origin, headers.get("Host", "")):
+        if request.app[REQUEST_POLICY].is_ours(origin, headers.get("Host", "")):
             return
         # A proxy may hide the Host that the browser saw; the browser itself knows.
         if headers.get("Sec-Fetch-Site") != "same-origin":

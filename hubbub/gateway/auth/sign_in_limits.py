@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 from hubbub.gateway.auth.passwords import Path
-from hubbub.gateway.dispatch.limits import SITE_FACTOR, AddressBuckets, Buckets, networks_of
+from hubbub.gateway.dispatch.limits import SITE_FACTOR, AddressRateLimiter, RateLimiter, networks_of
 from hubbub.model.errors import RateLimited
 from hubbub.model.settings import RateLimit
 
@@ -38,7 +38,7 @@ class Allowance(Protocol[K_contra]):
 
     def take(self, key: K_contra) -> None: ...
 
-    def give_back(self, key: K_contra) -> None: ...
+    def release(self, key: K_contra) -> None: ...
 
 
 class Target(NamedTuple):
@@ -65,7 +65,7 @@ class Attempt:
             raise RateLimited(
                 "Too many tries. Wait a little before the next one.", retry_after=error.retry_after
             ) from None
-        self._undo.append(partial(allowance.give_back, key))
+        self._undo.append(partial(allowance.release, key))
 
     def on_success(self, call: Callable[[], None]) -> None:
         self._on_success.append(call)
@@ -87,10 +87,10 @@ class SignInLimits:
 
     def __init__(self, is_on: bool, clock: Callable[[], float]) -> None:
         self._is_on = is_on
-        self._of_device = Buckets(TRIES_PER_DEVICE, clock)
-        self._of_account = Buckets(TRIES_PER_ACCOUNT, clock)
-        self._from_address = AddressBuckets(TRIES_PER_ADDRESS, clock)
-        self._further = Buckets(FURTHER_PER_NAME, clock)
+        self._of_device = RateLimiter(TRIES_PER_DEVICE, clock)
+        self._of_account = RateLimiter(TRIES_PER_ACCOUNT, clock)
+        self._from_address = AddressRateLimiter(TRIES_PER_ADDRESS, clock)
+        self._further = RateLimiter(FURTHER_PER_NAME, clock)
         self._failures = Failures(clock)
         self._networks = KnownNetworks()
         self.refused = 0
@@ -128,7 +128,7 @@ class SignInLimits:
         attempt.take(self._of_account, name)
         attempt.take(self._of_device, key)
         # Whoever gives the right password has not guessed.
-        attempt.on_success(lambda: self._of_device.give_back(key))
+        attempt.on_success(lambda: self._of_device.release(key))
 
     def _take_address(self, attempt: Attempt, target: Target, *, is_known: bool) -> None:
         """A network known for this name is exempt from what others do to it, and from no more.
@@ -181,7 +181,7 @@ class Failures:
         for place in _counted(target):
             self._keep(place, target.name, self._find(place, target.name)[0] + 1)
 
-    def _require_pause(self, place: "Counted", name: str) -> None:
+    def _require_pause(self, place: "FailureKey", name: str) -> None:
         failures, at = self._find(place, name)
         if failures < place.free:
             return
@@ -189,7 +189,7 @@ class Failures:
         if (left_s := at + pause_s - self._clock()) > 0:
             raise RateLimited(retry_after=round(left_s, 2))
 
-    def give_back(self, target: Target) -> None:
+    def release(self, target: Target) -> None:
         for place in _counted(target):
             failures, at = self._find(place, target.name)
             if failures:
@@ -203,17 +203,17 @@ class Failures:
             if customer in self._of and not kept:
                 del self._of[customer]
 
-    def _find(self, place: "Counted", name: str) -> tuple[int, float]:
+    def _find(self, place: "FailureKey", name: str) -> tuple[int, float]:
         """How many there were, and when the last one was."""
         kept = self._of.get(place.customer, {})
         failures, at = kept.get(self._key(place, name), (0, 0.0))
         return (failures, at) if self._clock() - at < FORGOTTEN_AFTER_S else (0, at)
 
-    def _key(self, place: "Counted", name: str) -> tuple[str, str]:
+    def _key(self, place: "FailureKey", name: str) -> tuple[str, str]:
         kept, key = self._of.get(place.customer, {}), (place.network, name)
         return key if key in kept or len(kept) < PER_CUSTOMER_MAX else ("", "")
 
-    def _keep(self, place: "Counted", name: str, failures: int) -> None:
+    def _keep(self, place: "FailureKey", name: str, failures: int) -> None:
         now = self._clock()
         kept = self._of.setdefault(place.customer, {})
         self._of.move_to_end(place.customer)
@@ -226,7 +226,7 @@ class Failures:
             self._of.popitem(last=False)
 
 
-class Counted(NamedTuple):
+class FailureKey(NamedTuple):
     """A place where failures are counted, and how many of them are free."""
 
     customer: str
@@ -234,11 +234,11 @@ class Counted(NamedTuple):
     free: int
 
 
-def _counted(target: Target) -> list[Counted]:
+def _counted(target: Target) -> list[FailureKey]:
     network, site = networks_of(target.address)
     if site is None:
-        return [Counted(network, network, FREE_TRIES)]
-    return [Counted(site, network, FREE_TRIES), Counted(site, site, FREE_TRIES * SITE_FACTOR)]
+        return [FailureKey(network, network, FREE_TRIES)]
+    return [FailureKey(site, network, FREE_TRIES), FailureKey(site, site, FREE_TRIES * SITE_FACTOR)]
 
 
 class KnownNetworks:

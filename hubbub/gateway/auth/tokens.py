@@ -16,7 +16,7 @@ from hubbub.model.accounts import OPERATOR, Actor, SeeSessions
 from hubbub.model.errors import HubbubError, SignInRequired
 from hubbub.model.names import GUEST_PREFIX
 from hubbub.model.policy import ServerRole
-from hubbub.store.executor import Ledger
+from hubbub.store.executor import CommandExecutor
 from hubbub.store.tx import Tx
 
 ALGORITHM = "HS256"
@@ -57,17 +57,17 @@ def _fingerprint(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-class Identity:
+class SessionTokens:
     """Knows whose a token is."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        executor: CommandExecutor,
         secret: bytes,
         connected: Callable[[], Iterable[Actor]] = lambda: (),
     ) -> None:
         """``connected`` are those with an open connection, which counts as use of its session."""
-        self._ledger = ledger
+        self._executor = executor
         self._secret = secret
         self._connected = connected
         self._remembered: OrderedDict[str, Actor] = OrderedDict()
@@ -119,7 +119,7 @@ class Identity:
             raise SignInRequired("This token is not good. Sign in again.") from error
 
     async def _read_sessions(self, ids: list[str]) -> list[Actor | HubbubError]:
-        return await self._ledger.read(lambda tx: [_of_session(tx, each) for each in ids])
+        return await self._executor.read(lambda tx: [_of_session(tx, each) for each in ids])
 
     def _remember(self, token: str, actor: Actor) -> None:
         self._remembered[token] = actor
@@ -191,8 +191,8 @@ class Identity:
         *others, last = parts or [[]]
         try:
             for part in others:
-                await self._ledger.submit(OPERATOR, SeeSessions(sessions=tuple(part), more=True))
-            await self._ledger.submit(OPERATOR, SeeSessions(sessions=tuple(last)))
+                await self._executor.submit(OPERATOR, SeeSessions(sessions=tuple(part), more=True))
+            await self._executor.submit(OPERATOR, SeeSessions(sessions=tuple(last)))
         except HubbubError:
             self._seen |= seen  # the disk is full, or so: next time
 

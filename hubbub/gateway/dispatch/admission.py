@@ -18,7 +18,7 @@ WAITING_MAX = 20_000
 COME_BACK_AFTER_S = (2.0, 5.0)  # at random between them, so that they do not come together again
 
 
-class Gate:
+class AdmissionControl:
     """So many may be inside; the others wait in line."""
 
     def __init__(self, at_once: int = AT_ONCE, waiting_max: int = WAITING_MAX) -> None:

@@ -11,18 +11,18 @@ from hubbub import __version__
 from hubbub.actions import accounts as account_actions
 from hubbub.actions.current_actor import no_guests
 from hubbub.gateway.auth.authenticator import Authenticator
-from hubbub.gateway.auth.tokens import Identity
-from hubbub.gateway.dispatch.admission import Gate
+from hubbub.gateway.auth.tokens import SessionTokens
+from hubbub.gateway.dispatch.admission import AdmissionControl
 from hubbub.gateway.dispatch.limits import (
-    AddressBuckets,
     AddressDebts,
-    Buckets,
-    Places,
+    AddressRateLimiter,
+    RateLimiter,
+    SlotCounter,
     Throttle,
     networks_of,
 )
 from hubbub.gateway.dispatch.loader import Loader
-from hubbub.gateway.dispatch.read_markers import Markers
+from hubbub.gateway.dispatch.read_markers import ReadMarkers
 from hubbub.gateway.transport.connection_limiter import ConnectionLimiter
 from hubbub.gateway.transport.turns import Turns
 from hubbub.gateway.websocket.socket import Socket
@@ -56,7 +56,7 @@ from hubbub.model.outcome import SettingsChanged
 from hubbub.model.reading import Read
 from hubbub.model.rooms import MembersPage, MyRoom
 from hubbub.model.settings import RateLimit, Settings
-from hubbub.store.executor import Ledger, Then, Work, promise
+from hubbub.store.executor import CommandExecutor, Job, OnDone, future_for
 from hubbub.wire.frames import CLOSE_POLICY
 
 HERE_MAX = 1_000  # people who are told that they are meant by `@here`
@@ -65,46 +65,46 @@ REFUSALS_PER_CONNECTION = RateLimit(per_s=10, burst=100)
 REFUSALS_PER_ADDRESS = RateLimit(per_s=50, burst=1_000)
 
 
-class Desk:
+class Dispatcher:
     """What every door needs: identities, limits, the ledger and the hub."""
 
     def __init__(
         self,
         settings: Settings,
-        ledger: Ledger,
+        executor: CommandExecutor,
         hub: Hub,
-        identity: Identity,
+        tokens: SessionTokens,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        self.ledger = ledger
+        self.executor = executor
         self.hub = hub
-        self.identity = identity
+        self.tokens = tokens
         self.clock = clock
         self.ready = False
         self.epoch = ""
-        self.per_user = Buckets(settings.commands_per_user, clock)
-        self.per_address = AddressBuckets(settings.commands_per_address, clock)
-        self.authenticator = Authenticator(settings, ledger, hub, identity, self.about, clock)
+        self.per_user = RateLimiter(settings.commands_per_user, clock)
+        self.per_address = AddressRateLimiter(settings.commands_per_address, clock)
+        self.authenticator = Authenticator(settings, executor, hub, tokens, self.about, clock)
         self._refusals_from = AddressDebts(REFUSALS_PER_ADDRESS, clock)
-        self.requests_from = AddressBuckets(settings.requests_per_address, clock)
+        self.requests_from = AddressRateLimiter(settings.requests_per_address, clock)
         self.turns = Turns()
         self.connections = ConnectionLimiter(
             settings.connections_per_address if settings.limits else None, clock
         )
-        self._user_places = Places(settings.connections_per_user, "of yours")
-        self._request_places = Places(settings.connections_per_address, "from your address")
-        self._address_places = Places(settings.connections_per_address, "from your address")
-        self.arrivals = Gate()
+        self._user_slots = SlotCounter(settings.connections_per_user, "of yours")
+        self._request_slots = SlotCounter(settings.connections_per_address, "from your address")
+        self._address_slots = SlotCounter(settings.connections_per_address, "from your address")
+        self.arrivals = AdmissionControl()
         """Connections whose token is being looked up."""
-        self.greetings = Gate()
+        self.resuming = AdmissionControl()
         """Connections that are being told where they are."""
-        self._answers = Loader(ledger.ask_each)
+        self._answers = Loader(executor.ask_each)
         self.sockets: set[Socket] = set()
         self.echoes = 0
         self._connections = 0
         self._someone_left = asyncio.Event()
-        self._markers = Markers(ledger.put)
+        self._read_markers = ReadMarkers(executor.put)
         self._values: dict[str, str] = {}
         self._needs_owner = False
         self.is_shared = settings.database is not None
@@ -118,7 +118,7 @@ class Desk:
         self._values = prepared.values
         self._needs_owner = prepared.needs_owner
         self.epoch = prepared.values["epoch"]
-        self.identity.guests_allowed = self.about().guests
+        self.tokens.guests_allowed = self.about().guests
 
     def about(self) -> ServerInfo:
         """What the server says of itself to anyone. The operator's word goes before the owner's."""
@@ -135,20 +135,20 @@ class Desk:
 
     # Connections
 
-    def take_place(self, address: str) -> None:
+    def take_connection_slot(self, address: str) -> None:
         """A WebSocket from here. Raises TooManyConnections, or Busy if there are enough in all."""
         if self._connections >= self.connections.sockets_max:
             self.connections.count("capacity")
             raise Busy("This server has as many connections as it can hold.", retry_after=10)
         if self.settings.limits:
-            self._address_places.take(networks_of(address)[0])
+            self._address_slots.take(networks_of(address)[0])
         self._connections += 1
 
-    def give_place_back(self, address: str) -> None:
+    def release_connection_slot(self, address: str) -> None:
         self._connections -= 1
         self._someone_left.set()
         if self.settings.limits:
-            self._address_places.give_back(networks_of(address)[0])
+            self._address_slots.release(networks_of(address)[0])
 
     @contextlib.contextmanager
     def request_from(self, address: str) -> Iterator[None]:
@@ -158,20 +158,20 @@ class Desk:
             return
         self.requests_from.take(address)
         network, _ = networks_of(address)
-        self._request_places.take(network)
+        self._request_slots.take(network)
         try:
             yield
         finally:
-            self._request_places.give_back(network)
+            self._request_slots.release(network)
 
-    def take_seat(self, key: str) -> None:
+    def take_user_slot(self, key: str) -> None:
         """A connection of this person. Raises TooManyConnections."""
         if self.settings.limits:
-            self._user_places.take(key)
+            self._user_slots.take(key)
 
-    def give_seat_back(self, key: str) -> None:
+    def release_user_slot(self, key: str) -> None:
         if self.settings.limits:
-            self._user_places.give_back(key)
+            self._user_slots.release(key)
 
     async def all_gone(self) -> None:
         """Wait until no connection is left."""
@@ -183,12 +183,12 @@ class Desk:
 
     async def identify(self, token: str | None) -> Actor:
         """Whose token this is. Raises SignInRequired or Forbidden."""
-        return await self.identity.identify(token)
+        return await self.tokens.identify(token)
 
     async def identify_arrival(self, token: str) -> Actor:
         """The same, for a connection that is to stay. Raises Busy as well."""
         async with self.arrivals.turn():
-            return await self.identity.identify(token)
+            return await self.tokens.identify(token)
 
     async def still(self, actor: Actor, token: str | None) -> Actor:
         """Somebody as they are by now. Raises SignInRequired or Forbidden.
@@ -197,8 +197,8 @@ class Desk:
         comes after.
         """
         if token:
-            return await self.identity.identify(token)
-        if not self.identity.guests_allowed:
+            return await self.tokens.identify(token)
+        if not self.tokens.guests_allowed:
             raise no_guests()
         return actor
 
@@ -218,44 +218,44 @@ class Desk:
             return None
         return Throttle(REFUSALS_PER_CONNECTION, self._refusals_from, address, self.clock)
 
-    def put(self, actor: Actor, command: Command, then: Then) -> None:
-        """Have a command carried out; ``then`` gets the reply or the error, on the loop.
+    def put(self, actor: Actor, command: Command, on_done: OnDone) -> None:
+        """Have a command carried out; ``on_done`` gets the reply or the error, on the loop.
 
         Raises Busy; then nothing is done.
         """
         if isinstance(command, Post) and "@" in command.text:
             command = self._with_those_here(command)
         if isinstance(command, Read):
-            self._markers.put(actor, command, then)
+            self._read_markers.put(actor, command, on_done)
         elif isinstance(command, UpdateServer):
             self._check_given(command)
-            self.ledger.put(Work(actor, command, lambda result: self._updated(result, then)))
+            self.executor.put(Job(actor, command, lambda result: self._updated(result, on_done)))
         else:
-            self.ledger.put(Work(actor, command, lambda result: then(self._complete(result))))
+            self.executor.put(Job(actor, command, lambda result: on_done(self._complete(result))))
 
-    async def carry_out(self, actor: Actor, command: Command) -> Reply:
+    async def execute(self, actor: Actor, command: Command) -> Reply:
         """Have a command carried out and wait for its reply. Raises HubbubError."""
         if isinstance(command, Query):
             if isinstance(command, About):
                 return self.about()
             return self._answered(await self.ask(actor, command))
-        then, done = promise(asyncio.get_running_loop())
-        self.put(actor, command, then)
+        on_done, done = future_for(asyncio.get_running_loop())
+        self.put(actor, command, on_done)
         try:
             return await done
         finally:
-            del then, done  # which hold an error that would hold this frame
+            del on_done, done  # which hold an error that would hold this frame
 
     async def ask(self, actor: Actor, query: Query) -> Reply:
         """Answer a query, without counting it. Raises HubbubError."""
-        return await self._by_now(actor, lambda: self.ledger.ask(actor, query))
+        return await self._by_now(actor, lambda: self.executor.ask(actor, query))
 
     async def _by_now(self, actor: Actor, ask: Callable[[], Awaitable[Reply]]) -> Reply:
         """An answer that holds nothing that was taken from the one who asks while it was made."""
         for _ in range(LOOKS_MAX):
-            with self.hub.look(actor.key) as greeting:
+            with self.hub.look(actor.key) as pending:
                 reply = await ask()
-            if not greeting.is_revoked:
+            if not pending.is_revoked:
                 return reply
         raise Busy()
 
@@ -305,18 +305,18 @@ class Desk:
                     f"The operator has set “{what}” for this server; it is changed there."
                 )
 
-    def _updated(self, result: Reply | HubbubError, then: Then) -> None:
-        then(Done() if isinstance(result, Prepared) else result)
+    def _updated(self, result: Reply | HubbubError, on_done: OnDone) -> None:
+        on_done(Done() if isinstance(result, Prepared) else result)
 
     def _settings_changed(self, told: SettingsChanged) -> None:
         """What is told of the server, and who may come in, is from now on so."""
         self._values, self._needs_owner = told.values, told.needs_owner
-        self.identity.guests_allowed = self.about().guests
+        self.tokens.guests_allowed = self.about().guests
         self.hub.send_to_all(ServerChanged(server=self.about()))
-        if not self.identity.guests_allowed:
-            self.hub.greetings.revoke_all()
+        if not self.tokens.guests_allowed:
+            self.hub.resume_guard.revoke_all()
             for client in [client for client in self.hub.clients if client.actor.is_guest]:
-                client.door.close(CLOSE_POLICY, "This server lets no guests in any more.")
+                client.handler.close(CLOSE_POLICY, "This server lets no guests in any more.")
 
     async def ask_with_others(self, actor: Actor, query: Query) -> Reply:
         """Answer what a crowd asks for at a time, for all of it together. Raises HubbubError."""
@@ -324,11 +324,11 @@ class Desk:
 
     async def rooms_to_visit(self, ids: set[str]) -> list[MyRoom]:
         """The rooms of these that a guest may look into."""
-        return await self.ledger.read(lambda tx: account_actions.visited(tx, ids))
+        return await self.executor.read(lambda tx: account_actions.visited(tx, ids))
 
     def flush(self) -> None:
         """Send on what waits here: the server is stopping."""
-        self._markers.flush()
+        self._read_markers.flush()
 
     async def stop(self) -> None:
         """Nothing is read any more."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from hubbub.model.errors import RateLimited, TooManyConnections
 from hubbub.model.settings import RateLimit
 
-BUCKETS_MAX = 50_000  # those that are full again are forgotten; if there are none, newcomers share
+KEYS_MAX = 50_000  # those that are full again are forgotten; if there are none, newcomers share
 SHARED_FACTOR = 100  # how many times more all newcomers may do together, once there are so many
 HALF = 0.5
 SITE_FACTOR = 8  # how many times more an IPv6 /48 may do than each /64 in it
@@ -39,7 +39,7 @@ def networks_of(address: str) -> tuple[str, str | None]:
     return str(network), str(site)
 
 
-class Buckets:
+class RateLimiter:
     """A token bucket for each key."""
 
     def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
@@ -47,7 +47,7 @@ class Buckets:
         self._clock = clock
         # Key → tokens left, and when that was.
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._shared: Buckets | None = None
+        self._shared: RateLimiter | None = None
         self.refused = 0
 
     def take(self, key: str) -> None:
@@ -63,7 +63,7 @@ class Buckets:
         self._levels[key] = (level - 1, now)
         self._levels.move_to_end(key)
 
-    def give_back(self, key: str) -> None:
+    def release(self, key: str) -> None:
         """Put back a token that was taken."""
         if key in self._levels:
             now = self._clock()
@@ -78,7 +78,7 @@ class Buckets:
 
         Nobody else is thrown out: else somebody with many addresses would be forgiven theirs.
         """
-        while len(self._levels) >= BUCKETS_MAX:
+        while len(self._levels) >= KEYS_MAX:
             longest_unused = next(iter(self._levels))
             if self._level(longest_unused, now) < self._limit.burst:
                 return False
@@ -89,7 +89,7 @@ class Buckets:
         if self._shared is None:
             limit = self._limit
             shared = RateLimit(limit.per_s * SHARED_FACTOR, limit.burst * SHARED_FACTOR)
-            self._shared = Buckets(shared, self._clock)
+            self._shared = RateLimiter(shared, self._clock)
         try:
             self._shared.take("")
         except RateLimited:
@@ -97,12 +97,12 @@ class Buckets:
             raise
 
 
-class AddressBuckets:
+class AddressRateLimiter:
     """A token bucket for each IPv4 address and each IPv6 /64, and a larger one for each /48."""
 
     def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
-        self._networks = Buckets(limit, clock)
-        self._sites = Buckets(
+        self._networks = RateLimiter(limit, clock)
+        self._sites = RateLimiter(
             RateLimit(limit.per_s * SITE_FACTOR, limit.burst * SITE_FACTOR), clock
         )
 
@@ -118,15 +118,15 @@ class AddressBuckets:
             try:
                 self._sites.take(site)
             except RateLimited:
-                self._networks.give_back(network)
+                self._networks.release(network)
                 raise
 
-    def give_back(self, address: str) -> None:
+    def release(self, address: str) -> None:
         """Put back a token that was taken."""
         network, site = networks_of(address)
-        self._networks.give_back(network)
+        self._networks.release(network)
         if site is not None:
-            self._sites.give_back(site)
+            self._sites.release(site)
 
 
 class Debt:
@@ -167,7 +167,7 @@ class AddressDebts:
         network, _ = networks_of(address)
         debt = self._debts.pop(network, None) or Debt(self._limit, now)
         self._debts[network] = debt
-        if len(self._debts) > BUCKETS_MAX:
+        if len(self._debts) > KEYS_MAX:
             self._debts.popitem(last=False)
         return debt.take(now, cost)
 
@@ -208,7 +208,7 @@ class Throttle:
         return math.inf if too_much else wait_s
 
 
-class Places:
+class SlotCounter:
     """How many connections each key has."""
 
     def __init__(self, most: int, whose: str) -> None:
@@ -224,7 +224,7 @@ class Places:
             )
         self._taken[key] += 1
 
-    def give_back(self, key: str) -> None:
+    def release(self, key: str) -> None:
         self._taken[key] -= 1
         if not self._taken[key]:
             del self._taken[key]

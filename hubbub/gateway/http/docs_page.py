@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from hubbub import __version__
-from hubbub.gateway.auth.request_policy import DESK
+from hubbub.gateway.auth.request_policy import DISPATCHER
 from hubbub.gateway.http import openapi
 from hubbub.gateway.http.documents import Document
 from hubbub.gateway.http.headers import PAGE_POLICY, POLICY
@@ -36,7 +36,7 @@ curl -s "$HUBBUB/api/rooms/lobby/messages?limit=20" -H "Authorization: Bearer $T
 
 
 async def serve(request: web.Request) -> web.Response:
-    return _page(request.app[DESK].settings.base_url).answer(request)
+    return _page(request.app[DISPATCHER].settings.base_url).answer(request)
 
 
 async def serve_style(request: web.Request) -> web.Response:

@@ -20,7 +20,7 @@ from hubbub.model.accounts import (
 )
 from hubbub.model.base import Query
 from hubbub.model.errors import HubbubError, Malformed
-from hubbub.store.executor import Ledger
+from hubbub.store.executor import CommandExecutor
 
 OperatorCommand = AddAccount | SetPassword | DisableUser | Users | CreateInvite | OwnerInvite
 
@@ -42,11 +42,11 @@ _decode = msgspec.json.Decoder(OperatorCommand).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class OperatorDoor:
+class ControlSocket:
     """Carries out the operator's commands."""
 
-    def __init__(self, ledger: Ledger, base_url: str) -> None:
-        self._ledger = ledger
+    def __init__(self, executor: CommandExecutor, base_url: str) -> None:
+        self._executor = executor
         self._base_url = base_url
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,23 +55,23 @@ class OperatorDoor:
 
     async def _answer(self, line: bytes) -> Answer:
         try:
-            return Answer(self._base_url, ok=msgspec.Raw(_encode(await self._carry_out(line))))
+            return Answer(self._base_url, ok=msgspec.Raw(_encode(await self._execute(line))))
         except HubbubError as error:
             return Answer(self._base_url, error=Refusal(error.code, error.message))
 
-    async def _carry_out(self, line: bytes) -> msgspec.Struct:
+    async def _execute(self, line: bytes) -> msgspec.Struct:
         try:
             command = _decode(line)
         except msgspec.DecodeError as error:
             raise Malformed(f"The server did not understand the command: {error}.") from error
         if isinstance(command, Query):
-            return await self._ledger.ask(OPERATOR, command)
-        reply: msgspec.Struct = await self._ledger.submit(OPERATOR, command)
+            return await self._executor.ask(OPERATOR, command)
+        reply: msgspec.Struct = await self._executor.submit(OPERATOR, command)
         return reply
 
 
-async def listen(ledger: Ledger, path: Path, base_url: str) -> LocalSocket:
+async def listen(executor: CommandExecutor, path: Path, base_url: str) -> LocalSocket:
     """Open the operator's door at ``path``. Raises OSError."""
-    door = LocalSocket(path, OperatorDoor(ledger, base_url).converse)
+    door = LocalSocket(path, ControlSocket(executor, base_url).converse)
     await door.start()
     return door

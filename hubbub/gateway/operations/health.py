@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from hubbub.gateway.auth.request_policy import DESK, parsed_address
+from hubbub.gateway.auth.request_policy import DISPATCHER, parsed_address
 from hubbub.gateway.operations.worker_metrics import Workers
 from hubbub.model.errors import Forbidden
 from hubbub.model.settings import Worker
@@ -21,7 +21,7 @@ _BY_PROXY = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 _TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
 
 
-class Tally:
+class RequestCounter:
     """Counts HTTP answers. Sockets count as one, when they close."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Tally:
         self.by_class[status // 100] += 1
 
 
-TALLY = web.AppKey("tally", Tally)
+REQUEST_COUNTER = web.AppKey("tally", RequestCounter)
 WORKERS = web.AppKey("workers", Workers)
 
 
@@ -43,7 +43,7 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """200 while the server takes commands, 503 while it starts or stops: send nobody here then."""
-    if request.app[DESK].ready:
+    if request.app[DISPATCHER].ready:
         return web.Response(text="ready\n", headers=_TEXT)
     return web.Response(text="not ready\n", headers=_TEXT, status=503)
 
@@ -64,9 +64,9 @@ async def metrics(request: web.Request) -> web.Response:
 
     told: Collector = _own(request.app)
     if workers := request.app.get(WORKERS):
-        from hubbub.gateway.operations.metrics import Together
+        from hubbub.gateway.operations.metrics import MergedCollector
 
-        told = Together(await workers.ask_all())
+        told = MergedCollector(await workers.ask_all())
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return web.Response(
         body=encode(told),
@@ -78,10 +78,10 @@ def _own(app: web.Application) -> "CollectorRegistry":
     """The figures of this process."""
     from hubbub.gateway.operations.metrics import registry
 
-    tally = app[TALLY]
-    if tally.registry is None:
-        tally.registry = registry(app[DESK], tally)
-    return tally.registry
+    requests = app[REQUEST_COUNTER]
+    if requests.registry is None:
+        requests.registry = registry(app[DISPATCHER], requests)
+    return requests.registry
 
 
 def tell_workers(app: web.Application, worker: Worker) -> None:
@@ -92,7 +92,7 @@ def tell_workers(app: web.Application, worker: Worker) -> None:
 
         return packed(_own(app))
 
-    settings = app[DESK].settings
+    settings = app[DISPATCHER].settings
     workers = Workers(DataFolder(settings.data), worker.number, settings.workers, packed)
 
     async def listening(app: web.Application) -> AsyncIterator[None]:

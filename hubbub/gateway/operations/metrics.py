@@ -11,250 +11,263 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from hubbub import __version__
-from hubbub.gateway.dispatch.dispatcher import Desk
-from hubbub.gateway.operations.health import Tally
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
+from hubbub.gateway.operations.health import RequestCounter
 from hubbub.gateway.transport import connection_limiter
 from hubbub.live.cluster import bus
 
 Reading = float | Mapping[str, float]
 
 
-class Figure(NamedTuple):
+class MetricDefinition(NamedTuple):
     """One metric. With a ``label`` its reading has a value for each of the label's values."""
 
     name: str
     kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
     tells: str
-    read: Callable[[Desk, Tally], Reading]
+    read: Callable[[Dispatcher, RequestCounter], Reading]
     label: str | None = None
 
 
 # Told from the beginning, so that a dashboard does not miss their first time.
 _QUERIES = ("me", "sync", "history")
-_NO_BUS = bus.Figures()
+_NO_BUS = bus.BusMetrics()
 
 
-def _bus(desk: Desk) -> bus.Figures:
-    return desk.nodes.bus.figures if desk.nodes else _NO_BUS
+def _bus(dispatcher: Dispatcher) -> bus.BusMetrics:
+    return dispatcher.nodes.bus.metrics if dispatcher.nodes else _NO_BUS
 
 
-FIGURES: tuple[Figure, ...] = (
-    Figure(
+METRICS: tuple[MetricDefinition, ...] = (
+    MetricDefinition(
         "hubbub_connections",
         GaugeMetricFamily,
         "Open sockets by what they speak.",
-        lambda desk, tally: {"json": 0, "text": 0} | Counter(c.dialect for c in desk.hub.clients),
+        lambda dispatcher, requests: (
+            {"json": 0, "text": 0} | Counter(c.dialect for c in dispatcher.hub.clients)
+        ),
         label="dialect",
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_people_connected",
         GaugeMetricFamily,
         "People and guests with at least one open socket.",
-        lambda desk, tally: len(desk.hub.people),
+        lambda dispatcher, requests: len(dispatcher.hub.people),
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_connections_behind",
         GaugeMetricFamily,
         "Sockets that are read too slowly just now, so that live events are left out.",
-        lambda desk, tally: sum(client.behind for client in desk.hub.clients),
+        lambda dispatcher, requests: sum(client.behind for client in dispatcher.hub.clients),
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_rooms_loaded",
         GaugeMetricFamily,
         "Rooms whose latest messages are in memory.",
-        lambda desk, tally: len(desk.hub.rooms),
+        lambda dispatcher, requests: len(dispatcher.hub.rooms),
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_events",
         CounterMetricFamily,
         "Messages and other changes of rooms shown to those present.",
-        lambda desk, tally: desk.hub.figures.events,
+        lambda dispatcher, requests: dispatcher.hub.metrics.events,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_deliveries",
         CounterMetricFamily,
         "Frames handed to sockets for them.",
-        lambda desk, tally: desk.hub.queue.deliveries,
+        lambda dispatcher, requests: dispatcher.hub.queue.deliveries,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_fell_behind",
         CounterMetricFamily,
         "Times a socket fell behind.",
-        lambda desk, tally: desk.hub.pace.fell_behind,
+        lambda dispatcher, requests: dispatcher.hub.backpressure.fell_behind,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_closed_slow",
         CounterMetricFamily,
         "Sockets closed because they made no progress.",
-        lambda desk, tally: desk.hub.pace.closed_slow,
+        lambda dispatcher, requests: dispatcher.hub.backpressure.closed_slow,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_rate_limited",
         CounterMetricFamily,
         "Commands refused because of a rate limit, through whichever door.",
-        lambda desk, tally: {
-            "person": desk.per_user.refused,
-            "address": desk.per_address.refused,
-            "request": desk.requests_from.refused,
-            "sign_in": desk.authenticator.refused,
+        lambda dispatcher, requests: {
+            "person": dispatcher.per_user.refused,
+            "address": dispatcher.per_address.refused,
+            "request": dispatcher.requests_from.refused,
+            "sign_in": dispatcher.authenticator.refused,
         },
         label="per",
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_open_connections",
         GaugeMetricFamily,
         "Connections of any kind, those that have asked for nothing yet included.",
-        lambda desk, tally: desk.connections.open,
+        lambda dispatcher, requests: dispatcher.connections.open,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_connections_turned_away",
         CounterMetricFamily,
         "Connections closed or refused to bound what they cost, by the reason.",
-        lambda desk, tally: {
-            reason: desk.connections.turned_away[reason] for reason in connection_limiter.REASONS
+        lambda dispatcher, requests: {
+            reason: dispatcher.connections.turned_away[reason]
+            for reason in connection_limiter.REASONS
         },
         label="why",
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_http_answers",
         CounterMetricFamily,
         "HTTP answers by class of status.",
-        lambda desk, tally: {f"{n}xx": count for n, count in enumerate(tally.by_class) if n},
+        lambda dispatcher, requests: {
+            f"{n}xx": count for n, count in enumerate(requests.by_class) if n
+        },
         label="status",
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_ledger_batches",
         CounterMetricFamily,
         "Transactions committed.",
-        lambda desk, tally: desk.ledger.figures.batches,
+        lambda dispatcher, requests: dispatcher.executor.metrics.batches,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_ledger_commands",
         CounterMetricFamily,
         "Commands carried out in them; divided by the batches, the size of a batch.",
-        lambda desk, tally: desk.ledger.figures.commands,
+        lambda dispatcher, requests: dispatcher.executor.metrics.commands,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_ledger_commit_seconds",
         CounterMetricFamily,
         "Time spent committing, waiting for the disk included.",
-        lambda desk, tally: desk.ledger.figures.commit_s,
+        lambda dispatcher, requests: dispatcher.executor.metrics.commit_s,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_ledger_failures",
         CounterMetricFamily,
         "Transactions and queries that failed because of disk, lock or damage.",
-        lambda desk, tally: desk.ledger.figures.failures,
+        lambda dispatcher, requests: dispatcher.executor.metrics.failures,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_ledger_checkpoints",
         CounterMetricFamily,
         "Times the log was moved into the database.",
-        lambda desk, tally: desk.ledger.checkpoints,
+        lambda dispatcher, requests: dispatcher.executor.checkpoints,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_ledger_waiting",
         GaugeMetricFamily,
         "Commands that wait for the writer.",
-        lambda desk, tally: desk.ledger.waiting,
+        lambda dispatcher, requests: dispatcher.executor.waiting,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_ledger_queries",
         CounterMetricFamily,
         "Questions answered from the database, by their word.",
-        lambda desk, tally: dict.fromkeys(_QUERIES, 0) | desk.ledger.figures.queries,
+        lambda dispatcher, requests: (
+            dict.fromkeys(_QUERIES, 0) | dispatcher.executor.metrics.queries
+        ),
         label="query",
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_room_reads",
         CounterMetricFamily,
         "Rooms read from the database, so that those who come are served from memory.",
-        lambda desk, tally: desk.hub.order.reads,
+        lambda dispatcher, requests: dispatcher.hub.sequencer.reads,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_admissions_waiting",
         GaugeMetricFamily,
         "Connections that wait in line to be let in.",
-        lambda desk, tally: desk.arrivals.waiting + desk.greetings.waiting,
+        lambda dispatcher, requests: dispatcher.arrivals.waiting + dispatcher.resuming.waiting,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_admissions",
         CounterMetricFamily,
         "Connections that were told where they are: each time that somebody came or came back.",
-        lambda desk, tally: desk.greetings.admitted,
+        lambda dispatcher, requests: dispatcher.resuming.admitted,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_nodes",
         GaugeMetricFamily,
         "Servers on this database that hear of each other over the bus, this one included.",
-        lambda desk, tally: 1 + (len(desk.nodes.company.others) if desk.nodes else 0),
+        lambda dispatcher, requests: (
+            1 + (len(dispatcher.nodes.peers.others) if dispatcher.nodes else 0)
+        ),
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_bus_strangers",
         GaugeMetricFamily,
         "Other chats that use the same bus by mistake.",
-        lambda desk, tally: len(desk.nodes.company.strangers) if desk.nodes else 0,
+        lambda dispatcher, requests: (
+            len(dispatcher.nodes.peers.strangers) if dispatcher.nodes else 0
+        ),
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_bus_connected",
         GaugeMetricFamily,
         "1 while the bus carries; 0 if it is away, or if there is none.",
-        lambda desk, tally: int(desk.nodes.bus.is_connected) if desk.nodes else 0,
+        lambda dispatcher, requests: (
+            int(dispatcher.nodes.bus.is_connected) if dispatcher.nodes else 0
+        ),
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_bus_lag_seconds",
         GaugeMetricFamily,
         "How long the bus took to answer, the last time that it was asked.",
-        lambda desk, tally: _bus(desk).lag_s,
+        lambda dispatcher, requests: _bus(dispatcher).lag_s,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_bus_messages",
         CounterMetricFamily,
         "What went over the bus; or did not, which the database then heals.",
-        lambda desk, tally: {
-            "published": _bus(desk).published,
-            "received": _bus(desk).received,
-            "dropped": _bus(desk).dropped,
+        lambda dispatcher, requests: {
+            "published": _bus(dispatcher).published,
+            "received": _bus(dispatcher).received,
+            "dropped": _bus(dispatcher).dropped,
         },
         label="what",
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_bus_published_bytes",
         CounterMetricFamily,
         "Bytes given to the bus.",
-        lambda desk, tally: _bus(desk).published_bytes,
+        lambda dispatcher, requests: _bus(dispatcher).published_bytes,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_events_healed",
         CounterMetricFamily,
         "Events that were read from the database, as the bus or a commit's answer was lost.",
-        lambda desk, tally: desk.hub.figures.healed,
+        lambda dispatcher, requests: dispatcher.hub.metrics.healed,
     ),
-    Figure(
+    MetricDefinition(
         "hubbub_disk_free_bytes",
         GaugeMetricFamily,
         "Bytes that may still be written to the disk of the data folder.",
-        lambda desk, tally: shutil.disk_usage(desk.settings.data).free,
+        lambda dispatcher, requests: shutil.disk_usage(dispatcher.settings.data).free,
     ),
 )
 
 
-class Figures(Collector):
+class MetricsCollector(Collector):
     """Reads all figures at each scrape; between scrapes nothing is kept up to date for it."""
 
-    def __init__(self, desk: Desk, tally: Tally) -> None:
-        self._desk = desk
-        self._tally = tally
+    def __init__(self, dispatcher: Dispatcher, requests: RequestCounter) -> None:
+        self._dispatcher = dispatcher
+        self._requests = requests
 
     def collect(self) -> Iterable[Metric]:
         info = GaugeMetricFamily("hubbub_info", "1; which version runs.", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
-        for figure in FIGURES:
+        for figure in METRICS:
             yield self._metric(figure)
 
-    def _metric(self, figure: Figure) -> Metric:
-        reading = figure.read(self._desk, self._tally)
+    def _metric(self, figure: MetricDefinition) -> Metric:
+        reading = figure.read(self._dispatcher, self._requests)
         metric = figure.kind(
             figure.name, figure.tells, labels=[figure.label] if figure.label else []
         )
@@ -266,10 +279,10 @@ class Figures(Collector):
         return metric
 
 
-def registry(desk: Desk, tally: Tally) -> CollectorRegistry:
+def registry(dispatcher: Dispatcher, requests: RequestCounter) -> CollectorRegistry:
     """All that is told: ours, and the process's memory, files and processor time."""
     made = CollectorRegistry(auto_describe=False)
-    made.register(Figures(desk, tally))
+    made.register(MetricsCollector(dispatcher, requests))
     ProcessCollector(registry=made)
     return made
 
@@ -309,7 +322,7 @@ def packed(collector: Collector) -> bytes:
     )
 
 
-class Together(Collector):
+class MergedCollector(Collector):
     """What several workers tell, by their numbers: each sample with one more label, ``worker``."""
 
     def __init__(self, told: Mapping[int, bytes]) -> None:

@@ -23,7 +23,7 @@ class Workers:
         self._number = number
         self._count = count
         self._own = own
-        self._socket = LocalSocket(folder.figures_socket(number), self._tell)
+        self._socket = LocalSocket(folder.metrics_socket(number), self._tell)
 
     async def start(self) -> None:
         """Raises OSError."""
@@ -46,7 +46,7 @@ class Workers:
         """Empty if it does not answer: it starts, has died, or hangs."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                with address_of(self._folder.figures_socket(worker)) as address:
+                with address_of(self._folder.metrics_socket(worker)) as address:
                     reader, writer = await asyncio.open_unix_connection(address)
                 try:
                     return await reader.read()

@@ -14,7 +14,7 @@ from typing import Literal
 
 import structlog
 
-from hubbub.gateway.dispatch.limits import Buckets
+from hubbub.gateway.dispatch.limits import RateLimiter
 from hubbub.model.errors import Busy, RateLimited, TooManyConnections
 from hubbub.model.settings import RateLimit
 
@@ -89,7 +89,7 @@ class ConnectionLimiter:
         """
         self._per_network = None if per_network is None else per_network + HEADROOM
         # All of a network's connections may come back at once, and once more, but not all the time.
-        self._openings = per_network and Buckets(
+        self._openings = per_network and RateLimiter(
             RateLimit(per_s=max(10, per_network / 10), burst=2 * per_network + HEADROOM), clock
         )
         self._clock = clock

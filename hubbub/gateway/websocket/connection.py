@@ -10,7 +10,7 @@ from typing import Self
 import structlog
 from aiohttp import web
 
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.websocket.socket import Socket
 from hubbub.live.client import Client
 from hubbub.model.accounts import Actor
@@ -44,8 +44,8 @@ class Connection(ABC):
 
     dialect: str
 
-    def __init__(self, desk: Desk, address: str) -> None:
-        self.desk = desk
+    def __init__(self, dispatcher: Dispatcher, address: str) -> None:
+        self.dispatcher = dispatcher
         self.address = address
         self.socket: Socket
         self.client: Client | None = None
@@ -55,21 +55,21 @@ class Connection(ABC):
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiter: asyncio.Future[None] | None = None
-        self._throttle = desk.throttle(address)
+        self._throttle = dispatcher.throttle(address)
 
     @classmethod
     @abstractmethod
     async def opened(
-        cls, desk: Desk, request: web.Request, address: str, token: str | None
+        cls, dispatcher: Dispatcher, request: web.Request, address: str, token: str | None
     ) -> Self:
         """Before the upgrade: who is it? Raises HubbubError, which refuses the upgrade."""
 
     def connected(self, transport: asyncio.Transport) -> Socket:
         """The upgrade is done; `start` comes next."""
-        high = self.desk.settings.send_buffer_bytes
+        high = self.dispatcher.settings.send_buffer_bytes
         transport.set_write_buffer_limits(high=high, low=high // 4)
-        self.socket = Socket(transport, self, FRAME_MAX_BYTES, self.desk.turns)
-        self.desk.sockets.add(self.socket)
+        self.socket = Socket(transport, self, FRAME_MAX_BYTES, self.dispatcher.turns)
+        self.dispatcher.sockets.add(self.socket)
         return self.socket
 
     async def start(self) -> None:
@@ -94,35 +94,35 @@ class Connection(ABC):
         """Some clients send text in binary frames."""
         self.take(data.decode("utf-8", "replace"))
 
-    def _sit(self, actor: Actor) -> None:
+    def _take_user_slot(self, actor: Actor) -> None:
         """One connection more of this person. Raises TooManyConnections."""
         key = actor.guest_key or actor.name
         if self._seat != key:
-            self.desk.take_seat(key)
-            self._stand_up()
+            self.dispatcher.take_user_slot(key)
+            self._release_user_slot()
             self._seat = key
 
-    def _stand_up(self) -> None:
+    def _release_user_slot(self) -> None:
         if self._seat is not None:
-            self.desk.give_seat_back(self._seat)
+            self.dispatcher.release_user_slot(self._seat)
             self._seat = None
 
     def admit(self, actor: Actor) -> Client:
         """Now we know who it is; from here on the hub ends it when they may be here no longer.
 
-        Nothing may be waited for since `Desk.still` or `Desk.identify` has said who it is. Raises
+        Nothing may be awaited between `Dispatcher.still` or `Dispatcher.identify` and this. Raises
         TooManyConnections, or SignInRequired if the connection has ended meanwhile.
         """
         if self.closing:
             raise SignInRequired("This connection has ended. Come back.")
-        self._sit(actor)
+        self._take_user_slot(actor)
         transport = self.socket.transport
-        hub, now = self.desk.hub, self.desk.clock()
+        hub, now = self.dispatcher.hub, self.dispatcher.clock()
         client = Client(transport, self.dialect, actor, self.address, now, self, hub.queue)
         self.client = client
         hub.connect(client)
         if self.is_full:  # the transport says so once, and that was before
-            hub.pace.fall_behind(client)
+            hub.backpressure.fall_behind(client)
         return client
 
     def ended(self) -> None:
@@ -132,8 +132,8 @@ class Connection(ABC):
     def gone(self) -> None:
         """The connection is over, or never came to be."""
         if hasattr(self, "socket"):
-            self.desk.sockets.discard(self.socket)
-        self.desk.give_place_back(self.address)
+            self.dispatcher.sockets.discard(self.socket)
+        self.dispatcher.release_connection_slot(self.address)
 
     def leave(self) -> None:
         """Out of the hub, and nothing goes on."""
@@ -141,13 +141,13 @@ class Connection(ABC):
         for task in self._tasks:
             task.cancel()
         if self.client is not None:
-            self.desk.hub.disconnect(self.client)
+            self.dispatcher.hub.disconnect(self.client)
             self.client = None
-        self._stand_up()
+        self._release_user_slot()
 
     def seen(self) -> None:
         if self.client is not None:
-            self.client.seen_at = self.desk.clock()
+            self.client.seen_at = self.dispatcher.clock()
 
     # Bounds
 
@@ -172,7 +172,7 @@ class Connection(ABC):
             return
         wait_s = self._throttle.take(1 + size // CHARGED_BYTES)
         if wait_s == math.inf:
-            self.desk.connections.count("flood")
+            self.dispatcher.connections.count("flood")
             self.close(CLOSE_POLICY, "Too much that leads to nothing. Come back later.")
             self.socket.ignore_rest()
         elif wait_s:
@@ -209,7 +209,7 @@ class Connection(ABC):
         if self.client is None:
             self.close(CLOSE_TOO_SLOW, "You read too slowly.")
         else:
-            self.desk.hub.pace.fall_behind(self.client)
+            self.dispatcher.hub.backpressure.fall_behind(self.client)
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -233,19 +233,19 @@ class Connection(ABC):
         if self._in_flight == IN_FLIGHT_MAX - 1:
             self.go_on()
 
-    def run(self, work: Callable[[], Awaitable[None]]) -> None:
+    def run(self, operation: Callable[[], Awaitable[None]]) -> None:
         """Do something that waits, as long as the connection lasts.
 
         Nothing of it has begun if the connection ends in this very turn of the loop; hence a
         function, and not a coroutine that would be left over.
         """
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        task = asyncio.get_running_loop().create_task(self._guarded(operation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, operation: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work()
+            await operation()
         except HubbubError as error:
             self.refuse(error)
         except Exception:
@@ -270,5 +270,5 @@ class Connection(ABC):
             return
         self.closing = True
         if self.client is not None:
-            self.desk.hub.disconnect(self.client)
+            self.dispatcher.hub.disconnect(self.client)
         self.socket.close(code, reason)

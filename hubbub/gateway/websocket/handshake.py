@@ -4,12 +4,12 @@ import asyncio
 
 from aiohttp import web
 
-from hubbub.gateway.auth.request_policy import DESK, address_of, check_origin, token_of
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.auth.request_policy import DISPATCHER, address_of, check_origin, token_of
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.websocket.connection import Connection
-from hubbub.gateway.websocket.json_connection import JsonDoor
+from hubbub.gateway.websocket.json_connection import JsonConnection
 from hubbub.gateway.websocket.socket import Socket, upgrade
-from hubbub.gateway.websocket.text_connection import TextDoor
+from hubbub.gateway.websocket.text_connection import TextConnection
 from hubbub.model.errors import TooManyConnections
 from hubbub.wire.frames import binary_frame, text_frame
 
@@ -21,14 +21,14 @@ ECHOES_MAX = 16  # at once; they share what one of them may hold
 async def websocket(request: web.Request) -> web.StreamResponse:
     """`/ws`: JSON with the subprotocol ``hubbub.v1``, else plain text."""
     check_origin(request)
-    desk = request.app[DESK]
+    dispatcher = request.app[DISPATCHER]
     address = address_of(request)
-    desk.take_place(address)
-    kind = JsonDoor if _offers_json(request) else TextDoor
+    dispatcher.take_connection_slot(address)
+    kind = JsonConnection if _offers_json(request) else TextConnection
     try:
-        door: Connection = await kind.opened(desk, request, address, token_of(request))
+        door: Connection = await kind.opened(dispatcher, request, address, token_of(request))
     except BaseException:
-        desk.give_place_back(address)
+        dispatcher.release_connection_slot(address)
         raise
     try:
         answer = await upgrade(request, (SUBPROTOCOL,), door.connected)
@@ -47,12 +47,12 @@ def _offers_json(request: web.Request) -> bool:
 async def echo(request: web.Request) -> web.StreamResponse:
     """`/ws/echo`: each message comes back as it was, to test a proxy or a client with."""
     check_origin(request)
-    desk = request.app[DESK]
-    if desk.echoes >= ECHOES_MAX:
+    dispatcher = request.app[DISPATCHER]
+    if dispatcher.echoes >= ECHOES_MAX:
         raise TooManyConnections("Many people test here just now. Try again in a moment.")
     address = address_of(request)
-    desk.take_place(address)
-    echo = Echo(desk, address)
+    dispatcher.take_connection_slot(address)
+    echo = Echo(dispatcher, address)
     try:
         answer = await upgrade(request, (), echo.connected)
     except BaseException:
@@ -65,20 +65,20 @@ async def echo(request: web.Request) -> web.StreamResponse:
 class Echo:
     """Sends back what comes, as fast as it is read."""
 
-    def __init__(self, desk: Desk, address: str) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: Dispatcher, address: str) -> None:
+        self._dispatcher = dispatcher
         self._address = address
-        desk.echoes += 1
+        dispatcher.echoes += 1
         self.socket: Socket
 
     def connected(self, transport: asyncio.Transport) -> Socket:
-        self.socket = Socket(transport, self, ECHO_MAX_BYTES, self._desk.turns)
-        self._desk.sockets.add(self.socket)
+        self.socket = Socket(transport, self, ECHO_MAX_BYTES, self._dispatcher.turns)
+        self._dispatcher.sockets.add(self.socket)
         return self.socket
 
     @property
     def message_max_bytes(self) -> int:
-        return ECHO_MAX_BYTES // self._desk.echoes
+        return ECHO_MAX_BYTES // self._dispatcher.echoes
 
     def take(self, data: str) -> None:
         self.socket.write(text_frame(data.encode()))
@@ -104,6 +104,6 @@ class Echo:
 
     def gone(self) -> None:
         if hasattr(self, "socket"):
-            self._desk.sockets.discard(self.socket)
-        self._desk.echoes -= 1
-        self._desk.give_place_back(self._address)
+            self._dispatcher.sockets.discard(self.socket)
+        self._dispatcher.echoes -= 1
+        self._dispatcher.release_connection_slot(self._address)

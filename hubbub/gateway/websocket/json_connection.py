@@ -8,7 +8,7 @@ from typing import Any, Self
 import msgspec
 from aiohttp import web
 
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.websocket.connection import Connection
 from hubbub.live.client import Client
 from hubbub.live.hub import LOOKS_MAX
@@ -37,16 +37,16 @@ HELLO_BYTES = 256 * 1024  # of changes after the welcome; the other rooms get th
 AUTH_WITHIN_S = 20.0
 WATCHED_MAX = 20  # rooms at a time that are only watched
 
-Work = Callable[[], Awaitable[Reply | None]]
+Operation = Callable[[], Awaitable[Reply | None]]
 
 
-class JsonDoor(Connection):
+class JsonConnection(Connection):
     """A connection that speaks JSON. It begins with ``hello``, or with ``auth`` and ``hello``."""
 
     dialect = "json"
 
-    def __init__(self, desk: Desk, address: str) -> None:
-        super().__init__(desk, address)
+    def __init__(self, dispatcher: Dispatcher, address: str) -> None:
+        super().__init__(dispatcher, address)
         self._actor: Actor | None = None
         self._token: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -56,18 +56,18 @@ class JsonDoor(Connection):
 
     @classmethod
     async def opened(
-        cls, desk: Desk, request: web.Request, address: str, token: str | None
+        cls, dispatcher: Dispatcher, request: web.Request, address: str, token: str | None
     ) -> Self:
-        door = cls(desk, address)
+        door = cls(dispatcher, address)
         if token:
-            door._actor = await desk.identify_arrival(token)
+            door._actor = await dispatcher.identify_arrival(token)
             door._token = token
         return door
 
     async def begin(self) -> None:
         if self._actor is not None:
             # A good deal may have happened since the upgrade began.
-            self._enter(await self.desk.still(self._actor, self._token))
+            self._enter(await self.dispatcher.still(self._actor, self._token))
         else:
             self._auth_by = asyncio.get_running_loop().time() + AUTH_WITHIN_S
             self._expect_auth()
@@ -104,7 +104,7 @@ class JsonDoor(Connection):
             self._refuse_at_once(command, number, len(data))
             return
         try:
-            self._carry_out(command)
+            self._execute(command)
         except HubbubError as error:
             self._refuse_at_once(error, number, len(data))
 
@@ -112,9 +112,9 @@ class JsonDoor(Connection):
         self.refuse(error, number)
         self.charge(size)
 
-    def _carry_out(self, command: Command) -> None:
+    def _execute(self, command: Command) -> None:
         client = self.client
-        self.desk.limit(client.actor if client else None, self.address)
+        self.dispatcher.limit(client.actor if client else None, self.address)
         if isinstance(command, Auth):
             self._task(command, partial(self._auth, command))
         elif client is None:
@@ -136,18 +136,18 @@ class JsonDoor(Connection):
             self._reply(number, result)
             self.answered()
 
-        self.desk.put(client.actor, command, then)
+        self.dispatcher.put(client.actor, command, then)
         self.started()
 
-    def _task(self, command: Command, work: Work) -> None:
+    def _task(self, command: Command, operation: Operation) -> None:
         """Something that waits for a reader."""
         self.started()
-        self.run(partial(self._answer, command.id, work))
+        self.run(partial(self._answer, command.id, operation))
 
-    async def _answer(self, number: int | None, work: Work) -> None:
+    async def _answer(self, number: int | None, operation: Operation) -> None:
         try:
             async with self.turn():
-                reply = await work()
+                reply = await operation()
                 if reply is not None:
                     self._reply(number, reply)
         except HubbubError as error:
@@ -176,7 +176,7 @@ class JsonDoor(Connection):
         # that is not good gives them no more time.
         self._expect_no_auth()
         try:
-            self._enter(await self.desk.identify_arrival(command.token))
+            self._enter(await self.dispatcher.identify_arrival(command.token))
         except HubbubError:
             if not self.closing:
                 self._expect_auth()
@@ -185,16 +185,16 @@ class JsonDoor(Connection):
         return Done()
 
     async def _ask(self, client: Client, query: Query) -> Reply:
-        return await self.desk.carry_out(client.actor, query)
+        return await self.dispatcher.execute(client.actor, query)
 
     def on_hello(self, client: Client, command: Hello) -> None:
         self._task(command, partial(self._hello, client, command))
 
     def on_about(self, client: Client, command: About) -> None:
-        self._reply(command.id, self.desk.about())
+        self._reply(command.id, self.dispatcher.about())
 
     def on_active(self, client: Client, command: Active) -> None:
-        self.desk.hub.presence.set_active(client, command.active)
+        self.dispatcher.hub.presence.set_active(client, command.active)
 
     def on_coming_or_going(self, client: Client, command: Join | Leave) -> None:
         if client.actor.is_guest:
@@ -208,7 +208,7 @@ class JsonDoor(Connection):
         may_write = client.actor.is_guest or (home in client.rooms and home not in self._watched)
         if room is None or not may_write:
             raise NotMember(f"Join #{home or command.room} first.")
-        self.desk.hub.presence.typing(client, room)
+        self.dispatcher.hub.presence.typing(client, room)
 
     async def _look_in(self, client: Client, command: Join | Leave) -> Reply:
         """A guest comes or goes: presence, no membership."""
@@ -216,7 +216,7 @@ class JsonDoor(Connection):
             room = client.rooms.get(command.room)
             if room is None:
                 raise NotMember(f"You are not in #{command.room}.")
-            self.desk.hub.detach(client, room)
+            self.dispatcher.hub.detach(client, room)
             return Done()
         return await self._hear(client, command)
 
@@ -224,11 +224,11 @@ class JsonDoor(Connection):
         """Be told what happens in a room without being a member; not if it is refused."""
 
         async def ask() -> Joined:
-            found = await self.desk.carry_out(client.actor, command)
+            found = await self.dispatcher.execute(client.actor, command)
             assert isinstance(found, Joined)
             return found
 
-        return await self.desk.hub.enter(client, command.room, ask)
+        return await self.dispatcher.hub.enter(client, command.room, ask)
 
     def on_watch(self, client: Client, command: Watch) -> None:
         self._task(command, partial(self._watch, client, command))
@@ -247,7 +247,7 @@ class JsonDoor(Connection):
 
     async def _unwatch(self, client: Client, command: Unwatch) -> Reply:
         if command.room in self._watched:
-            found = await self.desk.carry_out(client.actor, Watch(room=command.room))
+            found = await self.dispatcher.execute(client.actor, Watch(room=command.room))
             if isinstance(found, Joined) and found.room.role is None:
                 self._look_away(client, command.room)
             self._watched.discard(command.room)
@@ -256,7 +256,7 @@ class JsonDoor(Connection):
     def _look_away(self, client: Client, room_id: str) -> None:
         self._watched.discard(room_id)
         if room := client.rooms.get(room_id):
-            self.desk.hub.detach(client, room)
+            self.dispatcher.hub.detach(client, room)
 
     def on_sync(self, client: Client, command: Sync) -> None:
         """From the ring if it reaches back so far, else from the database."""
@@ -280,20 +280,20 @@ class JsonDoor(Connection):
         Attach before writing the heads, in one turn of the loop: what is committed before is in
         the rings, what comes after finds us in the rooms.
         """
-        async with self.desk.greetings.turn():
+        async with self.dispatcher.resuming.turn():
             await self._greet(client, command)
 
     async def _greet(self, client: Client, command: Hello) -> None:
-        hub = self.desk.hub
+        hub = self.dispatcher.hub
         for _ in range(LOOKS_MAX):
-            with hub.look(client.key) as greeting:
+            with hub.look(client.key) as pending:
                 mine = await self._mine(client, command)
                 rooms, damaged = await self._live_rooms(mine)
             # Somebody brought me in or put me out while I was looking: look again.
             if (
-                not greeting.is_stale
+                not pending.is_stale
                 and len(rooms) + len(damaged) == len(mine.rooms)
-                and all(hub.still_holds(greeting, room) for room in rooms.values())
+                and all(hub.still_holds(pending, room) for room in rooms.values())
             ):
                 break
         else:
@@ -303,11 +303,11 @@ class JsonDoor(Connection):
         for room in rooms.values():
             hub.attach(client, room)
         hub.note_rev(client.key, mine.me.rev)
-        known = command.rooms if command.epoch == self.desk.epoch else {}
+        known = command.rooms if command.epoch == self.dispatcher.epoch else {}
         welcome = Welcome(
-            epoch=self.desk.epoch,
+            epoch=self.dispatcher.epoch,
             me=mine.me,
-            server=self.desk.about(),
+            server=self.dispatcher.about(),
             rooms=[_with_head(one, rooms.get(one.room)) for one in mine.rooms],
             gone=[one for one in command.rooms if one not in rooms and one not in damaged],
             presence=hub.presence.seen_by(client),
@@ -325,10 +325,10 @@ class JsonDoor(Connection):
         damaged: set[str] = set()
         for one in mine.rooms:
             try:
-                rooms[one.room] = await self.desk.hub.room(one.room)
-                if self.desk.is_shared:
+                rooms[one.room] = await self.dispatcher.hub.room(one.room)
+                if self.dispatcher.is_shared:
                     # At another node we may have seen more than has come here by now.
-                    await self.desk.hub.order.reach(one.room, one.rev)
+                    await self.dispatcher.hub.sequencer.reach(one.room, one.rev)
             except NotFound:
                 pass
             except Unavailable as error:
@@ -340,10 +340,10 @@ class JsonDoor(Connection):
     async def _mine(self, client: Client, command: Hello) -> Mine:
         actor = client.actor
         if not actor.is_guest:
-            mine = await self.desk.ask_with_others(actor, MyProfile())
+            mine = await self.dispatcher.ask_with_others(actor, MyProfile())
             assert isinstance(mine, Mine)
             return mine
-        visited = await self.desk.rooms_to_visit({*list(command.rooms)[:50], LOBBY})
+        visited = await self.dispatcher.rooms_to_visit({*list(command.rooms)[:50], LOBBY})
         me = Me(name=actor.name, display_name=actor.name, role=actor.role)
         return Mine(me=me, rooms=visited)
 
@@ -351,9 +351,9 @@ class JsonDoor(Connection):
 
     def catch_up(self) -> None:
         if self.client is not None:
-            self.desk.hub.queue.settle_rooms_of(self.client)
-            heads = self.desk.hub.heads(self.client.missed, self.client.missed_rev)
-            self.desk.hub.pace.caught_up(self.client)
+            self.dispatcher.hub.queue.settle_rooms_of(self.client)
+            heads = self.dispatcher.hub.heads(self.client.missed, self.client.missed_rev)
+            self.dispatcher.hub.backpressure.caught_up(self.client)
             if heads.rooms or heads.rev is not None:
                 self.client.send(json.event(heads))
 
@@ -363,16 +363,16 @@ class JsonDoor(Connection):
 
 
 # What needs the connection itself, or is answered without the ledger.
-_HERE: dict[type[Command], Callable[[JsonDoor, Client, Any], None]] = {
-    Hello: JsonDoor.on_hello,
-    About: JsonDoor.on_about,
-    Active: JsonDoor.on_active,
-    Typing: JsonDoor.on_typing,
-    Sync: JsonDoor.on_sync,
-    Watch: JsonDoor.on_watch,
-    Unwatch: JsonDoor.on_unwatch,
-    Join: JsonDoor.on_coming_or_going,
-    Leave: JsonDoor.on_coming_or_going,
+_HERE: dict[type[Command], Callable[[JsonConnection, Client, Any], None]] = {
+    Hello: JsonConnection.on_hello,
+    About: JsonConnection.on_about,
+    Active: JsonConnection.on_active,
+    Typing: JsonConnection.on_typing,
+    Sync: JsonConnection.on_sync,
+    Watch: JsonConnection.on_watch,
+    Unwatch: JsonConnection.on_unwatch,
+    Join: JsonConnection.on_coming_or_going,
+    Leave: JsonConnection.on_coming_or_going,
 }
 
 
@@ -398,7 +398,7 @@ def _changes(rooms: Iterable[Room], known: dict[str, int]) -> list[bytes]:
 
 
 def _latest_at(room: Room) -> int:
-    latest = room.ring.latest(room.seq, 1) if room.ring and room.seq else None
+    latest = room.recent_changes.latest(room.seq, 1) if room.recent_changes and room.seq else None
     event = latest[0].event if latest else None
     return event.at if isinstance(event, Message) else 0
 
@@ -417,7 +417,9 @@ def _catch_up(room: Room, have: int | None) -> list[bytes]:
 
 def _from_ring(room: Room, after: int) -> list[bytes] | None:
     """The changes after a rev; None if the ring does not know them."""
-    entries = room.ring.after(after) if room.ring and after <= room.rev else None
+    entries = (
+        room.recent_changes.after(after) if room.recent_changes and after <= room.rev else None
+    )
     return None if entries is None else [entry.frame for entry in entries]
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from aiohttp import web
 
-from hubbub.gateway.dispatch.dispatcher import Desk
+from hubbub.gateway.dispatch.dispatcher import Dispatcher
 from hubbub.gateway.websocket.connection import Connection
 from hubbub.live.client import Client
 from hubbub.live.room import Room
@@ -37,16 +37,16 @@ DRAIN_POLL_S = 0.05
 REFUSALS_MAX = 20  # of the lines in one frame; then those that are left are dropped
 LAST_WORDS_WITHIN_S = 2.0
 
-Word = Callable[["TextDoor", Client, str], Awaitable[None]]
+Word = Callable[["TextConnection", Client, str], Awaitable[None]]
 
 
-class TextDoor(Connection):
+class TextConnection(Connection):
     """A connection that speaks plain text. It is in one room at a time."""
 
     dialect = "text"
 
-    def __init__(self, desk: Desk, address: str) -> None:
-        super().__init__(desk, address)
+    def __init__(self, dispatcher: Dispatcher, address: str) -> None:
+        super().__init__(dispatcher, address)
         self._actor: Actor
         self._token: str | None = None
         self._room: str = names.LOBBY
@@ -59,9 +59,9 @@ class TextDoor(Connection):
 
     @classmethod
     async def opened(
-        cls, desk: Desk, request: web.Request, address: str, token: str | None
+        cls, dispatcher: Dispatcher, request: web.Request, address: str, token: str | None
     ) -> Self:
-        door = cls(desk, address)
+        door = cls(dispatcher, address)
         query = request.query
         if room := query.get("room"):
             door._room = names.any_room_id(room)
@@ -69,15 +69,15 @@ class TextDoor(Connection):
             if not after.isascii() or not after.isdigit():
                 raise Invalid("“after” is the number of the last message you have.")
             door._after = int(after[:16])
-        door._actor = await _who(desk, query.get("name"), address, token)
+        door._actor = await _who(dispatcher, query.get("name"), address, token)
         door._token = token
         return door
 
     async def begin(self) -> None:
         # A good deal may have happened since the upgrade began.
-        client = self.admit(await self.desk.still(self._actor, self._token))
+        client = self.admit(await self.dispatcher.still(self._actor, self._token))
         try:
-            async with self.desk.greetings.turn():
+            async with self.dispatcher.resuming.turn():
                 await self._enter(client, self._room, self._after)
         except HubbubError as error:
             if self._room == names.LOBBY:
@@ -103,10 +103,10 @@ class TextDoor(Connection):
                 if error.retry_after is not None or refusals >= REFUSALS_MAX:
                     return
 
-    def _take_line(self, client: Client, line: text.Said | text.Asked) -> None:
+    def _take_line(self, client: Client, line: text.TextMessage | text.SlashCommand) -> None:
         """Every line is a command, whatever comes of it. Raises HubbubError."""
-        self.desk.limit(client.actor, self.address)
-        if isinstance(line, text.Said) and not self._under_way:
+        self.dispatcher.limit(client.actor, self.address)
+        if isinstance(line, text.TextMessage) and not self._under_way:
             self._post(client, line.text)
         else:
             self.started()
@@ -124,18 +124,18 @@ class TextDoor(Connection):
             self.answered()
 
         command = Post(room=self._room, text=said, kind=kind)
-        self.desk.put(client.actor, command, then)
+        self.dispatcher.put(client.actor, command, then)
         self._unkept += 1
         self.started()
 
-    async def _in_turn(self, line: text.Said | text.Asked) -> None:
+    async def _in_turn(self, line: text.TextMessage | text.SlashCommand) -> None:
         """As it was typed: what comes after ``/join tea`` is said there."""
         try:
             async with self.turn():
                 client = self.client
                 if client is None:
                     return
-                if isinstance(line, text.Said):
+                if isinstance(line, text.TextMessage):
                     self._post(client, line.text)
                 else:
                     await _WORDS[line.word](self, client, line.rest)
@@ -157,7 +157,7 @@ class TextDoor(Connection):
         super().ended()
 
     async def _do(self, client: Client, command: Command) -> Reply:
-        return await self.desk.carry_out(client.actor, command)
+        return await self.dispatcher.execute(client.actor, command)
 
     def refuse(self, error: HubbubError) -> None:
         self._say(text.error(error))
@@ -194,7 +194,7 @@ class TextDoor(Connection):
 
     async def on_who(self, client: Client, rest: str) -> None:
         room = client.rooms.get(self._room)
-        present = self.desk.hub.presence.of_room(room) if room else {}
+        present = self.dispatcher.hub.presence.of_room(room) if room else {}
         here = sorted(present)[:PAGE_MAX]
         more = f" and {len(present) - len(here)} more" if len(present) > len(here) else ""
         self._say(text.server(f"Here are {', '.join(here)}{more}"))
@@ -213,8 +213,8 @@ class TextDoor(Connection):
         if not client.actor.is_guest:
             raise Forbidden("Only guests change their name. Yours is your account's.")
         wanted = names.user_name(rest.removeprefix("~"))
-        actor, _ = self.desk.authenticator.new_guest(wanted, self.address)
-        self.desk.hub.disconnect(client)
+        actor, _ = self.dispatcher.authenticator.new_guest(wanted, self.address)
+        self.dispatcher.hub.disconnect(client)
         again = self.admit(actor)
         try:
             await self._enter(again, self._room, None, say=f"You are now {actor.name}")
@@ -319,7 +319,7 @@ class TextDoor(Connection):
         self, client: Client, room_id: str, after: int | None, say: str | None = None
     ) -> None:
         """Be in this room and no other. Raises NotFound, and leaves all as it was."""
-        hub = self.desk.hub
+        hub = self.dispatcher.hub
         command: Command = Join(room=room_id)
         shown = after
 
@@ -347,10 +347,10 @@ class TextDoor(Connection):
 
         When it returns, nothing waits in the room that this client would have to be told.
         """
-        self.desk.hub.queue.settle(room)
+        self.dispatcher.hub.queue.settle(room)
         while after < room.seq and not self.closing:
             page = await self._page(client, History(room=room.id, after=after, limit=PAGE_MAX))
-            self.desk.hub.queue.settle(room)
+            self.dispatcher.hub.queue.settle(room)
             for message in page.messages:
                 # The database may be ahead of the hub, whose live frames bring the rest.
                 if after < message.seq <= room.seq:
@@ -359,7 +359,7 @@ class TextDoor(Connection):
             if not page.messages:
                 return after
             await self._low_water()
-            self.desk.hub.queue.settle(room)
+            self.dispatcher.hub.queue.settle(room)
         return after
 
     async def _low_water(self) -> None:
@@ -368,7 +368,7 @@ class TextDoor(Connection):
             await asyncio.sleep(DRAIN_POLL_S)
 
     async def _page(self, client: Client, query: History) -> Page:
-        page = await self.desk.ask(client.actor, query)
+        page = await self.dispatcher.ask(client.actor, query)
         assert isinstance(page, Page)
         return page
 
@@ -384,9 +384,9 @@ class TextDoor(Connection):
         try:
             room = client.rooms.get(self._room)
             if room is not None:
-                self.desk.hub.queue.settle_rooms_of(client)
+                self.dispatcher.hub.queue.settle_rooms_of(client)
                 await self._show_from(client, room, client.missed.get(room.id, room.seq))
-            self.desk.hub.pace.caught_up(client)
+            self.dispatcher.hub.backpressure.caught_up(client)
         finally:
             self._catching_up = False
 
@@ -397,25 +397,25 @@ class TextDoor(Connection):
 
 
 _WORDS: dict[str, Word] = {
-    "help": TextDoor.on_help,
-    "join": TextDoor.on_join,
-    "leave": TextDoor.on_leave,
-    "rooms": TextDoor.on_rooms,
-    "who": TextDoor.on_who,
-    "nick": TextDoor.on_nick,
-    "me": TextDoor.on_me,
-    "history": TextDoor.on_history,
-    "react": TextDoor.on_react,
-    "pin": TextDoor.on_pin,
-    "pins": TextDoor.on_pins,
-    "thread": TextDoor.on_thread,
-    "answer": TextDoor.on_answer,
-    "numbers": TextDoor.on_numbers,
-    "topic": TextDoor.on_topic,
-    "msg": TextDoor.on_msg,
-    "block": TextDoor.on_block,
-    "unblock": TextDoor.on_unblock,
-    "quit": TextDoor.on_quit,
+    "help": TextConnection.on_help,
+    "join": TextConnection.on_join,
+    "leave": TextConnection.on_leave,
+    "rooms": TextConnection.on_rooms,
+    "who": TextConnection.on_who,
+    "nick": TextConnection.on_nick,
+    "me": TextConnection.on_me,
+    "history": TextConnection.on_history,
+    "react": TextConnection.on_react,
+    "pin": TextConnection.on_pin,
+    "pins": TextConnection.on_pins,
+    "thread": TextConnection.on_thread,
+    "answer": TextConnection.on_answer,
+    "numbers": TextConnection.on_numbers,
+    "topic": TextConnection.on_topic,
+    "msg": TextConnection.on_msg,
+    "block": TextConnection.on_block,
+    "unblock": TextConnection.on_unblock,
+    "quit": TextConnection.on_quit,
 }
 
 
@@ -426,13 +426,13 @@ def _named(rest: str, word: str) -> str:
     return rest
 
 
-async def _who(desk: Desk, name: str | None, address: str, token: str | None) -> Actor:
+async def _who(dispatcher: Dispatcher, name: str | None, address: str, token: str | None) -> Actor:
     """Oneself with a token, else a guest. Raises SignInRequired where no guests are let in."""
     if token:
-        return await desk.identify_arrival(token)
+        return await dispatcher.identify_arrival(token)
     try:
         wanted = names.user_name(name.removeprefix("~")) if name else None
-        return desk.authenticator.new_guest(wanted, address)[0]
+        return dispatcher.authenticator.new_guest(wanted, address)[0]
     except Forbidden as error:
         raise SignInRequired(
             "This server lets no guests in. Send “Authorization: Bearer” with a token."

@@ -21,7 +21,7 @@ class BusError(HubbubError):
     title = "The bus cannot be used."
 
 
-class Figures:
+class BusMetrics:
     """What a bus counts, for `/metrics`."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Bus(Protocol):
     """``received`` gets the subject and the payload of what comes; ``connected`` is called
     whenever a connection stands, before anything comes over it."""
 
-    figures: Figures
+    metrics: BusMetrics
     received: Received
     connected: Callable[[], None]
 
@@ -61,7 +61,7 @@ class NoBus:
     """For a node whose settings name none: others are heard of through the database only."""
 
     def __init__(self) -> None:
-        self.figures = Figures()
+        self.metrics = BusMetrics()
         self.received: Received = lambda subject, payload: None
         self.connected: Callable[[], None] = lambda: None
 

@@ -10,7 +10,7 @@ from hubbub.model.outcome import Entry, ToPerson, ToRoom, ToRooms
 from hubbub.model.reading import PresenceState
 
 
-class Here(msgspec.Struct, frozen=True, tag="Here", omit_defaults=True):
+class PresenceUpdate(msgspec.Struct, frozen=True, tag="Here", omit_defaults=True):
     """Who is in a room at this node: what changed, or (``whole``) all of them.
 
     Offline: gone from this node, and so from all its rooms; None: from this room only.
@@ -23,20 +23,20 @@ class Here(msgspec.Struct, frozen=True, tag="Here", omit_defaults=True):
     online: int | None = None
 
 
-class Who(msgspec.Struct, frozen=True, tag="Who"):
+class PresenceQuery(msgspec.Struct, frozen=True, tag="Who"):
     """This node has somebody in a room from now on: who is there at the others?"""
 
     room: str
 
 
-class Writes(msgspec.Struct, frozen=True, tag="Writes"):
+class TypingNotice(msgspec.Struct, frozen=True, tag="Writes"):
     """Somebody is writing in a room."""
 
     room: str
     user: str
 
 
-class Alive(msgspec.Struct, frozen=True, tag="Alive", omit_defaults=True):
+class Heartbeat(msgspec.Struct, frozen=True, tag="Alive", omit_defaults=True):
     """This node is there, once a second; or it says goodbye (``leaves``)."""
 
     epoch: str
@@ -45,10 +45,12 @@ class Alive(msgspec.Struct, frozen=True, tag="Alive", omit_defaults=True):
     leaves: bool = False
 
 
-Item = ToRoom | ToPerson | ToRooms | Entry | Here | Who | Writes | Alive
+Item = (
+    ToRoom | ToPerson | ToRooms | Entry | PresenceUpdate | PresenceQuery | TypingNotice | Heartbeat
+)
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True):
     """Some of a node's news, in the order in which it had them."""
 
     node: str
@@ -56,10 +58,10 @@ class Parcel(msgspec.Struct, frozen=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Parcel).decode
+decode = msgspec.msgpack.Decoder(Envelope).decode
 
 
-class Mail:
+class Outbox:
     """What goes out from this node: all of a turn of the loop in one parcel for each subject."""
 
     def __init__(self, bus: Bus, node: str) -> None:
@@ -87,7 +89,7 @@ class Mail:
                 self.bus.publish(self.subject(words), payload)
 
     def _payloads(self, items: list[Item]) -> list[bytes]:
-        payload = encode(Parcel(self.node, items))
+        payload = encode(Envelope(self.node, items))
         if len(payload) <= PAYLOAD_BYTES or len(items) == 1:
             return [payload]
         half = len(items) // 2

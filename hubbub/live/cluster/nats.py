@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from hubbub.live.cluster.bus import PAYLOAD_BYTES, BusError, Figures, Received
+from hubbub.live.cluster.bus import PAYLOAD_BYTES, BusError, BusMetrics, Received
 
 CONNECT_WITHIN_S = 3
 BEATS_EVERY_S = 1.0
@@ -40,7 +40,7 @@ class NatsBus:
 
     def __init__(self, url: str, name: str) -> None:
         """``name`` is shown by the server's own tools."""
-        self.figures = Figures()
+        self.metrics = BusMetrics()
         self.received: Received = lambda subject, payload: None
         self.connected: Callable[[], None] = lambda: None
         self._url = url
@@ -104,7 +104,7 @@ class NatsBus:
 
     def publish(self, subject: str, payload: bytes) -> None:
         if self._client is None or len(self._outgoing) >= OUTGOING_MAX:
-            self.figures.dropped += 1
+            self.metrics.dropped += 1
             return
         self._outgoing.append((subject, payload))
         self._awake.set()
@@ -121,9 +121,9 @@ class NatsBus:
         async def failed(error: Exception) -> None:
             """The library tells of each thing that goes wrong; what ends it is told to `lost`."""
             if isinstance(error, nats.errors.SlowConsumerError):
-                self.figures.dropped += 1
+                self.metrics.dropped += 1
 
-        user, password, token = _identity(self._url)
+        user, password, token = _tokens(self._url)
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 await client.connect(
@@ -187,7 +187,7 @@ class NatsBus:
                 await asyncio.shield(self._owned(_beat(client)))
             except FAILURES:
                 return
-            self.figures.lag_s = time.perf_counter() - started
+            self.metrics.lag_s = time.perf_counter() - started
             with contextlib.suppress(TimeoutError):
                 # Not `wait_for`, which until Python 3.12 may forget that it was cancelled.
                 async with asyncio.timeout(BEATS_EVERY_S):
@@ -235,8 +235,8 @@ class NatsBus:
         while self._outgoing:
             subject, payload = self._outgoing.popleft()
             await client.publish(subject, payload)
-            self.figures.published += 1
-            self.figures.published_bytes += len(payload)
+            self.metrics.published += 1
+            self.metrics.published_bytes += len(payload)
 
     async def _tell(self, client: Client, subject: str) -> None:
         """Tell the server whether we want to hear of a subject."""
@@ -251,11 +251,11 @@ class NatsBus:
             await self._subscriptions.pop(subject).unsubscribe()
 
     async def _receive(self, message: Msg) -> None:
-        self.figures.received += 1
+        self.metrics.received += 1
         self.received(message.subject, message.data)
 
 
-def _identity(url: str) -> tuple[str | None, str | None, str | None]:
+def _tokens(url: str) -> tuple[str | None, str | None, str | None]:
     """User, password and token of an address, decoded, which the library does not do."""
     parts = urlsplit(url)
     name = unquote(parts.username) if parts.username else None

@@ -15,12 +15,20 @@ import msgspec
 import structlog
 
 from hubbub.live.cluster.bus import Bus
-from hubbub.live.cluster.envelopes import Alive, Here, Item, Mail, Who, Writes, decode
-from hubbub.live.cluster.peers import Company
+from hubbub.live.cluster.envelopes import (
+    Heartbeat,
+    Item,
+    Outbox,
+    PresenceQuery,
+    PresenceUpdate,
+    TypingNotice,
+    decode,
+)
+from hubbub.live.cluster.peers import ClusterPeers
 from hubbub.live.hub import Hub
 from hubbub.live.room import Room
 from hubbub.model.errors import HubbubError
-from hubbub.model.outcome import Entry, Heads, RoomGone, Told, ToPerson, ToRoom, ToRooms
+from hubbub.model.outcome import Effect, Entry, Heads, RoomGone, ToPerson, ToRoom, ToRooms
 
 COMPARE_EVERY_S = 1.0
 COMPARE_ALONE_EVERY_S = 0.25  # while there is no bus
@@ -57,8 +65,8 @@ class Nodes:
     ) -> None:
         self.name = node
         self.bus = bus
-        self._mail = Mail(bus, node)
-        self.company = Company(hub, self._mail, version, clock)
+        self._outbox = Outbox(bus, node)
+        self.peers = ClusterPeers(hub, self._outbox, version, clock)
         self._hub = hub
         self._reads = reads
         self._loop: asyncio.AbstractEventLoop
@@ -82,19 +90,19 @@ class Nodes:
         Raises BusError, Unavailable.
         """
         self._loop = asyncio.get_running_loop()
-        self._mail.epoch = epoch
+        self._outbox.epoch = epoch
         self.bus.received = self._received
         self.bus.connected = self._connected
         self._hub.on_room, self._hub.on_person = self._on_room, self._on_person
-        self._hub.order.know_members = self._catch_up
-        self.company.start()
-        self.bus.watch(self._mail.subject("journal"))
+        self._hub.sequencer.know_members = self._catch_up
+        self.peers.start()
+        self.bus.watch(self._outbox.subject("journal"))
         self.bus.watch("hubbub.*.nodes")
         await self.bus.start()
         self._journal = (await self._reads.heads([], [])).journal
         self._tasks = [
             self._loop.create_task(self._compare_for_ever()),
-            self._loop.create_task(self.company.live()),
+            self._loop.create_task(self.peers.live()),
         ]
 
     async def stop(self) -> None:
@@ -102,47 +110,47 @@ class Nodes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.company.say_goodbye()
-        self._mail.flush()
+        self.peers.say_goodbye()
+        self._outbox.flush()
         await self.bus.stop()
 
     # What was done here
 
-    def show(self, told: list[Told]) -> None:
+    def show(self, told: list[Effect]) -> None:
         """What a command of ours means, but for the journal: for those here, and elsewhere."""
         for one in told:
             match one:
                 case ToRoom():
                     # Another node may have put somebody out just before, whom we still have here.
                     self._show_event(one)
-                    self._mail.publish(f"room.{one.room}", one)
+                    self._outbox.publish(f"room.{one.room}", one)
                 case ToPerson():
                     self._hub.tell([one])
-                    self._mail.publish(_person(one.user), one)
+                    self._outbox.publish(_person(one.user), one)
                 case ToRooms():
                     self._hub.tell([one])
                     for room in one.rooms:
-                        self._mail.publish(f"room.{room}", ToRooms((room,), one.event))
+                        self._outbox.publish(f"room.{room}", ToRooms((room,), one.event))
                 case _:
                     raise AssertionError(one)  # stands in the journal
 
     def journaled(self, entry: Entry) -> None:
         """What a batch of ours means for all nodes; carried out here in its turn, too."""
-        self._mail.publish("journal", entry)
+        self._outbox.publish("journal", entry)
         self._take_entry(entry)
 
     # Over the bus
 
     def _received(self, subject: str, payload: bytes) -> None:
         try:
-            parcel = decode(payload)
+            envelope = decode(payload)
         except msgspec.MsgspecError:
             self._warn("what came over the bus is not a parcel: a newer version?", subject=subject)
             return
-        if parcel.node == self._mail.node:
+        if envelope.node == self._outbox.node:
             return
-        for item in parcel.items:
-            self._receive(parcel.node, item)
+        for item in envelope.items:
+            self._receive(envelope.node, item)
 
     def _receive(self, node: str, item: Item) -> None:
         match item:
@@ -152,21 +160,21 @@ class Nodes:
                 self._hub.tell([item])
             case Entry():
                 self._take_entry(item)
-            case Here():
-                self.company.receive_here(node, item)
-            case Who():
-                self.company.tell_who_is_here(item.room)
-            case Writes():
-                self.company.receive_typing(item)
-            case Alive():
-                self.company.receive_alive(node, item)
+            case PresenceUpdate():
+                self.peers.on_presence_update(node, item)
+            case PresenceQuery():
+                self.peers.tell_who_is_here(item.room)
+            case TypingNotice():
+                self.peers.on_typing_notice(item)
+            case Heartbeat():
+                self.peers.on_heartbeat(node, item)
             case _:
                 assert_never(item)
 
     def _connected(self) -> None:
         """Whatever was told meanwhile was lost: compare at once, and ask who is where."""
         self._compare_soon.set()
-        self.company.introduce()
+        self.peers.introduce()
 
     # Room events
 
@@ -175,7 +183,7 @@ class Nodes:
         if room is None:
             return
         if self._know_members(room, told):
-            self._hub.order.publish(told.event)
+            self._hub.sequencer.publish(told.event)
             return
         # Somebody came or went, whom we have not heard of yet; who went must not be told this.
         held = self._held.setdefault(told.room, [])
@@ -193,22 +201,22 @@ class Nodes:
     def _on_room(self, room: str, is_here: bool) -> None:
         words = f"room.{room}"
         if is_here:
-            self.bus.watch(self._mail.subject(words))
-            self.company.ask(room)
+            self.bus.watch(self._outbox.subject(words))
+            self.peers.ask(room)
             # What was said between our reading the room and our hearing of it.
             self._compare_soon.set()
         else:
-            self.bus.unwatch(self._mail.subject(words))
-            self._hub.presence.elsewhere.forget_room(room)
+            self.bus.unwatch(self._outbox.subject(words))
+            self._hub.presence.remote.forget_room(room)
             self._held.pop(room, None)
 
     def _on_person(self, key: str, is_here: bool) -> None:
         if is_here:
             self._people[key] = None
-            self.bus.watch(self._mail.subject(_person(key)))
+            self.bus.watch(self._outbox.subject(_person(key)))
         else:
             self._people.pop(key, None)
-            self.bus.unwatch(self._mail.subject(_person(key)))
+            self.bus.unwatch(self._outbox.subject(_person(key)))
 
     # The journal
 
@@ -216,16 +224,16 @@ class Nodes:
         if entry.number <= self._journal:
             return
         if entry.number == self._journal + 1:
-            self._carry_out(entry)
+            self._execute(entry)
         else:
             # What gives may wait for its turn. What takes does not: ours is acknowledged already.
-            self._hub.revoke(entry.told)
+            self._hub.revoke(entry.effects)
             self._begin_to_catch_up()
 
-    def _carry_out(self, entry: Entry) -> None:
+    def _execute(self, entry: Entry) -> None:
         self._journal = entry.number
         try:
-            self._hub.tell(entry.told)
+            self._hub.tell(entry.effects)
         except Exception:
             log.exception("a journal entry was not carried out", number=entry.number)
 
@@ -251,7 +259,7 @@ class Nodes:
                 self._held = {}
                 entries = await self._reads.entries(self._journal)
                 for entry in entries:
-                    self._carry_out_read(entry)
+                    self._apply_read(entry)
                 if not entries:
                     self._release(waiting)
                     waiting = []
@@ -262,18 +270,18 @@ class Nodes:
             for told in waiting:
                 self._held.setdefault(told.room, []).append(told)
 
-    def _carry_out_read(self, entry: Entry) -> None:
+    def _apply_read(self, entry: Entry) -> None:
         if entry.number == self._journal + 1:
-            self._carry_out(entry)
+            self._execute(entry)
         elif entry.number > self._journal:
             self._start_over(entry.number - 1)
-            self._carry_out(entry)
+            self._execute(entry)
 
     def _release(self, held: list[ToRoom]) -> None:
         for told in held:
             if room := self._hub.rooms.get(told.room):
                 room.parent_mrev = max(room.parent_mrev, told.parent_mrev)
-            self._hub.order.publish(told.event)
+            self._hub.sequencer.publish(told.event)
 
     def _start_over(self, number: int) -> None:
         """The journal does not reach back to where we were: we slept for too long."""
@@ -310,12 +318,12 @@ class Nodes:
     async def compare(self) -> None:
         """Have what is older here than in the database brought up to it. Raises HubbubError."""
         self._hub.forget_empty(EMPTY_ROOMS_MAX)
-        rooms = self._some([room for room in self._hub.rooms.values() if room.ring])
+        rooms = self._some([room for room in self._hub.rooms.values() if room.recent_changes])
         people = self._some(list(self._people))
         self._turn += 1
         names = [room.id for room in rooms]
         heads = await self._reads.heads(names, people)
-        if heads.epoch != self._mail.epoch:
+        if heads.epoch != self._outbox.epoch:
             self.on_other_database()
             return
         if heads.journal > self._journal:
@@ -342,7 +350,7 @@ class Nodes:
             self._begin_to_catch_up()
 
     def _expect_rev(self, room_id: str, rev: int) -> None:
-        self._hub.order.catch_up(room_id, rev)
+        self._hub.sequencer.catch_up(room_id, rev)
 
     def _expect_own(self, key: str, rev: int) -> None:
         if rev > self._hub.people_revs.get(key, rev):

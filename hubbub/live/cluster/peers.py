@@ -10,7 +10,13 @@ from collections.abc import Callable
 
 import structlog
 
-from hubbub.live.cluster.envelopes import Alive, Here, Mail, Who, Writes
+from hubbub.live.cluster.envelopes import (
+    Heartbeat,
+    Outbox,
+    PresenceQuery,
+    PresenceUpdate,
+    TypingNotice,
+)
 from hubbub.live.hub import Hub
 from hubbub.live.room import Room
 from hubbub.model.reading import PresenceState
@@ -34,15 +40,15 @@ class Other:
         self.heard_at = heard_at
 
 
-class Company:
+class ClusterPeers:
     """The other nodes, and who is present there."""
 
-    def __init__(self, hub: Hub, mail: Mail, version: str, clock: Callable[[], float]) -> None:
+    def __init__(self, hub: Hub, outbox: Outbox, version: str, clock: Callable[[], float]) -> None:
         self.others: dict[str, Other] = {}
         self.strangers: set[str] = set()
         """Epochs of other chats that use the same bus."""
         self._hub = hub
-        self._mail = mail
+        self._outbox = outbox
         self._version = version
         self._clock = clock
         self._apart: set[str] = set()  # nodes whose clock was warned of
@@ -55,7 +61,7 @@ class Company:
         presence.on_typing = self._on_typing
 
     def say_goodbye(self) -> None:
-        self._mail.publish("nodes", self._alive(leaves=True))
+        self._outbox.publish("nodes", self._alive(leaves=True))
 
     def introduce(self) -> None:
         """The bus stands anew: tell who is here, and ask who is there."""
@@ -64,55 +70,55 @@ class Company:
             self.tell_who_is_here(room)
 
     def ask(self, room: str) -> None:
-        self._mail.publish(f"room.{room}", Who(room))
+        self._outbox.publish(f"room.{room}", PresenceQuery(room))
 
     # Who is where
 
     def _on_presence(self, room: str, name: str, state: PresenceState | None) -> None:
-        self._mail.publish(f"room.{room}", Here(room, {name: state}))
+        self._outbox.publish(f"room.{room}", PresenceUpdate(room, {name: state}))
 
     def _on_count(self, room: str, online: int) -> None:
-        self._mail.publish(f"room.{room}", Here(room, online=online))
+        self._outbox.publish(f"room.{room}", PresenceUpdate(room, online=online))
 
     def _on_typing(self, room: str, name: str) -> None:
-        self._mail.publish(f"room.{room}", Writes(room, name))
+        self._outbox.publish(f"room.{room}", TypingNotice(room, name))
 
     def tell_who_is_here(self, room_id: str) -> None:
         room = self._hub.rooms.get(room_id)
         if room is None:
             return
         if room.is_small:
-            here = Here(room_id, self._hub.presence.told_of(room), whole=True)
+            update = PresenceUpdate(room_id, self._hub.presence.told_of(room), whole=True)
         else:
-            here = Here(room_id, online=len(room.people))
-        self._mail.publish(f"room.{room_id}", here)
+            update = PresenceUpdate(room_id, online=len(room.people))
+        self._outbox.publish(f"room.{room_id}", update)
 
-    def receive_typing(self, writes: Writes) -> None:
-        if room := self._hub.rooms.get(writes.room):
-            self._hub.presence.tell_typing(room, writes.user)
+    def on_typing_notice(self, notice: TypingNotice) -> None:
+        if room := self._hub.rooms.get(notice.room):
+            self._hub.presence.tell_typing(room, notice.user)
 
-    def receive_here(self, node: str, here: Here) -> None:
-        room = self._hub.rooms.get(here.room)
+    def on_presence_update(self, node: str, update: PresenceUpdate) -> None:
+        room = self._hub.rooms.get(update.room)
         if room is None:
             return
         presence = self._hub.presence
-        if here.online is not None:
-            if presence.elsewhere.count_told(node, room.id, here.online):
+        if update.online is not None:
+            if presence.remote.set_count(node, room.id, update.online):
                 presence.count_changed(room)
             return
-        elsewhere = presence.elsewhere
+        remote = presence.remote
         # Who is gone is so in all rooms at once: one who shares only this one must not be told
         # that they are still in another. Who is missing from a snapshot is taken for gone, as the
         # word was lost; those of the other rooms, sent with it, say where they still are.
-        gone = {name for name, state in here.people.items() if state == "offline"}
-        if here.whole:
-            gone |= elsewhere.people_of(node, room.id) - here.people.keys()
-        rooms = {room.id, *(each for name in gone for each in elsewhere.rooms_with(node, name))}
-        before = {each: elsewhere.states(each) for each in rooms}
-        people = {name: state or "offline" for name, state in here.people.items()}
-        elsewhere.told(node, room.id, people, whole=here.whole)
+        gone = {name for name, state in update.people.items() if state == "offline"}
+        if update.whole:
+            gone |= remote.people_of(node, room.id) - update.people.keys()
+        rooms = {room.id, *(each for name in gone for each in remote.rooms_with(node, name))}
+        before = {each: remote.states(each) for each in rooms}
+        people = {name: state or "offline" for name, state in update.people.items()}
+        remote.set_states(node, room.id, people, whole=update.whole)
         for each in rooms:
-            elsewhere.told(node, each, dict.fromkeys(gone, "offline"), whole=False)
+            remote.set_states(node, each, dict.fromkeys(gone, "offline"), whole=False)
         self._tell_all(before)
 
     def _tell_all(self, before: dict[str, dict[str, PresenceState]]) -> None:
@@ -121,20 +127,20 @@ class Company:
                 self._tell_presence(room, states)
 
     def _tell_presence(self, room: Room, before: dict[str, PresenceState]) -> None:
-        after = self._hub.presence.elsewhere.states(room.id)
+        after = self._hub.presence.remote.states(room.id)
         if room.is_small:
             self._hub.presence.heard(room, before, after)
 
     # The nodes themselves
 
-    def _alive(self, *, leaves: bool = False) -> Alive:
+    def _alive(self, *, leaves: bool = False) -> Heartbeat:
         now = time.time_ns() // 1_000_000
-        return Alive(self._mail.epoch, self._version, now, leaves)
+        return Heartbeat(self._outbox.epoch, self._version, now, leaves)
 
     async def live(self) -> None:
         """Say that we are here; notice who is not any more."""
         while True:
-            self._mail.publish("nodes", self._alive())
+            self._outbox.publish("nodes", self._alive())
             await asyncio.sleep(ALIVE_EVERY_S)
             try:
                 self._look_around(self._clock())
@@ -143,25 +149,25 @@ class Company:
                 log.exception("looking for the other nodes failed")
 
     def _look_around(self, now: float) -> None:
-        if not self._mail.bus.is_connected:
+        if not self._outbox.bus.is_connected:
             # Nobody can be heard of; what was known stays until the bus is back.
             for other in self.others.values():
                 other.heard_at += now - self._heard_until
         self._heard_until = now
         for node, other in list(self.others.items()):
             if now - other.heard_at > GONE_AFTER_S:
-                self._gone(node, "is not heard of any more")
+                self._forget_node(node, "is not heard of any more")
         if now - self._snapshot_at >= SNAPSHOT_EVERY_S and self.others:
             self._snapshot_at = now
             for room in list(self._hub.rooms):
                 self.tell_who_is_here(room)
 
-    def receive_alive(self, node: str, alive: Alive) -> None:
-        if alive.epoch != self._mail.epoch:
+    def on_heartbeat(self, node: str, alive: Heartbeat) -> None:
+        if alive.epoch != self._outbox.epoch:
             self._meet_stranger(alive)
             return
         if alive.leaves:
-            self._gone(node, "says goodbye")
+            self._forget_node(node, "says goodbye")
             return
         known = self.others.get(node)
         if known is None and len(self.others) < OTHERS_MAX:
@@ -182,7 +188,7 @@ class Company:
                 apart_s=apart_ms // 1000,
             )
 
-    def _meet_stranger(self, alive: Alive) -> None:
+    def _meet_stranger(self, alive: Heartbeat) -> None:
         if alive.epoch in self.strangers or len(self.strangers) >= OTHERS_MAX:
             return
         self.strangers.add(alive.epoch)
@@ -192,13 +198,13 @@ class Company:
             version=alive.version,
         )
 
-    def _gone(self, node: str, why: str) -> None:
+    def _forget_node(self, node: str, why: str) -> None:
         if self.others.pop(node, None) is None:
             return
         log.info("a node is gone", node=node, why=why)
-        elsewhere = self._hub.presence.elsewhere
-        was = {room: elsewhere.states(room) for room in elsewhere.rooms_of(node)}
-        counted = elsewhere.forget(node)
+        remote = self._hub.presence.remote
+        was = {room: remote.states(room) for room in remote.rooms_of(node)}
+        counted = remote.forget(node)
         self._tell_all(was)
         for room_id in counted - was.keys():
             if room := self._hub.rooms.get(room_id):

@@ -61,7 +61,7 @@ RESTS_AT_MOST_S = 0.25
 _FORGET = "DELETE FROM server WHERE key IN (:epoch, :moved)"
 
 
-class Restored(NamedTuple):
+class RestoreResult(NamedTuple):
     """What was put back. ``are_signed_in``: whether sessions and bots' tokens go on."""
 
     contents: Contents
@@ -109,7 +109,7 @@ def _keeping_others() -> Iterator[None]:
         ) from error
 
 
-def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
+def restore(file: Path, folder: DataFolder, tell: Tell) -> RestoreResult:
     """Make ``file`` the database of a folder that has none, or one that is damaged.
 
     The backup is checked before the folder is touched, and a damaged database is put aside, not
@@ -129,7 +129,7 @@ def restore(file: Path, folder: DataFolder, tell: Tell) -> Restored:
             aside = _put_aside(folder)
             is_the_backups = key is not None and folder.adopt_secret(key)
             part.take_name()
-    return Restored(contents, is_the_backups, aside)
+    return RestoreResult(contents, is_the_backups, aside)
 
 
 def back_up_database(
@@ -161,7 +161,7 @@ def back_up_database(
     return contents
 
 
-def restore_database(file: Path, database: Database, tell: Tell) -> Restored:
+def restore_database(file: Path, database: Database, tell: Tell) -> RestoreResult:
     """Put a backup into a shared database that has nothing, in one transaction.
 
     The backup is checked before the database is touched. Raises BackupError, DatabaseError.
@@ -186,7 +186,7 @@ def restore_database(file: Path, database: Database, tell: Tell) -> Restored:
         settle(target)
         contents = contents_of(target)
         target.commit()
-    return Restored(contents, key is not None)
+    return RestoreResult(contents, key is not None)
 
 
 def _add_values(copy: Connection, values: dict[str, str]) -> None:

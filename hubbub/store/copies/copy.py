@@ -99,7 +99,7 @@ def copy_rows(source: Connection, target: Connection, table: Table) -> Iterator[
     last = target.row(_last(table, target.dialect.name))
     after = dict(zip(keys, last, strict=True)) if last else None
     for rows, _ in _read(source, table, after):
-        target.pour(table.name, columns, rows)
+        target.bulk_insert(table.name, columns, rows)
         yield len(rows)
 
 
@@ -143,7 +143,7 @@ def values_of(db: Connection) -> dict[str, str]:
 
 
 def add_values(db: Connection, values: dict[str, str]) -> None:
-    db.pour(server.name, ["key", "value"], list(values.items()))
+    db.bulk_insert(server.name, ["key", "value"], list(values.items()))
 
 
 def _read(

@@ -71,14 +71,14 @@ class MoveError(HubbubError):
     title = "The chat cannot be moved."
 
 
-class Moved(NamedTuple):
+class MoveResult(NamedTuple):
     """What was moved. ``are_signed_in``: whether sessions and bots' tokens go on."""
 
     contents: Contents
     are_signed_in: bool
 
 
-class Place(ABC):
+class Location(ABC):
     """Where a chat is or comes to be: a database, and what lies beside it."""
 
     database: Database
@@ -112,7 +112,7 @@ class Place(ABC):
         """From here on this database is known here."""
 
 
-class Folder(Place):
+class FolderLocation(Location):
     """A data folder."""
 
     database: SqliteDatabase
@@ -160,7 +160,7 @@ class Folder(Place):
         self.folder.note_shown(epoch, total)
 
 
-class Server(Place):
+class ServerLocation(Location):
     """A database in a PostgreSQL."""
 
     def __init__(self, url: str) -> None:
@@ -197,21 +197,21 @@ class Server(Place):
         """Its servers note it in their own folders."""
 
 
-def place_of(text: str) -> Place:
+def location_of(text: str) -> Location:
     """A PostgreSQL's address, or a data folder's path, also as ``sqlite:///…``, or its hubbub.db.
 
     Raises DatabaseError, MoveError.
     """
     if text.startswith(("postgresql://", "postgres://")):
-        return Server(text)
+        return ServerLocation(text)
     scheme, found, rest = text.partition(":///")
     if found and scheme != "sqlite":
         raise MoveError(f"“{text}” is neither a data folder nor postgresql://….")
     path = Path(rest if found else text)
-    return Folder(path.parent if path.name == DataFolder(path).database.name else path)
+    return FolderLocation(path.parent if path.name == DataFolder(path).database.name else path)
 
 
-def move(source: Place, target: Place, tell: Tell) -> Moved:
+def move(source: Location, target: Location, tell: Tell) -> MoveResult:
     """Copy everything, check it, and have it served from the target from now on.
 
     Raises MoveError, MovedError, FolderError, DatabaseError, Unavailable. After whatever happens
@@ -231,7 +231,7 @@ def move(source: Place, target: Place, tell: Tell) -> Moved:
         return _finish(target, there, values, key)
 
 
-def undo(source: Place) -> None:
+def undo(source: Location) -> None:
     """Have a database served again that was moved, or was to be: as it was then.
 
     If it has been served from elsewhere since, clients start over. Raises as `move` does.
@@ -248,7 +248,7 @@ def undo(source: Place) -> None:
         db.commit()
 
 
-def _begin(source: Place, here: Connection, target: Place, there: Connection) -> Mark:
+def _begin(source: Location, here: Connection, target: Location, there: Connection) -> Mark:
     """Mark both sides, unless they are already."""
     mark = _mark_in(here)
     if mark is None:
@@ -265,7 +265,7 @@ def _begin(source: Place, here: Connection, target: Place, there: Connection) ->
     return mark
 
 
-def _goes_on(target: Place, there: Connection, mark: Mark) -> bool:
+def _goes_on(target: Location, there: Connection, mark: Mark) -> bool:
     """Whether this very move has begun there. Raises MoveError if anything else has."""
     tables = there.tables()
     if not tables:
@@ -280,7 +280,7 @@ def _goes_on(target: Place, there: Connection, mark: Mark) -> bool:
     return False
 
 
-def _make_ready(target: Place, there: Connection, mark: Mark) -> None:
+def _make_ready(target: Location, there: Connection, mark: Mark) -> None:
     """Mark a target that has nothing yet, or the mark of a move that got no further."""
     if arriving.name in there.tables():
         there.begin()
@@ -306,7 +306,7 @@ def _copy(here: Connection, there: Connection, tell: Tell) -> None:
 
 
 def _checked(
-    source: Place, here: Connection, target: Place, there: Connection, tell: Tell
+    source: Location, here: Connection, target: Location, there: Connection, tell: Tell
 ) -> dict[str, str]:
     """The server's values as they are to be in the target, once all else is the same on both sides.
 
@@ -334,7 +334,9 @@ def _checked(
     return values
 
 
-def _finish(target: Place, there: Connection, values: dict[str, str], key: bytes | None) -> Moved:
+def _finish(
+    target: Location, there: Connection, values: dict[str, str], key: bytes | None
+) -> MoveResult:
     """In one transaction, from which on the target is a chat like any other."""
     there.begin()
     add_values(there, values)
@@ -347,7 +349,7 @@ def _finish(target: Place, there: Connection, values: dict[str, str], key: bytes
         raise MoveError(f"{target.name} did not take the server's settings. Run it again.")
     contents = contents_of(there)
     there.commit()
-    return Moved(contents, are_signed_in)
+    return MoveResult(contents, are_signed_in)
 
 
 def _mark_in(db: Connection) -> Mark | None:
@@ -363,7 +365,7 @@ def _mark(db: Connection, mark: Mark) -> None:
     db.commit()
 
 
-def _require_this_schema(place: Place, db: Connection) -> None:
+def _require_this_schema(place: Location, db: Connection) -> None:
     if (schema := schema_of(db)) != HEAD:
         raise MoveError(
             f"{place.name} has schema {schema}, and this Hubbub knows {HEAD}. Move it with the "
@@ -395,7 +397,7 @@ def _patiently(is_done: Callable[[], bool]) -> bool:
 
 
 @contextlib.contextmanager
-def _told(*places: Place) -> Iterator[None]:
+def _told(*places: Location) -> Iterator[None]:
     """The drivers' errors in our words."""
     try:
         yield

@@ -114,7 +114,7 @@ class Connection(ABC):
         """The rows, so many at a time and never all in memory; inside a transaction."""
 
     @abstractmethod
-    def pour(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    def bulk_insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert many rows in the engine's fastest way."""
 
     def settle(self, numbered: Mapping[str, str]) -> None:  # noqa: B027 - SQLite needs nothing

@@ -118,7 +118,7 @@ class Connection(database.Connection):
             while rows := cursor.fetchmany(size):
                 yield rows
 
-    def pour(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    def bulk_insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         names = '", "'.join(columns)
         into = f'COPY {table} ("{names}") FROM STDIN'
         with self.open().cursor() as cursor, cursor.copy(into.encode()) as copy:

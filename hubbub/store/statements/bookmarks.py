@@ -49,15 +49,15 @@ _ADD_BOOKMARK = Sql(
 _COUNT_BOOKMARKS = Sql(
     select(func.count()).select_from(bookmarks).where(bookmarks.c.user_id == bindparam("user_id"))
 )
-_place = (bookmarks.c.at, bookmarks.c.room_pk, bookmarks.c.seq)
+_position = (bookmarks.c.at, bookmarks.c.room_pk, bookmarks.c.seq)
 _BOOKMARKS = Sql(
-    select(*_place, bookmarks.c.note, *ROOM_COLUMNS)
+    select(*_position, bookmarks.c.note, *ROOM_COLUMNS)
     .join_from(bookmarks, rooms)
     .where(
         bookmarks.c.user_id == bindparam("user_id"),
-        tuple_(*_place) < tuple_(bindparam("at"), bindparam("room_pk"), bindparam("seq")),
+        tuple_(*_position) < tuple_(bindparam("at"), bindparam("room_pk"), bindparam("seq")),
     )
-    .order_by(*(column.desc() for column in _place))
+    .order_by(*(column.desc() for column in _position))
     .limit(bindparam("limit"))
 )
 
@@ -209,7 +209,7 @@ class MentionRow(NamedTuple):
     message: MessageRow
 
 
-class FollowedRow(NamedTuple):
+class ThreadFollowRow(NamedTuple):
     mine: MyRoomRow
     last_at: Millis
 
@@ -218,7 +218,7 @@ Cursor = tuple[int, int, int]
 """Time, room pk and seq of a page's last row; the next page has what is older."""
 
 
-class Keeping:
+class BookmarkStatements:
     """Reads and changes of what people keep for themselves."""
 
     db: Connection
@@ -310,7 +310,7 @@ class Keeping:
 
     def followed(
         self, user_id: int, after: tuple[int, int], limit: int, *, unread: bool
-    ) -> list[FollowedRow]:
+    ) -> list[ThreadFollowRow]:
         """Threads, that with the latest answer first."""
         at, pk = after
         rows = self.db.rows(
@@ -318,7 +318,7 @@ class Keeping:
         )
         width = len(RoomRow._fields)
         return [
-            FollowedRow(
+            ThreadFollowRow(
                 MyRoomRow(RoomRow(*row[:width]), MemberRow(*row[width:-2]), row[-2]), row[-1]
             )
             for row in rows

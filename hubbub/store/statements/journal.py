@@ -53,12 +53,12 @@ class Journal:
         row = self.db.row(_NEWEST)
         return (int(row[0]), int(row[1])) if row and row[0] is not None else (0, 0)
 
-    def append_to_journal(self, node: str, told: tuple[Journaled, ...]) -> Entry:
+    def append_to_journal(self, node: str, effects: tuple[Journaled, ...]) -> Entry:
         """Write an entry; only where no other node writes at the same time."""
         newest, _ = self.journal_ends()
-        entry = Entry(newest + 1, node, told)
+        entry = Entry(newest + 1, node, effects)
         self.db.run(_FORGET, before=self.now - KEPT_MS, newest=newest)
-        body = msgspec.json.encode(told).decode()
+        body = msgspec.json.encode(effects).decode()
         self.db.run(_APPEND, number=entry.number, node=node, at=self.now, body=body)
         return entry
 

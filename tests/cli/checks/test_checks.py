@@ -7,7 +7,7 @@ import pytest
 
 from hubbub.cli.checks import data, machine, public_access, storage
 from hubbub.cli.checks import server as server_
-from hubbub.cli.checks.fetch import Heard
+from hubbub.cli.checks.fetch import HttpReply
 from hubbub.model.accounts import Limits, ServerInfo
 from hubbub.model.settings import Settings
 from tests.support.server import HOST
@@ -49,15 +49,15 @@ def test_who_is_trusted_must_be_the_proxy_and_nobody_else(
 def test_what_answers_at_the_public_address_must_be_the_server(
     status: int, body: bytes, runs: bool, state: str
 ) -> None:
-    heard = Heard(status, {"location": "https://b.example/"}, body)
+    heard = HttpReply(status, {"location": "https://b.example/"}, body)
     assert public_access.answered("https://a.example", heard, runs=runs).state == state
 
 
 def test_what_a_proxy_must_pass_on_is_told() -> None:
-    assert public_access.named(Heard(421, {}, b"")).state == "problem"
-    assert public_access.forwarded(Heard(403, {}, b"")).state == "ok"
-    assert public_access.forwarded(Heard(404, {}, b"")).state == "warning"
-    assert public_access.sockets(Heard(400, {}, b"")).state == "problem"
+    assert public_access.named(HttpReply(421, {}, b"")).state == "problem"
+    assert public_access.forwarded(HttpReply(403, {}, b"")).state == "ok"
+    assert public_access.forwarded(HttpReply(404, {}, b"")).state == "warning"
+    assert public_access.sockets(HttpReply(400, {}, b"")).state == "problem"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_long_log_is_told() -> None:
 
 
 def test_a_server_that_stops_is_not_ready() -> None:
-    assert server_.ready(Heard(503, {}, b"not ready\n")).state == "problem"
+    assert server_.ready(HttpReply(503, {}, b"not ready\n")).state == "problem"
 
 
 def test_a_server_of_another_version_or_with_another_clock_is_told() -> None:
@@ -197,9 +197,9 @@ def test_a_server_of_another_version_or_with_another_clock_is_told() -> None:
     assert "0.0.1" in server_.version(said).sentence
     assert server_.version(None).state == "problem"
 
-    heard = Heard(200, {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}, b"")
+    heard = HttpReply(200, {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}, b"")
     now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC).timestamp()
     assert server_.server_clock(heard, now + 2).state == "ok"
     assert "90 s behind" in server_.server_clock(heard, now + 90).sentence
     assert "90 s ahead of" in server_.server_clock(heard, now - 90).sentence
-    assert server_.server_clock(Heard(200, {}, b""), now).state == "warning"
+    assert server_.server_clock(HttpReply(200, {}, b""), now).state == "warning"

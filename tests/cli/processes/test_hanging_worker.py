@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from hubbub.cli.processes import supervisor
-from hubbub.cli.processes.supervisor import Child
-from hubbub.cli.processes.worker import Charge
+from hubbub.cli.processes.supervisor import ChildProcess
+from hubbub.cli.processes.worker import WorkerConfig
 from hubbub.model.settings import Settings, Worker
 
 WORKER = """
@@ -30,11 +30,11 @@ def lock() -> Iterator[int]:
     os.close(descriptor)
 
 
-async def child(monkeypatch: pytest.MonkeyPatch, lock: int, beats: int, then: str) -> Child:
+async def child(monkeypatch: pytest.MonkeyPatch, lock: int, beats: int, then: str) -> ChildProcess:
     monkeypatch.setattr(
         supervisor, "_command", lambda _: [sys.executable, "-c", WORKER % (beats, then)]
     )
-    made = await Child.start(Charge(Settings(), Worker(1, lock, False)))
+    made = await ChildProcess.start(WorkerConfig(Settings(), Worker(1, lock, False)))
     assert await made.ready() == "hi"
     return made
 

@@ -23,7 +23,7 @@ from tests.support.command import hubbub
 from tests.support.postgres import Postgres
 from tests.support.server import HOST, STOP_TIMEOUT_S, Server
 from tests.support.waiting import until
-from tests.support.workers import Crew
+from tests.support.workers import WorkerGroup
 
 MakeUrl = Callable[[], str]
 
@@ -44,8 +44,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: MakeUrl) -> 
 
 
 @pytest.fixture
-async def crew(running: House) -> Crew:
-    return await Crew(running.server, COUNT).started()
+async def workers(running: House) -> WorkerGroup:
+    return await WorkerGroup(running.server, COUNT).started()
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ async def visitors(running: House) -> AsyncIterator[Visitors]:
         yield open_now
 
 
-async def start(make_server: MakeServer, url: str, command: str = "try") -> Crew:
+async def start(make_server: MakeServer, url: str, command: str = "try") -> WorkerGroup:
     """Two workers that the test may do anything to."""
     server = make_server(*OPTIONS, command=command, environment={"HUBBUB_DATABASE": url})
-    return await Crew(server.start(), COUNT).started()
+    return await WorkerGroup(server.start(), COUNT).started()
 
 
 async def all_hear(clients: dict[int, JsonClient], text: str) -> None:
@@ -93,28 +93,30 @@ def listens(port: int) -> bool:
 # Together
 
 
-async def test_people_at_different_workers_hear_each_other(crew: Crew, visitors: Visitors) -> None:
-    by_ana = await crew.on_each(visitors, "ana")
+async def test_people_at_different_workers_hear_each_other(
+    workers: WorkerGroup, visitors: Visitors
+) -> None:
+    by_ana = await workers.on_each(visitors, "ana")
     await all_hear(by_ana, "hello")
 
 
-async def test_any_worker_gives_the_figures_of_all(crew: Crew) -> None:
-    everybody = set(crew.workers)
+async def test_any_worker_gives_the_figures_of_all(workers: WorkerGroup) -> None:
+    everybody = set(workers.workers)
     for name in ("hubbub_info", "hubbub_ledger_commands_total", "process_cpu_seconds_total"):
-        await until(lambda name=name: set(crew.figures(name)) == everybody)  # type: ignore[misc]
+        await until(lambda name=name: set(workers.figures(name)) == everybody)  # type: ignore[misc]
 
 
 async def test_the_greeting_and_the_owners_link_are_given_once_and_the_link_lasts(
     make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
-    crew = await start(make_server, postgres_url(), command="serve")
-    server = crew.server
+    workers = await start(make_server, postgres_url(), command="serve")
+    server = workers.server
 
     assert server.said.count("is running") == 1
     assert f"kill -HUP {server.pid}" in server.said
     [link] = re.findall(r"/join/(\S+)", server.said)
-    os.kill(crew.pids()["worker_1"], signal.SIGKILL)
-    await crew.heard("a worker is there again", 1)
+    os.kill(workers.pids()["worker_1"], signal.SIGKILL)
+    await workers.heard("a worker is there again", 1)
     house = House(server)
     body = {"name": "ana", "password": "three words do well", "invite": link}
     assert house.ok("POST", "sign-up", body)["me"]["role"] == "owner"
@@ -124,33 +126,33 @@ async def test_the_greeting_and_the_owners_link_are_given_once_and_the_link_last
 
 
 async def test_a_worker_that_dies_is_started_again_and_its_people_come_back(
-    crew: Crew, visitors: Visitors
+    workers: WorkerGroup, visitors: Visitors
 ) -> None:
-    clients = await crew.on_each(visitors, "ana")
+    clients = await workers.on_each(visitors, "ana")
     await clients[1].do("post", room="lobby", text="before")
-    before = crew.pids()
-    died = crew.count("a worker is there again")
+    before = workers.pids()
+    died = workers.count("a worker is there again")
     os.kill(before["worker_2"], signal.SIGKILL)
 
     await clients[2].close_code()
     assert not clients[1].is_over, "it is at another worker"
-    await crew.heard("a worker is there again", died + 1)
-    assert crew.pids()["worker_2"] != before["worker_2"]
-    assert crew.pids()["worker_1"] == before["worker_1"]
-    again = await crew.on_each(visitors, "ana")
+    await workers.heard("a worker is there again", died + 1)
+    assert workers.pids()["worker_2"] != before["worker_2"]
+    assert workers.pids()["worker_1"] == before["worker_1"]
+    again = await workers.on_each(visitors, "ana")
     await all_hear(again, "after")
     assert "before" in [text for _, text in visitors.house.history("lobby", by="bo")]
 
 
 async def test_a_bus_that_dies_is_started_again_where_it_was(
-    crew: Crew, visitors: Visitors
+    workers: WorkerGroup, visitors: Visitors
 ) -> None:
-    clients = await crew.on_each(visitors, "bo")
-    port, back = crew.bus_port(), crew.count("the bus is back")
-    os.kill(crew.pids()["bus"], signal.SIGKILL)
+    clients = await workers.on_each(visitors, "bo")
+    port, back = workers.bus_port(), workers.count("the bus is back")
+    os.kill(workers.pids()["bus"], signal.SIGKILL)
 
-    await crew.heard("the bus is back", back + COUNT)  # as each worker says
-    assert crew.bus_port() == port
+    await workers.heard("the bus is back", back + COUNT)  # as each worker says
+    assert workers.bus_port() == port
     await all_hear(clients, "the bus is back")
 
 
@@ -158,16 +160,16 @@ async def test_a_worker_that_cannot_start_is_tried_until_it_can(make_server: Mak
     postgres = Postgres()
     try:
         url = postgres.start().url(postgres.database())
-        crew = await start(make_server, url)
-        house = House(crew.server, "ana")
+        workers = await start(make_server, url)
+        house = House(workers.server, "ana")
         postgres.stop()
-        os.kill(crew.pids()["worker_2"], signal.SIGKILL)
-        await crew.heard("a worker cannot be started again", 2)
+        os.kill(workers.pids()["worker_2"], signal.SIGKILL)
+        await workers.heard("a worker cannot be started again", 2)
         postgres.start()
-        await crew.heard("a worker is there again", 1)
+        await workers.heard("a worker is there again", 1)
         post = ("POST", "rooms/lobby/messages", {"text": "all is well", "nonce": "one"})
         await until(lambda: house.api(*post, by="ana")[0] == 201)
-        assert crew.server.stop() == 0
+        assert workers.server.stop() == 0
     finally:
         postgres.close()
 
@@ -205,23 +207,23 @@ class Writer:
 
 
 async def test_on_sighup_each_worker_is_replaced_and_nothing_is_refused_meanwhile(
-    crew: Crew, visitors: Visitors
+    workers: WorkerGroup, visitors: Visitors
 ) -> None:
-    before, done = crew.pids(), crew.count("all workers are new")
-    clients = await crew.on_each(visitors, "bo")
+    before, done = workers.pids(), workers.count("all workers are new")
+    clients = await workers.on_each(visitors, "bo")
     writer = Writer(visitors.house)
     writing = asyncio.create_task(writer.write())
     await until(lambda: len(writer.acknowledged) > 3)
-    crew.server.signal(signal.SIGHUP)
-    await crew.heard("all workers are new", done + 1)
+    workers.server.signal(signal.SIGHUP)
+    await workers.heard("all workers are new", done + 1)
     there = len(writer.acknowledged)
     await until(lambda: len(writer.acknowledged) > there + 3)
     writer.enough.set()
     await writing
 
-    after = crew.pids()
+    after = workers.pids()
     assert after["bus"] == before["bus"]
-    assert {after[f"worker_{n}"] for n in crew.workers}.isdisjoint(before.values())
+    assert {after[f"worker_{n}"] for n in workers.workers}.isdisjoint(before.values())
     for client in clients.values():
         assert await client.close_code() == RESTART
     kept: list[str] = []
@@ -232,7 +234,7 @@ async def test_on_sighup_each_worker_is_replaced_and_nothing_is_refused_meanwhil
         kept += [one["text"] for one in page if one.get("text", "").startswith("written")]
         newest = page[-1]["seq"]
     assert kept == writer.acknowledged
-    await all_hear(await crew.on_each(visitors, "bo"), "new")
+    await all_hear(await workers.on_each(visitors, "bo"), "new")
 
 
 # The end
@@ -241,11 +243,11 @@ async def test_on_sighup_each_worker_is_replaced_and_nothing_is_refused_meanwhil
 async def test_a_stop_stops_all_of_them_cleanly(
     make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
-    crew = await start(make_server, postgres_url())
-    server, bus_port = crew.server, crew.bus_port()
+    workers = await start(make_server, postgres_url())
+    server, bus_port = workers.server, workers.bus_port()
     house = House(server, "ana")
     async with Visitors.of(house) as open_now:
-        clients = await crew.on_each(open_now, "ana")
+        clients = await workers.on_each(open_now, "ana")
         server.signal(signal.SIGTERM)
         server.signal(signal.SIGINT)  # a second one changes nothing
         for client in clients.values():
@@ -264,15 +266,15 @@ async def test_when_the_parent_is_killed_nothing_is_left(
     make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
     url = postgres_url()
-    crew = await start(make_server, url)
-    server, bus_port = crew.server, crew.bus_port()
+    workers = await start(make_server, url)
+    server, bus_port = workers.server, workers.bus_port()
     for file in server.data.iterdir():
         assert file.stat().st_mode & 0o077 == 0, file
     server.kill()
 
     await nothing_left(server, bus_port)
     server.start()
-    await crew.heard("all processes serve", 2)
+    await workers.heard("all processes serve", 2)
     assert server.stop() == 0
 
 
@@ -302,7 +304,7 @@ async def test_in_a_terminal_sighup_means_new_workers_until_the_terminal_is_clos
     )
     server.start()
     await until(lambda: "all processes serve" in server.said)
-    bus_port = Crew(server, COUNT).bus_port()
+    bus_port = WorkerGroup(server, COUNT).bus_port()
     [pid] = re.findall(r"kill -HUP (\d+)", server.said)
     os.kill(int(pid), signal.SIGHUP)
     await until(lambda: "all workers are new" in server.said)
@@ -316,9 +318,9 @@ def test_a_worker_of_another_version_understands_what_it_is_to_do() -> None:
     line = (
         b'{"settings": {"port": 81, "data": "d", "later": 1}, "worker": {"number": 2, "lock": 9}}\n'
     )
-    charge = worker.charge_of(line)
+    charge = worker.config_of(line)
     assert (charge.settings, charge.worker.number) == (Settings(port=81, data=Path("d")), 2)
-    assert worker.charge_of(worker.line_of(charge)) == charge
+    assert worker.config_of(worker.line_of(charge)) == charge
 
 
 # What hinders it
@@ -346,12 +348,12 @@ def test_what_hinders_all_workers_is_said_once(
 
 
 async def test_two_servers_never_share_a_port_or_a_folder(
-    crew: Crew, tmp_path: Path, postgres_url: MakeUrl
+    workers: WorkerGroup, tmp_path: Path, postgres_url: MakeUrl
 ) -> None:
-    url, port = postgres_url(), str(crew.server.port)
+    url, port = postgres_url(), str(workers.server.port)
     in_use = await asyncio.to_thread(refusal, tmp_path, "--port", port, HUBBUB_DATABASE=url)
     assert in_use.startswith(f"Port {port} is in use")
-    taken = await asyncio.to_thread(refusal, crew.server.data, HUBBUB_DATABASE=url)
+    taken = await asyncio.to_thread(refusal, workers.server.data, HUBBUB_DATABASE=url)
     assert taken.startswith("Another Hubbub server is using")
 
 

@@ -257,7 +257,7 @@ def _until(site: Site, condition: Callable[[], bool]) -> None:
 
 
 def _waiting(site: Site) -> int:
-    return site.app.desk.authenticator._passwords.waiting
+    return site.app.dispatcher.authenticator._passwords.waiting
 
 
 def test_nothing_is_hashed_for_an_account_that_cannot_be(
@@ -359,7 +359,7 @@ def test_whoever_goes_away_leaves_the_line(
     hashing.hold()
     two = [crowd.submit(_try, limited, "ana", "first", _stranger(nth)) for nth in range(2)]
     _until(limited, lambda: hashing.of.count("first") == 2)
-    opened = limited.app.desk.connections.open
+    opened = limited.app.dispatcher.connections.open
     connection = HTTPConnection(HOST, limited.port, timeout=TIMEOUT_S)
     connection.request(
         "POST",
@@ -369,7 +369,7 @@ def test_whoever_goes_away_leaves_the_line(
     )
     _until(limited, lambda: _waiting(limited) == 1)
     connection.close()
-    _until(limited, lambda: limited.app.desk.connections.open == opened)
+    _until(limited, lambda: limited.app.dispatcher.connections.open == opened)
     last = crowd.submit(_try, limited, "ana", PASSWORD)
     _until(limited, lambda: _waiting(limited) == 2)
     hashing.release()

@@ -192,7 +192,7 @@ def test_a_guest_has_no_account_to_look_at(site: Site, path: str) -> None:
 def test_a_session_that_ends_while_it_is_looked_up_lets_nobody_in(make_site: MakeSite) -> None:
     site = make_site()
     ana = site.person()
-    read = site.app.ledger.read
+    read = site.app.executor.read
     ended: list[str] = []
 
     async def read_then_end(function: Callable[[Tx], Any]) -> Any:
@@ -200,10 +200,10 @@ def test_a_session_that_ends_while_it_is_looked_up_lets_nobody_in(make_site: Mak
         if not ended:
             (actor,) = found
             ended.append(actor.session)
-            await site.app.ledger.submit(actor, SignOut())
+            await site.app.executor.submit(actor, SignOut())
         return found
 
-    site.app.ledger.read = read_then_end  # type: ignore[method-assign]
+    site.app.executor.read = read_then_end  # type: ignore[method-assign]
     for _ in range(2):
         ana.get("/api/me").refused(401, "sign_in_required")
     assert ended

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from hubbub.gateway.auth import sign_in_limits
-from hubbub.gateway.auth.passwords import Job, Line
+from hubbub.gateway.auth.passwords import FairQueue, Job
 from hubbub.gateway.auth.sign_in_limits import FREE_TRIES, PER_CUSTOMER_MAX, SignInLimits
 from hubbub.gateway.dispatch import limits
-from hubbub.gateway.dispatch.limits import Buckets
+from hubbub.gateway.dispatch.limits import RateLimiter
 from hubbub.model.errors import RateLimited
 from hubbub.model.settings import RateLimit
 
@@ -118,37 +118,37 @@ def test_what_is_kept_of_addresses_is_bounded(
 def test_full_buckets_make_room_and_others_do_not(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "BUCKETS_MAX", 10)
+    monkeypatch.setattr(limits, "KEYS_MAX", 10)
     monkeypatch.setattr(limits, "SHARED_FACTOR", 3)
-    buckets = Buckets(RateLimit(per_s=1, burst=2), clock)
+    limiter = RateLimiter(RateLimit(per_s=1, burst=2), clock)
     for _ in range(2):
-        buckets.take("victim")
+        limiter.take("victim")
     for nth in range(9):
-        buckets.take(f"made up {nth}")
+        limiter.take(f"made up {nth}")
     # There are ten: newcomers share one bucket, three times as large, and nobody's is reset.
     for nth in range(6):
-        buckets.take(f"newcomer {nth}")
+        limiter.take(f"newcomer {nth}")
     with pytest.raises(RateLimited):
-        buckets.take("newcomer 7")
+        limiter.take("newcomer 7")
     with pytest.raises(RateLimited):
-        buckets.take("victim")
+        limiter.take("victim")
     clock.now += 2
-    buckets.take("newcomer 8")
-    assert len(buckets._levels) <= 10
+    limiter.take("newcomer 8")
+    assert len(limiter._levels) <= 10
 
 
 def test_a_token_that_is_given_back_can_be_taken_again(clock: Clock) -> None:
-    buckets = Buckets(RateLimit(per_s=0.001, burst=1), clock)
-    buckets.take("ana")
-    buckets.give_back("ana")
-    buckets.give_back("ana")
-    buckets.take("ana")
+    limiter = RateLimiter(RateLimit(per_s=0.001, burst=1), clock)
+    limiter.take("ana")
+    limiter.release("ana")
+    limiter.release("ana")
+    limiter.take("ana")
     with pytest.raises(RateLimited):
-        buckets.take("ana")
+        limiter.take("ana")
 
 
 async def test_lanes_take_turns_and_in_each_lane_those_in_it() -> None:
-    line = Line()
+    line = FairQueue()
 
     def push(*path: str) -> Job:
         job = Job(path, lambda: False)

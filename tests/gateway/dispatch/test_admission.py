@@ -10,8 +10,8 @@ import pytest
 
 from bench import storm
 from bench.returning import Crowd
-from hubbub.gateway.dispatch.admission import Gate
-from hubbub.gateway.websocket.json_connection import JsonDoor
+from hubbub.gateway.dispatch.admission import AdmissionControl
+from hubbub.gateway.websocket.json_connection import JsonConnection
 from hubbub.model.errors import Busy
 from tests.gateway.conftest import MakeSite
 from tests.support.server import Server
@@ -22,12 +22,12 @@ WITHIN_S = 60
 
 
 async def test_so_many_are_inside_and_the_others_come_in_the_order_in_which_they_came() -> None:
-    gate, inside, most = Gate(at_once=3), 0, 0
+    admission, inside, most = AdmissionControl(at_once=3), 0, 0
     order: list[int] = []
 
     async def come(number: int) -> None:
         nonlocal inside, most
-        async with gate.turn():
+        async with admission.turn():
             order.append(number)
             inside += 1
             most = max(most, inside)
@@ -37,37 +37,37 @@ async def test_so_many_are_inside_and_the_others_come_in_the_order_in_which_they
     await asyncio.gather(*(come(number) for number in range(50)))
     assert order == list(range(50))
     assert most == 3
-    assert (gate.waiting, gate.admitted) == (0, 50)
+    assert (admission.waiting, admission.admitted) == (0, 50)
 
 
 async def test_a_line_that_is_too_long_is_refused_with_when_to_come_back() -> None:
-    gate, go = Gate(at_once=1, waiting_max=2), asyncio.Event()
+    admission, go = AdmissionControl(at_once=1, waiting_max=2), asyncio.Event()
 
     async def stay() -> None:
-        async with gate.turn():
+        async with admission.turn():
             await go.wait()
 
     staying = [asyncio.ensure_future(stay()) for _ in range(3)]
-    await until(lambda: gate.waiting == 2)
+    await until(lambda: admission.waiting == 2)
     with pytest.raises(Busy) as refused:
-        async with gate.turn():
+        async with admission.turn():
             pass
     assert refused.value.retry_after
     go.set()
     await asyncio.gather(*staying)
-    async with gate.turn():
-        assert gate.waiting == 0
+    async with admission.turn():
+        assert admission.waiting == 0
 
 
 async def test_who_gives_up_waiting_leaves_the_line() -> None:
-    gate = Gate(at_once=1)
-    async with gate.turn():
-        waiting = asyncio.ensure_future(gate.turn().__aenter__())
-        await until(lambda: gate.waiting == 1)
+    admission = AdmissionControl(at_once=1)
+    async with admission.turn():
+        waiting = asyncio.ensure_future(admission.turn().__aenter__())
+        await until(lambda: admission.waiting == 1)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        assert gate.waiting == 0
-    async with gate.turn():
+        assert admission.waiting == 0
+    async with admission.turn():
         pass
 
 
@@ -76,15 +76,15 @@ async def test_who_has_shown_a_token_may_wait_in_line_for_as_long_as_it_takes(
 ) -> None:
     site = make_site()
     ana = site.person()
-    gate = site.app.desk.arrivals = Gate(at_once=1)
-    inside = gate.turn()
+    admission = site.app.dispatcher.arrivals = AdmissionControl(at_once=1)
+    inside = admission.turn()
     site.run(_come(inside))
     async with site.socket() as client:
-        await until(lambda: bool(site.app.desk.sockets))
-        (door,) = (cast(JsonDoor, socket.listener) for socket in site.app.desk.sockets)
+        await until(lambda: bool(site.app.dispatcher.sockets))
+        (door,) = (cast(JsonConnection, socket.listener) for socket in site.app.dispatcher.sockets)
         await until(lambda: door._deadline is not None)
         waiting = asyncio.ensure_future(client.do("auth", token=ana.token))
-        await until(lambda: gate.waiting == 1)
+        await until(lambda: admission.waiting == 1)
         assert door._deadline is None
         site.run(_go(inside))
         assert await waiting == {}
@@ -97,7 +97,7 @@ async def test_who_has_shown_a_wrong_token_has_the_usual_time_for_another(
     site = make_site()
     async with site.socket() as client:
         assert await client.refused("auth", token="nobody's") == "sign_in_required"
-        (door,) = (cast(JsonDoor, socket.listener) for socket in site.app.desk.sockets)
+        (door,) = (cast(JsonConnection, socket.listener) for socket in site.app.dispatcher.sockets)
         assert door._deadline is not None
 
 

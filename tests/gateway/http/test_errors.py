@@ -118,7 +118,7 @@ def test_what_the_server_cannot_do_now_says_when_to_come_back(
     async def ask(*_: object) -> None:
         raise error
 
-    site.app.ledger.ask = ask  # type: ignore[assignment,method-assign]
+    site.app.executor.ask = ask  # type: ignore[assignment,method-assign]
     answer = site.owner.get(path)
     document = _checked(site, answer)
     assert (document.status, document.code) == (503, error.code)
@@ -132,7 +132,7 @@ def test_a_bug_is_answered_without_its_details_and_logged_with_them(make_site: M
     async def ask(*_: object) -> None:
         raise ZeroDivisionError("the secret of the bug")
 
-    site.app.ledger.ask = ask  # type: ignore[assignment,method-assign]
+    site.app.executor.ask = ask  # type: ignore[assignment,method-assign]
     answer = site.owner.get("/api/rooms?q=private-words")
     document = _checked(site, answer)
     assert (document.status, document.code) == (500, "internal")

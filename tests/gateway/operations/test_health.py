@@ -30,7 +30,7 @@ def test_probes_are_answered_in_a_word(site: Site, path: str, word: bytes) -> No
 
 def test_a_server_that_takes_no_commands_is_alive_and_not_ready(make_site: MakeSite) -> None:
     site = make_site()
-    site.app.desk.ready = False
+    site.app.dispatcher.ready = False
     assert site.anyone.get("/readyz").status == 503
     assert site.anyone.get("/healthz").status == 200
 

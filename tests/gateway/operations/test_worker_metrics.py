@@ -15,7 +15,7 @@ async def test_who_does_not_answer_is_left_out(tmp_path: Path) -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    silent = LocalSocket(folder.figures_socket(3), hang)
+    silent = LocalSocket(folder.metrics_socket(3), hang)
     everybody: list[Workers | LocalSocket] = [*workers, silent]
     for each in everybody:
         await each.start()

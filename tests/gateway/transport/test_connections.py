@@ -90,7 +90,7 @@ def test_headers_that_do_not_come_in_time_end_the_connection(
     with _open(site.port) as opened:
         opened.sendall(sent)
         assert _is_closed(opened)
-    assert site.app.desk.connections.turned_away["headers"] == 1
+    assert site.app.dispatcher.connections.turned_away["headers"] == 1
     site.forget_log()
 
 
@@ -120,7 +120,7 @@ def test_a_connection_that_idles_after_its_answer_ends_without_a_word_in_the_log
             opened.sendall(WHOLE)
             assert _answer(opened).status == 200
         assert _is_closed(opened)
-    assert site.app.desk.connections.turned_away["idle"] == 1
+    assert site.app.dispatcher.connections.turned_away["idle"] == 1
 
 
 def test_an_answer_that_nobody_reads_ends_the_connection(
@@ -134,7 +134,7 @@ def test_an_answer_that_nobody_reads_ends_the_connection(
         opened.connect((HOST, site.port))
         opened.sendall(b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
         deadline = time.monotonic() + TIMEOUT_S
-        while not site.app.desk.connections.turned_away["request"]:
+        while not site.app.dispatcher.connections.turned_away["request"]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
     site.forget_log()
@@ -151,7 +151,7 @@ def test_of_one_network_those_who_waited_longest_make_room(make_site: MakeSite) 
         assert _is_closed(waiting[0])
         newest.sendall(WHOLE)
         assert _answer(newest).status == 200
-    assert site.app.desk.connections.turned_away["address"]
+    assert site.app.dispatcher.connections.turned_away["address"]
     site.forget_log()
 
 

@@ -46,8 +46,8 @@ def _during_the_upgrade(
     """Have this carried out when a connection has been let in, but is not there yet."""
 
     async def upgrade_then(*args: Any) -> Any:
-        actor = OPERATOR if by is None else await site.app.desk.identify(by.token)
-        await site.app.ledger.submit(actor, command)
+        actor = OPERATOR if by is None else await site.app.dispatcher.identify(by.token)
+        await site.app.executor.submit(actor, command)
         return await upgrade(*args)
 
     monkeypatch.setattr("hubbub.gateway.websocket.handshake.upgrade", upgrade_then)
@@ -89,11 +89,11 @@ class Private:
         self.ana, self.bo = site.people(2)
         self.room = self.ana.room(self.bo, kind="private")
         self.ana.say(self.room, "before")
-        self._owner = site.run(site.app.desk.identify(self.ana.token))
+        self._owner = site.run(site.app.dispatcher.identify(self.ana.token))
 
     async def put_bo_out(self) -> None:
         """On the server's own loop."""
-        await self.site.app.ledger.submit(self._owner, Kick(room=self.room, user=self.bo.name))
+        await self.site.app.executor.submit(self._owner, Kick(room=self.room, user=self.bo.name))
 
     def put_bo_out_before_the_room_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """When he has been told that he may come in, but is not in."""
@@ -152,7 +152,7 @@ async def test_an_answer_that_a_removal_has_overtaken_is_made_anew(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private = Private(site)
-    ask = site.app.ledger.ask
+    ask = site.app.executor.ask
     done: list[str] = []
 
     async def ask_then_put_out(actor: Any, query: Any) -> Any:
@@ -162,7 +162,7 @@ async def test_an_answer_that_a_removal_has_overtaken_is_made_anew(
             await private.put_bo_out()
         return answer
 
-    monkeypatch.setattr(site.app.ledger, "ask", ask_then_put_out)
+    monkeypatch.setattr(site.app.executor, "ask", ask_then_put_out)
     private.bo.get(f"/api/rooms/{private.room}/messages").refused(404, "not_found")
     assert done
 
@@ -178,7 +178,7 @@ async def test_an_open_connection_counts_as_use_of_its_session(make_site: MakeSi
         for _ in range(3):
             now += 20 * DAY_MS
             site.at(now)
-            site.run(site.app.identity.note_seen())
+            site.run(site.app.tokens.note_seen())
         # Nothing but the connection itself has been used since.
         await client.do("about")
         [seen] = [one for one in (await client.do("sessions"))["sessions"] if one.get("current")]

@@ -154,7 +154,7 @@ async def test_a_bug_in_comparing_or_looking_around_does_not_end_it(
 
         with monkeypatch.context() as patched:
             patched.setattr(table, "heads", heads)
-            patched.setattr(two.nodes.company, "_look_around", look_around)
+            patched.setattr(two.nodes.peers, "_look_around", look_around)
             await until(lambda: {"heads", "look"} <= set(bugs))
         wire.fate = lambda: 0
         one.post("lost on the bus")
@@ -228,11 +228,11 @@ async def test_another_chat_on_the_bus_is_noticed_and_not_listened_to(wire: Wire
     async with cluster(mine, wire, 1) as (one,), cluster(theirs, wire, 1) as (other,):
         ana = await one.come("ana")
         await other.come("ana")
-        await until(lambda: one.nodes.company.strangers == {"theirs"})
+        await until(lambda: one.nodes.peers.strangers == {"theirs"})
         other.post("not for you")
         await turn()
         assert known(ana) == {}
-        assert not one.nodes.company.others
+        assert not one.nodes.peers.others
 
 
 # Threads

@@ -82,7 +82,7 @@ async def test_a_snapshot_makes_up_for_a_lost_word(wire: Wire) -> None:
     with patch.object(peers, "SNAPSHOT_EVERY_S", 0.05):
         async with cluster(table, wire, 2) as (one, two):
             await one.come("ana")
-            await until(lambda: bool(two.nodes.company.others))
+            await until(lambda: bool(two.nodes.peers.others))
             wire.fate = lambda: 0
             await two.come("bo")
             await turn()
@@ -103,7 +103,7 @@ async def test_who_has_gone_is_gone_for_everybody_whenever_a_snapshot_is_taken(
         async with cluster(table, wire, 2) as (one, two):
             watchers = [await one.come("ana", "lobby", "den"), await one.come("cy", "lobby")]
             bo = await two.come("bo", "lobby", "den")
-            elsewhere = one.hub.presence.elsewhere
+            elsewhere = one.hub.presence.remote
             await until(lambda: all(elsewhere.in_room(room, "bo") for room in table.rooms))
             forget(*watchers)
             two.hub.disconnect(bo)
@@ -125,7 +125,7 @@ async def test_who_went_unheard_is_gone_in_all_rooms_by_the_next_snapshot(wire: 
         async with cluster(table, wire, 2) as (one, two):
             watchers = [await one.come("ana", "lobby", "den"), await one.come("cy", "lobby")]
             bo = await two.come("bo", "lobby", "den")
-            elsewhere = one.hub.presence.elsewhere
+            elsewhere = one.hub.presence.remote
             await until(lambda: all(elsewhere.in_room(room, "bo") for room in table.rooms))
             wire.fate = lambda: 0
             two.hub.disconnect(bo)

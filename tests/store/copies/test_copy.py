@@ -70,26 +70,28 @@ def fill(db: Connection, texts: list[str]) -> None:
     ]
     users += [(9_000, "~g", None, "key", "G", "$argon2id$")]
     columns = ["id", "name", "skeleton", "guest_key", "display_name", "password_hash"]
-    db.pour("users", [*columns, "role", "created_at"], [(*one, "member", 1) for one in users])
+    db.bulk_insert(
+        "users", [*columns, "role", "created_at"], [(*one, "member", 1) for one in users]
+    )
     big = 2**62
-    db.pour(
+    db.bulk_insert(
         "rooms",
         ["pk", "id", "kind", "title", "topic", "direct_key", "seq", "rev", "created_at"],
         [(7, "lobby", "public", "Lobby", texts[0], None, big, big, 0)],
     )
-    db.pour(
+    db.bulk_insert(
         "sessions",
         ["id", "user_id", "label", "created_at", "seen_at"],
         [(key, 1, text[:128], 1, 2) for key, text in zip(KEYS, texts, strict=False)],
     )
-    db.pour(
+    db.bulk_insert(
         "invites",
         ["code", "role", "created_by", "created_at", "expires_at", "uses"],
         [(key, "member", None if key == "a" else 1, 1, big, 3) for key in KEYS],
     )
     people = [(7, n, "member", 1) for n in range(1, len(texts) + 1)]
-    db.pour("members", ["room_pk", "user_id", "role", "joined_at"], people)
-    db.pour(
+    db.bulk_insert("members", ["room_pk", "user_id", "role", "joined_at"], people)
+    db.bulk_insert(
         "messages",
         ["room_pk", "seq", "rev", "author_id", "at", "kind", "text", "nonce", "mentions"],
         [
@@ -98,17 +100,21 @@ def fill(db: Connection, texts: list[str]) -> None:
         ],
     )
     mentioned = [(n, 7, n) for n in range(1, len(texts) + 1)]
-    db.pour("mentions", ["user_id", "room_pk", "seq"], mentioned)
-    db.pour("room_mentions", ["room_pk", "seq"], [(7, 1)])
+    db.bulk_insert("mentions", ["user_id", "room_pk", "seq"], mentioned)
+    db.bulk_insert("room_mentions", ["room_pk", "seq"], [(7, 1)])
     kept = [(n, 7, n, text) for n, text in enumerate(texts, 1)]
-    db.pour("bookmarks", ["user_id", "room_pk", "seq", "note", "at"], [(*one, 1) for one in kept])
-    db.pour("drafts", ["user_id", "room_pk", "thread", "text", "at"], [(*one, 1) for one in kept])
+    db.bulk_insert(
+        "bookmarks", ["user_id", "room_pk", "seq", "note", "at"], [(*one, 1) for one in kept]
+    )
+    db.bulk_insert(
+        "drafts", ["user_id", "room_pk", "thread", "text", "at"], [(*one, 1) for one in kept]
+    )
     emoji = [(7, n, "👍", n, n) for n in range(1, len(texts) + 1)]
-    db.pour("reactions", ["room_pk", "seq", "emoji", "user_id", "rev"], emoji)
-    db.pour("pins", ["room_pk", "seq", "at"], [(7, 1, 1)])
+    db.bulk_insert("reactions", ["room_pk", "seq", "emoji", "user_id", "rev"], emoji)
+    db.bulk_insert("pins", ["room_pk", "seq", "at"], [(7, 1, 1)])
     used = [(n, text[:64], 1, n) for n, text in enumerate(texts, 1)]
-    db.pour("usage", ["user_id", "quota", "day", "count"], used)
-    db.pour("blocks", ["user_id", "blocked_id", "at"], [(1, 9_000, 1), (9_000, 1, 2)])
+    db.bulk_insert("usage", ["user_id", "quota", "day", "count"], used)
+    db.bulk_insert("blocks", ["user_id", "blocked_id", "at"], [(1, 9_000, 1), (9_000, 1, 2)])
     db.commit()
 
 

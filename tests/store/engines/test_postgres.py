@@ -23,7 +23,7 @@ from hubbub.model.rooms import CreateRoom, Direct, Joined
 from hubbub.store.engines import postgres as store
 from hubbub.store.engines.database import DatabaseError
 from hubbub.store.engines.postgres import Database
-from hubbub.store.executor import Ledger
+from hubbub.store.executor import CommandExecutor
 from hubbub.store.schema.migrations import HEAD
 from hubbub.store.schema.tables import metadata
 from tests.support.postgres import PASSWORD, Postgres
@@ -176,9 +176,9 @@ class Node:
     def __init__(self, url: str, name: str) -> None:
         self.entries: list[Entry] = []
         self.shown: list[object] = []
-        self.ledger = Ledger(
+        self.executor = CommandExecutor(
             Database(url),
-            actions.carry,
+            actions.execute,
             actions.answer,
             self.shown.extend,
             quotas=Quotas(rooms_made_per_day=10, threads_begun_per_day=10),
@@ -186,26 +186,26 @@ class Node:
             node=name,
             journaled=self.entries.append,
         )
-        self.ledger.start()
+        self.executor.start()
 
     async def account(self, name: str) -> Actor:
-        added: AccountAdded = await self.ledger.submit(OPERATOR, sign_up(name))
+        added: AccountAdded = await self.executor.submit(OPERATOR, sign_up(name))
         return Actor(user_id=added.user_id, name=name, role=ServerRole.MEMBER)
 
     async def post(
         self, actor: Actor, text: str, room: str = "lobby", nonce: str | None = None
     ) -> Posted:
-        posted: Posted = await self.ledger.submit(actor, Post(room=room, text=text, nonce=nonce))
+        posted: Posted = await self.executor.submit(actor, Post(room=room, text=text, nonce=nonce))
         return posted
 
 
 @pytest.fixture
 async def nodes(url: str) -> AsyncIterator[list[Node]]:
     made = [Node(url, "one"), Node(url, "two")]
-    await made[0].ledger.submit(OPERATOR, Prepare(shared=True))
+    await made[0].executor.submit(OPERATOR, Prepare(shared=True))
     yield made
     for node in made:
-        await node.ledger.close()
+        await node.executor.close()
 
 
 async def test_two_nodes_number_a_rooms_messages_without_a_hole(nodes: list[Node]) -> None:
@@ -220,7 +220,7 @@ async def test_batches_of_many_rooms_never_wait_for_each_other_in_a_circle(
 ) -> None:
     ana = await nodes[0].account("ana")
     for n in range(6):
-        await nodes[0].ledger.submit(ana, CreateRoom(title=f"Room {n}"))
+        await nodes[0].executor.submit(ana, CreateRoom(title=f"Room {n}"))
     ids = [f"room-{n}" for n in range(6)]
     posts = []
     for n in range(240):
@@ -241,7 +241,7 @@ async def test_one_nonce_at_two_nodes_is_one_message(nodes: list[Node]) -> None:
 async def test_one_name_at_two_nodes_is_one_account(nodes: list[Node]) -> None:
     for n in range(10):
         results = await asyncio.gather(
-            *(node.ledger.submit(OPERATOR, sign_up(f"max-{n}")) for node in nodes),
+            *(node.executor.submit(OPERATOR, sign_up(f"max-{n}")) for node in nodes),
             return_exceptions=True,
         )
         assert sorted(type(one).__name__ for one in results) == ["AccountAdded", "NameTaken"]
@@ -257,7 +257,9 @@ async def test_a_nonce_with_another_text_is_a_conflict_at_the_other_node(nodes: 
 async def test_a_daily_quota_is_exact_over_two_nodes(nodes: list[Node]) -> None:
     ana = await nodes[0].account("ana")
     makes = [
-        node.ledger.submit(ana, CreateRoom(title=f"Room {n}")) for n in range(15) for node in nodes
+        node.executor.submit(ana, CreateRoom(title=f"Room {n}"))
+        for n in range(15)
+        for node in nodes
     ]
     results = await asyncio.gather(*makes, return_exceptions=True)
     assert sorted(type(one).__name__ for one in results) == ["Joined"] * 10 + ["QuotaReached"] * 20
@@ -271,23 +273,23 @@ async def test_a_daily_quota_is_exact_over_two_nodes(nodes: list[Node]) -> None:
 
 async def test_a_block_holds_at_the_other_node_at_once(nodes: list[Node]) -> None:
     ana, bo = await nodes[0].account("ana"), await nodes[1].account("bo")
-    made: Joined = await nodes[1].ledger.submit(bo, Direct(users=("ana",)))
+    made: Joined = await nodes[1].executor.submit(bo, Direct(users=("ana",)))
     await nodes[1].post(bo, "hi", room=made.room.room)
-    await nodes[0].ledger.submit(ana, Block(user="bo"))
+    await nodes[0].executor.submit(ana, Block(user="bo"))
     with pytest.raises(Conflict, match="cannot be delivered"):
         await nodes[1].post(bo, "again", room=made.room.room)
     with pytest.raises(Conflict, match="cannot be added"):
-        await nodes[1].ledger.submit(bo, CreateRoom(title="X", members=("ana",)))
+        await nodes[1].executor.submit(bo, CreateRoom(title="X", members=("ana",)))
 
 
 async def test_the_journal_counts_commits_of_all_nodes_without_a_hole(nodes: list[Node]) -> None:
     await asyncio.gather(*(nodes[n % 2].account(f"person-{n}") for n in range(40)))
     entries = sorted([*nodes[0].entries, *nodes[1].entries], key=lambda entry: entry.number)
     assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
-    told = [told for entry in entries for told in entry.told]
+    told = [told for entry in entries for told in entry.effects]
     assert [one.event.mrev for one in told if isinstance(one, MembershipChanged)] == [*range(1, 41)]
     # What stands in the journal is what was handed on.
-    kept = await nodes[0].ledger.read(lambda tx: tx.journal_after(0, 1000))
+    kept = await nodes[0].executor.read(lambda tx: tx.journal_after(0, 1000))
     assert kept == entries
     assert not any(isinstance(one, MembershipChanged) for node in nodes for one in node.shown)
 
@@ -323,11 +325,11 @@ async def own_node(own_postgres: Postgres) -> AsyncIterator[tuple[Node, Actor]]:
     url = own_postgres.url(own_postgres.database())
     Database(url).migrate()
     node = Node(url, "one")
-    await node.ledger.submit(OPERATOR, Prepare(shared=True))
+    await node.executor.submit(OPERATOR, Prepare(shared=True))
     ana = await node.account("ana")
-    await node.ledger.read(lambda tx: tx.total_rev())
+    await node.executor.read(lambda tx: tx.total_rev())
     yield node, ana
-    await node.ledger.close()
+    await node.executor.close()
 
 
 async def settled(node: Node, actor: Actor, nonce: str) -> Posted:
@@ -347,7 +349,7 @@ async def test_what_begins_after_a_restart_meets_no_broken_connection(
     await asyncio.to_thread(own_postgres.start)
     # Nothing has been sent over the old connections, so it is sure that nothing was done.
     assert (await node.post(ana, "hi")).seq == 1
-    assert await node.ledger.read(lambda tx: tx.total_rev()) == 1
+    assert await node.executor.read(lambda tx: tx.total_rev()) == 1
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
@@ -368,14 +370,14 @@ async def test_after_a_restart_of_postgresql_all_goes_on_and_nothing_is_said_twi
     await until(lambda: len(acknowledged) > 50)
     await asyncio.to_thread(own_postgres.stop if how == "stop" else own_postgres.kill)
     with pytest.raises(Unavailable):
-        await node.ledger.read(lambda tx: tx.total_rev())
+        await node.executor.read(lambda tx: tx.total_rev())
     await asyncio.to_thread(own_postgres.start)
     before = len(acknowledged)
     await until(lambda: len(acknowledged) > before + 50)
     stopping.set()
     await asyncio.gather(*talkers)
-    room = await node.ledger.read(lambda tx: tx.room("lobby"))
+    room = await node.executor.read(lambda tx: tx.room("lobby"))
     assert room
-    kept = await node.ledger.read(lambda tx: tx.messages_after(room.pk, 0, 1_000_000))
+    kept = await node.executor.read(lambda tx: tx.messages_after(room.pk, 0, 1_000_000))
     assert [message.seq for message in kept] == list(range(1, room.seq + 1))
     assert {message.nonce: message.seq for message in kept} == acknowledged

@@ -65,7 +65,7 @@ class Connection(database.Connection):
             except UnicodeDecodeError:
                 raise _undecodable() from None
 
-    def pour(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    def bulk_insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         names, places = '", "'.join(columns), ", ".join("?" for _ in columns)
         into = f'INSERT INTO {table} ("{names}") VALUES ({places})'  # noqa: S608 - our own names
         self._cursor.executemany(into, rows)
