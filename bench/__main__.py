@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench import agree, base, machine, turns
+from bench.context import Pace, Stage
 from bench.errors import BenchError
 from bench.loadgen import BUILT, build
 from bench.report import Row, console, print_table
 from bench.scenarios import SCENARIOS
 from bench.server import Hubbub, Peer
-from bench.stage import Pace, Stage
 from bench.turns import Scenario
 
 QUICK = Pace(

@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import median
 
 from bench.chatting import CLIENTS, SENDERS, TEXT_BYTES
+from bench.context import Stage
 from bench.errors import BenchError
 from bench.loadgen import TEXT_DOOR, build
 from bench.server import HOST, Server
-from bench.stage import Stage
 from bench.steady import PROMISED_PER_S
 
 NUMBER = re.compile(r'"?(\w+)"?[=:]([0-9.]+)')

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from bench import ramp
+from bench.context import Stage
 from bench.loadgen import ChatResult, Load, Step
 from bench.server import Program
-from bench.stage import Stage
 
 CLIENTS = 200
 SENDERS = 20

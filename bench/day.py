@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import median
 
 from bench import base, machine
+from bench.context import Stage
 from bench.errors import BenchError
 from bench.report import MB, Bound, Row
-from bench.stage import Stage
 from bench.workload import Rates, Worked, Workload, workload
 
 PEOPLE = 5_000

@@ -22,11 +22,11 @@ from rich.table import Table
 
 from bench import flooder, people
 from bench.bystanders import ON_SOCKETS, OVER_HTTP, Bystanders
+from bench.context import Stage
 from bench.errors import BenchError
 from bench.floods import FLOODS, SOURCE, Flood, Target, Visit
 from bench.report import MB, Bound, Row, console
 from bench.server import Server, free_port
-from bench.stage import Stage
 from bench.storm import part
 from bench.visitors import PASSWORD, Browser, Visits, visit
 from hubbub.model.messages import TEXT_MAX

@@ -15,11 +15,11 @@ import msgspec
 import uvloop
 
 from bench import base
+from bench.context import Stage
 from bench.frames import PONG, frame, frames_in, upgrade
 from bench.report import KB, Bound, Row
 from bench.returning import HELLO, Reply, reply_of
 from bench.server import HOST, free_port
-from bench.stage import Stage
 from bench.storm import part
 from hubbub.model.messages import TEXT_MAX
 from hubbub.model.names import LOBBY

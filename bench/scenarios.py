@@ -5,10 +5,10 @@ from statistics import median
 
 from bench import day, hostile, interval, ramp, reacting, steady, storm
 from bench.chatting import CLIENTS, TEXT_BYTES, attempts, chatting
+from bench.context import Stage
 from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, Door, Load
 from bench.report import KB, MB, Bound, Row
 from bench.server import Program
-from bench.stage import Stage
 
 HTTP_CONNECTIONS = 16
 #: Memory per connection is the slope between these, so that the server's own does not count.

@@ -5,10 +5,10 @@ from statistics import median
 
 from bench import interval, ramp
 from bench.chatting import attempts, chatting
+from bench.context import Stage
 from bench.loadgen import TEXT_DOOR, ChatResult
 from bench.report import Bound, Row
 from bench.server import Program
-from bench.stage import Stage
 
 RATES_PER_S = (100.0, 500.0, 2_000.0)
 #: What is promised is promised at this rate; the others stand beside it.

@@ -20,10 +20,10 @@ import msgspec
 import uvloop
 
 from bench import people
+from bench.context import Stage
 from bench.report import KB, Bound, Row
 from bench.returning import Crowd, Person, PostFailed, Seen
 from bench.server import Hubbub, free_port
-from bench.stage import Stage
 from hubbub.model.names import LOBBY
 
 MEMBERS = 9_500

@@ -6,10 +6,10 @@ from dataclasses import replace
 from statistics import median
 
 from bench import interval
+from bench.context import Stage
 from bench.errors import BenchError
 from bench.report import Bound, Row
 from bench.server import Hubbub
-from bench.stage import Stage
 
 #: A change for the worse by more than this, shown by the whole interval, fails `--check`.
 WORSE = 1.1

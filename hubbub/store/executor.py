@@ -24,7 +24,7 @@ from hubbub.model.errors import Busy, HubbubError, Unavailable
 from hubbub.model.outcome import JOURNALED, Effect, Entry, Journaled, Outcome
 from hubbub.model.quotas import USUAL, Quotas
 from hubbub.store.engines.database import MEND, Connection, Database, Upkeep
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.tx import Tx
 
 BATCH_MAX = 1_000  # commands in one transaction: bounds how long the first of them waits

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from bench.context import Pace, Stage
 from bench.errors import BenchError
 from bench.report import Bound, Row
 from bench.server import Hubbub
-from bench.stage import Pace, Stage
 from bench.turns import compare, pair
 
 BASE = Hubbub(["base"], name="base", root=Path("/nowhere"))

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from hubbub.cli.checks.finding import Finding, ok, problem, refused, warning
 from hubbub.store.data_folder import DataFolder
 from hubbub.store.engines.database import Connection, DatabaseError, needs_migration
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.schema.migrations import HEAD
 from hubbub.store.tx import Tx
 

@@ -12,7 +12,7 @@ from hubbub.model.errors import HubbubError
 from hubbub.store.copies.copy import check_rows
 from hubbub.store.data_folder import DataFolder
 from hubbub.store.engines.opening import why_lost
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.engines.sqlite.checkpoints import TRUNCATE_ABOVE_BYTES
 from hubbub.store.engines.sqlite.connection import Connection, connect_as
 from hubbub.store.engines.sqlite.database import Database

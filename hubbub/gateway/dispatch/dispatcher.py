@@ -24,7 +24,7 @@ from hubbub.gateway.dispatch.limits import (
 from hubbub.gateway.dispatch.loader import Loader
 from hubbub.gateway.dispatch.read_markers import ReadMarkers
 from hubbub.gateway.transport.connection_limiter import ConnectionLimiter
-from hubbub.gateway.transport.turns import Turns
+from hubbub.gateway.transport.turn_queue import Turns
 from hubbub.gateway.websocket.socket import Socket
 from hubbub.live.cluster.nodes import Nodes
 from hubbub.live.hub import LOOKS_MAX, Hub

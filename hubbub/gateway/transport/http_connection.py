@@ -12,7 +12,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from hubbub.gateway.dispatch.limits import Throttle
 from hubbub.gateway.http.problem import raw_problem
 from hubbub.gateway.transport.connection_limiter import ConnectionLimiter, Slot
-from hubbub.gateway.transport.turns import Turns, Unread
+from hubbub.gateway.transport.turn_queue import Turns, Unread
 from hubbub.gateway.websocket.socket import Socket
 from hubbub.model.errors import HubbubError, Malformed, RateLimited, TooLarge
 from hubbub.model.messages import FRAME_MAX_BYTES

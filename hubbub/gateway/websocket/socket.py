@@ -18,7 +18,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WSCloseCode, WSMessage, WSMsgType
 
 from hubbub.gateway.transport.connection_limiter import Slot
-from hubbub.gateway.transport.turns import Turns, Unread
+from hubbub.gateway.transport.turn_queue import Turns, Unread
 from hubbub.model.errors import Malformed
 from hubbub.wire.frames import close_frame, pong_frame
 

@@ -11,7 +11,7 @@ import apsw
 from hubbub.model.errors import HubbubError
 from hubbub.store.copies.copy import Contents, Tell, check_rows, contents_of, schema_of
 from hubbub.store.data_folder import DataFolder
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.engines.sqlite.connection import BESIDE, Connection, connect_as
 from hubbub.store.engines.sqlite.errors import is_damage
 from hubbub.store.schema.migrations import HEAD

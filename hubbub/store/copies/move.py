@@ -36,7 +36,7 @@ from hubbub.store.copies.copy import (
 from hubbub.store.data_folder import DataFolder, FolderError
 from hubbub.store.engines.database import MEND, Connection, Database
 from hubbub.store.engines.opening import require_chat, why_lost
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.engines.sql import Sql
 from hubbub.store.engines.sqlite.connection import BESIDE
 from hubbub.store.engines.sqlite.database import Database as SqliteDatabase

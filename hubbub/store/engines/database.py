@@ -13,7 +13,7 @@ from sqlalchemy import Dialect
 
 from hubbub.model.base import Millis
 from hubbub.model.errors import HubbubError, Unavailable
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.engines.sql import Bound, Row, Sized, Sql, Values
 from hubbub.store.schema.migrations import HEAD, WORKS_WITH
 

@@ -20,7 +20,7 @@ from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
 from hubbub.store.engines import database
 from hubbub.store.engines.database import MEND, DatabaseError, needs_migration, versions_in
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.engines.sql import Bound, Row, Sql, Values
 from hubbub.store.schema.migrations import OLDEST
 from hubbub.store.schema.move_marker import MOVED, require_served

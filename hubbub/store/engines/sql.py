@@ -13,7 +13,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from hubbub.store.engines.soundness import Rows
+from hubbub.store.engines.row_checks import Rows
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]

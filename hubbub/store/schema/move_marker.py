@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Column, MetaData, String, Table
 
 from hubbub.model.errors import HubbubError
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 
 MOVED = "moved"
 """The key of a `Mark` in the table `server`."""

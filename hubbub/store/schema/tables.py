@@ -2,7 +2,7 @@
 
 Values are plain integers and text on both, so that rows need no conversion: times are
 milliseconds, truths 0 or 1, enumerations their words. What a column's type does not say of its
-values stands in its ``info`` (see `hubbub.store.engines.soundness`). Alembic's migrations make the
+values stands in its ``info`` (see `hubbub.store.engines.row_checks`). Alembic's migrations make the
 tables; a test compares them with this module.
 """
 
@@ -25,7 +25,7 @@ from hubbub.model.messages import MessageKind, Origin
 from hubbub.model.outcome import Journaled
 from hubbub.model.policy import RoomKind, RoomRole, ServerRole
 from hubbub.model.rooms import Notify
-from hubbub.store.engines.soundness import HOLDS, JSON
+from hubbub.store.engines.row_checks import HOLDS, JSON
 
 metadata = MetaData(
     naming_convention={

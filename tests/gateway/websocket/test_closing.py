@@ -2,10 +2,10 @@
 
 import pytest
 
-from hubbub.gateway.transport.turns import Turns
+from hubbub.gateway.transport.turn_queue import Turns
 from hubbub.gateway.websocket.socket import Socket
 from hubbub.wire.frames import text_frame
-from tests.gateway.transport.test_turns import Ear, Wire
+from tests.gateway.transport.test_turn_queue import Ear, Wire
 from tests.support.frames import CLOSE, TEXT, close_frame, frame
 
 LAST = text_frame(b"said before")

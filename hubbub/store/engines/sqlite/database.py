@@ -12,7 +12,7 @@ import apsw
 from hubbub.model.errors import Unavailable
 from hubbub.store.engines import database
 from hubbub.store.engines.database import DatabaseError, needs_migration
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.engines.sqlite.checkpoints import Checkpoints
 from hubbub.store.engines.sqlite.connection import DIALECT, Connection, connect, look_into
 from hubbub.store.engines.sqlite.erasure import overwrite_unused, read_log

@@ -7,7 +7,7 @@ import apsw
 
 from hubbub.model.names import LOBBY
 from hubbub.store.engines.database import Connection, DatabaseError, versions_in
-from hubbub.store.engines.soundness import ImpossibleRow
+from hubbub.store.engines.row_checks import ImpossibleRow
 from hubbub.store.engines.sqlite.erasure import FILE_HEADER_BYTES, is_page, read_log
 from hubbub.store.engines.sqlite.errors import damaged, refusal, restoring
 from hubbub.store.schema.migrations import OLDEST

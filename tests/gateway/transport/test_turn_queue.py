@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from hubbub.gateway.transport import turns
-from hubbub.gateway.transport.turns import Turns
+from hubbub.gateway.transport import turn_queue
+from hubbub.gateway.transport.turn_queue import Turns
 from hubbub.gateway.websocket.socket import FRAMES_PER_TURN, SLICE_BYTES, Socket
 from tests.support.frames import PING, TEXT, frame
 from tests.support.waiting import until
@@ -107,7 +107,7 @@ async def test_all_that_wait_share_a_part_of_each_turn(monkeypatch: pytest.Monke
         now += 0.001
         return now
 
-    monkeypatch.setattr(turns, "perf_counter", clock)
+    monkeypatch.setattr(turn_queue, "perf_counter", clock)
     line = Turns()
     floods = [_opened(line) for _ in range(40)]
     for _, _, socket in floods:
