@@ -1,11 +1,11 @@
-# `make` lists what there is. What a target needs is made first, and only when it is stale.
+# `make` lists the targets. The prerequisites of a target are made first, if they are out of date.
 # Plain enough for the GNU make 3.81 of macOS: no .SHELLFLAGS, so recipes chain with &&.
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-# Whatever environment the caller's shell is in, the project's own is meant.
-# Compiled modules are kept: without them each start of a server takes twice as long.
+# The project's own environment is used, not that of the caller's shell.
+# Compiled modules are kept, as each start of a server would take twice as long without them.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 
 venv := .venv
@@ -13,14 +13,14 @@ python := $(venv)/bin/python
 pip := $(python) -m pip --disable-pip-version-check --quiet
 npm := scripts/with-node npm --prefix web
 client := hubbub/gateway/static/index.html
-# Folders are listed too: their time changes when a file in them goes away.
+# Folders are listed too, as their time changes when a file in them is removed.
 client_sources := $(wildcard web/*.html web/*.json web/*.ts web/*.js) \
 	$(shell find $(wildcard web/src web/public web/build))
 
-# Only `make run HOST=…` counts: shells and hosting services export HOST and PORT for their own ends.
+# Only `make run HOST=…` counts, as shells and hosting services export HOST and PORT for themselves.
 given = $(if $(filter command,$(origin $(1))),$(2) '$($(1))')
 
-# The tests that try more often in `make soak` (tests/support/soak.py).
+# The tests with more tries in `make soak` (tests/support/soak.py).
 chance = $(shell grep -rl 'support.soak import' tests --include='test_*.py')
 
 .PHONY: help venv run test soak lint bench bench-web web dist screenshots lock clean
@@ -36,7 +36,7 @@ test: $(venv)/.dev $(client) ## check and test everything, as CI does
 		HUBBUB_NGINX="$$(scripts/find-nginx)" && export HUBBUB_NGINX && \
 		exec $(python) scripts/checks.py
 
-soak: $(venv)/.dev web/node_modules/.made ## try what chance decides many times (some 30 minutes)
+soak: $(venv)/.dev web/node_modules/.made ## run randomised tests many times (about 30 minutes)
 	@export HUBBUB_SOAK=1 && $(npm) run --silent test -- tests/bounds.test.ts tests/format.test.ts && \
 		exec $(python) -m pytest -q -s $(chance)
 
@@ -65,7 +65,7 @@ lock: ## compile requirements/*.txt from pyproject.toml (UPGRADE=1 for the newes
 	@command -v uv >/dev/null || { echo "make lock needs uv; pip install uv" >&2; exit 1; }
 	@scripts/lock $(if $(UPGRADE),--upgrade)
 
-clean: ## remove everything that was made, but no chat's data
+clean: ## remove everything that was built, but no chat's data
 	rm -rf $(venv) build dist $(dir $(client)) web/node_modules web/test-results
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find bench hubbub scripts tests -name __pycache__ -prune -exec rm -rf {} +
@@ -77,8 +77,8 @@ $(venv)/.made:
 		echo "Making a virtual environment with $$("$$python" --version)" && \
 		"$$python" -m venv --clear $(venv) && touch $@
 
-# Editable, without dependencies and without an isolated build: this needs no network and puts
-# the `hubbub` command into the environment.
+# Editable, without dependencies and without an isolated build: it needs no network, and puts the
+# `hubbub` command into the environment.
 $(venv)/.run: $(venv)/.made requirements/run.txt requirements/build.txt pyproject.toml
 	@echo "Installing what Hubbub needs"
 	@$(pip) install --require-hashes -r requirements/run.txt -r requirements/build.txt
@@ -92,8 +92,8 @@ $(venv)/.dev: $(venv)/.run requirements/dev.txt
 
 # --- the web client -----------------------------------------------------------------------------
 
-# Install scripts of packages have no business here; --include=dev since NODE_ENV may say otherwise.
-# Where this machine has no Node.js that will do, one is installed into the Python environment.
+# Install scripts of packages are not run; --include=dev, as NODE_ENV may exclude them. If this
+# machine has no suitable Node.js, one is installed into the Python environment.
 web/node_modules/.made: web/package.json web/package-lock.json | $(venv)/.made
 	@echo "Installing what the web client is built with" && \
 		$(npm) ci --ignore-scripts --include=dev --no-audit --no-fund --loglevel=error && touch $@

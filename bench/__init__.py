@@ -1,4 +1,4 @@
-"""The benchmark: a real server and a real load in separate processes, one table at the end.
+"""The benchmark: a real server and a real load in separate processes, with a table of results.
 
-Run as ``python -m bench``; what is measured and how is told in ``docs/performance.md``.
+Run it as ``python -m bench``; ``docs/performance.md`` describes what is measured and how.
 """

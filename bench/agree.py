@@ -1,4 +1,4 @@
-"""Two load generators side by side on one server: do they see the same, and at what cost?
+"""Compares two load generators on one server: their results and their CPU time.
 
 The other is a C program with the command line
 ``load HOST PORT PATH CLIENTS SENDERS RATE SECONDS SIZE`` that prints ``name=value`` pairs.
@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median
 
 from bench.chatting import CLIENTS, SENDERS, TEXT_BYTES
-from bench.context import Stage
+from bench.context import Context
 from bench.errors import BenchError
-from bench.loadgen import TEXT_DOOR, build
+from bench.loadgen import TEXT_SOCKET, build
 from bench.server import HOST, Server
 from bench.steady import PROMISED_PER_S
 
@@ -23,8 +23,8 @@ NUMBER = re.compile(r'"?(\w+)"?[=:]([0-9.]+)')
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one generator said of one run, and the CPU it took from start to end."""
+class Measurement:
+    """The results of one generator in one run, and the CPU time of generator and server."""
 
     deliveries: float
     expected: float
@@ -35,35 +35,35 @@ class Seen:
 
 
 def numbers(text: str) -> dict[str, float]:
-    """Every ``name=value`` and ``"name":value`` in what a generator printed."""
+    """Every ``name=value`` and ``"name":value`` in the output of a generator."""
     return {name: float(value) for name, value in NUMBER.findall(text)}
 
 
-def compare(stage: Stage, other: Path) -> None:
-    """Alternates the two on one server and prints the medians."""
-    program = stage.peer or stage.hubbub
-    door = stage.door(program, TEXT_DOOR)
+def compare(context: Context, other: Path) -> None:
+    """Alternate the two on one server, and print the medians."""
+    program = context.peer or context.hubbub
+    endpoint = context.endpoint(program, TEXT_SOCKET)
     theirs = build(other, flags=("-O2",))
-    rate, seconds = f"{PROMISED_PER_S:g}", f"{stage.pace.step_s:g}"
-    seen: dict[str, list[Seen]] = {"own": [], "other": []}
-    with stage.data() as (data, _), program.serving(data) as server:
+    rate, seconds = f"{PROMISED_PER_S:g}", f"{context.pace.step_s:g}"
+    results: dict[str, list[Measurement]] = {"own": [], "other": []}
+    with context.data() as (data, _), program.serving(data) as server:
         scale = (str(CLIENTS), str(SENDERS), rate, seconds, str(TEXT_BYTES))
         named = zip(("--clients", "--senders", "--rate", "--seconds", "--size"), scale, strict=True)
         port = str(server.port)
         commands = {
-            "own": [str(build()), "chat", "--port", port, *door.arguments(), *sum(named, ())],
-            "other": [str(theirs), HOST, port, door.path, *scale],
+            "own": [str(build()), "chat", "--port", port, *endpoint.arguments(), *sum(named, ())],
+            "other": [str(theirs), HOST, port, endpoint.path, *scale],
         }
-        for _ in range(stage.pace.runs):
+        for _ in range(context.pace.runs):
             for name, command in commands.items():
-                seen[name].append(_run(command, server))
-                stage.say(f"  {name:6} {_words([seen[name][-1]])}")
-    stage.say("medians")
-    for name, runs in seen.items():
-        stage.say(f"  {name:6} {_words(runs)}")
+                results[name].append(_run(command, server))
+                context.print(f"  {name:6} {_summary([results[name][-1]])}")
+    context.print("medians")
+    for name, runs in results.items():
+        context.print(f"  {name:6} {_summary(runs)}")
 
 
-def _run(command: Sequence[str], server: Server) -> Seen:
+def _run(command: Sequence[str], server: Server) -> Measurement:
     before = server.cpu_s()
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -76,18 +76,18 @@ def _run(command: Sequence[str], server: Server) -> Seen:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise BenchError(f"{command[0]} ended with {process.returncode}.")
-    said = numbers(printed)
-    return Seen(
-        deliveries=said["deliveries"],
-        expected=said["expected"],
-        p50_ms=said["p50_us"] / 1000,
-        p99_ms=said["p99_us"] / 1000,
+    printed_values = numbers(printed)
+    return Measurement(
+        deliveries=printed_values["deliveries"],
+        expected=printed_values["expected"],
+        p50_ms=printed_values["p50_us"] / 1000,
+        p99_ms=printed_values["p99_us"] / 1000,
         load_cpu_s=used.ru_utime + used.ru_stime,
         server_cpu_s=server.cpu_s() - before,
     )
 
 
-def _words(runs: Sequence[Seen]) -> str:
+def _summary(runs: Sequence[Measurement]) -> str:
     missing = sum(run.expected - run.deliveries for run in runs)
     return (
         f"{median(run.deliveries for run in runs):9,.0f} deliveries ({missing:,.0f} missing)  "

@@ -1,8 +1,8 @@
-"""Another commit of Hubbub, side by side with this one.
+"""Another commit of Hubbub, to compare this one with.
 
-It is unpacked into `build/base/`, with an environment of its own where its locked packages are
-not the ones installed here. Accounts for it are made by its own code, as a database of one commit
-is not one of the other; the load, and everything that is measured, is this commit's.
+It is extracted into `build/base/`, with its own environment if its locked packages differ from the
+installed ones. Its own code creates the accounts, as the database schemas may differ; the load and
+all measurements are this commit's.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from bench import people
 from bench.errors import BenchError
 from bench.server import Hubbub
 
-HERE = Path(__file__).resolve().parents[1]
-BASES = HERE / "build" / "base"
-LOCKS = ("run.txt", "build.txt")
-#: What another commit's Python is told: call that function of its `bench.people`.
+ROOT = Path(__file__).resolve().parents[1]
+BASES = ROOT / "build" / "base"
+LOCK_FILES = ("run.txt", "build.txt")
+#: Run by the other commit's Python: calls a function of its `bench.people` by name.
 CALL = """
 import json, sys
 from pathlib import Path
@@ -29,24 +29,24 @@ from bench import people
 name, data, more = json.load(sys.stdin)
 json.dump(getattr(people, name)(Path(data), *more), sys.stdout)
 """
-WHERE = "import hubbub; print(hubbub.__file__)"
+FIND_PACKAGE = "import hubbub; print(hubbub.__file__)"
 
 
-def unpacked(commit: str) -> Hubbub:
-    """A commit, a tag or a branch, ready to be served. Raises BenchError if it cannot be."""
-    name = _output(["git", "-C", str(HERE), "rev-parse", "--verify", f"{commit}^{{commit}}"])
+def checkout(commit: str) -> Hubbub:
+    """Prepare a commit, tag or branch for serving. Raises BenchError if that fails."""
+    name = _output(["git", "-C", str(ROOT), "rev-parse", "--verify", f"{commit}^{{commit}}"])
     root = BASES / name[:12]
     if not root.exists():
         _unpack(name, root)
     python = sys.executable if _has_the_same_packages(root) else _environment(root)
-    found = Path(_output([python, "-c", WHERE], root))
+    found = Path(_output([python, "-c", FIND_PACKAGE], root))
     if not found.is_relative_to(root):
-        raise BenchError(f"The base would be measured with {found}, which is not its own.")
+        raise BenchError(f"The base would be measured with {found}, which is not its own code.")
     return Hubbub([python, "-m", "hubbub"], name="base", root=root)
 
 
-def accounts(hubbub: Hubbub, name: str, data: Path, *more: Any) -> Any:
-    """Calls this function of `bench.people`, of the commit that will serve the data."""
+def call_people(hubbub: Hubbub, name: str, data: Path, *more: Any) -> Any:
+    """Call a function of `bench.people` of the commit that will serve the data."""
     if hubbub.root is None:
         return getattr(people, name)(data, *more)
     asked = json.dumps([name, str(data.resolve()), more])
@@ -58,22 +58,22 @@ def _unpack(commit: str, root: Path) -> None:
     fresh = root.with_name(f"{root.name}.{os.getpid()}")
     fresh.mkdir()
     archive = root.with_suffix(".tar")
-    _output(["git", "-C", str(HERE), "archive", "--output", str(archive), commit])
+    _output(["git", "-C", str(ROOT), "archive", "--output", str(archive), commit])
     _output(["tar", "-xf", str(archive), "-C", str(fresh)])
     archive.unlink()
     fresh.rename(root)
 
 
 def _has_the_same_packages(root: Path) -> bool:
-    def digest(where: Path) -> str:
-        texts = [(where / "requirements" / name).read_bytes() for name in LOCKS]
+    def digest(folder: Path) -> str:
+        texts = [(folder / "requirements" / name).read_bytes() for name in LOCK_FILES]
         return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
-    return digest(root) == digest(HERE)
+    return digest(root) == digest(ROOT)
 
 
 def _environment(root: Path) -> str:
-    """The commit's own way to install what it needs."""
+    """Install the commit's packages with its own Makefile; return the path of its Python."""
     _output(["make", "-C", str(root), ".venv/.run"])
     return str(root / ".venv" / "bin" / "python")
 

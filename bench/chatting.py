@@ -1,10 +1,10 @@
-"""The chat that is measured: so many clients in one room, some of whom send at a fixed rate."""
+"""The measured chat: clients in one room, some of whom send at a fixed rate."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from bench import ramp
-from bench.context import Stage
+from bench.context import Context
 from bench.loadgen import ChatResult, Load, Step
 from bench.server import Program
 
@@ -17,26 +17,26 @@ def chatting(load: Load) -> AbstractContextManager[Step]:
     return load.chat(clients=CLIENTS, senders=SENDERS, size=TEXT_BYTES)
 
 
-def _words(result: ChatResult) -> str:
+def _summary(result: ChatResult) -> str:
     saturated = result.load_cpu_s > 0.95 * result.seconds
     words = [
         f"{result.rate:8,.0f} msg/s  {result.deliveries_per_s:10,.0f} deliveries/s",
         f"p50 {result.p50_us / 1000:6.2f} ms  p99 {result.p99_us / 1000:7.2f} ms",
         f"{result.server_us_per_delivery:5.2f} µs CPU each",
         ramp.fault(result) or "",
-        f"the server says: {result.first_notice}" if result.lost and result.notices else "",
-        "the load itself is at its limit" if saturated else "",
+        f"notice of the server: {result.first_notice}" if result.lost and result.notices else "",
+        "the load generator is at its limit" if saturated else "",
     ]
     return "  ".join(word for word in words if word)
 
 
 def attempts(
-    stage: Stage, scenario: str, program: Program, step: Step, seconds: float
+    context: Context, scenario: str, program: Program, step: Step, seconds: float
 ) -> Callable[[float], ChatResult]:
     def attempt(rate: float) -> ChatResult:
         result = step(rate, seconds)
-        stage.say(f"  {program.name:7} {_words(result)}")
-        stage.keep(scenario, program, result)
+        context.print(f"  {program.name:7} {_summary(result)}")
+        context.record(scenario, program, result)
         return result
 
     return attempt

@@ -1,8 +1,8 @@
-"""``python -m bench.cluster``: what a delivery costs on one, two and three nodes.
+"""``python -m bench.cluster``: the cost of a delivery on one, two and three nodes.
 
-Nodes are workers of one server here, each a process of its own with a bus between them, as on
-machines of their own. PostgreSQL and NATS come from the wheels that the tests use. Only CPU time,
-bytes and counts are taken: how fast three nodes are on two cores says nothing of three machines.
+The nodes are workers of one server: separate processes with a bus between them, as on separate
+machines. PostgreSQL and NATS come from the wheels that the tests use. Only CPU time, bytes and
+counts are measured, as the speed of three nodes on two cores says nothing about three machines.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from rich.table import Table
 from bench import machine
 from bench.chatting import CLIENTS, SENDERS, TEXT_BYTES
 from bench.errors import BenchError
-from bench.loadgen import BUILT, TEXT_DOOR, Load, build
+from bench.loadgen import BUILT, TEXT_SOCKET, Load, build
 from bench.server import Hubbub, Server
 from tests.support.postgres import Postgres
 
@@ -30,7 +30,7 @@ NODES = (1, 2, 3)
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one topology used."""
+    """The costs of one topology."""
 
     what: str
     nodes: int
@@ -39,12 +39,12 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     p50_ms: float
     p99_ms: float
-    #: Of all nodes and the bus, for each delivery.
+    #: CPU time of all nodes and the bus, for each delivery.
     cpu_us: float
-    #: What nodes gave to the bus, for each message; each of them takes it from there.
+    #: Bytes and messages published on the bus, for each chat message.
     bus_bytes: float
     bus_messages: float
-    #: PostgreSQL's own processor time for each message, and how long nodes waited for commits.
+    #: PostgreSQL's CPU time for each message, and the duration of commits.
     database_us: float
     commit_ms: float
     batch: float
@@ -52,7 +52,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def _environment(**values: str) -> Iterator[None]:
-    """Settings by variables, as an address of a database holds a password."""
+    """Set environment variables, as the URL of a database has a password."""
     os.environ.update(values)
     try:
         yield
@@ -61,28 +61,28 @@ def _environment(**values: str) -> Iterator[None]:
             del os.environ[name]
 
 
-def _total(figures: dict[str, float], name: str, label: str = "") -> float:
-    """Over all workers."""
+def _total(metrics: dict[str, float], name: str, label: str = "") -> float:
+    """The sum of a metric over all workers."""
     return sum(
-        value for key, value in figures.items() if key.partition("{")[0] == name and label in key
+        value for key, value in metrics.items() if key.partition("{")[0] == name and label in key
     )
 
 
 def _measure(
     what: str, server: Server, postgres: Postgres | None, nodes: int, seconds: float
 ) -> Cost:
-    load = Load(server, TEXT_DOOR, None)
+    load = Load(server, TEXT_SOCKET, None)
     with load.chat(clients=CLIENTS, senders=SENDERS, size=TEXT_BYTES) as step:
         step(RATE_PER_S, WARM_UP_S)
-        before, began = server.figures(), machine.cpu_s(postgres.pid) if postgres else 0.0
+        before, began = server.metrics(), machine.cpu_s(postgres.pid) if postgres else 0.0
         result = step(RATE_PER_S, seconds)
-        after, ended = server.figures(), machine.cpu_s(postgres.pid) if postgres else 0.0
+        after, ended = server.metrics(), machine.cpu_s(postgres.pid) if postgres else 0.0
 
-    def grown(name: str, label: str = "") -> float:
+    def increase(name: str, label: str = "") -> float:
         return _total(after, name, label) - _total(before, name, label)
 
     sent = max(result.sent, 1)
-    batches = max(grown("hubbub_ledger_batches_total"), 1)
+    batches = max(increase("hubbub_executor_batches_total"), 1)
     return Cost(
         what=what,
         nodes=nodes,
@@ -92,11 +92,11 @@ def _measure(
         p50_ms=result.p50_us / 1000,
         p99_ms=result.p99_us / 1000,
         cpu_us=result.server_us_per_delivery,
-        bus_bytes=grown("hubbub_bus_published_bytes_total") / sent,
-        bus_messages=grown("hubbub_bus_messages_total", 'what="published"') / sent,
+        bus_bytes=increase("hubbub_bus_published_bytes_total") / sent,
+        bus_messages=increase("hubbub_bus_messages_total", 'result="published"') / sent,
         database_us=(ended - began) / sent * 1e6,
-        commit_ms=grown("hubbub_ledger_commit_seconds_total") / batches * 1000,
-        batch=grown("hubbub_ledger_commands_total") / batches,
+        commit_ms=increase("hubbub_executor_commit_seconds_total") / batches * 1000,
+        batch=increase("hubbub_executor_commands_total") / batches,
     )
 
 
@@ -164,22 +164,22 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10, help="for each (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="the median counts (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
         machine.raise_open_files()
-        machine.keep_off_the_server()
+        machine.pin_to_load_core()
         build()
         BUILT.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="cluster-", dir=BUILT) as folder:
             command = [sys.executable, "-m", "hubbub"]
-            costs = measure(command, Path(folder), asked.seconds, asked.runs)
+            costs = measure(command, Path(folder), args.seconds, args.runs)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 2
     console = Console()
     print_costs(costs, console if console.is_terminal else Console(width=160))
-    if asked.json:
-        asked.json.write_bytes(msgspec.json.format(msgspec.json.encode(costs)))
+    if args.json:
+        args.json.write_bytes(msgspec.json.format(msgspec.json.encode(costs)))
     return 0
 
 

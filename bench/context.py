@@ -1,4 +1,4 @@
-"""Where a measurement takes place: programs, data folders, and the words about progress."""
+"""The context of a measurement: programs, data folders, durations and progress output."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,23 +10,23 @@ from typing import Any
 import msgspec
 
 from bench import base
-from bench.loadgen import Door, Load
+from bench.loadgen import Endpoint, Load
 from bench.server import Hubbub, Peer, Program
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long and how often: the issue's figures, or a quick look."""
+    """Durations and numbers of runs: the full ones, or those of `--quick`."""
 
-    #: Alternating runs where two are compared; `bench.interval` says what they show.
+    #: Alternating runs in a comparison; `bench.interval` describes what they show.
     runs: int = 9
-    #: Runs where there is nobody to compare with.
+    #: Runs without a comparison.
     runs_alone: int = 3
     step_s: float = 10
     warm_up_s: float = 2
     probe_s: float = 2
-    #: Of a flood: how long others are watched before it and during it, and how long after it the
-    #: memory has to be back.
+    #: For a flood: how long bystanders are measured before it and during it, and the time after
+    #: which memory must be back to normal.
     quiet_s: float = 2
     flood_s: float = 3.5
     settle_s: float = 60
@@ -35,14 +35,14 @@ class Pace:
 
 
 @dataclass
-class Stage:
-    """Everything a scenario needs; `raw` collects every single run for the JSON file."""
+class Context:
+    """Everything a scenario needs; `raw` collects all runs for the JSON file."""
 
     hubbub: Hubbub
     peer: Peer | None
     folder: Path
     pace: Pace
-    #: Only floods in whose name one of these words stands; all, if there are none.
+    #: Only floods whose name contains one of these words; all floods if empty.
     floods: tuple[str, ...] = ()
     raw: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _copies: int = 0
@@ -51,22 +51,22 @@ class Stage:
     def programs(self) -> tuple[Program, ...]:
         return (self.hubbub,) if self.peer is None else (self.hubbub, self.peer)
 
-    def say(self, words: str) -> None:
+    def print(self, words: str) -> None:
         print(words, flush=True)
 
-    def keep(self, scenario: str, program: Program, result: msgspec.Struct) -> None:
+    def record(self, scenario: str, program: Program, result: msgspec.Struct) -> None:
         entry = {"program": program.name, **msgspec.structs.asdict(result)}
         self.raw.setdefault(scenario, []).append(entry)
 
     @contextmanager
     def data(self, people: int = 0) -> Iterator[tuple[Path, Path | None]]:
-        """A data folder of its own with so many accounts, and the file of their tokens."""
+        """A separate data folder with so many accounts, and the file with their tokens."""
 
         def settle(folder: Path) -> list[str]:
             if not people:
                 return []
-            self.say(f"  making {people:,} accounts")
-            return list(base.accounts(self.hubbub, "settle", folder, people))
+            self.print(f"  making {people:,} accounts")
+            return list(base.call_people(self.hubbub, "settle", folder, people))
 
         with self.copy_of(f"people-{people}", settle) as copy:
             yield copy
@@ -75,7 +75,7 @@ class Stage:
     def copy_of(
         self, name: str, make: Callable[[Path], list[str]]
     ) -> Iterator[tuple[Path, Path | None]]:
-        """A copy of a data folder that is made once, and the file of the tokens `make` returned."""
+        """A copy of a data folder created once, and the file with the tokens from `make`."""
         origin, tokens = self._origin(name, make)
         self._copies += 1
         copy = self.folder / f"data-{self._copies}"
@@ -86,14 +86,14 @@ class Stage:
             shutil.rmtree(copy, ignore_errors=True)
 
     @contextmanager
-    def serving(self, program: Program, door: Door, people: int = 0) -> Iterator[Load]:
-        """The program, freshly started on fresh data, and a load for it."""
+    def serving(self, program: Program, endpoint: Endpoint, people: int = 0) -> Iterator[Load]:
+        """Start the program on fresh data, and yield a load for it."""
         with self.data(people) as (data, tokens), program.serving(data) as server:
-            yield Load(server, door, tokens)
+            yield Load(server, endpoint, tokens)
 
-    def door(self, program: Program, door: Door) -> Door:
-        """A peer has one door only, whatever ours is measured at."""
-        return Door(program.path) if isinstance(program, Peer) else door
+    def endpoint(self, program: Program, endpoint: Endpoint) -> Endpoint:
+        """The endpoint of a program; a peer has only one."""
+        return Endpoint(program.path) if isinstance(program, Peer) else endpoint
 
     def _origin(self, name: str, make: Callable[[Path], list[str]]) -> tuple[Path, Path | None]:
         origin = self.folder / name

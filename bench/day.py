@@ -1,8 +1,8 @@
-"""A working day: what most servers do most of the time.
+"""A working day: the usual load of a server.
 
-People are connected, each in twenty rooms of two hundred, and a few of them do something: they
-post, type, read, react, go away, come back, load the page anew. It is measured what each of these
-costs the server, how all of it together is served, and for how many people it goes on so.
+People are connected, each in twenty rooms of two hundred members, and a few of them are active:
+they post, type, read, react, go idle, return, reload the page. Measured are the cost of each
+action, the latency of all together, and the number of people that the server can serve.
 """
 
 import itertools
@@ -14,47 +14,47 @@ from pathlib import Path
 from statistics import median
 
 from bench import base, machine
-from bench.context import Stage
+from bench.context import Context
 from bench.errors import BenchError
 from bench.report import MB, Bound, Row
-from bench.workload import Rates, Worked, Workload, workload
+from bench.workload import Rates, StepResult, Workload, workload
 
 PEOPLE = 5_000
-FEW_PEOPLE = 1_000  # in a hurry
+FEW_PEOPLE = 1_000  # with --quick
 TEAM = 200
 ROOMS_EACH = 20
-#: Messages in each room before.
-SAID = 10
-#: A second, of 5,000 people. As one of them: a post in four minutes, a read marker in two.
+#: Messages in each room at the start.
+MESSAGES_BEFORE = 10
+#: Per second for 5,000 people: each posts every four minutes and sets a read marker every two.
 DAY = Rates(post=20, typing=30, read=42, react=4, active=3, reconnect=1)
-#: Alone, what is rare is done at least so often a second: 10 of anything still never meet.
+#: The least rate of an action measured alone; 10 a second still do not overlap.
 ALONE_PER_S = 10.0
-#: How many more people there are in each further step.
+#: The factor between the numbers of people of two steps.
 GROWTH = 1.25
-MOST_PEOPLE = 30_000
-#: Descriptors of a server that are no person's.
+PEOPLE_MAX = 30_000
+#: Descriptors of a server other than connections.
 OTHER_FILES = 400
-#: µs of the server's CPU for each, at most.
+#: The most server CPU for each action, in µs.
 COSTS = Rates(post=4_500, typing=3_500, read=2_000, react=4_500, active=6_000, reconnect=14_000)
 
 
-def measure(stage: Stage) -> list[Row]:
-    start = FEW_PEOPLE if stage.pace.few_people else PEOPLE
-    steps = ladder(start, start if stage.pace.few_people else _most())
-    with _office(stage, steps[-1]) as crowd:
-        stage.say(_connected(crowd, start))
-        rows = _costs(stage, crowd, start)
-        usual = [_work(stage, crowd, start) for _ in range(stage.pace.runs_alone)]
-        carried = _carried(stage, crowd, steps, usual)
-    return [*rows, *_rows(start, usual), _row_carried(start, carried)]
+def measure(context: Context) -> list[Row]:
+    start = FEW_PEOPLE if context.pace.few_people else PEOPLE
+    steps = ladder(start, start if context.pace.few_people else _people_max())
+    with _server_with_accounts(context, steps[-1]) as office:
+        context.print(_connected(office, start))
+        rows = _costs(context, office, start)
+        base_steps = [_work(context, office, start) for _ in range(context.pace.runs_alone)]
+        capacity = _find_capacity(context, office, steps, base_steps)
+    return [*rows, *_rows(start, base_steps), _capacity_row(start, capacity)]
 
 
-def _most() -> int:
-    return min(MOST_PEOPLE, machine.open_files() - OTHER_FILES)
+def _people_max() -> int:
+    return min(PEOPLE_MAX, machine.open_files() - OTHER_FILES)
 
 
 def ladder(start: int, most: int) -> list[int]:
-    """How many people there are in each step, in whole teams."""
+    """The number of people in each step, in whole teams."""
     steps = [start]
     while (more := math.ceil(steps[-1] * GROWTH / TEAM) * TEAM) <= most:
         steps.append(more)
@@ -62,58 +62,60 @@ def ladder(start: int, most: int) -> list[int]:
 
 
 @contextmanager
-def _office(stage: Stage, people: int) -> Iterator[Workload]:
-    """A server with accounts for so many, of whom nobody is here yet."""
+def _server_with_accounts(context: Context, people: int) -> Iterator[Workload]:
+    """A server with so many accounts, none of them connected yet."""
 
     def make(folder: Path) -> list[str]:
         rooms = people // TEAM * ROOMS_EACH
-        stage.say(f"  making {people:,} accounts in {rooms:,} rooms")
-        made: list[str] = base.accounts(stage.hubbub, "settle", folder, people)
-        base.accounts(stage.hubbub, "gather", folder, people, rooms, ROOMS_EACH, SAID)
+        context.print(f"  making {people:,} accounts in {rooms:,} rooms")
+        made: list[str] = base.call_people(context.hubbub, "settle", folder, people)
+        base.call_people(
+            context.hubbub, "gather", folder, people, rooms, ROOMS_EACH, MESSAGES_BEFORE
+        )
         return made
 
     with (
-        stage.copy_of(f"day-{people}", make) as (data, tokens),
-        stage.hubbub.serving(data) as server,
+        context.copy_of(f"day-{people}", make) as (data, tokens),
+        context.hubbub.serving(data) as server,
     ):
         if tokens is None:
             raise BenchError("The accounts have no tokens.")
-        with workload(server, tokens, people, TEAM, ROOMS_EACH) as crowd:
-            yield crowd
+        with workload(server, tokens, people, TEAM, ROOMS_EACH) as office:
+            yield office
 
 
-def _connected(crowd: Workload, people: int) -> str:
-    connected = crowd.connect(people)
-    return f"  {people:,} people are here after {connected.connect_s:.1f} s"
+def _connected(office: Workload, people: int) -> str:
+    connected = office.connect(people)
+    return f"  {people:,} people are connected after {connected.connect_s:.1f} s"
 
 
-def _costs(stage: Stage, crowd: Workload, people: int) -> list[Row]:
-    """Each kind by itself, less what the same people cost when they do nothing."""
-    idle = crowd.work(stage.pace.step_s, Rates())
-    stage.keep("day, idle", stage.hubbub, idle)
+def _costs(context: Context, office: Workload, people: int) -> list[Row]:
+    """The cost of each action alone, minus the cost of the same people when idle."""
+    idle = office.work(context.pace.step_s, Rates())
+    context.record("day, idle", context.hubbub, idle)
     idle_share = idle.server_cpu_s / idle.seconds
-    stage.say(f"  nobody does anything: {idle_share:.1%} of a core")
+    context.print(f"  all people idle: {idle_share:.1%} of a core")
     rows = []
     for kind, rate in DAY.times(people / PEOPLE)._asdict().items():
         alone = Rates()._replace(**{kind: max(rate, ALONE_PER_S)})
-        worked = crowd.work(stage.pace.step_s, alone)
-        stage.keep(f"day, {kind}", stage.hubbub, worked)
+        worked = office.work(context.pace.step_s, alone)
+        context.record(f"day, {kind}", context.hubbub, worked)
         used_s = worked.server_cpu_s - idle_share * worked.seconds
         cost_us = max(used_s, 0) / max(worked.sent(kind), 1) * 1e6
-        stage.say(f"  {kind:9} {worked.sent(kind):5} × {cost_us:7,.0f} µs of server CPU")
+        context.print(f"  {kind:9} {worked.sent(kind):5} × {cost_us:7,.0f} µs of server CPU")
         bounds = (Bound("at most", getattr(COSTS, kind)),)
         rows.append(Row(f"day: CPU of one {kind}", "µs", cost_us, bounds, None, worked.lost[:1]))
     return rows
 
 
-def _work(stage: Stage, crowd: Workload, people: int) -> Worked:
-    worked = crowd.work(stage.pace.step_s, DAY.times(people / PEOPLE))
-    stage.keep("day", stage.hubbub, worked)
-    stage.say(f"  {_words(worked)}")
+def _work(context: Context, office: Workload, people: int) -> StepResult:
+    worked = office.work(context.pace.step_s, DAY.times(people / PEOPLE))
+    context.record("day", context.hubbub, worked)
+    context.print(f"  {_summary(worked)}")
     return worked
 
 
-def _words(worked: Worked) -> str:
+def _summary(worked: StepResult) -> str:
     used = worked.server_cpu_s / worked.seconds
     words = [
         f"{worked.people:6,} people",
@@ -126,47 +128,50 @@ def _words(worked: Worked) -> str:
     return "  ".join(word for word in words if word)
 
 
-def _carried(stage: Stage, crowd: Workload, steps: list[int], usual: list[Worked]) -> int:
-    """The most people for whom nothing gave; 0 when it did for those at the beginning.
+def _find_capacity(
+    context: Context, office: Workload, steps: list[int], base_steps: list[StepResult]
+) -> int:
+    """The most people without a fault; 0 if there was one in the first steps.
 
-    A late p99 has a second chance, as another program may have had the core; a loss has none.
+    A step with a late p99 is repeated once, as another program may have used the core; a step
+    with losses is not.
     """
-    if all(worked.fault for worked in usual) or any(worked.lost for worked in usual):
+    if all(worked.fault for worked in base_steps) or any(worked.lost for worked in base_steps):
         return 0
     for fewer, people in itertools.pairwise(steps):
         try:
-            stage.say(_connected(crowd, people))
-            worked = _work(stage, crowd, people)
+            context.print(_connected(office, people))
+            worked = _work(context, office, people)
             if worked.fault and not worked.lost:
-                worked = _work(stage, crowd, people)
-        except BenchError as error:  # some did not get in at all
-            stage.say(f"  {str(error).splitlines()[0]}")
+                worked = _work(context, office, people)
+        except BenchError as error:  # some could not connect
+            context.print(f"  {str(error).splitlines()[0]}")
             return fewer
         if worked.fault:
             return fewer
-    stage.say("  More are not tried: the limit of open files, or of this benchmark.")
+    context.print("  The limit of open files, or of this benchmark, is reached.")
     return steps[-1]
 
 
-def _rows(people: int, usual: list[Worked]) -> list[Row]:
-    faults = tuple(fault for worked in usual for fault in worked.lost)
-    share = median(worked.server_cpu_s / worked.seconds for worked in usual)
+def _rows(people: int, base_steps: list[StepResult]) -> list[Row]:
+    faults = tuple(fault for worked in base_steps for fault in worked.lost)
+    share = median(worked.server_cpu_s / worked.seconds for worked in base_steps)
 
     def row(what: str, unit: str, measured: float, most: float) -> Row:
         return Row(f"day of {people:,}: {what}", unit, measured, (Bound("at most", most),))
 
     def ms(field: str) -> float:
-        return float(median(getattr(worked, field) for worked in usual)) / 1000
+        return float(median(getattr(worked, field) for worked in base_steps)) / 1000
 
     return [
         replace(row("p50 from post to receipt", "ms", ms("p50_us"), 10), faults=faults),
         replace(row("p99 from post to receipt", "ms", ms("p99_us"), 100), faults=faults),
         row("longest pause of the loop", "ms", ms("pause_max_us"), 100),
         row("CPU of a second", "ms", share * 1000, 350),
-        row("memory", "MB", usual[-1].memory_bytes, 200 * MB),
+        row("memory", "MB", base_steps[-1].memory_bytes, 200 * MB),
     ]
 
 
-def _row_carried(start: int, carried: int) -> Row:
+def _capacity_row(start: int, capacity: int) -> Row:
     bounds = (Bound("at least", min(start, PEOPLE)),)
-    return Row("day: people carried", "", carried, bounds)
+    return Row("day: people served", "", capacity, bounds)

@@ -1,5 +1,5 @@
-"""What stops a benchmark."""
+"""The error that stops a benchmark."""
 
 
 class BenchError(Exception):
-    """Nothing could be measured; the message says why and, where it helps, what to do."""
+    """A measurement failed; the message says why and, if possible, what to do."""

@@ -1,5 +1,5 @@
-// The flooder: sends the same bytes again and again on many connections, and comes back whenever
-// it is thrown out. What the bytes mean it does not know, so that it costs far less than a server.
+// The flooder: sends the same bytes repeatedly on many connections, and reconnects whenever it is
+// disconnected. It does not parse the bytes, so that it costs far less CPU than a server.
 #define _GNU_SOURCE
 
 #include <arpa/inet.h>
@@ -14,12 +14,12 @@
 
 #include "flood/options.h"
 
-#define CHUNK (64u * 1024)       // of one send, so that all connections have their turn
+#define CHUNK (64u * 1024)       // of one send, so that all connections take turns
 #define DISCARD (1u << 20)       // of one read, which copies nothing
 #define CONNECTS_AT_ONCE 100     // in one turn of the loop
 #define TICK_MS 5
 #define DEAF_BUFFER 4096
-#define NICER_BY 10              // whoever measures beside us goes first
+#define NICER_BY 10              // lower priority than the measuring process
 
 enum state { AWAY, CONNECTING, OPENING, UPGRADING, PRELUDE, PAYLOAD, STAYING };
 
@@ -38,7 +38,7 @@ static struct connection *connections;
 static uint64_t connects, closed, refused, failed, rounds, bytes_out, bytes_in;
 
 static void watch(struct connection *c, bool wants_to_write) {
-    // One that does not read hears all the same of the end.
+    // A connection that does not read still notices the end.
     uint32_t events = EPOLLRDHUP;
     if (!options.deaf || c->state == UPGRADING) events |= EPOLLIN;
     if (wants_to_write) events |= EPOLLOUT;
@@ -60,7 +60,7 @@ static struct text text_of(const struct connection *c) {
     return c->state == PRELUDE ? options.prelude : options.payload;
 }
 
-// Goes to the next state when what this one sends has been sent.
+// Goes to the next state once this state's bytes have been sent.
 static void advance(struct connection *c) {
     while (c->state >= OPENING && c->state != UPGRADING && c->state != STAYING &&
            c->sent == text_of(c).size) {
@@ -114,7 +114,7 @@ static void send_more(struct connection *c, uint64_t now) {
 static void read_on(struct connection *c, uint64_t now) {
     char answer[4096];
     bool awaited = c->state == UPGRADING;
-    // For TCP, MSG_TRUNC throws away what it reads.
+    // For TCP, MSG_TRUNC discards the data.
     ssize_t size = awaited ? recv(c->fd, answer, sizeof answer, 0)
                            : recv(c->fd, NULL, DISCARD, MSG_TRUNC);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -183,7 +183,7 @@ static void happened(struct connection *c, uint32_t events, uint64_t now) {
     if (c->state != AWAY && events & EPOLLOUT) send_more(c, now);
 }
 
-// The first connections come at once, those that were thrown out at a bounded rate.
+// The first connections are opened at once; disconnected ones reconnect at a bounded rate.
 static void come_back(uint64_t now) {
     static double may;
     static uint64_t then;
@@ -203,7 +203,7 @@ static void come_back(uint64_t now) {
 
 int main(int argc, char **argv) {
     options = options_read(argc, argv);
-    // Nobody floods once whoever wanted it is gone.
+    // The flood ends when its parent process ends.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_TIMERSLACK, 1);
     (void)!nice(NICER_BY);

@@ -1,4 +1,4 @@
-"""The flooder seen from Python: built on first use, started, its one answer decoded."""
+"""Builds, runs and stops `flood.c`, and decodes its result."""
 
 import asyncio
 from pathlib import Path
@@ -10,11 +10,11 @@ from bench.floods import SOURCE, Flood, Target
 from bench.loadgen import build
 
 PROGRAM = Path(__file__).with_name("flood.c")
-ENDS_WITHIN_S = 10.0
+EXIT_TIMEOUT_S = 10.0
 
 
-class Flooded(msgspec.Struct, frozen=True, kw_only=True):
-    """The counts `flood` prints: `refused` upgrades, `failed` connections never made, and more."""
+class FloodResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of `flood.c`: `refused` upgrades, `failed` connection attempts, and more."""
 
     connects: int
     closed: int
@@ -27,25 +27,25 @@ class Flooded(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
 
     @property
-    def thrown_out(self) -> int:
+    def rejected(self) -> int:
         return self.closed + self.refused
 
 
 def command_of(flood: Flood, target: Target, folder: Path, seconds: float) -> list[str]:
-    """The command line of a flood, whose texts are written into the folder."""
+    """The command line of a flood; its payloads are written into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     given: list[str] = ["--port", str(target.port), "--source", SOURCE]
-    texts = [("opening", opening) for opening in flood.way.openings(target)]
+    texts = [("opening", opening) for opening in flood.opening.openings(target)]
     texts += [("prelude", flood.prelude(target)), ("payload", flood.payload(target))]
     for number, (name, text) in enumerate(texts):
         if text:
             path = folder / f"{number}-{name}"
-            path.touch(mode=0o600)  # tokens are in it
+            path.touch(mode=0o600)  # it has tokens
             path.write_bytes(text)
             given += [f"--{name}", str(path)]
     switches = {
-        "--upgrade": bool(flood.way.openings(target)),
-        "--close": flood.leaves,
+        "--upgrade": bool(flood.opening.openings(target)),
+        "--close": flood.closes,
         "--deaf": not flood.reads,
     }
     numbers = {
@@ -62,8 +62,8 @@ def command_of(flood: Flood, target: Target, folder: Path, seconds: float) -> li
     return [str(build(PROGRAM)), *given]
 
 
-async def run(command: list[str], seconds: float) -> Flooded:
-    """Floods for so long. Raises BenchError if that cannot be."""
+async def run(command: list[str], seconds: float) -> FloodResult:
+    """Flood for so long. Raises BenchError if that fails."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -71,7 +71,7 @@ async def run(command: list[str], seconds: float) -> Flooded:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(seconds + ENDS_WITHIN_S):
+        async with asyncio.timeout(seconds + EXIT_TIMEOUT_S):
             out, err = await process.communicate()
     except TimeoutError as error:
         raise BenchError("The flooder did not end in time.") from error
@@ -80,5 +80,5 @@ async def run(command: list[str], seconds: float) -> Flooded:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise BenchError(f"The flooder gave up: {err.decode().strip() or 'no reason given'}")
-    return msgspec.json.decode(out, type=Flooded)
+        raise BenchError(f"The flooder failed: {err.decode().strip() or 'no reason given'}")
+    return msgspec.json.decode(out, type=FloodResult)

@@ -1,9 +1,8 @@
-"""The floods: what is sent again and again, on which kind of connection.
+"""The floods: the bytes that are sent repeatedly, and on which kind of connection.
 
-A flood is one entry of `FLOODS`. What it sends is made once, before the measurement, and a C
-program (`flood.c`) sends it; a connection that is closed or refused comes back. All addresses
-are of this machine: 127.0.0.1 is flooded from 127.0.3.1, or from as many addresses beside it
-as `sources` says.
+A flood is one entry of `FLOODS`. Its bytes are created once, before the measurement, and sent by
+a C program (`flood.c`), which reopens connections that are closed or refused. All addresses are
+loopback: 127.0.0.1 is flooded from 127.0.3.1, or from as many such addresses as `sources` says.
 """
 
 import itertools
@@ -16,11 +15,11 @@ import msgspec
 
 from bench.frames import (
     BINARY,
-    CONTINUES,
-    PINGS,
-    PONGS,
+    CONTINUATION,
+    PING_FRAME,
+    PONG_FRAME,
     TEXT,
-    TEXT_BEGINS,
+    TEXT_FRAGMENT,
     client_frame,
     frame,
     frame_head,
@@ -31,13 +30,13 @@ from hubbub.model.messages import FRAME_MAX_BYTES
 from hubbub.model.names import LOBBY
 
 BUFFER_BYTES = 64 * 1024
-#: From here the server believes `X-Forwarded-For`, so that one machine can be many addresses.
+#: The server trusts `X-Forwarded-For` from here, so that one machine can have many addresses.
 SOURCE = "127.0.3"
 SOURCES_MAX = 250
-#: Slow to normalise: two runs of marks, the later of which sort before the earlier.
+#: Slow to normalise: two runs of combining marks, where the second sorts before the first.
 MARKS = "a" + "\u0301" * 60_000 + "\u0323" * 60_000
 JSON = "Content-Type: application/json\r\n"
-#: Nearly as long as a frame or a body may be.
+#: Nearly the limit of a frame or a body.
 HUGE_BYTES = 250_000
 ECHO_BYTES = 16_000_000
 CHUNKED = f"{JSON}Transfer-Encoding: chunked\r\n"
@@ -47,15 +46,15 @@ ENDLESS = "Content-Length: 1000000000\r\n"
 
 @dataclass(frozen=True)
 class Target:
-    """Whom a flood meets, and what it knows."""
+    """The server of a flood, and the accounts and rooms that the flood uses."""
 
     port: int
-    #: Of accounts that do the flooding; the first is a member of `long_room`.
+    #: Tokens of the flooding accounts; the first is a member of `long_room`.
     tokens: tuple[str, ...]
     long_room: str
-    #: A public room in which none of them is.
+    #: A public room of which none of them is a member.
     other_room: str
-    #: Whose password is guessed.
+    #: The account whose password is guessed.
     owner: str
 
     def request(self, method: str, path: str, body: bytes = b"", headers: str = "") -> bytes:
@@ -71,7 +70,7 @@ class Target:
         return f"Authorization: Bearer {self.tokens[0]}\r\n"
 
 
-class Way(Enum):
+class Opening(Enum):
     """How a connection begins."""
 
     TCP = "nothing is sent first"
@@ -82,79 +81,79 @@ class Way(Enum):
     ECHO = "the echo socket"
 
     def openings(self, target: Target) -> list[bytes]:
-        """The request of the first connection, of the second…, and so on in turn."""
+        """The upgrade requests, used by the connections in turn."""
         match self:
-            case Way.TCP:
+            case Opening.TCP:
                 return []
-            case Way.ANYONE:
+            case Opening.ANYONE:
                 return [upgrade(target.port, None)]
-            case Way.MEMBER:
+            case Opening.MEMBER:
                 return [upgrade(target.port, token) for token in target.tokens]
-            case Way.TEXT:
+            case Opening.TEXT:
                 return [upgrade(target.port, token, protocol=None) for token in target.tokens]
-            case Way.GUEST:
+            case Opening.GUEST:
                 return [upgrade(target.port, None, protocol=None)]
-            case Way.ECHO:
+            case Opening.ECHO:
                 return [upgrade(target.port, None, "/ws/echo", protocol=None)]
 
     @property
     def prelude(self) -> bytes:
         """The bytes sent once after the upgrade."""
-        return frame({"id": 1, "do": "hello"}) if self is Way.MEMBER else b""
+        return frame({"id": 1, "do": "hello"}) if self is Opening.MEMBER else b""
 
 
-class Visit(Enum):
-    """The kind of visitor who signs in during a flood."""
+class VisitorKind(Enum):
+    """The kind of visitors who sign in during a flood."""
 
     NONE = "nobody"
     NEWCOMERS = "people who load the page and sign in"
     OWNER = "the owner of the name whose password is guessed"
 
 
-Sends = bytes | Callable[[Target], bytes]
+Unit = bytes | Callable[[Target], bytes]
 
 
 @dataclass(frozen=True)
 class Flood:
-    """One flood. `times` 0 is for ever; after that a connection `leaves`, or stays."""
+    """One flood. `times` 0 repeats it forever; after the last time a connection closes or stays."""
 
     name: str
-    way: Way
-    sends: Sends
+    opening: Opening
+    unit: Unit
     sockets: int = 1
     sources: int = 1
     times: int = 0
-    leaves: bool = False
-    #: So many bytes at a time, with a pause; 0: as much as the server takes.
+    closes: bool = False
+    #: Bytes sent at a time, with a pause; 0: as many as the server accepts.
     piece: int = 0
     pause_ms: float = 0
     reads: bool = True
-    #: Sent once before that: the beginning of something that has no end.
-    first: Sends = b""
-    visit: Visit = Visit.NONE
-    #: One of those for a quick look.
+    #: Sent once first: the beginning of a request or message that never ends.
+    first: Unit = b""
+    visit: VisitorKind = VisitorKind.NONE
+    #: Whether `--quick` includes it.
     quick: bool = False
-    #: Of the server, if it has fewer than usual.
+    #: The server's limit of open files, if lower than usual.
     open_files: int | None = None
 
     def payload(self, target: Target) -> bytes:
-        return _made(self.sends, target)
+        return _bytes_for(self.unit, target)
 
     def prelude(self, target: Target) -> bytes:
-        return self.way.prelude + _made(self.first, target)
+        return self.opening.prelude + _bytes_for(self.first, target)
 
 
-def _made(sends: Sends, target: Target) -> bytes:
-    return sends if isinstance(sends, bytes) else sends(target)
+def _bytes_for(unit: Unit, target: Target) -> bytes:
+    return unit if isinstance(unit, bytes) else unit(target)
 
 
 def filled(unit: bytes) -> bytes:
-    """As many whole units as fit into a buffer, at least one."""
+    """As many whole units as fit into a buffer, but at least one."""
     return unit * max(1, BUFFER_BYTES // len(unit))
 
 
 def texts(*payloads: str | bytes) -> bytes:
-    """Text frames, over and over."""
+    """Repeated text frames."""
     encoded = [text.encode() if isinstance(text, str) else text for text in payloads]
     return filled(b"".join(client_frame(TEXT, text) for text in encoded))
 
@@ -170,7 +169,7 @@ def in_long_room(**command: Any) -> Callable[[Target], bytes]:
 def requests(
     method: str, path: str, body: Any = None, *, headers: str = "", member: bool = False
 ) -> Callable[[Target], bytes]:
-    """Requests one behind another, without waiting for answers; `body` is JSON, or raw bytes."""
+    """Pipelined requests; `body` is JSON or raw bytes."""
     raw = body if isinstance(body, bytes) else msgspec.json.encode(body) if body else b""
 
     def made(target: Target) -> bytes:
@@ -180,13 +179,13 @@ def requests(
     return made
 
 
-def begun(method: str, path: str, headers: str) -> Callable[[Target], bytes]:
-    """The head of a request, whose body is to come."""
+def request_head(method: str, path: str, headers: str) -> Callable[[Target], bytes]:
+    """The head of a request without its body."""
     return lambda target: target.head(method, path, headers)
 
 
-def half_begun(target: Target) -> bytes:
-    """A head whose last header is to come."""
+def partial_head(target: Target) -> bytes:
+    """The head of a request without its end."""
     return target.head("GET", "/")[:-2]
 
 
@@ -195,8 +194,8 @@ def unfinished(size: int) -> bytes:
     return frame_head(TEXT, size) + b"x" * (size - 1)
 
 
-def guesses(target: Target) -> bytes:
-    """Sign-ins with wrong passwords, each from another address, as a trusted proxy tells it."""
+def password_guesses(target: Target) -> bytes:
+    """Sign-ins with wrong passwords, each with another X-Forwarded-For of a trusted proxy."""
     made = []
     for number, (high, low) in enumerate(itertools.product(range(16), range(1, 251))):
         body = msgspec.json.encode({"name": target.owner, "password": f"wrong guess {number}"})
@@ -205,8 +204,8 @@ def guesses(target: Target) -> bytes:
     return b"".join(made)
 
 
-def strangers(target: Target) -> bytes:
-    """Sign-ups, each from another address."""
+def mass_sign_ups(target: Target) -> bytes:
+    """Sign-ups, each with another X-Forwarded-For."""
     made = []
     for number, (high, low) in enumerate(itertools.product(range(4), range(1, 251))):
         body = msgspec.json.encode({"name": f"stranger-{number}", "password": "three plain words"})
@@ -223,233 +222,258 @@ CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 FLOODS = (
     # Texts that are slow to normalise
     Flood(
-        "sign-up, 120,000 marks", Way.TCP, requests("POST", "/api/sign-up", SIGN_UP), 4, quick=True
+        "sign-up, 120,000 marks",
+        Opening.TCP,
+        requests("POST", "/api/sign-up", SIGN_UP),
+        4,
+        quick=True,
     ),
     Flood(
         "sign-up, 120,000 marks, 50 addresses",
-        Way.TCP,
+        Opening.TCP,
         requests("POST", "/api/sign-up", SIGN_UP),
         50,
         sources=50,
     ),
-    Flood("auth, 120,000 marks", Way.ANYONE, commands(do="auth", token=MARKS), 4),
+    Flood("auth, 120,000 marks", Opening.ANYONE, commands(do="auth", token=MARKS), 4),
     Flood(
         "post, 120,000 marks",
-        Way.MEMBER,
+        Opening.MEMBER,
         commands(do="post", room=LOBBY, text=MARKS),
         4,
         quick=True,
     ),
-    Flood("search, 120,000 marks", Way.MEMBER, commands(do="rooms", search=MARKS), 4),
-    Flood("accounts from everywhere", Way.TCP, strangers, 20),
+    Flood("search, 120,000 marks", Opening.MEMBER, commands(do="rooms", search=MARKS), 4),
+    Flood("accounts from everywhere", Opening.TCP, mass_sign_ups, 20),
     # Frames
-    Flood("{ frames, not signed in", Way.ANYONE, texts("{"), quick=True),
-    Flood("{ frames, signed in", Way.MEMBER, texts("{")),
-    Flood("pings, not signed in", Way.ANYONE, filled(client_frame(PINGS))),
-    Flood("pings, signed in", Way.MEMBER, filled(client_frame(PINGS)), quick=True),
-    Flood("pings of 125 bytes", Way.MEMBER, filled(client_frame(PINGS, b"p" * 125))),
-    Flood("pongs", Way.MEMBER, filled(client_frame(PONGS))),
+    Flood("{ frames, not signed in", Opening.ANYONE, texts("{"), quick=True),
+    Flood("{ frames, signed in", Opening.MEMBER, texts("{")),
+    Flood("pings, not signed in", Opening.ANYONE, filled(client_frame(PING_FRAME))),
+    Flood("pings, signed in", Opening.MEMBER, filled(client_frame(PING_FRAME)), quick=True),
+    Flood("pings of 125 bytes", Opening.MEMBER, filled(client_frame(PING_FRAME, b"p" * 125))),
+    Flood("pongs", Opening.MEMBER, filled(client_frame(PONG_FRAME))),
     Flood(
         "empty continuations",
-        Way.MEMBER,
-        filled(client_frame(CONTINUES)),
-        first=client_frame(TEXT_BEGINS, b"x"),
+        Opening.MEMBER,
+        filled(client_frame(CONTINUATION)),
+        first=client_frame(TEXT_FRAGMENT, b"x"),
         quick=True,
     ),
-    Flood("about", Way.MEMBER, commands(do="about")),
+    Flood("about", Opening.MEMBER, commands(do="about")),
     Flood(
         "posts to a room one is not in",
-        Way.MEMBER,
+        Opening.MEMBER,
         lambda target: commands(do="post", room=target.other_room, text="let me in"),
     ),
     Flood(
-        "posts above the rate", Way.MEMBER, commands(do="post", room=LOBBY, text="hi"), quick=True
+        "posts above the rate",
+        Opening.MEMBER,
+        commands(do="post", room=LOBBY, text="hi"),
+        quick=True,
     ),
-    Flood("typing", Way.MEMBER, commands(do="typing", room=LOBBY)),
-    Flood("unknown commands", Way.MEMBER, commands(do="dance")),
-    Flood("binary frames", Way.MEMBER, filled(client_frame(BINARY, b"{"))),
-    Flood("auth with bad tokens", Way.ANYONE, commands(do="auth", **BAD_TOKEN)),
-    Flood("/help", Way.TEXT, texts("/help"), quick=True),
-    Flood("/history", Way.TEXT, texts("/history")),
-    Flood("/who", Way.TEXT, texts("/who")),
-    Flood("unknown words", Way.TEXT, texts("/dance")),
-    Flood("empty lines", Way.TEXT, texts("\n" * 100)),
-    Flood("43,000 /help in one frame", Way.TEXT, HELP, quick=True),
-    Flood("connect and go", Way.TCP, b"", 20, leaves=True),
-    Flood("upgrade and go", Way.ANYONE, b"", 20, leaves=True, quick=True),
-    Flood("upgrade, hello and go", Way.MEMBER, b"", 20, leaves=True),
-    Flood("guests come and go", Way.GUEST, b"", 20, leaves=True),
+    Flood("typing", Opening.MEMBER, commands(do="typing", room=LOBBY)),
+    Flood("unknown commands", Opening.MEMBER, commands(do="dance")),
+    Flood("binary frames", Opening.MEMBER, filled(client_frame(BINARY, b"{"))),
+    Flood("auth with bad tokens", Opening.ANYONE, commands(do="auth", **BAD_TOKEN)),
+    Flood("/help", Opening.TEXT, texts("/help"), quick=True),
+    Flood("/history", Opening.TEXT, texts("/history")),
+    Flood("/who", Opening.TEXT, texts("/who")),
+    Flood("unknown words", Opening.TEXT, texts("/dance")),
+    Flood("empty lines", Opening.TEXT, texts("\n" * 100)),
+    Flood("43,000 /help in one frame", Opening.TEXT, HELP, quick=True),
+    Flood("connect and go", Opening.TCP, b"", 20, closes=True),
+    Flood("upgrade and go", Opening.ANYONE, b"", 20, closes=True, quick=True),
+    Flood("upgrade, hello and go", Opening.MEMBER, b"", 20, closes=True),
+    Flood("guests come and go", Opening.GUEST, b"", 20, closes=True),
     Flood(
         "guests come, speak and go",
-        Way.GUEST,
+        Opening.GUEST,
         client_frame(TEXT, b"hi"),
         20,
         times=1,
-        leaves=True,
+        closes=True,
         quick=True,
     ),
-    # Large and broken ones
-    Flood("nested, not signed in", Way.ANYONE, texts("[" * 100_000), 20, quick=True),
-    Flood("nested, signed in", Way.MEMBER, texts("[" * 100_000), 20),
+    # Large and invalid frames
+    Flood("nested, not signed in", Opening.ANYONE, texts("[" * 100_000), 20, quick=True),
+    Flood("nested, signed in", Opening.MEMBER, texts("[" * 100_000), 20),
     Flood(
         "huge and malformed",
-        Way.MEMBER,
+        Opening.MEMBER,
         texts('{"do":"post","room":"lobby","text":"' + "x" * HUGE_BYTES),
         50,
         quick=True,
     ),
-    Flood("huge and malformed, not signed in", Way.ANYONE, texts("x" * HUGE_BYTES), 50),
-    Flood("unfinished frames", Way.ANYONE, unfinished(FRAME_MAX_BYTES), 400, times=1),
+    Flood("huge and malformed, not signed in", Opening.ANYONE, texts("x" * HUGE_BYTES), 50),
+    Flood("unfinished frames", Opening.ANYONE, unfinished(FRAME_MAX_BYTES), 400, times=1),
     Flood(
         "unfinished frames, 20 addresses",
-        Way.ANYONE,
+        Opening.ANYONE,
         unfinished(FRAME_MAX_BYTES),
         1_000,
         sources=20,
         times=1,
         quick=True,
     ),
-    Flood("unfinished frames, signed in", Way.MEMBER, unfinished(FRAME_MAX_BYTES), 200, times=1),
     Flood(
-        "unfinished frames to be echoed", Way.ECHO, unfinished(ECHO_BYTES), 16, times=1, quick=True
+        "unfinished frames, signed in", Opening.MEMBER, unfinished(FRAME_MAX_BYTES), 200, times=1
     ),
-    Flood("echoes that nobody reads", Way.ECHO, texts("x" * 60_000), 16, reads=False),
+    Flood(
+        "unfinished frames to be echoed",
+        Opening.ECHO,
+        unfinished(ECHO_BYTES),
+        16,
+        times=1,
+        quick=True,
+    ),
+    Flood("echoes that nobody reads", Opening.ECHO, texts("x" * 60_000), 16, reads=False),
     # HTTP
-    Flood("an endless request line", Way.TCP, b"a" * BUFFER_BYTES, 8, first=b"GET /"),
-    Flood("an endless header", Way.TCP, b"x" * BUFFER_BYTES, 8, first=half_begun),
-    Flood("endless headers", Way.TCP, filled(b"a: b\r\n"), 8, first=half_begun, quick=True),
+    Flood("an endless request line", Opening.TCP, b"a" * BUFFER_BYTES, 8, first=b"GET /"),
+    Flood("an endless header", Opening.TCP, b"x" * BUFFER_BYTES, 8, first=partial_head),
+    Flood("endless headers", Opening.TCP, filled(b"a: b\r\n"), 8, first=partial_head, quick=True),
     Flood(
         "slow headers",
-        Way.TCP,
+        Opening.TCP,
         filled(b"a: b\r\n"),
         400,
-        first=half_begun,
+        first=partial_head,
         piece=1,
         pause_ms=100,
         quick=True,
     ),
     Flood(
         "endless bodies",
-        Way.TCP,
+        Opening.TCP,
         b"x" * BUFFER_BYTES,
         8,
-        first=begun("POST", "/api/sign-in", JSON + ENDLESS),
+        first=request_head("POST", "/api/sign-in", JSON + ENDLESS),
     ),
-    Flood("endless chunks", Way.TCP, CHUNK, 8, first=begun("POST", "/api/sign-in", CHUNKED)),
+    Flood(
+        "endless chunks", Opening.TCP, CHUNK, 8, first=request_head("POST", "/api/sign-in", CHUNKED)
+    ),
     Flood(
         "tiny chunks",
-        Way.TCP,
+        Opening.TCP,
         filled(b"1\r\nx\r\n"),
         8,
-        first=begun("POST", "/api/sign-in", CHUNKED),
+        first=request_head("POST", "/api/sign-in", CHUNKED),
         quick=True,
     ),
-    Flood("huge bodies", Way.TCP, requests("POST", "/api/sign-in", b"[" * HUGE_BYTES), 8),
+    Flood("huge bodies", Opening.TCP, requests("POST", "/api/sign-in", b"[" * HUGE_BYTES), 8),
     Flood(
         "unfinished bodies",
-        Way.TCP,
+        Opening.TCP,
         lambda target: target.request("POST", "/api/sign-in", b"[" * HUGE_BYTES)[:-1],
         400,
         times=1,
     ),
-    Flood("GET /api/about", Way.TCP, requests("GET", "/api/about")),
-    Flood("GET /", Way.TCP, requests("GET", "/"), 4, quick=True),
-    Flood("GET what is not there", Way.TCP, requests("GET", "/api/nothing"), 4),
-    Flood("GET without a token", Way.TCP, requests("GET", "/api/me"), 4, quick=True),
-    Flood("broken HTTP", Way.TCP, filled(NONSENSE), 20),
+    Flood("GET /api/about", Opening.TCP, requests("GET", "/api/about")),
+    Flood("GET /", Opening.TCP, requests("GET", "/"), 4, quick=True),
+    Flood("GET what is not there", Opening.TCP, requests("GET", "/api/nothing"), 4),
+    Flood("GET without a token", Opening.TCP, requests("GET", "/api/me"), 4, quick=True),
+    Flood("broken HTTP", Opening.TCP, filled(NONSENSE), 20),
     Flood(
         "POST what is no JSON",
-        Way.TCP,
+        Opening.TCP,
         requests("POST", f"/api/rooms/{LOBBY}/messages", b"{", member=True),
         4,
     ),
-    Flood("HEAD", Way.TCP, requests("HEAD", "/"), 4),
-    Flood("OPTIONS", Way.TCP, requests("OPTIONS", "/api/about"), 4),
-    Flood("GET /metrics", Way.TCP, requests("GET", "/metrics"), 4),
-    Flood("GET /api/openapi.json", Way.TCP, requests("GET", "/api/openapi.json"), 4),
+    Flood("HEAD", Opening.TCP, requests("HEAD", "/"), 4),
+    Flood("OPTIONS", Opening.TCP, requests("OPTIONS", "/api/about"), 4),
+    Flood("GET /metrics", Opening.TCP, requests("GET", "/metrics"), 4),
+    Flood("GET /api/openapi.json", Opening.TCP, requests("GET", "/api/openapi.json"), 4),
     Flood(
         "POST above the rate",
-        Way.TCP,
+        Opening.TCP,
         requests("POST", f"/api/rooms/{LOBBY}/messages", {"text": "hi"}, member=True),
         4,
         quick=True,
     ),
-    Flood("GET /api/about, not read", Way.TCP, requests("GET", "/api/about"), 100, reads=False),
-    Flood("wrong hosts", Way.TCP, requests("GET", "http://elsewhere.example/"), 4),
-    # The same from so many addresses that no limit by address holds
-    Flood("{ frames, 200 addresses", Way.ANYONE, texts("{"), 200, sources=200),
-    Flood("pings, 200 addresses", Way.ANYONE, filled(client_frame(PINGS)), 200, sources=200),
-    Flood("upgrade and go, 200 addresses", Way.ANYONE, b"", 200, sources=200, leaves=True),
-    Flood("GET /, 200 addresses", Way.TCP, requests("GET", "/"), 200, sources=200, quick=True),
-    Flood("GET /api/me, 200 addresses", Way.TCP, requests("GET", "/api/me"), 200, sources=200),
-    Flood("broken HTTP, 200 addresses", Way.TCP, filled(NONSENSE), 200, sources=200),
+    Flood("GET /api/about, not read", Opening.TCP, requests("GET", "/api/about"), 100, reads=False),
+    Flood("wrong hosts", Opening.TCP, requests("GET", "http://elsewhere.example/"), 4),
+    # The same from so many addresses that limits by address do not help
+    Flood("{ frames, 200 addresses", Opening.ANYONE, texts("{"), 200, sources=200),
+    Flood(
+        "pings, 200 addresses", Opening.ANYONE, filled(client_frame(PING_FRAME)), 200, sources=200
+    ),
+    Flood("upgrade and go, 200 addresses", Opening.ANYONE, b"", 200, sources=200, closes=True),
+    Flood("GET /, 200 addresses", Opening.TCP, requests("GET", "/"), 200, sources=200, quick=True),
+    Flood("GET /api/me, 200 addresses", Opening.TCP, requests("GET", "/api/me"), 200, sources=200),
+    Flood("broken HTTP, 200 addresses", Opening.TCP, filled(NONSENSE), 200, sources=200),
     Flood(
         "endless headers, 200 addresses",
-        Way.TCP,
+        Opening.TCP,
         filled(b"a: b\r\n"),
         200,
-        first=half_begun,
+        first=partial_head,
         sources=200,
     ),
     Flood(
         "huge bodies, 200 addresses",
-        Way.TCP,
+        Opening.TCP,
         requests("POST", "/api/sign-in", b"[" * HUGE_BYTES),
         200,
         sources=200,
     ),
-    # So many that nobody else gets in
-    Flood("1,200 idle", Way.TCP, b"", 1_200, visit=Visit.NEWCOMERS, open_files=1_024),
+    # So many connections that nobody else can connect
+    Flood("1,200 idle", Opening.TCP, b"", 1_200, visit=VisitorKind.NEWCOMERS, open_files=1_024),
     Flood(
         "1,200 idle, 60 addresses",
-        Way.TCP,
+        Opening.TCP,
         b"",
         1_200,
         sources=60,
-        visit=Visit.NEWCOMERS,
+        visit=VisitorKind.NEWCOMERS,
         open_files=1_024,
         quick=True,
     ),
     Flood(
         "1,200 half a request, renewed",
-        Way.TCP,
-        half_begun,
+        Opening.TCP,
+        partial_head,
         1_200,
         sources=60,
         times=1,
-        visit=Visit.NEWCOMERS,
+        visit=VisitorKind.NEWCOMERS,
         open_files=1_024,
         quick=True,
     ),
     Flood(
         "1,200 sockets, not signed in",
-        Way.ANYONE,
+        Opening.ANYONE,
         b"",
         1_200,
         sources=60,
-        visit=Visit.NEWCOMERS,
+        visit=VisitorKind.NEWCOMERS,
         open_files=1_024,
     ),
-    # Whose account it is
-    Flood("wrong passwords from everywhere", Way.TCP, guesses, 20, visit=Visit.OWNER, quick=True),
-    # Readers
+    # Guessed passwords
+    Flood(
+        "wrong passwords from everywhere",
+        Opening.TCP,
+        password_guesses,
+        20,
+        visit=VisitorKind.OWNER,
+        quick=True,
+    ),
+    # Large replies, read or not
     Flood(
         "history, not read",
-        Way.MEMBER,
+        Opening.MEMBER,
         in_long_room(do="history", limit=100),
         100,
         reads=False,
         quick=True,
     ),
-    Flood("history, above the rate", Way.MEMBER, in_long_room(do="history", limit=100)),
-    Flood("sync from the beginning", Way.MEMBER, in_long_room(do="sync", after=0)),
-    Flood("hello", Way.MEMBER, commands(do="hello")),
-    Flood("hello, not read", Way.MEMBER, commands(do="hello"), 100, reads=False, quick=True),
-    Flood("about, not read", Way.MEMBER, commands(do="about"), 100, reads=False),
+    Flood("history, above the rate", Opening.MEMBER, in_long_room(do="history", limit=100)),
+    Flood("sync from the beginning", Opening.MEMBER, in_long_room(do="sync", after=0)),
+    Flood("hello", Opening.MEMBER, commands(do="hello")),
+    Flood("hello, not read", Opening.MEMBER, commands(do="hello"), 100, reads=False, quick=True),
+    Flood("about, not read", Opening.MEMBER, commands(do="about"), 100, reads=False),
     Flood(
         "pings, not read",
-        Way.MEMBER,
-        filled(client_frame(PINGS, b"p" * 125)),
+        Opening.MEMBER,
+        filled(client_frame(PING_FRAME, b"p" * 125)),
         100,
         reads=False,
         quick=True,

@@ -1,4 +1,4 @@
-"""As much of RFC 6455 as light clients need: the upgrade, and frames that are not in parts."""
+"""The part of RFC 6455 that light clients need: the upgrade, and unfragmented frames."""
 
 import base64
 import os
@@ -14,9 +14,9 @@ PONG = b"\x8a\x80\0\0\0\0"
 PING = b"\x89\x00"
 
 
-#: The first byte of a frame: its opcode, and the bit that says that no other part follows.
-TEXT, BINARY, PINGS, PONGS = 0x81, 0x82, 0x89, 0x8A
-TEXT_BEGINS, CONTINUES, CONTINUES_LAST = 0x01, 0x00, 0x80
+#: The first byte of a frame: its opcode and the FIN bit.
+TEXT, BINARY, PING_FRAME, PONG_FRAME = 0x81, 0x82, 0x89, 0x8A
+TEXT_FRAGMENT, CONTINUATION, LAST_CONTINUATION = 0x01, 0x00, 0x80
 UNMASKED = b"\0\0\0\0"
 
 
@@ -26,7 +26,7 @@ def frame(command: dict[str, Any]) -> bytes:
 
 
 def client_frame(first: int, payload: bytes = b"") -> bytes:
-    """A client's frame, with a mask of zeros, which the server applies like any other."""
+    """A client's frame; its mask is zero, which the server applies like any other."""
     return frame_head(first, len(payload)) + payload
 
 
@@ -40,7 +40,7 @@ def frame_head(first: int, size: int) -> bytes:
 
 
 def frames_in(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
-    """Opcode and payload of each whole frame; what is left in the buffer is the next one's part."""
+    """Opcode and payload of each complete frame; an incomplete one stays in the buffer."""
     at = 0
     while len(buffer) - at >= 2:
         size, start = buffer[at + 1], at + 2
@@ -58,7 +58,7 @@ def frames_in(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
 def upgrade(
     port: int, token: str | None, path: str = "/ws", protocol: str | None = "hubbub.v1"
 ) -> bytes:
-    """The request that opens a WebSocket: the JSON one, unless another is asked for."""
+    """The request that opens a WebSocket, by default the JSON one."""
     key = base64.b64encode(os.urandom(16)).decode()
     more = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
     more += f"Authorization: Bearer {token}\r\n" if token else ""

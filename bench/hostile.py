@@ -1,9 +1,8 @@
-"""Hostile: one floods the server in every way there is, while a few others just talk.
+"""Hostile: one client floods the server in many ways, while a few bystanders post.
 
-For each flood a server is started with its limits on. First the others are watched by
-themselves, then during the flood; the server's memory is looked at before it, at its peak, and a
-minute later, when nobody is there any more. The servers that wait for that minute are idle, so
-the next flood does not wait for them.
+For each flood a server is started with its limits on. The bystanders are measured before the flood
+and during it; the server's memory is read before the flood, at its peak, and a minute later, when
+nobody is connected. During that minute the server is idle, so the next flood starts meanwhile.
 """
 
 import asyncio
@@ -22,24 +21,24 @@ from rich.table import Table
 
 from bench import flooder, people
 from bench.bystanders import ON_SOCKETS, OVER_HTTP, Bystanders
-from bench.context import Stage
+from bench.context import Context
 from bench.errors import BenchError
-from bench.floods import FLOODS, SOURCE, Flood, Target, Visit
+from bench.floods import FLOODS, SOURCE, Flood, Target, VisitorKind
 from bench.report import MB, Bound, Row, console
 from bench.server import Server, free_port
-from bench.storm import part
-from bench.visitors import PASSWORD, Browser, Visits, visit
+from bench.storm import quantile
+from bench.visitors import PASSWORD, Browser, VisitStats, visit
 from hubbub.model.messages import TEXT_MAX
 
-#: What is promised to the others.
+#: The bounds for the bystanders and the memory.
 P99_MAX_MS = 100
 P99_RATIO_MAX = 3
 PEAK_MAX = 2.0
 AFTER_MAX = 1.1
-#: How long a server may work on what came after the last of it has come.
+#: How long a server may still be busy after a flood has ended.
 IDLE_WITHIN_S = 5.0
 WARM_UP_S = 0.5
-#: Passwords are slow to check on purpose: visitors who come faster keep each other waiting.
+#: Passwords are slow to check on purpose, so visitors at a higher rate would delay each other.
 VISITS_MIN_S = 3.5
 
 FLOODERS = 4
@@ -50,20 +49,20 @@ SHORT_MESSAGES = 10
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """The figures of one flood."""
+    """The measured values of one flood."""
 
     flood: str
     p50_quiet_ms: float = 0
     p99_quiet_ms: float = 0
     p50_ms: float = 0
     p99_ms: float = 0
-    #: By how much those who measure were late themselves, before the flood and during it.
+    #: How late the bystanders' process itself was, before the flood and during it.
     late_quiet_ms: float = 0
     late_ms: float = 0
     posts: int = 0
     lost: int = 0
     disconnected: int = 0
-    #: It still worked on what had come, long after the flood.
+    #: Whether it was still busy long after the flood.
     is_busy: bool = False
     idle_bytes: int = 0
     peak_bytes: int = 0
@@ -74,16 +73,16 @@ class Outcome(msgspec.Struct, kw_only=True):
     visits_max_s: float = 0
     visits_first_failure: str = ""
     connects: int = 0
-    thrown_out: int = 0
+    rejected: int = 0
     rounds: int = 0
     bytes_out: int = 0
     bytes_in: int = 0
     flood_cpu_s: float = 0
     server_cpu_s: float = 0
-    #: How long the server wanted to run and could not, as its core was others' just then.
+    #: How long the server was ready to run while other processes used its core.
     waited_quiet_s: float = 0
     waited_s: float = 0
-    #: Why there is nothing more to tell, if there is not.
+    #: The error that ended the measurement, if any.
     failure: str = ""
 
     @property
@@ -99,7 +98,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         return self.after_bytes / self.idle_bytes if self.idle_bytes else 0.0
 
     def faults(self) -> list[str]:
-        """Which promises were broken."""
+        """The bounds that were missed."""
         if self.failure:
             return [self.failure]
         judged = (
@@ -112,29 +111,29 @@ class Outcome(msgspec.Struct, kw_only=True):
             (self.after_ratio > AFTER_MAX, f"memory kept: {self.after_ratio:.2f} × idle"),
             (
                 self.visits_succeeded < self.visits,
-                f"only {self.visits_succeeded} of {self.visits} got in",
+                f"only {self.visits_succeeded} of {self.visits} signed in",
             ),
         )
         return [words for is_broken, words in judged if is_broken]
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A data folder with everybody in it, and who they are."""
+class Dataset:
+    """A data folder with all accounts, and their roles in a flood."""
 
     data: Path
     bystanders: tuple[str, ...]
     flooders: tuple[str, ...]
     long_room: str
     other_room: str
-    #: Names of those who come meanwhile: before the flood, and during it.
+    #: Names of the visitors before the flood, and during it.
     earlier: tuple[str, ...]
     later: tuple[str, ...]
     owner: str
 
     @classmethod
-    def built(cls, data: Path) -> "Ground":
-        # Those with even numbers are in the first room, those with odd ones in the second.
+    def create(cls, data: Path) -> "Dataset":
+        # People with even numbers are in the first room, the others in the second.
         talking = range(1, 1 + 2 * (ON_SOCKETS + OVER_HTTP), 2)
         flooding = range(2, 2 + 2 * FLOODERS, 2)
         first = max(talking.stop, flooding.stop)
@@ -160,8 +159,8 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Settling:
-    """A server after its flood, until its memory is looked at again."""
+class FloodedServer:
+    """A server after its flood, until its memory is measured again."""
 
     outcome: Outcome
     server: Server
@@ -174,54 +173,54 @@ class Settling:
             self.outcome.after_bytes = self.server.memory_bytes()
             self.stack.close()
         except (BenchError, OSError) as error:
-            self.outcome.failure = _in_short(error)
+            self.outcome.failure = _first_line(error)
 
 
-def measure(stage: Stage) -> list[Row]:
-    ground = Ground.built(stage.folder / "hostile")
-    chosen = [flood for flood in FLOODS if _is_chosen(flood, stage)]
+def measure(context: Context) -> list[Row]:
+    dataset = Dataset.create(context.folder / "hostile")
+    chosen = [flood for flood in FLOODS if _is_chosen(flood, context)]
     if not chosen:
-        raise BenchError(f"No flood is called so; there are: {', '.join(f.name for f in FLOODS)}.")
+        raise BenchError(f"No flood has such a name. Floods: {', '.join(f.name for f in FLOODS)}.")
     outcomes: list[Outcome] = []
-    settling: deque[Settling] = deque()
+    settling: deque[FloodedServer] = deque()
     with ExitStack() as servers:
         for flood in chosen:
             outcome = Outcome(flood=flood.name)
             outcomes.append(outcome)
             stack = servers.enter_context(ExitStack())
             try:
-                server = _flooded(stage, ground, flood, outcome, stack)
-                if outcome.is_busy:  # the next flood does not share the core with it
-                    server.pull(signal.SIGKILL)
+                server = _flood_server(context, dataset, flood, outcome, stack)
+                if outcome.is_busy:  # so that the next flood does not share the core with it
+                    server.interrupt(signal.SIGKILL)
                     stack.close()
                 else:
-                    due = time.monotonic() + stage.pace.settle_s
-                    settling.append(Settling(outcome, server, stack, due))
+                    due = time.monotonic() + context.pace.settle_s
+                    settling.append(FloodedServer(outcome, server, stack, due))
             except (BenchError, OSError, TimeoutError) as error:
-                outcome.failure = _in_short(error)
-                _closed(stack)
-            stage.say(_words(outcome))
+                outcome.failure = _first_line(error)
+                _close_failed(stack)
+            context.print(_summary(outcome))
             while settling and settling[0].due <= time.monotonic():
                 settling.popleft().finish()
         while settling:
             settling.popleft().finish()
     for outcome in outcomes:
-        stage.keep("hostile", stage.hubbub, outcome)
+        context.record("hostile", context.hubbub, outcome)
     console().print(table_of(outcomes))
     return rows_of(outcomes)
 
 
-def _is_chosen(flood: Flood, stage: Stage) -> bool:
-    if stage.floods:
-        return any(word in flood.name for word in stage.floods)
-    return flood.quick or not stage.pace.few_floods
+def _is_chosen(flood: Flood, context: Context) -> bool:
+    if context.floods:
+        return any(word in flood.name for word in context.floods)
+    return flood.quick or not context.pace.few_floods
 
 
-def _in_short(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:80]
 
 
-def _closed(stack: ExitStack) -> None:
+def _close_failed(stack: ExitStack) -> None:
     """Close a server that has failed already, and ignore further errors."""
     try:
         stack.close()
@@ -229,103 +228,106 @@ def _closed(stack: ExitStack) -> None:
         return
 
 
-def _flooded(
-    stage: Stage, ground: Ground, flood: Flood, outcome: Outcome, stack: ExitStack
+def _flood_server(
+    context: Context, dataset: Dataset, flood: Flood, outcome: Outcome, stack: ExitStack
 ) -> Server:
-    """Starts a server, floods it, and returns it when it is idle again, or cannot get so."""
-    data = ground.data.with_name(f"{ground.data.name}-{free_port()}")
-    shutil.copytree(ground.data, data)
+    """Start a server, flood it, and return it once it is idle or has stayed busy too long."""
+    data = dataset.data.with_name(f"{dataset.data.name}-{free_port()}")
+    shutil.copytree(dataset.data, data)
     stack.callback(shutil.rmtree, data, ignore_errors=True)
     more = ("--trusted-proxies", f"{SOURCE}.0/24")
-    hubbub = replace(stage.hubbub, more=more, open_files=flood.open_files)
+    hubbub = replace(context.hubbub, more=more, open_files=flood.open_files)
     server = stack.enter_context(hubbub.serving(data))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_watched(stage, ground, flood, outcome, server, data / "flood"))
+        runner.run(_measure_flood(context, dataset, flood, outcome, server, data / "flood"))
     try:
         server.wait_until_idle(IDLE_WITHIN_S)
     except BenchError:
         outcome.is_busy = True
     if server.process.poll() is not None:
-        raise BenchError(f"the server ended: {server.last_words()}")
+        raise BenchError(f"the server ended: {server.log_tail()}")
     return server
 
 
-async def _watched(
-    stage: Stage, ground: Ground, flood: Flood, outcome: Outcome, server: Server, folder: Path
+async def _measure_flood(
+    context: Context, dataset: Dataset, flood: Flood, outcome: Outcome, server: Server, folder: Path
 ) -> None:
-    target = ground.target(server.port)
-    quiet_s, flood_s = stage.pace.quiet_s, stage.pace.flood_s
-    if flood.visit is not Visit.NONE:
+    target = dataset.target(server.port)
+    quiet_s, flood_s = context.pace.quiet_s, context.pace.flood_s
+    if flood.visit is not VisitorKind.NONE:
         quiet_s, flood_s = max(quiet_s, VISITS_MIN_S), max(flood_s, VISITS_MIN_S)
     command = flooder.command_of(flood, target, folder, flood_s)
-    bystanders = Bystanders(server.port, ground.bystanders)
-    await bystanders.come()
-    earlier, later = await _visitors(ground, flood, server.port)
-    await bystanders.talk_for(WARM_UP_S)
+    bystanders = Bystanders(server.port, dataset.bystanders)
+    await bystanders.connect()
+    earlier, later = await _visitors(dataset, flood, server.port)
+    await bystanders.post_for(WARM_UP_S)
     waited = server.waited_s()
-    quiet, before = await asyncio.gather(bystanders.talk_for(quiet_s), visit(earlier, quiet_s))
+    quiet, before = await asyncio.gather(bystanders.post_for(quiet_s), visit(earlier, quiet_s))
     if before.succeeded < before.wanted:
-        raise BenchError(f"not all visitors got in before the flood: {before.first_failure}")
+        raise BenchError(f"Some visitors failed before the flood: {before.first_failure}")
     outcome.idle_bytes = server.memory_bytes()
-    server.forget_peak()
+    server.reset_peak()
     used = server.cpu_s()
     outcome.waited_quiet_s, waited = server.waited_s() - waited, server.waited_s()
     talk, visits, flooded = await asyncio.gather(
-        bystanders.talk_for(flood_s),
+        bystanders.post_for(flood_s),
         visit(later, flood_s),
         flooder.run(command, flood_s),
     )
     outcome.server_cpu_s = server.cpu_s() - used
     outcome.waited_s = server.waited_s() - waited
     outcome.peak_bytes = server.peak_memory_bytes()
-    outcome.disconnected = bystanders.gone
-    bystanders.leave()
-    outcome.p50_quiet_ms, outcome.p99_quiet_ms = _parts(quiet.latencies_ms(ON_SOCKETS))
-    outcome.p50_ms, outcome.p99_ms = _parts(talk.latencies_ms(ON_SOCKETS))
-    outcome.late_quiet_ms, outcome.late_ms = part(quiet.late_ms, 0.99), part(talk.late_ms, 0.99)
+    outcome.disconnected = bystanders.closed_count
+    bystanders.close()
+    outcome.p50_quiet_ms, outcome.p99_quiet_ms = _quantiles(quiet.latencies_ms(ON_SOCKETS))
+    outcome.p50_ms, outcome.p99_ms = _quantiles(talk.latencies_ms(ON_SOCKETS))
+    outcome.late_quiet_ms, outcome.late_ms = (
+        quantile(quiet.late_ms, 0.99),
+        quantile(talk.late_ms, 0.99),
+    )
     outcome.posts, outcome.lost = len(talk.began), talk.lost(ON_SOCKETS)
     _note_visits(outcome, visits)
-    outcome.connects, outcome.thrown_out = flooded.connects, flooded.thrown_out
+    outcome.connects, outcome.rejected = flooded.connects, flooded.rejected
     outcome.rounds, outcome.flood_cpu_s = flooded.rounds, flooded.cpu_s
     outcome.bytes_out, outcome.bytes_in = flooded.bytes_out, flooded.bytes_in
 
 
-def _parts(taken_ms: Sequence[float]) -> tuple[float, float]:
-    return part(taken_ms, 0.5), part(taken_ms, 0.99)
+def _quantiles(taken_ms: Sequence[float]) -> tuple[float, float]:
+    return quantile(taken_ms, 0.5), quantile(taken_ms, 0.99)
 
 
-def _note_visits(outcome: Outcome, visits: Visits) -> None:
+def _note_visits(outcome: Outcome, visits: VisitStats) -> None:
     outcome.visits, outcome.visits_succeeded = visits.wanted, visits.succeeded
     outcome.visits_first_failure = visits.first_failure
     if visits.succeeded:
-        outcome.visits_p50_s = part(visits.taken_s, 0.5)
-        outcome.visits_max_s = part(visits.taken_s, 1)
+        outcome.visits_p50_s = quantile(visits.taken_s, 0.5)
+        outcome.visits_max_s = quantile(visits.taken_s, 1)
 
 
-Coming = list[tuple[Browser, str]]
+Visitors = list[tuple[Browser, str]]
 
 
-async def _visitors(ground: Ground, flood: Flood, port: int) -> tuple[Coming, Coming]:
-    """The visitors before the flood and during it; both do the same work, so that they compare."""
-    if flood.visit is Visit.NONE:
+async def _visitors(dataset: Dataset, flood: Flood, port: int) -> tuple[Visitors, Visitors]:
+    """The visitors before the flood and during it; both do the same, so they are comparable."""
+    if flood.visit is VisitorKind.NONE:
         return [], []
-    wanted = NEWCOMERS if flood.visit is Visit.NEWCOMERS else OWNERS_TRIES
-    earlier = [(Browser(port, n), name) for n, name in enumerate(ground.earlier[:wanted])]
-    if flood.visit is Visit.NEWCOMERS:
-        later = [(Browser(port, wanted + n), name) for n, name in enumerate(ground.later)]
+    wanted = NEWCOMERS if flood.visit is VisitorKind.NEWCOMERS else OWNERS_TRIES
+    earlier = [(Browser(port, n), name) for n, name in enumerate(dataset.earlier[:wanted])]
+    if flood.visit is VisitorKind.NEWCOMERS:
+        later = [(Browser(port, wanted + n), name) for n, name in enumerate(dataset.later)]
         return earlier, later
-    # The owner has signed in with this browser before, which kept what cookies it was given.
+    # The owner has signed in with this browser before, so it has a device cookie.
     owner = Browser(port, wanted)
-    await owner.visit(ground.owner)
+    await owner.visit(dataset.owner)
     await owner.sign_out()
-    return earlier, [(owner, ground.owner)] * wanted
+    return earlier, [(owner, dataset.owner)] * wanted
 
 
-def _words(outcome: Outcome) -> str:
+def _summary(outcome: Outcome) -> str:
     if outcome.failure:
         return f"  {outcome.flood}: {outcome.failure}"
     visits = (
-        f"; {outcome.visits_succeeded} of {outcome.visits} got in, "
+        f"; {outcome.visits_succeeded} of {outcome.visits} signed in, "
         f"p50 {outcome.visits_p50_s:.2f}, max {outcome.visits_max_s:.2f} s "
         f"{outcome.visits_first_failure}"
         if outcome.visits
@@ -335,7 +337,7 @@ def _words(outcome: Outcome) -> str:
         f"  {outcome.flood}: p99 {outcome.p99_quiet_ms:.1f} → {outcome.p99_ms:.1f} ms "
         f"(p50 {outcome.p50_quiet_ms:.1f} → {outcome.p50_ms:.1f}), {outcome.lost} lost; "
         f"{outcome.idle_bytes / MB:.0f} → {outcome.peak_bytes / MB:.0f} MB; "
-        f"{outcome.connects:,} connects, {outcome.thrown_out:,} thrown out, "
+        f"{outcome.connects:,} connects, {outcome.rejected:,} disconnected or refused, "
         f"{outcome.bytes_out / MB:.1f} MB out, {outcome.bytes_in / MB:.1f} in; "
         f"CPU: server {outcome.server_cpu_s:.1f}, flood {outcome.flood_cpu_s:.1f} s; "
         f"waited for its core {outcome.waited_quiet_s:.1f} → {outcome.waited_s:.1f} s; "
@@ -348,7 +350,7 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
     table.add_column("flood")
     for name in ("p99 quiet", "flooded", "ratio", "lost", "RSS idle/peak/after, MB", "closed"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("held?")
+    table.add_column("passed?")
     for outcome in outcomes:
         faults = outcome.faults()
         sizes = (outcome.idle_bytes, outcome.peak_bytes, outcome.after_bytes)
@@ -359,7 +361,7 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
             f"{outcome.ratio:.1f}",
             f"{outcome.lost}",
             " / ".join(f"{size / MB:.0f}" if size else "–" for size in sizes),
-            f"{outcome.thrown_out:,}",
+            f"{outcome.rejected:,}",
             f"NO: {'; '.join(faults)}" if faults else "yes",
             style="red" if faults else None,
         )
@@ -367,7 +369,7 @@ def table_of(outcomes: Sequence[Outcome]) -> Table:
 
 
 def rows_of(outcomes: Sequence[Outcome]) -> list[Row]:
-    """The worst of all floods against what is promised."""
+    """The worst values of all floods, with their bounds."""
     whole = [outcome for outcome in outcomes if not outcome.failure]
     failures = tuple(f"{each.flood}: {each.failure}" for each in outcomes if each.failure)
 
@@ -384,9 +386,9 @@ def rows_of(outcomes: Sequence[Outcome]) -> list[Row]:
         worst("memory, peak to idle", "×", PEAK_MAX, "peak_ratio"),
         worst("memory, a minute later to idle", "×", AFTER_MAX, "after_ratio"),
         worst("posts of the others lost", "", 0, "lost"),
-        Row("visitors who did not get in", "", refused, (Bound("at most", 0),)),
+        Row("visitors who could not sign in", "", refused, (Bound("at most", 0),)),
         Row(
-            "floods that were not held",
+            "failed floods",
             "",
             sum(bool(outcome.faults()) for outcome in outcomes),
             (Bound("at most", 0),),

@@ -1,10 +1,10 @@
 """Statistics of paired measurements: the median of their ratios, and its interval.
 
-Two programs take turns on one machine, and each pair of runs that stood beside each other gives
-one ratio, so what slows the machine for a while slows both sides of a pair. The interval is the
-distribution-free one of a median: of n ordered ratios the k-th from either end, with the largest
-k that still covers the true median in 95 % of all cases, whatever the distribution
-(P = 1 - 2·Bin(n, ½)(k - 1)). With nine pairs these are the second and the eighth, and 96.1 %.
+Two programs alternate on one machine, and each pair of consecutive runs gives one ratio, so a
+disturbance slows both sides of a pair. The interval is the distribution-free one of a median: of n
+ordered ratios the k-th from either end, with the largest k that still covers the true median in
+95 % of all cases (P = 1 - 2·Bin(n, ½)(k - 1)). With nine pairs these are the second and the
+eighth, with a coverage of 96.1 %.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from math import comb
 from statistics import median
 from typing import Literal, TypeVar
 
-#: How often an interval has to hold what is really so.
+#: The least probability that an interval contains the true median.
 COVERAGE = 0.95
 
 Better = Literal["higher", "lower"]
@@ -22,7 +22,7 @@ Side = TypeVar("Side")
 
 @dataclass(frozen=True)
 class Interval:
-    """The median of some ratios and its interval; without one where there are too few."""
+    """The median of some ratios and its interval, which is missing if there are too few."""
 
     middle: float
     low: float | None
@@ -37,7 +37,7 @@ class Interval:
         return cls(median(ordered), ordered[rank - 1], ordered[-rank])
 
     def is_at_most(self, limit: float) -> bool | None:
-        """None when the limit lies within the interval, or there is none."""
+        """None if the limit is within the interval, or there is no interval."""
         if self.low is None or self.high is None:
             return None
         return True if self.high <= limit else False if self.low > limit else None
@@ -48,7 +48,7 @@ class Interval:
         return True if self.low >= limit else False if self.high < limit else None
 
     def verdict(self, better: Better) -> str:
-        """Of what is compared with something else: its ratio to that is 1 if they are alike."""
+        """The verdict of a comparison; a ratio of 1 means that both are alike."""
         if self.low is None or self.high is None or self.low <= 1 <= self.high:
             return "no difference shown"
         return "faster" if (self.low > 1) == (better == "higher") else "slower"
@@ -60,21 +60,21 @@ class Interval:
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, ...]:
-    """Pair by pair; a pair in which the other measured nothing gives none."""
+    """The ratio of each pair; a pair in which the other value is 0 is left out."""
     return tuple(one / other for one, other in zip(ours, theirs, strict=True) if other)
 
 
 def order(sides: Sequence[Side], run: int) -> Sequence[Side]:
-    """A B, B A, A B, …: a machine that becomes slower or quicker meanwhile favours nobody."""
+    """A B, B A, A B, …, so that a machine that becomes slower or faster favours no side."""
     return sides[:: -1 if run % 2 else 1]
 
 
 def coverage(count: int, rank: int) -> float:
-    """How often the rank-th of so many from either end have the true median between them."""
+    """The probability that the true median is between the rank-th values from either end."""
     return 1.0 - 2 * sum(comb(count, below) for below in range(rank)) / float(2**count)
 
 
 def _rank(count: int) -> int:
-    """0 when there are too few, which is below six."""
+    """The largest rank with the coverage; 0 for fewer than six values."""
     fitting = (rank for rank in range(count // 2, 0, -1) if coverage(count, rank) >= COVERAGE)
     return next(fitting, 0)

@@ -9,7 +9,7 @@
 #include "load/post.h"
 #include "load/websocket.h"
 
-// How long it takes until every connection has its welcome, and then only to be there.
+// Reports how long it took until all connections had their welcome, and then keeps them open.
 static void connect_only(struct fleet *fleet, double took) {
     settle(fleet);
     report_count("clients", fleet->count);
@@ -24,7 +24,7 @@ static void connect_only(struct fleet *fleet, double took) {
 
 int main(int argc, char **argv) {
     options = options_read(argc, argv);
-    // Timers of this process fire when they are due, not up to 50 us later.
+    // Timers of this process fire on time, not up to 50 us late.
     prctl(PR_SET_TIMERSLACK, 1);
     tokens = tokens_read(&options);
     bool posts = !strcmp(options.mode, "post");

@@ -1,4 +1,4 @@
-"""The load generator seen from Python: built on first use, started, its one answer decoded."""
+"""Builds and runs the load generator `load.c`, and decodes its results."""
 
 import hashlib
 import shutil
@@ -25,7 +25,7 @@ POST_OVER_HTTP = '{"text":"%t","nonce":"%n"}'
 
 
 class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What `load chat` saw. `lost` is counted client by client, nothing in it is sampled."""
+    """The result of `load chat`. `lost` is counted for each client; nothing is sampled."""
 
     clients: int
     rate: float
@@ -48,7 +48,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     load_cpu_s: float
     notices: int
     first_notice: str
-    #: Set by the side that can see the server's process.
+    #: Set by `Load`, which can read the server's process.
     server_cpu_s: float = 0.0
 
     @property
@@ -81,8 +81,8 @@ class PostResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Door:
-    """How clients come in and what they say there."""
+class Endpoint:
+    """The path and protocol of clients, and the messages that they send."""
 
     path: str
     protocol: str | None = None
@@ -101,25 +101,25 @@ class Door:
         return [part for name, value in named.items() if value for part in (name, value)]
 
 
-TEXT_DOOR = Door("/ws?room=lobby")
-JSON_DOOR = Door("/ws", "hubbub.v1", HELLO, '"re":1,"ok"', POST)
-HTTP_DOOR = Door("/api/rooms/lobby/messages", template=POST_OVER_HTTP)
+TEXT_SOCKET = Endpoint("/ws?room=lobby")
+JSON_SOCKET = Endpoint("/ws", "hubbub.v1", HELLO, '"re":1,"ok"', POST)
+HTTP_API = Endpoint("/api/rooms/lobby/messages", template=POST_OVER_HTTP)
 
 
 def compiler() -> str | None:
-    """The C compiler of this machine, None where there is none."""
+    """The C compiler of this machine, None if there is none."""
     return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
 def build(source: Path = SOURCE, flags: Sequence[str] = FLAGS) -> Path:
-    """Compiles a C file unless that was done before; returns the program.
+    """Compile a C file unless it is already compiled; return the path of the program.
 
-    Raises BenchError when there is no compiler or it does not like the source.
+    Raises BenchError if there is no compiler or the source does not compile.
     """
     cc = compiler()
     if cc is None:
         raise BenchError("The load generator is written in C: install a C compiler (gcc).")
-    # The headers count too: an edit of any of them makes another program.
+    # The digest includes the headers, so that an edit of any of them rebuilds the program.
     folders = {source.with_suffix(""), SOURCE.with_suffix("")}
     texts = [source, *sorted(path for folder in folders for path in folder.glob("*.h"))]
     digest = hashlib.sha256(b"\0".join([path.read_bytes() for path in texts])).hexdigest()
@@ -137,7 +137,7 @@ def build(source: Path = SOURCE, flags: Sequence[str] = FLAGS) -> Path:
     return program
 
 
-#: Sends so many messages a second for so many seconds, and blocks until all is counted.
+#: Sends so many messages a second for so many seconds, and returns when all are counted.
 Step = Callable[[float, float], ChatResult]
 
 Result = TypeVar("Result", ChatResult, ConnectResult, PostResult)
@@ -146,16 +146,16 @@ Result = TypeVar("Result", ChatResult, ConnectResult, PostResult)
 class Load:
     """Runs the load generator against one server."""
 
-    def __init__(self, server: Server, door: Door, tokens: Path | None = None) -> None:
+    def __init__(self, server: Server, endpoint: Endpoint, tokens: Path | None = None) -> None:
         self.server = server
-        self.door = door
+        self.endpoint = endpoint
         self.tokens = tokens
 
     @contextmanager
     def chat(self, *, clients: int, senders: int, size: int) -> Iterator[Step]:
-        """Connects; yields what sends for a while at a rate and says what became of it.
+        """Connect, and yield a function that sends at a rate for a while.
 
-        The clients stay for all steps. Only when some were thrown out do all come anew.
+        The clients stay connected for all steps; if some were disconnected, all reconnect.
         """
         values = {"clients": clients, "senders": senders, "size": size}
         with ExitStack() as stack:
@@ -164,10 +164,10 @@ class Load:
             def step(rate: float, seconds: float) -> ChatResult:
                 nonlocal process
                 if process is None:
-                    process = stack.enter_context(self._started("chat", ["--pause"], **values))
+                    process = stack.enter_context(self._running("chat", ["--pause"], **values))
                     self._expect_ready(process)
                 before = self.server.cpu_s()
-                tell(process, f"{rate:.9g} {seconds:g}")
+                send_line(process, f"{rate:.9g} {seconds:g}")
                 result = self._result(process, ChatResult)
                 used = self.server.cpu_s() - before
                 if result.closed:
@@ -178,9 +178,9 @@ class Load:
             yield step
 
     def post(self, *, connections: int, seconds: float, size: int, most: float = 1e9) -> PostResult:
-        """Keeps one HTTP post under way on each connection for `seconds` or `most` posts."""
+        """Keep one HTTP post pending on each connection for `seconds` or `most` posts."""
         values = {"clients": connections, "seconds": seconds, "size": size, "most": most}
-        with self._started("post", [], **values) as process:
+        with self._running("post", [], **values) as process:
             before = self.server.cpu_s()
             result = self._result(process, PostResult)
             used = self.server.cpu_s() - before
@@ -190,26 +190,26 @@ class Load:
     def connected(
         self, *, clients: int, at_once: int, skip: int = 0, timeout_s: float = 120
     ) -> Iterator[ConnectResult]:
-        """Browsers that connect, `at_once` at a time, and stay, idle, for the block.
+        """Connect like browsers, `at_once` at a time, and stay idle inside the block.
 
-        `skip` leaves the tokens of those out who are here already.
+        `skip` leaves out the tokens of clients that are already connected.
         """
         values = {"clients": clients, "at-once": at_once, "skip": skip, "timeout": timeout_s}
-        with self._started("connect", ["--hold", "--browser"], **values) as process:
+        with self._running("connect", ["--hold", "--browser"], **values) as process:
             yield self._result(process, ConnectResult)
             process.communicate(timeout=60)
 
     @contextmanager
-    def _started(
+    def _running(
         self, mode: str, switches: Sequence[str], **values: float
     ) -> Iterator[subprocess.Popen[str]]:
         command = [str(build()), mode, *switches, "--port", str(self.server.port)]
-        command += self.door.arguments()
+        command += self.endpoint.arguments()
         if self.tokens is not None:
             command += ["--tokens", str(self.tokens)]
         for name, value in values.items():
             command += [f"--{name}", f"{value:.9g}"]
-        with started(command) as process:
+        with running(command) as process:
             yield process
 
     def _expect_ready(self, process: subprocess.Popen[str]) -> None:
@@ -224,15 +224,13 @@ class Load:
         return msgspec.json.decode(line, type=kind)
 
     def _failure(self, line: str, process: subprocess.Popen[str]) -> str:
-        said = (line + stream_of(process.stderr).read()).strip()
-        return (
-            f"The load generator gave up: {said or 'no reason given'}\n{self.server.last_words()}"
-        )
+        stderr = (line + stream_of(process.stderr).read()).strip()
+        return f"The load generator failed: {stderr or 'no reason given'}\n{self.server.log_tail()}"
 
 
 @contextmanager
-def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """A load that is told what to do on its standard input, and killed in the end."""
+def running(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a load generator that reads commands on stdin; it is killed at the end."""
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     try:
@@ -250,7 +248,7 @@ def stream_of(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def tell(process: subprocess.Popen[str], line: str) -> None:
+def send_line(process: subprocess.Popen[str], line: str) -> None:
     stdin = stream_of(process.stdin)
     stdin.write(line + "\n")
     stdin.flush()

@@ -1,4 +1,4 @@
-"""What the machine is, and what /proc says of a process."""
+"""Information about the machine and, from /proc, about processes."""
 
 import os
 import platform
@@ -13,16 +13,16 @@ from statistics import median
 
 from bench.errors import BenchError
 
-#: 10,000 connections, with an end in the server and one in the load, and room beside them.
+#: Enough for 10,000 connections in each of the server and the load, and some other files.
 OPEN_FILES = 16_384
-#: More are not asked for: some programs close every descriptor that they might have.
-MOST_OPEN_FILES = 65_536
+#: Not more, as some programs close every possible descriptor when they start.
+OPEN_FILES_MAX = 65_536
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Server and load never share a core: what one uses the other does not wait for."""
+    """Server and load have different cores, so that neither waits for the other."""
 
     server: int
     load: int
@@ -30,32 +30,32 @@ class Cores:
 
 @cache
 def cores() -> Cores:
-    """Found out once: later this process is itself pinned to one of them."""
+    """The two cores, found once, before this process is pinned to one of them."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
         raise BenchError("The benchmark needs two cores: one for the server, one for the load.")
     return Cores(server=allowed[0], load=allowed[1])
 
 
-def keep_off_the_server() -> None:
-    """Pins this process, and with it every load it starts, to the load's core."""
+def pin_to_load_core() -> None:
+    """Pin this process, and with it all loads that it starts, to the load's core."""
     os.sched_setaffinity(0, {cores().load})
 
 
 @contextmanager
-def on_the_servers_core() -> Iterator[None]:
-    """What is started in the block inherits its core."""
+def on_server_core() -> Iterator[None]:
+    """Processes started inside run on the server's core."""
     os.sched_setaffinity(0, {cores().server})
     try:
         yield
     finally:
-        keep_off_the_server()
+        pin_to_load_core()
 
 
 def raise_open_files() -> None:
-    """To as many as may be had; child processes inherit the limit."""
+    """Raise the limit as far as allowed; child processes inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    most = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
     if most < OPEN_FILES and os.geteuid() == 0:
         most = hard = OPEN_FILES
     if max(soft, most) < OPEN_FILES:
@@ -65,26 +65,26 @@ def raise_open_files() -> None:
 
 
 def open_files() -> int:
-    """How many this process, and each that it starts, may have open."""
+    """The limit of open files of this process and of each that it starts."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def process_tree(pid: int) -> Iterator[int]:
-    """A process and everything it started that still runs."""
+    """The pids of a process and of all its running descendants."""
     yield pid
     try:
         lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it ended while we looked
+    except OSError:  # it ended meanwhile
         return
     for child in " ".join(lists).split():
         yield from process_tree(int(child))
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of all threads and of all children, also of those that ended."""
+    """User and system time of all threads and children, ended children included."""
     used = 0.0
     for each in process_tree(pid):
-        # The name (field 2) may hold spaces and brackets: count from the last bracket.
+        # The name (field 2) may contain spaces and brackets, so count from the last bracket.
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         used += sum(int(field) for field in fields[13:15]) / TICKS_PER_S  # of ended children
         used += time.clock_gettime(_clock_of(each))
@@ -92,22 +92,22 @@ def cpu_s(pid: int) -> float:
 
 
 def _clock_of(pid: int) -> int:
-    """The CPU clock of another process, in ns where /proc has ticks (clock_getcpuclockid(3))."""
+    """The CPU clock of a process; it counts ns, /proc only ticks (clock_getcpuclockid(3))."""
     return (~pid << 3) | 2
 
 
 def waited_s(pid: int) -> float:
-    """How long its threads were ready to run and had no core, its children's threads included."""
+    """How long its threads, and those of its children, were ready to run but had no core."""
     waited_ns = 0
     for each in process_tree(pid):
         for path in Path(f"/proc/{each}/task").glob("*/schedstat"):
-            with suppress(OSError):  # the thread ended while we looked
+            with suppress(OSError):  # the thread ended meanwhile
                 waited_ns += int(path.read_text().split()[1])
     return waited_ns / 1e9
 
 
 def memory_bytes(pid: int) -> int:
-    """Resident memory of the process and its children, shared pages counted as if its own."""
+    """Resident memory of the process and its children; shared pages count for each."""
     total_kb = 0
     for each in process_tree(pid):
         for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
@@ -116,14 +116,14 @@ def memory_bytes(pid: int) -> int:
     return total_kb * 1024
 
 
-def forget_peak(pid: int) -> None:
-    """From now on `peak_memory_bytes` counts anew (proc(5), clear_refs)."""
+def reset_peak(pid: int) -> None:
+    """Reset the value of `peak_memory_bytes` (proc(5), clear_refs)."""
     for each in process_tree(pid):
         Path(f"/proc/{each}/clear_refs").write_text("5")
 
 
 def peak_memory_bytes(pid: int) -> int:
-    """The most that was ever resident at once, or since `forget_peak`."""
+    """The peak of resident memory since the start or `reset_peak`."""
     total_kb = 0
     for each in process_tree(pid):
         for line in Path(f"/proc/{each}/status").read_text().splitlines():
@@ -133,7 +133,7 @@ def peak_memory_bytes(pid: int) -> int:
 
 
 def file_system(path: Path) -> str:
-    """The kind of file system that holds `path`: figures from a tmpfs say nothing of a disk."""
+    """The type of file system of `path`; measurements on tmpfs say nothing about a disk."""
     best = ("", "unknown")
     resolved = str(path.resolve())
     for line in Path("/proc/mounts").read_text().splitlines():
@@ -145,7 +145,7 @@ def file_system(path: Path) -> str:
 
 
 def sync_ms(folder: Path, times: int = 50) -> float:
-    """The median of what one 4 KB append with fdatasync takes here, in milliseconds."""
+    """The median duration of a 4 KB append with fdatasync in this folder."""
     path = folder / "sync"
     taken = []
     with path.open("wb", buffering=0) as file:

@@ -1,8 +1,9 @@
-"""The people who come: accounts in a data folder, made before a server runs there.
+"""Accounts and messages, created in a data folder before a server runs there.
 
-Not signed up over HTTP, because passwords are slow to hash on purpose: 5,000 of them would take
-longer than everything that is measured. Apart from that they are what a sign-up makes, since the
-same action makes them.
+They are not created over HTTP, because password hashes are slow on purpose: 5,000 of them would
+take longer than the measurements. The same actions create them as over HTTP.
+
+`python -m bench --base` calls `settle`, `gather` and `say` of another commit by name.
 """
 
 import secrets
@@ -27,48 +28,48 @@ from hubbub.store.tx import Tx
 
 
 def settle(data: Path, count: int, password: str | None = None) -> list[str]:
-    """Makes `count` accounts, all members of the lobby, and returns a token for each.
+    """Create `count` accounts, all members of the lobby, and return their tokens.
 
-    They all have the same password, if any, which is hashed once. Raises BenchError when a server
-    runs on this folder.
+    They all have the same password, if any, which is hashed once. Raises BenchError if a server
+    uses this folder.
     """
     password_hash = hash_password(password) if password else None
-    with _held(data) as folder:
+    with _locked_folder(data) as folder:
         secret = folder.secret()
         sessions = [secrets.token_hex(16) for _ in range(count)]
-        with _writing(folder) as tx:
+        with _transaction(folder) as tx:
             prepare(tx, OPERATOR, Prepare(shown=None))
             for number, session in enumerate(sessions):
-                add_account(tx, OPERATOR, _newcomer(number, session, password_hash))
+                add_account(tx, OPERATOR, _new_account(number, session, password_hash))
         return [session_token(secret, session) for session in sessions]
 
 
 def gather(data: Path, count: int, rooms: int, each: int, messages: int) -> list[str]:
-    """Has the `count` people of `settle` meet in public rooms; the rooms' ids.
+    """Create public rooms for the `count` people of `settle`, and return the rooms' ids.
 
-    Everybody is in `each` of them, evenly. In each of them and in the lobby so many messages
-    have been said.
+    Everybody is in `each` of the rooms, evenly distributed. Each room and the lobby get so many
+    `messages`.
     """
     ids = [f"room-{number:03}" for number in range(rooms)]
-    with _held(data) as folder, _writing(folder) as tx:
+    with _locked_folder(data) as folder, _transaction(folder) as tx:
         actors = []
-        places = [tx.add_room(room_id=room, kind="public", title=room) for room in ids]
+        room_rows = [tx.add_room(room_id=room, kind="public", title=room) for room in ids]
         for number in range(count):
             user = tx.user(name_of(number))
             assert user
             actors.append(Actor(user_id=user.id, name=user.name, role=ServerRole(user.role)))
             for turn in range(each):
-                room = places[(number + turn * (rooms // each)) % rooms]
+                room = room_rows[(number + turn * (rooms // each)) % rooms]
                 tx.add_member(room.pk, user.id, RoomRole.MEMBER, read_seq=room.seq)
         for number, room_id in enumerate([*ids, LOBBY]):
-            said = [Post(room=room_id, text=f"{room_id} {turn}") for turn in range(messages)]
-            execute(tx, [(actors[number % rooms], post) for post in said])
+            posts = [Post(room=room_id, text=f"{room_id} {turn}") for turn in range(messages)]
+            execute(tx, [(actors[number % rooms], post) for post in posts])
     return ids
 
 
 def say(data: Path, text: str, room: str = LOBBY, times: int = 1) -> None:
-    """Posts to a room, in the name of the first of the people of `settle`, who is a member."""
-    with _held(data) as folder, _writing(folder) as tx:
+    """Post to a room as the first person of `settle`, who is a member."""
+    with _locked_folder(data) as folder, _transaction(folder) as tx:
         user = tx.user(name_of(0))
         assert user
         actor = Actor(user_id=user.id, name=user.name, role=ServerRole(user.role))
@@ -76,15 +77,15 @@ def say(data: Path, text: str, room: str = LOBBY, times: int = 1) -> None:
 
 
 def guests(data: Path, count: int) -> list[str]:
-    """Tokens of guests, who have no accounts."""
-    with _held(data) as folder:
+    """Tokens of guests, who need no accounts."""
+    with _locked_folder(data) as folder:
         secret = folder.secret()
         return [guest_token(secret, secrets.token_hex(16), f"~guest-{n}") for n in range(count)]
 
 
 @contextmanager
-def _held(data: Path) -> Iterator[DataFolder]:
-    """Raises BenchError when a server runs on this folder."""
+def _locked_folder(data: Path) -> Iterator[DataFolder]:
+    """Lock the data folder. Raises BenchError if a server uses it."""
     folder = DataFolder(data)
     folder.prepare()
     if not folder.lock():
@@ -96,7 +97,7 @@ def _held(data: Path) -> Iterator[DataFolder]:
 
 
 @contextmanager
-def _writing(folder: DataFolder) -> Iterator[Tx]:
+def _transaction(folder: DataFolder) -> Iterator[Tx]:
     database = Database(folder.database)
     database.migrate()
     with closing(database.writer()) as db:
@@ -107,11 +108,11 @@ def _writing(folder: DataFolder) -> Iterator[Tx]:
 
 
 def name_of(number: int) -> str:
-    """The handle of a person of `settle`, who are numbered from 0."""
+    """The name of a person of `settle`; people are numbered from 0."""
     return f"person-{number:05}"
 
 
-def _newcomer(number: int, session: str, password_hash: str | None) -> AddAccount:
+def _new_account(number: int, session: str, password_hash: str | None) -> AddAccount:
     name = name_of(number)
     return AddAccount(
         name=name,
@@ -119,7 +120,7 @@ def _newcomer(number: int, session: str, password_hash: str | None) -> AddAccoun
         display_name=f"Person {number}",
         password_hash=password_hash,
         registration="open",
-        # A server without an owner prints a link to become it at every start.
+        # Without an owner the server would print an owner link at every start.
         role=ServerRole.OWNER if number == 0 else ServerRole.MEMBER,
         session=session,
         label="bench",

@@ -1,6 +1,6 @@
-"""Rising rates: how much is sustained before something gives.
+"""Rising rates: finds the highest rate that a server sustains.
 
-Rates lie on one ladder, 500 x 1.25^rung messages a second, so that runs and programs are
+All rates are on one ladder, 500 x 1.25^rung messages a second, so that runs and programs are
 compared at the same rates.
 """
 
@@ -10,14 +10,14 @@ from typing import Protocol, TypeVar
 BASE_PER_S = 500.0
 STEP = 1.25
 P99_LIMIT_US = 100_000
-#: Below 50 messages/s nothing is a chat server's limit any more.
+#: About 50 messages/s, which every chat server should sustain.
 LOWEST_RUNG = -10
-#: A quick look takes every third rung: twice the rate each time.
+#: A probe takes every third rung, which doubles the rate each time.
 PROBE_RUNGS = 3
 
 
 class Outcome(Protocol):
-    """What judging a step needs to know of it."""
+    """The values by which a step is judged."""
 
     @property
     def sent(self) -> int: ...
@@ -39,18 +39,18 @@ Step = TypeVar("Step", bound=Outcome)
 
 
 def rate(rung: int) -> float:
-    """Messages a second on this rung."""
+    """The messages per second on this rung."""
     return BASE_PER_S * STEP**rung
 
 
 def fault(step: Outcome) -> str | None:
-    """Why a step does not count as sustained; None when it does."""
+    """Why a step does not count as sustained; None if it does."""
     planned = step.sent + step.unsent
     faults = {
         f"{step.closed} disconnected": step.closed > 0,
         f"{step.lost} deliveries lost": step.lost > 0,
         f"{step.repeated + step.wrong} deliveries repeated": step.repeated + step.wrong > 0,
-        # A late last message is the clock's doing, one in a hundred is a rate not reached.
+        # The last message may be cut off by the clock; one in a hundred means a missed rate.
         f"{step.unsent} of {planned} not sent": step.unsent > planned / 100,
         f"p99 {step.p99_us / 1000:.0f} ms": step.p99_us >= P99_LIMIT_US,
     }
@@ -58,18 +58,17 @@ def fault(step: Outcome) -> str | None:
 
 
 def probe(attempt: Callable[[float], Step]) -> int:
-    """The highest rung that short attempts, in big steps, found sustained (or the lowest)."""
+    """The highest rung (or the lowest) that short attempts in large steps sustained."""
     rung = 0
     while fault(attempt(rate(rung))) is None:
         rung += PROBE_RUNGS
     return max(rung - PROBE_RUNGS, LOWEST_RUNG)
 
 
-def climb(attempt: Callable[[float], Step], start: int) -> Step | None:
-    """Goes up rung by rung from `start` until a step fails; returns the last that held.
+def ascend(attempt: Callable[[float], Step], start: int) -> Step | None:
+    """Go up rung by rung from `start` until a step fails, and return the last sustained one.
 
-    When already the first fails, goes down until one holds: that it failed above is known.
-    None when nothing did.
+    If the first step fails, go down until one is sustained. None if none is.
     """
     best: Step | None = None
     rung = start

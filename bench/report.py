@@ -1,4 +1,4 @@
-"""Rows of the table: what was measured, what it should be, and whether it is."""
+"""Rows of the table: measured values, their bounds and verdicts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,10 +12,10 @@ from bench.interval import Better, Interval
 KB = 1024
 MB = 1024 * 1024
 
-#: Wide enough for a table where no terminal says how wide it is.
+#: The width of a table without a terminal.
 PLAIN_WIDTH = 160
 
-#: How a number of each unit is written.
+#: The format of numbers in each unit.
 UNITS: dict[str, Callable[[float], str]] = {
     "": lambda value: f"{value:,.0f}",
     "×": lambda value: f"{value:,.2f} ×",
@@ -30,14 +30,14 @@ UNITS: dict[str, Callable[[float], str]] = {
 
 @dataclass(frozen=True)
 class Bound:
-    """A number to reach or to stay under: its own, or so many times the peer's."""
+    """A limit on a value: absolute, or a multiple of the peer's value."""
 
     side: Literal["at least", "at most"]
     value: float
     times_peer: bool = False
 
     def holds(self, measured: float, to_peer: Interval | None) -> bool | None:
-        """None when there is no peer to compare with, or the runs do not show which is so."""
+        """Whether it holds; None without a peer, or if the runs do not decide it."""
         if self.times_peer:
             if to_peer is None:
                 return None
@@ -52,9 +52,9 @@ class Bound:
 
 @dataclass(frozen=True)
 class Row:
-    """One line. `faults` says why a number does not count, however good it is.
+    """One row. With `faults` the value does not count, however good it is.
 
-    `ratios` are those to the peer, of each pair of runs.
+    `ratios` are the ratios to the peer, one for each pair of runs.
     """
 
     what: str
@@ -71,13 +71,13 @@ class Row:
 
     @property
     def better(self) -> Better:
-        """Which way is good; what is not bounded is a cost."""
+        """Whether higher or lower is better; a value without bounds is a cost."""
         at_least = any(bound.side == "at least" for bound in self.bounds)
         return "higher" if at_least else "lower"
 
     @property
     def ok(self) -> bool | None:
-        """None when nothing could be compared, or nothing is shown by it."""
+        """Whether all bounds hold; None if nothing could be compared or decided."""
         if self.faults:
             return False
         known = [bound.holds(self.measured, self.to_peer) for bound in self.bounds]
@@ -100,7 +100,7 @@ class Row:
         )
 
     def plain(self) -> dict[str, Any]:
-        """For programs."""
+        """The row as a JSON object."""
         return {
             "what": self.what,
             "unit": self.unit,
@@ -115,7 +115,7 @@ class Row:
 
 
 def console() -> Console:
-    """Where tables are printed."""
+    """The console for tables, with a fixed width if there is no terminal."""
     found = Console()
     return found if found.is_terminal else Console(width=PLAIN_WIDTH)
 
@@ -123,7 +123,7 @@ def console() -> Console:
 def print_table(rows: Sequence[Row], title: str, console: Console) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("what")
-    for name in ("measured", "at least / at most", "peer", "ratio", "so it is"):
+    for name in ("measured", "at least / at most", "peer", "ratio", "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("ok?")
     for row in rows:

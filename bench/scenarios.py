@@ -1,65 +1,72 @@
-"""What is measured: one function per promise, each returns its rows of the table."""
+"""The scenarios: one function per promise, each returning its rows of the table."""
 
 from collections.abc import Callable
 from statistics import median
 
 from bench import day, hostile, interval, ramp, reacting, steady, storm
 from bench.chatting import CLIENTS, TEXT_BYTES, attempts, chatting
-from bench.context import Stage
-from bench.loadgen import HTTP_DOOR, JSON_DOOR, TEXT_DOOR, Door, Load
+from bench.context import Context
+from bench.loadgen import HTTP_API, JSON_SOCKET, TEXT_SOCKET, Endpoint, Load
 from bench.report import KB, MB, Bound, Row
 from bench.server import Program
 
 HTTP_CONNECTIONS = 16
-#: Memory per connection is the slope between these, so that the server's own does not count.
+#: Memory per connection is the slope between these, which excludes the server's own memory.
 FEW_IDLE = 1_000
 MANY_IDLE = 3_000
 MEMBERS = 5_000
-#: Messages in the room that they come to: a welcome to an empty one would be no welcome.
+#: Messages in the room that they join, as the welcome of an empty room would be too small.
 HISTORY = 100
-#: Connections on their way at once: a crowd that comes back after a restart.
-CROWD = 100
-#: What a database holds when a server is started on it: people, and seconds of posting.
+#: Connections being opened at the same time, as after a restart.
+CONCURRENT_CONNECTS = 100
+#: The contents of the database at a cold start: people, and seconds of posting.
 STORED_PEOPLE = 1_000
 STORED_SECONDS = 2.0
 STARTS = 5
 
 
-def _ceiling(stage: Stage, scenario: str, program: Program, door: Door, people: int) -> int:
-    """A rung just below what short steps found sustained, so that a ramp has few steps."""
-    with stage.serving(program, door, people) as load, chatting(load) as step:
+def _start_rung(
+    context: Context, scenario: str, program: Program, endpoint: Endpoint, people: int
+) -> int:
+    """A rung just below the one that short steps sustained, so that a ramp needs few steps."""
+    with context.serving(program, endpoint, people) as load, chatting(load) as step:
         name = f"{scenario}-probe"
-        found = ramp.probe(attempts(stage, name, program, step, stage.pace.probe_s))
+        found = ramp.probe(attempts(context, name, program, step, context.pace.probe_s))
     return max(found - 1, ramp.LOWEST_RUNG)
 
 
 def _ramps(
-    stage: Stage, scenario: str, programs: tuple[Program, ...], door: Door, people: int, runs: int
+    context: Context,
+    scenario: str,
+    programs: tuple[Program, ...],
+    endpoint: Endpoint,
+    people: int,
+    runs: int,
 ) -> dict[str, list[float]]:
-    """The most deliveries/s that were sustained, per program and run."""
+    """The highest sustained deliveries/s, by program and run."""
     best: dict[str, list[float]] = {program.name: [] for program in programs}
-    doors = {program.name: stage.door(program, door) for program in programs}
+    endpoints = {program.name: context.endpoint(program, endpoint) for program in programs}
     start = {
-        program.name: _ceiling(stage, scenario, program, doors[program.name], people)
+        program.name: _start_rung(context, scenario, program, endpoints[program.name], people)
         for program in programs
     }
     for run in range(runs):
         for program in interval.order(programs, run):
-            stage.say(f"  run {run + 1} of {runs}: {program.name}")
+            context.print(f"  run {run + 1} of {runs}: {program.name}")
             with (
-                stage.serving(program, doors[program.name], people) as load,
+                context.serving(program, endpoints[program.name], people) as load,
                 chatting(load) as step,
             ):
-                attempt = attempts(stage, scenario, program, step, stage.pace.step_s)
-                top = ramp.climb(attempt, start[program.name])
+                attempt = attempts(context, scenario, program, step, context.pace.step_s)
+                top = ramp.ascend(attempt, start[program.name])
             best[program.name].append(0.0 if top is None else top.deliveries_per_s)
     return best
 
 
-def text_ramp(stage: Stage) -> list[Row]:
-    runs = stage.pace.runs if stage.peer else stage.pace.runs_alone
-    best = _ramps(stage, "ramp", stage.programs, TEXT_DOOR, 0, runs)
-    ours, theirs = best[stage.hubbub.name], best.get("peer", [])
+def text_ramp(context: Context) -> list[Row]:
+    runs = context.pace.runs if context.peer else context.pace.runs_alone
+    best = _ramps(context, "ramp", context.programs, TEXT_SOCKET, 0, runs)
+    ours, theirs = best[context.hubbub.name], best.get("peer", [])
     return [
         Row(
             "deliveries/s, plain text, durable",
@@ -72,28 +79,28 @@ def text_ramp(stage: Stage) -> list[Row]:
     ]
 
 
-def json_ramp(stage: Stage) -> list[Row]:
-    best = _ramps(stage, "json", (stage.hubbub,), JSON_DOOR, CLIENTS, stage.pace.runs_alone)
+def json_ramp(context: Context) -> list[Row]:
+    best = _ramps(context, "json", (context.hubbub,), JSON_SOCKET, CLIENTS, context.pace.runs_alone)
     return [
         Row(
             "deliveries/s, JSON, signed in, durable",
             "/s",
-            median(best[stage.hubbub.name]),
+            median(best[context.hubbub.name]),
             (Bound("at least", 800_000),),
         )
     ]
 
 
-def http_posts(stage: Stage) -> list[Row]:
+def http_posts(context: Context) -> list[Row]:
     rates, faults = [], set()
-    for _ in range(stage.pace.runs_alone):
-        with stage.serving(stage.hubbub, HTTP_DOOR, CLIENTS) as load:
-            load.post(connections=HTTP_CONNECTIONS, seconds=stage.pace.warm_up_s, size=TEXT_BYTES)
+    for _ in range(context.pace.runs_alone):
+        with context.serving(context.hubbub, HTTP_API, CLIENTS) as load:
+            load.post(connections=HTTP_CONNECTIONS, seconds=context.pace.warm_up_s, size=TEXT_BYTES)
             result = load.post(
-                connections=HTTP_CONNECTIONS, seconds=stage.pace.step_s, size=TEXT_BYTES
+                connections=HTTP_CONNECTIONS, seconds=context.pace.step_s, size=TEXT_BYTES
             )
-        stage.keep("post", stage.hubbub, result)
-        stage.say(
+        context.record("post", context.hubbub, result)
+        context.print(
             f"  {result.posts_per_s:8,.0f} posts/s  p50 {result.p50_us / 1000:.2f} ms  "
             f"p99 {result.p99_us / 1000:.2f} ms  "
             f"{result.server_cpu_s / max(result.acknowledged, 1) * 1e6:.0f} µs CPU each  "
@@ -109,66 +116,68 @@ def http_posts(stage: Stage) -> list[Row]:
     return [Row(what, "/s", median(rates), bounds, faults=tuple(sorted(faults)))]
 
 
-def idle_memory(stage: Stage) -> list[Row]:
+def idle_memory(context: Context) -> list[Row]:
     with (
-        stage.serving(stage.hubbub, JSON_DOOR, MEMBERS) as load,
-        load.connected(clients=FEW_IDLE, at_once=CROWD),
+        context.serving(context.hubbub, JSON_SOCKET, MEMBERS) as load,
+        load.connected(clients=FEW_IDLE, at_once=CONCURRENT_CONNECTS),
     ):
         load.server.wait_until_idle()
         few = load.server.memory_bytes()
-        with load.connected(clients=MANY_IDLE - FEW_IDLE, at_once=CROWD, skip=FEW_IDLE):
+        with load.connected(
+            clients=MANY_IDLE - FEW_IDLE, at_once=CONCURRENT_CONNECTS, skip=FEW_IDLE
+        ):
             load.server.wait_until_idle()
             many = load.server.memory_bytes()
     each = (many - few) / (MANY_IDLE - FEW_IDLE)
-    stage.say(f"  {few / MB:.1f} MB with {FEW_IDLE:,}, {many / MB:.1f} MB with {MANY_IDLE:,}")
+    context.print(f"  {few / MB:.1f} MB with {FEW_IDLE:,}, {many / MB:.1f} MB with {MANY_IDLE:,}")
     bounds = (Bound("at most", 16 * KB),)
     return [Row("memory per idle JSON connection", "KB", each, bounds)]
 
 
-def crowd(stage: Stage) -> list[Row]:
-    with stage.serving(stage.hubbub, JSON_DOOR, MEMBERS) as load:
-        Load(load.server, HTTP_DOOR, load.tokens).post(
+def connect_members(context: Context) -> list[Row]:
+    with context.serving(context.hubbub, JSON_SOCKET, MEMBERS) as load:
+        Load(load.server, HTTP_API, load.tokens).post(
             connections=1, seconds=60, size=TEXT_BYTES, most=HISTORY
         )
         before = load.server.cpu_s()
-        with load.connected(clients=MEMBERS, at_once=CROWD) as result:
+        with load.connected(clients=MEMBERS, at_once=CONCURRENT_CONNECTS) as result:
             used = load.server.cpu_s() - before
-    stage.keep("connect", stage.hubbub, result)
-    stage.say(
+    context.record("connect", context.hubbub, result)
+    context.print(
         f"  {result.connect_s:.2f} s, {result.bytes_in / MEMBERS / KB:.1f} KB for each, "
         f"server {used:.1f} s of CPU"
     )
     faults = (f"{result.closed} disconnected",) if result.closed else ()
-    what = f"{MEMBERS:,} members of one room have their welcome"
+    what = f"{MEMBERS:,} members of one room connect"
     return [Row(what, "s", result.connect_s, (Bound("at most", 10),), faults=faults)]
 
 
-def start(stage: Stage) -> list[Row]:
-    taken, held = [], []
-    with stage.data(STORED_PEOPLE) as (data, tokens):
-        with stage.hubbub.serving(data) as server:  # fills the database, warms the page cache
-            Load(server, HTTP_DOOR, tokens).post(
+def start(context: Context) -> list[Row]:
+    ready_s, memory = [], []
+    with context.data(STORED_PEOPLE) as (data, tokens):
+        with context.hubbub.serving(data) as server:  # fills the database and warms the page cache
+            Load(server, HTTP_API, tokens).post(
                 connections=HTTP_CONNECTIONS, seconds=STORED_SECONDS, size=TEXT_BYTES
             )
         for _ in range(STARTS):
-            with stage.hubbub.serving(data) as server:
+            with context.hubbub.serving(data) as server:
                 server.wait_until_idle()
-                taken.append(server.ready_s)
-                held.append(server.memory_bytes())
-            stage.say(f"  ready after {taken[-1]:.3f} s, idle at {held[-1] / MB:.1f} MB")
+                ready_s.append(server.ready_s)
+                memory.append(server.memory_bytes())
+            context.print(f"  ready after {ready_s[-1]:.3f} s, idle at {memory[-1] / MB:.1f} MB")
     return [
-        Row("cold start to /readyz", "s", median(taken), (Bound("at most", 1),)),
-        Row("idle memory", "MB", median(held), (Bound("at most", 70 * MB),)),
+        Row("cold start to /readyz", "s", median(ready_s), (Bound("at most", 1),)),
+        Row("idle memory", "MB", median(memory), (Bound("at most", 70 * MB),)),
     ]
 
 
-SCENARIOS: dict[str, Callable[[Stage], list[Row]]] = {
+SCENARIOS: dict[str, Callable[[Context], list[Row]]] = {
     "ramp": text_ramp,
     "steady": steady.measure,
     "json": json_ramp,
     "post": http_posts,
     "memory": idle_memory,
-    "connect": crowd,
+    "connect": connect_members,
     "day": day.measure,
     "react": reacting.measure,
     "storm": storm.measure,

@@ -1,4 +1,4 @@
-"""Servers under test: started alone on their core, watched from outside, stopped cleanly."""
+"""Servers under test: each runs alone on its core, is measured from outside, and stops cleanly."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15
 POLL_S = 0.002
-#: A server is idle when it used less than this part of its core over IDLE_WINDOW_S.
+#: A server is idle if it used less than this share of its core over IDLE_WINDOW_S.
 IDLE_SHARE = 0.05
 IDLE_WINDOW_S = 0.5
 IDLE_TIMEOUT_S = 60
@@ -31,15 +31,15 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
-    #: From the start of the process until it said that it was ready.
+    #: From the start of the process until it was ready.
     ready_s: float
 
     def cpu_s(self) -> float:
-        """CPU used so far, in seconds; raises BenchError when the server has ended."""
+        """CPU time used so far. Raises BenchError if the server has ended."""
         try:
             return machine.cpu_s(self.process.pid)
         except OSError as error:
-            raise BenchError(f"The server ended.\n{self.last_words()}") from error
+            raise BenchError(f"The server ended.\n{self.log_tail()}") from error
 
     def waited_s(self) -> float:
         return machine.waited_s(self.process.pid)
@@ -47,49 +47,49 @@ class Server:
     def memory_bytes(self) -> int:
         return machine.memory_bytes(self.process.pid)
 
-    def forget_peak(self) -> None:
-        machine.forget_peak(self.process.pid)
+    def reset_peak(self) -> None:
+        machine.reset_peak(self.process.pid)
 
     def peak_memory_bytes(self) -> int:
         return machine.peak_memory_bytes(self.process.pid)
 
-    def figures(self) -> dict[str, float]:
-        """What `/metrics` tells, by name with its labels."""
+    def metrics(self) -> dict[str, float]:
+        """The values in `/metrics`, by name with labels."""
         connection = HTTPConnection(HOST, self.port, timeout=10)
         try:
             connection.request("GET", "/metrics")
             lines = connection.getresponse().read().decode().splitlines()
         finally:
             connection.close()
-        told = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
-        return {name: float(value) for name, value in told}
+        samples = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in samples}
 
-    def pull(self, how: signal.Signals) -> None:
-        """End it in the middle of everything; returns when it has ended."""
-        self.process.send_signal(how)
+    def interrupt(self, signal_number: signal.Signals) -> None:
+        """Send it a signal while it is busy, and wait until it has ended."""
+        self.process.send_signal(signal_number)
         self.process.wait(timeout=STOP_TIMEOUT_S)
 
     def wait_until_idle(self, timeout_s: float = IDLE_TIMEOUT_S) -> None:
-        """Memory and pace mean something only when earlier work is done."""
+        """Wait until earlier work is done, so that measurements are comparable."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             before = self.cpu_s()
             time.sleep(IDLE_WINDOW_S)
             if self.cpu_s() - before <= IDLE_SHARE * IDLE_WINDOW_S:
                 return
-        raise BenchError(f"The server was still busy after {timeout_s:.0f} s of nothing to do.")
+        raise BenchError(f"The server was still busy after {timeout_s:.0f} s without requests.")
 
-    def last_words(self) -> str:
-        """The end of its log, for the person who has to find out what went wrong."""
+    def log_tail(self) -> str:
+        """The last lines of its log, for error messages."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
 
 @dataclass(frozen=True)
 class Hubbub:
-    """Hubbub's own command, by default without limits: what is measured is the work, not them.
+    """Hubbub's command, by default without limits, which would distort the measurements.
 
-    `more` are options of `serve`. `open_files` is how many descriptors the server may have.
-    `root` is the source that it runs from, where that is another commit's.
+    `more` are options of `serve`. `open_files` limits the server's descriptors. `root` is the
+    source folder of another commit.
     """
 
     command: Sequence[str]
@@ -101,20 +101,20 @@ class Hubbub:
     @contextmanager
     def serving(self, data: Path, port: int | None = None) -> Iterator[Server]:
         port = port or free_port()
-        where = ["--host", HOST, "--port", str(port), "--data", str(data)]
-        who = ["--registration", "open", "--guests", *self.more]
-        command = [*self.command, "serve", *where, *who]
+        arguments = ["--host", HOST, "--port", str(port), "--data", str(data)]
+        policy = ["--registration", "open", "--guests", *self.more]
+        command = [*self.command, "serve", *arguments, *policy]
         if self.open_files is not None:
-            # Before it starts: a server may look at its limit then and be content.
+            # Set before it starts, as a server may read its limit only then.
             limited = f'ulimit -n {self.open_files}; exec "$@"'
             command = ["sh", "-c", limited, "sh", *command]
-        with _running(command, port, data, _says_ready, self.root) as server:
+        with _running(command, port, data, _is_ready, self.root) as server:
             yield server
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Another chat server: it takes no arguments and listens where it always does."""
+    """Another chat server, which takes no arguments and has a fixed port."""
 
     binary: Path
     port: int = 8080
@@ -123,9 +123,9 @@ class Peer:
 
     @contextmanager
     def serving(self, data: Path) -> Iterator[Server]:
-        if _accepts(self.port):
+        if _is_listening(self.port):
             raise BenchError(f"Port {self.port}, which the peer needs, is in use.")
-        with _running([str(self.binary)], self.port, data, _accepts) as server:
+        with _running([str(self.binary)], self.port, data, _is_listening) as server:
             yield server
 
 
@@ -138,7 +138,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _accepts(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     try:
         socket.create_connection((HOST, port), timeout=1).close()
     except OSError:
@@ -146,7 +146,7 @@ def _accepts(port: int) -> bool:
     return True
 
 
-def _says_ready(port: int) -> bool:
+def _is_ready(port: int) -> bool:
     connection = HTTPConnection(HOST, port, timeout=1)
     try:
         connection.request("GET", "/readyz")
@@ -168,20 +168,20 @@ def _running(
     data.mkdir(parents=True, exist_ok=True)
     log = data.with_name(f"{data.name}.log")
     began = time.monotonic()
-    with log.open("ab") as output, machine.on_the_servers_core():
+    with log.open("ab") as output, machine.on_server_core():
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=root,
-            # Control-C is for the benchmark, which then stops the server in its own time.
+            # Ctrl-C must only reach the benchmark, which then stops the server.
             start_new_session=True,
         )
     try:
         ready_s = _wait_until_ready(process, port, log, began, is_ready)
         yield Server(process, port, log, ready_s)
-        if process.returncode is None:  # else it was pulled
+        if process.returncode is None:  # otherwise it was interrupted
             _stop(process, log)
     finally:
         _kill(process)
@@ -204,7 +204,7 @@ def _wait_until_ready(
 
 
 def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
-    """A server that does not end when asked to is a defect, not a detail of the benchmark."""
+    """Stop the server. Raises BenchError if it does not stop, which would be a defect."""
     if process.poll() is not None:
         raise BenchError(f"The server ended by itself:\n{log.read_text(errors='replace')[-2000:]}")
     process.send_signal(signal.SIGTERM)
@@ -215,7 +215,7 @@ def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    # It is the leader of a session of its own: this reaches what it started, too.
+    # It is the leader of its own session, so this also reaches its children.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,17 +1,17 @@
-"""Everyday rates: what a delivery costs and how late it is, beside the peer's."""
+"""Everyday rates: the cost and latency of a delivery, compared with the peer's."""
 
 from collections.abc import Callable
 from statistics import median
 
 from bench import interval, ramp
 from bench.chatting import attempts, chatting
-from bench.context import Stage
-from bench.loadgen import TEXT_DOOR, ChatResult
+from bench.context import Context
+from bench.loadgen import TEXT_SOCKET, ChatResult
 from bench.report import Bound, Row
 from bench.server import Program
 
 RATES_PER_S = (100.0, 500.0, 2_000.0)
-#: What is promised is promised at this rate; the others stand beside it.
+#: The bounds apply at this rate; the others are only shown.
 PROMISED_PER_S = 500.0
 P99_TIMES_PEER = 2.0
 CPU_TIMES_PEER = 0.7
@@ -19,28 +19,28 @@ CPU_TIMES_PEER = 0.7
 Results = dict[str, dict[float, list[ChatResult]]]
 
 
-def measure(stage: Stage) -> list[Row]:
-    runs = stage.pace.runs if stage.peer else stage.pace.runs_alone
+def measure(context: Context) -> list[Row]:
+    runs = context.pace.runs if context.peer else context.pace.runs_alone
     results: Results = {
-        program.name: {rate: [] for rate in RATES_PER_S} for program in stage.programs
+        program.name: {rate: [] for rate in RATES_PER_S} for program in context.programs
     }
     for run in range(runs):
-        for program in interval.order(stage.programs, run):
-            _one_run(stage, program, results[program.name])
+        for program in interval.order(context.programs, run):
+            _one_run(context, program, results[program.name])
     return [
         row
         for rate in RATES_PER_S
         for row in _rows(
-            rate, results[stage.hubbub.name][rate], results.get("peer", {}).get(rate, [])
+            rate, results[context.hubbub.name][rate], results.get("peer", {}).get(rate, [])
         )
     ]
 
 
-def _one_run(stage: Stage, program: Program, results: dict[float, list[ChatResult]]) -> None:
-    door = stage.door(program, TEXT_DOOR)
-    with stage.serving(program, door) as load, chatting(load) as step:
-        step(PROMISED_PER_S, stage.pace.warm_up_s)
-        attempt = attempts(stage, "steady", program, step, stage.pace.step_s)
+def _one_run(context: Context, program: Program, results: dict[float, list[ChatResult]]) -> None:
+    endpoint = context.endpoint(program, TEXT_SOCKET)
+    with context.serving(program, endpoint) as load, chatting(load) as step:
+        step(PROMISED_PER_S, context.pace.warm_up_s)
+        attempt = attempts(context, "steady", program, step, context.pace.step_s)
         for rate in RATES_PER_S:
             results[rate].append(attempt(rate))
 

@@ -1,4 +1,4 @@
-"""This commit and another take turns at whole scenarios; every figure is compared pair by pair."""
+"""Compares this commit with another: whole scenarios alternate, and values are paired."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -6,50 +6,50 @@ from dataclasses import replace
 from statistics import median
 
 from bench import interval
-from bench.context import Stage
+from bench.context import Context
 from bench.errors import BenchError
 from bench.report import Bound, Row
 from bench.server import Hubbub
 
-#: A change for the worse by more than this, shown by the whole interval, fails `--check`.
+#: `--check` fails if the whole interval shows a change for the worse by more than this.
 WORSE = 1.1
 
-Scenario = Callable[[Stage], list[Row]]
+Scenario = Callable[[Context], list[Row]]
 
 
-def compare(stage: Stage, base: Hubbub, scenarios: dict[str, Scenario]) -> list[Row]:
-    """Rows whose `peer` is the base. A scenario that the base has no means for is left out."""
+def compare(context: Context, base: Hubbub, scenarios: dict[str, Scenario]) -> list[Row]:
+    """Rows whose `peer` is the base. A scenario that the base cannot run is skipped."""
     sides = {
-        "this": replace(stage, peer=None, folder=stage.folder / "this"),
-        "base": replace(stage, peer=None, folder=stage.folder / "base", hubbub=base),
+        "this": replace(context, peer=None, folder=context.folder / "this"),
+        "base": replace(context, peer=None, folder=context.folder / "base", hubbub=base),
     }
     for name, side in sides.items():
-        side.pace = replace(stage.pace, runs_alone=1)
-        (stage.folder / name).mkdir()
+        side.pace = replace(context.pace, runs_alone=1)
+        (context.folder / name).mkdir()
     rows: list[Row] = []
     for name, scenario in scenarios.items():
-        stage.say(f"{name}:")
+        context.print(f"{name}:")
         try:
-            rows += _turns(stage, name, scenario, sides)
+            rows += _turns(context, name, scenario, sides)
         except BenchError as error:
-            stage.say(f"  {name} is left out: {error}")
-        for side in sides.values():  # accounts that the next scenario has no use for
+            context.print(f"  {name} is skipped: {error}")
+        for side in sides.values():  # the next scenario needs other accounts
             shutil.rmtree(side.folder)
             side.folder.mkdir()
     return rows
 
 
-def _turns(stage: Stage, name: str, scenario: Scenario, sides: dict[str, Stage]) -> list[Row]:
+def _turns(context: Context, name: str, scenario: Scenario, sides: dict[str, Context]) -> list[Row]:
     taken: dict[str, list[list[Row]]] = {side: [] for side in sides}
-    for run in range(stage.pace.runs):
+    for run in range(context.pace.runs):
         for side in interval.order(list(sides), run):
-            stage.say(f"  run {run + 1} of {stage.pace.runs}, {name}: {side}")
+            context.print(f"  run {run + 1} of {context.pace.runs}, {name}: {side}")
             taken[side].append(scenario(sides[side]))
     return pair(taken["this"], taken["base"])
 
 
 def pair(ours: Sequence[Sequence[Row]], theirs: Sequence[Sequence[Row]]) -> list[Row]:
-    """One row for each that both have: medians, and the ratios of the runs beside each other."""
+    """One row for each value that both sides have, with medians and the ratios of paired runs."""
     named = [{row.what: row for row in run} for run in theirs]
     rows = []
     for first in ours[0]:
@@ -73,7 +73,7 @@ def pair(ours: Sequence[Sequence[Row]], theirs: Sequence[Sequence[Row]]) -> list
 
 
 def _bounds(row: Row) -> tuple[Bound, ...]:
-    """Its own, but those beside a peer; and what is not to become worse."""
+    """The row's absolute bounds, and one against a change for the worse."""
     own = tuple(bound for bound in row.bounds if not bound.times_peer)
     if row.better == "higher":
         return (*own, Bound("at least", round(1 / WORSE, 2), times_peer=True))

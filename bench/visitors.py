@@ -10,17 +10,17 @@ import aiohttp
 
 from bench.server import HOST
 
-PASSWORD = "three plain words"  # noqa: S105 - of nobody
+PASSWORD = "three plain words"  # noqa: S105 - only for benchmarks
 ADDRESS = "127.0.2"
-#: A person does not wait longer for a page to load and to sign in.
-PATIENCE_S = 10.0
-#: Of the time in which they come, before the first of them does: the flood is to have begun.
+#: The longest time for loading the page and signing in.
+VISIT_TIMEOUT_S = 10.0
+#: The share of the time before the first visit, so that the flood has begun.
 STARTS_AT = 0.2
 
 
 @dataclass
-class Visits:
-    """How many wanted in, and how long it took those who got in."""
+class VisitStats:
+    """The number of visits, and the durations of those that succeeded."""
 
     wanted: int = 0
     taken_s: list[float] = field(default_factory=list)
@@ -32,12 +32,12 @@ class Visits:
 
 
 class Browser:
-    """Keeps cookies, has an address of its own."""
+    """A browser with cookies and its own address."""
 
     def __init__(self, port: int, number: int) -> None:
         self._site = f"http://{HOST}:{port}"
         self._address = f"{ADDRESS}.{number + 1}"
-        self._cookies = aiohttp.CookieJar(unsafe=True)  # `unsafe` is: also of an IP address
+        self._cookies = aiohttp.CookieJar(unsafe=True)  # `unsafe` accepts cookies of an IP address
 
     async def visit(self, name: str) -> None:
         """Load the page and sign in. Raises an error of aiohttp or TimeoutError."""
@@ -63,28 +63,28 @@ class Browser:
             self._site,
             connector=aiohttp.TCPConnector(local_addr=(self._address, 0)),
             cookie_jar=self._cookies,
-            timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
+            timeout=aiohttp.ClientTimeout(total=VISIT_TIMEOUT_S),
         ) as session:
             yield session
 
 
-async def visit(browsers: Sequence[tuple[Browser, str]], seconds: float) -> Visits:
-    """Each of these in turn comes to sign in by that name, evenly over the time."""
-    visits = Visits()
+async def visit(browsers: Sequence[tuple[Browser, str]], seconds: float) -> VisitStats:
+    """Let each browser sign in under its name, evenly distributed over the time."""
+    visits = VisitStats()
     began = time.perf_counter()
 
-    async def come(number: int, browser: Browser, name: str) -> None:
+    async def visit_later(number: int, browser: Browser, name: str) -> None:
         at = began + seconds * (STARTS_AT + (1 - STARTS_AT) * number / len(browsers))
         await asyncio.sleep(max(0.0, at - time.perf_counter()))
         visits.wanted += 1
-        came = time.perf_counter()
+        began_visit = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(VISIT_TIMEOUT_S):
                 await browser.visit(name)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             visits.first_failure = visits.first_failure or str(error) or type(error).__name__
             return
-        visits.taken_s.append(time.perf_counter() - came)
+        visits.taken_s.append(time.perf_counter() - began_visit)
 
-    await asyncio.gather(*(come(number, *each) for number, each in enumerate(browsers)))
+    await asyncio.gather(*(visit_later(number, *each) for number, each in enumerate(browsers)))
     return visits

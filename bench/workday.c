@@ -1,6 +1,6 @@
-// A working day: people who are connected, and who post, type, read, react, go away and come
-// back. Like load.c it is one thread with epoll, exact in what it counts, and one translation
-// unit; it speaks the JSON WebSocket (docs/protocol.md) and nothing else.
+// A working day: connected people who post, type, read, react, go idle, return and reconnect.
+// Like load.c it is one thread with epoll, counts exactly, and is one translation unit; it only
+// speaks the JSON WebSocket (docs/protocol.md).
 //
 //   workday PORT TOKENS PEOPLE TEAM ROOMS
 //
@@ -11,7 +11,7 @@
 //   people N                                      connect up to N of them
 //   step SECONDS POST TYPING READ REACT ACTIVE RECONNECT    do so many of each a second
 //
-// and answers each with one JSON object on a line.
+// and prints one JSON object on a line for each.
 #define _GNU_SOURCE
 
 #include <sys/prctl.h>
@@ -48,12 +48,12 @@ static void connect_pinger(struct fleet *fleet) {
     pinger = &fleet->clients[town.people];
     client_connect(fleet, pinger);
     while (pinger->state != READY) fleet_turn(fleet, 100);
-    fleet->ready = 0;  // it is nobody
+    fleet->ready = 0;  // the pinger is not a person
 }
 
 static void connect_people(struct fleet *fleet, unsigned people) {
     if (people > town.people || people % town.team_size)
-        fatal("%u are no whole teams of those %u", people, town.people);
+        fatal("%u of %u people are not whole teams", people, town.people);
     double cpu_s = own_cpu_s();
     uint64_t began = now_ns();
     fleet->count = people;
@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
         fputs("usage: workday PORT TOKENS PEOPLE TEAM ROOMS\n", stderr);
         return 2;
     }
-    // Timers of this process fire when they are due, not up to 50 us later.
+    // Timers of this process fire on time, not up to 50 us late.
     prctl(PR_SET_TIMERSLACK, 1);
     port = (int)number_of(argv[1]);
     unsigned people = number_of(argv[3]);
@@ -94,7 +94,7 @@ int main(int argc, char **argv) {
                         &rates[TYPING], &rates[READ], &rates[REACT], &rates[ACTIVE],
                         &rates[RECONNECT]) == 1 + KINDS)
             step(&fleet, seconds, rates);
-        else fatal("not understood: %s", line);
+        else fatal("unknown command: %s", line);
     }
     return 0;
 }

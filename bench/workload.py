@@ -1,4 +1,4 @@
-"""`bench/workday.c` seen from Python: started, told what people do, its answers decoded."""
+"""Runs `bench/workday.c`: sends it the rates of actions, and decodes its results."""
 
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from bench.errors import BenchError
-from bench.loadgen import build, started, stream_of, tell
+from bench.loadgen import build, running, send_line, stream_of
 from bench.ramp import P99_LIMIT_US
 from bench.server import Server
 
@@ -17,7 +17,7 @@ SOURCE = Path(__file__).with_name("workday.c")
 
 
 class Rates(NamedTuple):
-    """How often all people together do each thing, per second."""
+    """The rate of each action for all people together, per second."""
 
     post: float = 0.0
     typing: float = 0.0
@@ -30,13 +30,13 @@ class Rates(NamedTuple):
         return Rates(*(rate * factor for rate in self))
 
 
-class Connected(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectedPeople(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     connect_s: float
     load_cpu_s: float
 
 
-class Worked(msgspec.Struct, frozen=True, kw_only=True):
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """The results of one step. Losses are counted for each person; nothing is sampled."""
 
     people: int
@@ -68,18 +68,18 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
     first_refusal: str
     closed: int
     close_code: int
-    #: From a post until somebody received it.
+    #: From a post until its delivery to each person.
     p50_us: float
     p99_us: float
     max_us: float
-    #: From leaving until the welcome on the new connection.
+    #: From closing until the welcome on the new connection.
     back_p50_us: float
     back_max_us: float
-    #: How long an echo took that was asked for every 5 ms.
+    #: The duration of an echo, requested every 5 ms.
     pause_p99_us: float
     pause_max_us: float
     load_cpu_s: float
-    #: Set by the side that can see the server's process.
+    #: Set by `Workload`, which can read the server's process.
     server_cpu_s: float = 0.0
     memory_bytes: int = 0
 
@@ -88,54 +88,54 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def missed(self) -> int:
-        """How many actions could not be done at the time they were due."""
+        """The number of actions that could not be done when they were due."""
         return sum(int(getattr(self, f"unsent_{kind}")) for kind in Rates._fields)
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """A line for each fault that no load excuses; empty if there is none."""
+        """A line for each kind of loss, which no load excuses; empty if there is none."""
         found = (
             (self.closed, "disconnected"),
             (self.changes_lost, "deliveries of posts and reactions lost"),
             (self.fleeting_lost, "typing notices and presence events lost"),
             (self.unanswered, "commands not answered"),
-            (self.not_back, "people not back"),
+            (self.not_back, "people not reconnected"),
             (self.repeated, "deliveries repeated"),
-            (self.behind, "times somebody was left behind"),
+            (self.behind, "times somebody fell behind"),
             (self.refused, f"commands refused ({self.first_refusal})"),
         )
         return tuple(f"{count:,} {what}" for count, what in found if count)
 
     @property
     def fault(self) -> str | None:
-        """Why this many people are too many; None when they are not."""
+        """Why this many people are too many; None if they are not."""
         done = sum(self.sent(kind) for kind in Rates._fields)
         if self.lost:
             return self.lost[0]
         if self.missed > (done + self.missed) / 100:
-            return f"{self.missed} of {done + self.missed} things could not be done in time"
+            return f"{self.missed} of {done + self.missed} actions could not be done in time"
         if self.p99_us >= P99_LIMIT_US:
             return f"p99 {self.p99_us / 1000:.0f} ms"
         return None
 
 
-Answer = TypeVar("Answer", Connected, Worked)
+Answer = TypeVar("Answer", ConnectedPeople, StepResult)
 
 
 class Workload:
-    """People who are connected to one server."""
+    """The people who are connected to one server."""
 
     def __init__(self, server: Server, process: "subprocess.Popen[str]") -> None:
         self._server = server
         self._process = process
 
-    def connect(self, people: int) -> Connected:
-        """Up to so many; those who are here stay."""
-        return self._ask(f"people {people}", Connected)
+    def connect(self, people: int) -> ConnectedPeople:
+        """Connect more people until there are so many."""
+        return self._ask(f"people {people}", ConnectedPeople)
 
-    def work(self, seconds: float, rates: Rates) -> Worked:
+    def work(self, seconds: float, rates: Rates) -> StepResult:
         used = self._server.cpu_s()
-        worked = self._ask(f"step {seconds:g} " + " ".join(f"{r:.9g}" for r in rates), Worked)
+        worked = self._ask(f"step {seconds:g} " + " ".join(f"{r:.9g}" for r in rates), StepResult)
         return msgspec.structs.replace(
             worked,
             server_cpu_s=self._server.cpu_s() - used,
@@ -143,11 +143,11 @@ class Workload:
         )
 
     def _ask(self, line: str, kind: type[Answer]) -> Answer:
-        tell(self._process, line)
+        send_line(self._process, line)
         answer = stream_of(self._process.stdout).readline()
         if not answer:
-            said = stream_of(self._process.stderr).read().strip()
-            raise BenchError(f"The load gave up: {said}\n{self._server.last_words()}")
+            stderr = stream_of(self._process.stderr).read().strip()
+            raise BenchError(f"The load failed: {stderr}\n{self._server.log_tail()}")
         return msgspec.json.decode(answer, type=kind)
 
 
@@ -155,7 +155,7 @@ class Workload:
 def workload(
     server: Server, tokens: Path, people: int, team: int, rooms: int
 ) -> Iterator[Workload]:
-    """Nobody is connected yet. The accounts are those of `bench.people.gather`."""
+    """Start the load without connecting. The accounts are those of `bench.people.gather`."""
     command = [str(build(SOURCE)), str(server.port), str(tokens), str(people), str(team)]
-    with started([*command, str(rooms)]) as process:
+    with running([*command, str(rooms)]) as process:
         yield Workload(server, process)

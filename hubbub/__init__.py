@@ -2,4 +2,4 @@
 
 from hubbub import version
 
-__version__ = version.running()
+__version__ = version.current_version()

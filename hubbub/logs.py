@@ -1,4 +1,4 @@
-"""What the server says of itself: on stderr, as lines for people or as JSON for collectors."""
+"""Logging: to stderr, as lines for people or as JSON for log collectors."""
 
 import contextlib
 import logging
@@ -11,9 +11,9 @@ LogFormat = Literal["text", "json"]
 
 
 def _load() -> ModuleType:
-    """structlog without rich, which it loads if it is there, for tracebacks in colour.
+    """Import structlog without rich, which it loads for coloured tracebacks if it is installed.
 
-    That is 5 MB and a fifth of a cold start. Only the first import decides.
+    Rich costs 5 MB and a fifth of a cold start. Only the first import of structlog matters.
     """
     if "rich" in sys.modules or "structlog" in sys.modules:
         import structlog
@@ -31,9 +31,9 @@ structlog = _load()
 
 
 def setup(log_format: str, worker: int | None = None) -> None:
-    """Send what is logged, by us and by libraries, to stderr in this `LogFormat`.
+    """Send what Hubbub and its libraries log to stderr, in this `LogFormat`.
 
-    ``worker`` is the number of this process, if there are several, and stands in each line.
+    ``worker`` is the number of this process if there are several; each line then has it.
     """
     as_json = log_format == "json"
     stamp = structlog.processors.TimeStamper(
@@ -43,7 +43,7 @@ def setup(log_format: str, worker: int | None = None) -> None:
         processors=[
             structlog.processors.add_log_level,
             stamp,
-            *([_from_worker(worker)] if worker else []),
+            *([_add_worker(worker)] if worker else []),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer() if as_json else text_line,
         ],
@@ -51,11 +51,11 @@ def setup(log_format: str, worker: int | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(_Stderr()),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
 
 
-def _from_worker(number: int) -> Callable[..., Mapping[str, Any]]:
+def _add_worker(number: int) -> Callable[..., Mapping[str, Any]]:
     def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         return {**event, "worker": number}
 
@@ -63,7 +63,7 @@ def _from_worker(number: int) -> Callable[..., Mapping[str, Any]]:
 
 
 class _Stderr:
-    """Standard error, whoever still reads it: what is logged about must go on all the same."""
+    """Standard error. If nobody reads it any more, lines are dropped and the server goes on."""
 
     def write(self, text: str) -> None:
         with contextlib.suppress(OSError):
@@ -74,8 +74,8 @@ class _Stderr:
             sys.stderr.flush()
 
 
-class _FromLibraries(logging.Handler):
-    """What libraries log by `logging`, passed on."""
+class _LibraryHandler(logging.Handler):
+    """Passes on what libraries log through `logging`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger().log(
@@ -86,25 +86,25 @@ class _FromLibraries(logging.Handler):
 def text_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     """``2026-11-22 19:03:07 warning  reading failed  error='disk I/O error'``, then any traceback.
 
-    One line whatever is in it, so that nobody can write lines of their own into the log.
+    Line breaks in the values are escaped, so that nobody can write lines of their own into the log.
     """
     fields: Mapping[str, Any] = event
-    head = f"{fields['at']} {fields['level']:<8} {_visible(str(fields['event']))}"
+    head = f"{fields['at']} {fields['level']:<8} {_escape(str(fields['event']))}"
     rest = [
-        f"{name}={_quoted(value)}"
+        f"{name}={_quote(value)}"
         for name, value in fields.items()
         if name not in ("at", "level", "event", "exception")
     ]
     line = "  ".join([head, " ".join(rest)] if rest else [head])
     traceback = str(fields.get("exception", "")).splitlines()
-    return "\n".join([line, *(f"  {_visible(one)}" for one in traceback)])
+    return "\n".join([line, *(f"  {_escape(line_)}" for line_ in traceback)])
 
 
-def _visible(text: str) -> str:
+def _escape(text: str) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 
-def _quoted(value: object) -> str:
+def _quote(value: object) -> str:
     text = str(value)
-    plain = text.isprintable() and text and not any(mark in text for mark in " =\"'")
-    return text if plain else repr(text)
+    is_plain = text.isprintable() and text and not any(char in text for char in " =\"'")
+    return text if is_plain else repr(text)

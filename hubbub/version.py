@@ -1,6 +1,6 @@
-"""The version: of the release being worked on, and of the commit it was built from.
+"""The version: the number of the next release, and the commit this copy was built from.
 
-It needs nothing but Python, since the build runs this file before anything is installed.
+This file needs the standard library only, as the build runs it before anything is installed.
 """
 
 import subprocess
@@ -8,46 +8,46 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 RELEASE = "0.2.0.dev"
-"""A release has its number alone here; after it comes the next one with ``.dev``."""
+"""``.dev`` is removed for the release, and added to the next number after it."""
 
-# Time of the commit in seconds, and its hash: `git archive` fills them in (see .gitattributes).
+# The commit's time in seconds and its hash; `git archive` fills them in (see .gitattributes).
 ARCHIVED = "$Format:%ct %H$"
 
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def running() -> str:
+def current_version() -> str:
     """The version of this copy of the program."""
-    return _installed() or _named(_commit())
+    return _installed_version() or _format(_commit())
 
 
-def to_build() -> str:
-    """The version of what is built from this folder now, its uncommitted changes included."""
+def build_version() -> str:
+    """The version of a build from this folder, uncommitted changes included."""
     changed = _git("status", "--porcelain", "--", "hubbub", "web", "pyproject.toml")
     if not changed:
-        return _named(_commit())
+        return _format(_commit())
     _, _, commit = _commit().partition(" ")
-    # As every build, two with changes since the same commit have versions of their own.
-    return f"{_named(f'{datetime.now(UTC).timestamp():.0f} {commit}')}.changed"
+    # The time makes two builds with different changes on the same commit have different versions.
+    return f"{_format(f'{datetime.now(UTC).timestamp():.0f} {commit}')}.changed"
 
 
-def _installed() -> str:
-    """As written beside this package when it was installed; nothing in a checkout."""
+def _installed_version() -> str:
+    """The version in the metadata of the installed package; empty in a checkout."""
     from importlib.metadata import distributions
 
     found = distributions(name="hubbub", path=[str(_ROOT)])
-    return next((one.version for one in found), "")
+    return next((distribution.version for distribution in found), "")
 
 
 def _commit() -> str:
-    """Its time and hash, in the form of `ARCHIVED`; nothing if there is no telling."""
+    """The commit's time and hash, in the form of `ARCHIVED`; empty if they are unknown."""
     if not ARCHIVED.startswith("$"):
         return ARCHIVED
     return _git("-c", "log.showSignature=false", "log", "-1", "--format=%ct %H")
 
 
-def _named(commit: str) -> str:
-    """PEP 440's form. The time makes versions rise, also without a history to count commits in."""
+def _format(commit: str) -> str:
+    """The version in the form of PEP 440. The commit's time makes later versions sort higher."""
     if not RELEASE.endswith(".dev"):
         return RELEASE
     if not commit:
@@ -58,14 +58,14 @@ def _named(commit: str) -> str:
 
 def _git(*arguments: str) -> str:
     """The output of a git command on this checkout; empty without git or outside a checkout."""
-    # Named, or else git would look for one in the folders above.
+    # Without a path git would search the folders above.
     folder = _ROOT / ".git"
     if not folder.exists():
         return ""
-    where = ("--no-optional-locks", f"--git-dir={folder}", f"--work-tree={_ROOT}")
+    options = ("--no-optional-locks", f"--git-dir={folder}", f"--work-tree={_ROOT}")
     try:
-        done = subprocess.run(  # noqa: S603 - the arguments are those above
-            ["git", *where, *arguments],  # noqa: S607 - wherever it is
+        done = subprocess.run(  # noqa: S603 - the arguments are those of the calls above
+            ["git", *options, *arguments],  # noqa: S607 - found on the PATH
             cwd=_ROOT,
             capture_output=True,
             text=True,

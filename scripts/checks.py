@@ -1,8 +1,8 @@
-"""Runs the project's checks: all of them, or those named on the command line.
+"""Runs all checks of the project, or those named on the command line.
 
-The short ones run side by side, each printing its log whole when it ends. The Python tests use
-every core by themselves, so they come last and alone, and their closing line ends the output.
-Every check runs, whatever became of the others; any failure makes the exit code 1.
+The short ones run in parallel, and each prints its log when it ends. The Python tests use all
+cores themselves, so they run last and alone, and their summary ends the output. All checks run
+even if others fail; any failure makes the exit code 1.
 """
 
 import os
@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 NPM = (ROOT / "scripts" / "with-node", "npm", "--prefix", "web", "--silent", "run")
 
-# The longest first, so that none of them is left running alone at the end.
-SIDE_BY_SIDE: dict[str, tuple[str | Path, ...]] = {
+# The longest first, so that it does not run alone at the end.
+PARALLEL: dict[str, tuple[str | Path, ...]] = {
     "browser": (*NPM, "e2e", "--", "--shuffle"),
     "types": (BIN / "mypy",),
     "web types": (*NPM, "check"),
@@ -31,14 +31,14 @@ ALONE: dict[str, tuple[str | Path, ...]] = {
 }
 
 
-def title(name: str, remark: str = "") -> str:
-    return f"--- {name} {remark}".ljust(100, "-")
+def title(name: str, note: str = "") -> str:
+    return f"--- {name} {note}".ljust(100, "-")
 
 
 def run_quietly(name: str) -> tuple[str, bool, str]:
     started = time.monotonic()
     done = subprocess.run(
-        SIDE_BY_SIDE[name],
+        PARALLEL[name],
         cwd=ROOT,
         env={**os.environ, "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -52,8 +52,8 @@ def run_quietly(name: str) -> tuple[str, bool, str]:
     return name, done.returncode == 0, f"{title(name, took)}\n{done.stdout}"
 
 
-def run_side_by_side(names: list[str]) -> list[str]:
-    """Returns the names of those that failed."""
+def run_parallel(names: list[str]) -> list[str]:
+    """Run these checks, and return the names of those that failed."""
     failed = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for check in as_completed([pool.submit(run_quietly, name) for name in names]):
@@ -65,7 +65,7 @@ def run_side_by_side(names: list[str]) -> list[str]:
 
 
 def run_alone(names: list[str]) -> list[str]:
-    """Returns the names of those that failed."""
+    """Run these checks, and return the names of those that failed."""
     failed = []
     for name in names:
         print(title(name), flush=True)
@@ -75,12 +75,12 @@ def run_alone(names: list[str]) -> list[str]:
 
 
 def main(chosen: list[str]) -> int:
-    unknown = set(chosen) - SIDE_BY_SIDE.keys() - ALONE.keys()
+    unknown = set(chosen) - PARALLEL.keys() - ALONE.keys()
     if unknown:
-        known = ", ".join([*SIDE_BY_SIDE, *ALONE])
-        print(f"No check is called {', '.join(sorted(unknown))}; there are: {known}.")
+        known = ", ".join([*PARALLEL, *ALONE])
+        print(f"There is no check named {', '.join(sorted(unknown))}. Checks: {known}.")
         return 2
-    failed = run_side_by_side([name for name in SIDE_BY_SIDE if not chosen or name in chosen])
+    failed = run_parallel([name for name in PARALLEL if not chosen or name in chosen])
     failed += run_alone([name for name in ALONE if not chosen or name in chosen])
     if failed:
         print(f"FAILED: {', '.join(failed)}")

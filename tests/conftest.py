@@ -1,4 +1,4 @@
-"""Fixtures for tests of all folders."""
+"""Fixtures for the tests of all folders."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ MakeServer = Callable[..., Server]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests that share what their module starts run on one worker, so that it starts once."""
+    """Run all tests of a module with module fixtures on one worker, so that these start once."""
     if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
         used = item._fixtureinfo.name2fixturedefs.values()
         if any(fixture.scope == "module" for found in used for fixture in found):
@@ -22,21 +22,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin the long ones early: one of them left to the end has all other cores wait for it."""
+    """Begin with long tests: if one ran last, all other cores would wait for it."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[MakeServer]:
-    """Makes servers (see `Server` for what it takes), not yet started; all end with the test.
+    """Creates servers (with the arguments of `Server`) without starting them.
 
-    Each has a data folder of its own unless ``data`` names one.
+    Each has its own data folder unless ``data`` names one. All are killed after the test.
     """
     made: list[Server] = []
 
     def make(*options: str, data: Path | None = None, **more: object) -> Server:
         folder = data or tmp_path / f"data-{len(made)}"
-        server = Server(folder, *options, **more)  # type: ignore[arg-type]  # passed on as given
+        server = Server(folder, *options, **more)  # type: ignore[arg-type]  # passed on unchanged
         made.append(server)
         return server
 
@@ -47,13 +47,13 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
 
 @pytest.fixture
 def server(make_server: MakeServer) -> Server:
-    """A running server: open, guests let in, no limits of rate."""
+    """A running server: open registration, guests allowed, no rate limits."""
     return make_server().start()
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL that runs, for all tests that do not stop it."""
+    """A running PostgreSQL for all tests that do not stop it."""
     server = Postgres()
     try:
         yield server.start()
@@ -63,7 +63,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def migrated(postgres: Postgres) -> str:
-    """A database with the schema and nothing in it, from which others are made."""
+    """The name of a database with only the schema, from which others are copied."""
     name = postgres.database()
     Database(postgres.url(name)).migrate()
     return name
@@ -71,5 +71,5 @@ def migrated(postgres: Postgres) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres: Postgres, migrated: str) -> Callable[[], str]:
-    """Makes the address of a new database with the schema."""
+    """Creates a database with the schema, and returns its URL."""
     return lambda: postgres.url(postgres.database(migrated))

@@ -1,4 +1,4 @@
-// What a flood is asked to do.
+// The options of a flood.
 #pragma once
 
 #include <getopt.h>
@@ -101,7 +101,7 @@ static struct options options_read(int argc, char **argv) {
         default: fputs(USAGE, stderr); exit(2);
         }
     }
-    // Whatever is asked for: this goes nowhere but to this machine.
+    // Only this machine is ever flooded.
     if (optind != argc || !o.port || !o.sockets || !o.sources || strncmp(o.source, "127.", 4)) {
         fputs(USAGE, stderr);
         exit(2);

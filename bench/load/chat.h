@@ -1,15 +1,15 @@
 // Chat: N clients in a room, the first S of them send at a fixed rate, everyone counts.
 //
 // Open loop: message k is due at k / rate whatever the server does, as people do not wait for
-// each other. Its stamp is taken when it is made, not when the socket has room for it, so a
-// server that stops reading its senders pays for it in latency.
+// each other. Its stamp is the time of its creation, not of its sending, so a server that stops
+// reading its senders gets a higher latency.
 #pragma once
 
 #include "report.h"
 #include "websocket.h"
 
-#define BURST 64          // messages made at once when late, before the deliveries are looked at
-#define DRAIN_S 5         // how long to wait for what is still on its way at the end
+#define BURST 64          // messages created at once when late, before deliveries are read
+#define DRAIN_S 5         // how long to wait for pending deliveries at the end
 #define DRAIN_QUIET_S 1.5 // and how long without any delivery
 
 struct sending {
@@ -21,7 +21,7 @@ struct sending {
 static void send_message(struct fleet *fleet, struct sending *sending) {
     static char text[65536], message[65536 + 4096];
     static uint8_t frame[sizeof message + FRAME_HEAD_MAX];
-    static uint64_t stamp, number;  // of the whole run: no step repeats another's nonces
+    static uint64_t stamp, number;  // of the whole run, as nonces must not repeat
     struct client *client = &fleet->clients[sending->due % options.senders];
     uint64_t at = now_ns();
     stamp = at > stamp ? at : stamp + 1;  // unique, so that the sums tell messages apart
@@ -56,7 +56,7 @@ static void send_all(struct fleet *fleet, struct sending *sending) {
         if (fanning_out) fleet_glance(fleet, next);
         else fleet_turn_until(fleet, next);
     }
-    // What this load itself did not get round to is as unsent as what did not fit.
+    // Messages that this load did not create in time count as unsent, like those that did not fit.
     sending->unsent += total - sending->due;
 }
 
@@ -71,8 +71,8 @@ static void drain(struct fleet *fleet, const struct sending *sending) {
     }
 }
 
-// What each client should have got and did not; and those that got something twice or something
-// else instead: their count may be right, the sum of their stamps is not.
+// The deliveries that each client has missed; and the clients that got a message twice or a wrong
+// one: their count may be right, but the sum of their stamps is not.
 static void check(const struct fleet *fleet, const struct sending *sending, uint64_t *lost,
                   uint64_t *repeated, uint64_t *wrong) {
     for (unsigned i = 0; i < fleet->count; i++) {
@@ -142,7 +142,7 @@ static void chat(struct fleet *fleet) {
     while (fleet_wait_for_line(fleet, line, sizeof line)) {
         if (sscanf(line, "%lf %lf", &options.rate, &options.seconds) != 2)
             fatal("not \"RATE SECONDS\": %s", line);
-        settle(fleet);  // what a step that failed left behind is not the next one's fault
+        settle(fleet);  // so that deliveries of a failed step do not count for the next one
         step(fleet);
     }
 }

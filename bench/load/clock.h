@@ -16,7 +16,7 @@ static inline uint64_t now_ns(void) {
     return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-// CPU this process has used, so that a run can tell when the load itself is the bottleneck.
+// The CPU time of this process, which shows if the load itself is the bottleneck.
 static inline double own_cpu_s(void) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
@@ -24,7 +24,7 @@ static inline double own_cpu_s(void) {
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-// A run that cannot be what was asked for measures nothing: say why and stop.
+// Prints the reason and exits, as a run that differs from its options measures nothing.
 __attribute__((noreturn, format(printf, 1, 2))) static inline void fatal(const char *format, ...) {
     va_list values;
     va_start(values, format);

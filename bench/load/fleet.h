@@ -1,5 +1,5 @@
-// The connections: one epoll set, one thread, no blocking call. A client knows how to connect,
-// to upgrade, to read and to write; what the bytes mean is said by the mode (`feed`).
+// The connections: one epoll set, one thread, no blocking call. A client can connect, upgrade,
+// read and write; the mode (`feed`) interprets the bytes.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@
 
 #define READ_SIZE (1u << 20)    // one read of one client; also the longest frame understood
 #define OUTBOX_LIMIT (1u << 20) // of one client; what would not fit is not sent, and counted
-#define KEEP_BYTES 4096         // a larger leftover buffer is given back once it is empty
+#define KEEP_BYTES 4096         // a larger buffer is freed once it is empty
 #define FIRST_SOURCE 0x7f000101u // 127.0.1.1
 #define GLANCE_NS 50000
 
@@ -35,11 +35,11 @@ struct client {
     enum state state;
     bool wants_to_write;
     unsigned number;
-    struct bytes rest;    // the beginning of a frame or response whose end has not come yet
+    struct bytes rest;    // the beginning of an incomplete frame or response
     struct bytes parts;   // the fragments so far of a message sent in several frames
-    struct bytes outbox;  // what the kernel did not take yet
+    struct bytes outbox;  // data that the kernel has not accepted yet
     uint64_t got;         // messages of this run received
-    uint64_t stamps;      // the sum of their stamps: tells one lost and one twice from none lost
+    uint64_t stamps;      // the sum of their stamps: a lost and a repeated one do not cancel out
     uint64_t asked_at;    // HTTP: when the request under way was sent
     int status;           // HTTP: of the last response
 };
@@ -48,15 +48,15 @@ struct fleet {
     int epoll, timer;
     uint64_t alarm;         // what the timer is set to, 0 when it is not
     struct sockaddr_in address;
-    unsigned per_source;    // so many clients share an address of 127.0.1.x; 0: the kernel chooses
+    unsigned per_source;    // clients per address of 127.0.1.x; 0: the kernel chooses
     struct client *clients;
     unsigned count;
     unsigned begun, ready, closed;
     int close_code;         // of the first connection that was closed, 0 when without a frame
     uint64_t bytes_in;
-    uint64_t bytes_in_at;   // when the last ones came
+    uint64_t bytes_in_at;   // when the last bytes came
     bool told;              // there is something to read on standard input
-    // Returns how many of the bytes it has dealt with.
+    // Returns the number of bytes that it has handled.
     size_t (*feed)(struct fleet *, struct client *, const uint8_t *, size_t, uint64_t at);
     void (*connected)(struct fleet *, struct client *);
 };
@@ -100,7 +100,7 @@ static void client_want_to_write(struct fleet *fleet, struct client *client, boo
     client_watch(fleet, client, EPOLL_CTL_MOD);
 }
 
-// How many bytes the kernel took; 0 also when the connection is gone.
+// The number of bytes that the kernel accepted; 0 also if the connection is closed.
 static size_t client_write(struct fleet *fleet, struct client *client, const void *data,
                            size_t size) {
     ssize_t taken = send(client->fd, data, size, MSG_NOSIGNAL);
@@ -109,7 +109,7 @@ static size_t client_write(struct fleet *fleet, struct client *client, const voi
     return 0;
 }
 
-// False when the client is too far behind with what it has to send already.
+// False if the client already has too much unsent data.
 static bool client_send(struct fleet *fleet, struct client *client, const void *data,
                         size_t size) {
     if (client->outbox.size + size > OUTBOX_LIMIT) return false;
@@ -167,7 +167,7 @@ static void client_readable(struct fleet *fleet, struct client *client) {
         bytes_append(&client->rest, buffer + used, size - used);
 }
 
-// An address has 28,232 ports of its own to connect to one port from (Linux, by default).
+// An address has 28,232 source ports for connections to one port (by default on Linux).
 static void client_bind(struct client *client, unsigned source) {
     struct sockaddr_in from = {.sin_family = AF_INET,
                                .sin_addr.s_addr = htonl(FIRST_SOURCE + source)};
@@ -209,7 +209,7 @@ static void fleet_open(struct fleet *fleet, const char *host, int port, unsigned
     for (unsigned i = 0; i < count; i++) fleet->clients[i].number = i;
 }
 
-// Takes part in whatever happens next; waits for it up to `timeout_ms` (0: only looks).
+// Handles the next events; waits for them up to `timeout_ms` (0: does not wait).
 static void fleet_turn(struct fleet *fleet, int timeout_ms) {
     struct epoll_event events[512];
     int count = epoll_wait(fleet->epoll, events, 512, timeout_ms);
@@ -248,9 +248,9 @@ static void fleet_turn_until(struct fleet *fleet, uint64_t due) {
     fleet_turn(fleet, -1);
 }
 
-// In the middle of a fan-out: looks every 50 us instead of waiting for each delivery. A sleeper
-// in epoll is woken by the server's own send(), which on a virtual machine costs the *server*
-// several microseconds a time and would be measured as its work; real clients are elsewhere.
+// During a fan-out: polls every 50 us instead of waiting for each delivery. The server's send()
+// would wake this process in epoll, which on a virtual machine costs the *server* several
+// microseconds each time; real clients run on other machines.
 static void fleet_glance(struct fleet *fleet, uint64_t due) {
     uint64_t until = now_ns() + GLANCE_NS;
     struct timespec when = time_of(until < due ? until : due);
@@ -258,7 +258,7 @@ static void fleet_glance(struct fleet *fleet, uint64_t due) {
     fleet_turn(fleet, 0);
 }
 
-// Connects everyone, at most `at_once` of them on their way at any time.
+// Connects all clients, at most `at_once` at the same time.
 static void fleet_connect(struct fleet *fleet, unsigned at_once, double timeout_s) {
     uint64_t limit = now_ns() + (uint64_t)(timeout_s * 1e9);
     while (fleet->ready < fleet->count) {
@@ -271,15 +271,15 @@ static void fleet_connect(struct fleet *fleet, unsigned at_once, double timeout_
     }
 }
 
-// Goes on serving the connections until a line comes on standard input; false at its end.
+// Serves the connections until a line comes on standard input; false at the end of input.
 static bool fleet_wait_for_line(struct fleet *fleet, char *line, size_t room) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &fleet->told};
     fleet->told = false;
-    // What cannot be waited for (a file, nothing at all) can be read at once.
+    // Input that epoll cannot wait for (a file, /dev/null) can be read at once.
     if (!epoll_ctl(fleet->epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event)) {
         while (!fleet->told) fleet_turn(fleet, -1);
     }
-    // Whoever writes writes one line and waits for its answer, so a read is a line.
+    // The writer sends one line and waits for its result, so one read is one line.
     ssize_t size = read(STDIN_FILENO, line, room - 1);
     line[size > 0 ? size : 0] = 0;
     return size > 0;

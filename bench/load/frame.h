@@ -1,4 +1,4 @@
-// WebSocket framing (RFC 6455, section 5), as far as a client that loads a server needs it.
+// The part of WebSocket framing (RFC 6455, section 5) that a load generator needs.
 #pragma once
 
 #include <stdbool.h>
@@ -14,7 +14,7 @@ enum { OP_CONTINUATION = 0, OP_TEXT = 1, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10
 
 struct frame {
     int opcode;
-    bool final;       // false: the message goes on in the next frame
+    bool final;       // false: the message continues in the next frame
     bool compressed;
     const uint8_t *payload;
     size_t size;   // of the payload
@@ -46,8 +46,8 @@ static inline bool frame_decode(const uint8_t *bytes, size_t count, struct frame
     return true;
 }
 
-// Real clients mask with a random key; a fixed one would spare no server the work, but a
-// key of zeroes would let it read text that it had forgotten to unmask.
+// Real clients mask with a random key. A fixed one costs a server the same work, but not zeroes:
+// a server that forgot to unmask would read the text.
 static inline uint32_t frame_mask(void) {
     static uint64_t state = 0x9e3779b97f4a7c15ull;
     state ^= state << 13;

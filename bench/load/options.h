@@ -1,4 +1,4 @@
-// What a run is asked to do.
+// The options of a run.
 #pragma once
 
 #include <getopt.h>
@@ -105,7 +105,7 @@ static struct options options_read(int argc, char **argv) {
     return o;
 }
 
-// The tokens file as one line per connection, NULL where there is none.
+// The lines of the tokens file, one per connection; NULL if there is no file.
 static char **tokens_read(const struct options *o) {
     char **tokens = calloc(o->clients, sizeof *tokens);
     if (!tokens) fatal("out of memory");

@@ -1,4 +1,4 @@
-// Post: one HTTP request under way on each of K keep-alive connections (closed loop).
+// Post: one pending HTTP request on each of K keep-alive connections (closed loop).
 #pragma once
 
 #include <strings.h>
@@ -36,7 +36,7 @@ static void post_connected(struct fleet *fleet, struct client *client) {
     fleet->ready++;
 }
 
-// The body's size as the head says it.
+// The Content-Length.
 static size_t content_length(const char *head, size_t size) {
     static const char NAME[] = "\r\nContent-Length:";
     for (size_t i = 0; i + sizeof NAME < size; i++)

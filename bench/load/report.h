@@ -30,7 +30,7 @@ static void report_us(const char *name, const struct histogram *latency, double 
     report_number(name, (double)histogram_percentile(latency, part) / 1e3);
 }
 
-// Bytes of unknown make: what is not printable ASCII is shown as one escape per byte.
+// Bytes of any encoding; all but printable ASCII is written as one escape per byte.
 static void report_text(const char *name, const uint8_t *text, size_t size) {
     report_name(name);
     putchar('"');

@@ -1,9 +1,9 @@
-// The texts that are sent, and how a delivery is recognised.
+// The sent texts, and how a delivery is recognised.
 //
 // A text begins with its mark: "@T", the time at which it was made as 20 decimal digits
-// (CLOCK_MONOTONIC, ns), a space. Whatever dialect carries the text, the mark survives in it,
-// so the receiver needs no parser. It is the mark of the load generator that this one is
-// compared with, so that a server has the same work with either.
+// (CLOCK_MONOTONIC, ns), a space. The mark is the same in all dialects, so the receiver needs no
+// parser. The load generator that this one is compared with has the same mark, so that a server
+// has the same work with both.
 #pragma once
 
 #include <stdbool.h>
@@ -37,7 +37,7 @@ static inline void stamp_write(char *digits, uint64_t stamp) {
 
 // Finds the next mark at or after `from`; NULL when there is none.
 static inline const uint8_t *mark_find(const uint8_t *from, const uint8_t *end) {
-    // memchr and a look beside it is several times faster than searching for both bytes.
+    // memchr and a check of the next byte is several times faster than a search for both bytes.
     while ((from = memchr(from, '@', (size_t)(end - from)))) {
         if (end - from >= MARK_SIZE && from[1] == 'T') return from;
         from++;
@@ -57,7 +57,7 @@ static inline void text_make(char *text, size_t size, uint64_t stamp) {
 // (1 is the hello's), %% a percent sign. Returns the size; the room is checked.
 static inline size_t template_expand(char *out, size_t room, const char *template,
                                      const char *text, size_t text_size, uint64_t number) {
-    static uint64_t run;  // tells this process's nonces from those of every other
+    static uint64_t run;  // distinguishes the nonces of this process from others
     if (!run) run = now_ns();
     size_t size = 0;
     for (const char *p = template; *p; p++) {

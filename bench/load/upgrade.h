@@ -1,4 +1,4 @@
-// The way from HTTP to WebSocket, and frames of clients.
+// The upgrade from HTTP to WebSocket, and frames of clients.
 #pragma once
 
 #include "fleet.h"
@@ -12,7 +12,7 @@ struct upgrade {
     bool browser;
 };
 
-// What Chromium sends beside the upgrade itself; deflate is offered because every browser does.
+// The headers that Chromium sends; deflate is offered, as all browsers do.
 static const char *const BROWSER_HEADERS =
     "Pragma: no-cache\r\n"
     "Cache-Control: no-cache\r\n"
@@ -32,7 +32,7 @@ static void send_frame(struct fleet *fleet, struct client *client, int opcode,
 static void upgrade_send(struct fleet *fleet, struct client *client, const struct upgrade *asked) {
     char request[REQUEST_SIZE], authority[64];
     snprintf(authority, sizeof authority, "%s:%d", asked->host, asked->port);
-    // The key is the RFC's example: the load trusts the server to be a WebSocket server.
+    // The key is the RFC's example, as the load does not check the server's answer to it.
     int size = snprintf(request, sizeof request,
                         "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
                         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -48,7 +48,7 @@ static void upgrade_send(struct fleet *fleet, struct client *client, const struc
     client_send(fleet, client, request, (size_t)size);
 }
 
-// The size of the head of the answer, 0 when it has not come whole yet.
+// The size of the response head, 0 if it is incomplete.
 static size_t upgrade_head(const struct client *client, const uint8_t *bytes, size_t size) {
     const uint8_t *end = memmem(bytes, size, "\r\n\r\n", 4);
     if (!end) return 0;

@@ -1,4 +1,4 @@
-// Clients that speak WebSocket: upgrade, greeting, and the counting of what they get.
+// WebSocket clients: upgrade, greeting, and counting of deliveries.
 #pragma once
 
 #include "fleet.h"
@@ -15,7 +15,7 @@ struct counts {
     uint64_t began;       // of the step; only messages stamped from then on are counted
     uint64_t deliveries;
     uint64_t last;        // when the last one came
-    uint64_t notices;     // what the server said instead of a message: errors, above all
+    uint64_t notices;     // frames other than messages, mostly errors
     uint8_t notice[200];  // the first of them
     size_t notice_size;
     struct histogram latency;
@@ -44,7 +44,7 @@ static size_t feed_upgrade(struct fleet *fleet, struct client *client, const uin
 
 static void greet(struct fleet *fleet, struct client *client, const struct frame *frame) {
     const char *payload = (const char *)frame->payload;
-    // A compressed welcome cannot be looked into; the first frame then has to be it.
+    // A compressed welcome cannot be read, so then the first frame must be it.
     if (frame->compressed ||
         memmem(payload, frame->size, options.welcome, strlen(options.welcome)))
         client_ready(fleet, client);
@@ -52,7 +52,7 @@ static void greet(struct fleet *fleet, struct client *client, const struct frame
         fatal("connection %u was refused: %.*s", client->number, (int)frame->size, payload);
 }
 
-// Not every notice is an error (people come and go), but when something is lost one tells why.
+// Not every notice is an error (people come and go), but if messages are lost one says why.
 static void note(const struct frame *frame) {
     bool notice = memmem(frame->payload, frame->size, "\"error\"", 7) ||
                   (frame->size > 2 && !memcmp(frame->payload, "* ", 2));
@@ -61,7 +61,7 @@ static void note(const struct frame *frame) {
     memcpy(counts.notice, frame->payload, counts.notice_size);
 }
 
-// One frame may carry several messages (a server may join lines), hence every mark in it.
+// Counts every mark in a frame, as one frame may have several messages.
 static void count_messages(struct client *client, const struct frame *frame, uint64_t at) {
     const uint8_t *end = frame->payload + frame->size;
     const uint8_t *mark = mark_find(frame->payload, end);
@@ -83,7 +83,7 @@ static void on_message(struct fleet *fleet, struct client *client, const struct 
     else count_messages(client, message, at);
 }
 
-// Joined before it is looked at: a mark could lie across the cut.
+// Fragments are joined before they are searched, as a mark may be split between two.
 static void on_fragment(struct fleet *fleet, struct client *client, const struct frame *frame,
                         uint64_t at) {
     bytes_append(&client->parts, frame->payload, frame->size);
@@ -121,8 +121,8 @@ static size_t feed_websocket(struct fleet *fleet, struct client *client, const u
     return frame.whole;
 }
 
-// Waits until nothing comes any more, though not for ever: greetings, history and the comings of
-// the others shall not fall into what is measured.
+// Waits, up to a limit, until no more data comes, so that greetings, history and the joining of
+// other clients are not measured.
 static void settle(struct fleet *fleet) {
     uint64_t began = now_ns();
     fleet->bytes_in_at = began;

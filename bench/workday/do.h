@@ -1,4 +1,4 @@
-// What people do in the course of a day. Each returns false when it could not be done.
+// The actions of people. Each function returns false if the action was not possible.
 #pragma once
 
 #include "hear.h"
@@ -25,8 +25,8 @@ static bool is_here(const struct fleet *fleet, unsigned number) {
     return fleet->clients[number].state == READY;
 }
 
-// Somebody who is here; of a team in which nobody is reconnecting, where that matters: who is
-// not there would miss what is not stored, and it would be counted as lost.
+// A connected person; if needed, of a team in which nobody is reconnecting, as somebody who is
+// away would miss events that are not stored, and these would be counted as lost.
 static bool somebody(const struct fleet *fleet, bool whole_team, unsigned *number) {
     for (int i = 0; i < TRIES; i++) {
         *number = random_below(town.teams * town.team_size);
@@ -47,7 +47,7 @@ static bool command(struct fleet *fleet, unsigned number, const char *text, int 
     return client_send(fleet, client, frame, frame_encode(frame, OP_TEXT, text, (size_t)size));
 }
 
-// The number of a command, by which its reply is understood.
+// The number of a command, which identifies its reply.
 static unsigned long long command_id(enum kind kind, unsigned number, unsigned slot) {
     static uint64_t count;
     uint64_t place = (uint64_t)team_of(number) * town.rooms_each + slot;
@@ -103,7 +103,7 @@ static bool do_read(struct fleet *fleet) {
     return asked(fleet, number, body, size);
 }
 
-// The next of the team reacts to the latest message of a room.
+// The next member of the team reacts to the latest message of a room.
 static bool do_react(struct fleet *fleet) {
     char body[300];
     for (int i = 0; i < TRIES; i++) {
@@ -137,7 +137,7 @@ static bool say_active(struct fleet *fleet, unsigned number, bool active) {
     return true;
 }
 
-// The first of those who are away, and in whose team nobody is reconnecting, comes back.
+// The first person who is away, and in whose team nobody is reconnecting, becomes active.
 static bool come_back(struct fleet *fleet) {
     for (unsigned i = 0; i < town.away_count; i++) {
         unsigned number = town.away[i];
@@ -148,7 +148,7 @@ static bool come_back(struct fleet *fleet) {
     return false;
 }
 
-// Somebody goes away, and the next time somebody comes back.
+// Alternately, somebody goes idle and somebody becomes active again.
 static bool do_active(struct fleet *fleet) {
     static uint64_t turn;
     if (turn++ % 2 && come_back(fleet)) return true;
@@ -165,14 +165,14 @@ static bool do_active(struct fleet *fleet) {
 static void leave(struct fleet *fleet, struct client *client) {
     static const uint8_t going_away[] = {1001 >> 8, 1001 & 0xff};
     send_frame(fleet, client, OP_CLOSE, going_away, sizeof going_away);
-    if (client->state == CLOSED) return;  // the server was first
+    if (client->state == CLOSED) return;  // the server closed it first
     close(client->fd);
     bytes_clear(&client->rest);
     bytes_clear(&client->outbox);
     fleet->ready--;
 }
 
-// Somebody loads the page anew. It is somebody to whom nothing is on its way that would be lost
+// Somebody reloads the page. It must be somebody with no events on their way, which would be lost
 // with the old connection.
 static bool do_reconnect(struct fleet *fleet) {
     for (int i = 0; i < TRIES; i++) {

@@ -1,4 +1,4 @@
-// What the server says, and what it means for the counting.
+// Handles the server's frames and counts events.
 #pragma once
 
 #include "../load/text.h"
@@ -11,11 +11,11 @@
 #define HELLO_MAX 8192
 
 static const char **tokens;
-static struct client *pinger;  // asks for an echo again and again: how long the loop is away
+static struct client *pinger;  // requests echoes repeatedly to measure pauses of the event loop
 static uint64_t ping_sent_at;  // 0 when the last one was answered
 static int port;
 
-// The number after `name` (as in "\"rev\":"), which does not stand in the text of a message.
+// The number after `name` (as in "\"rev\":"), which never occurs in the text of a message.
 static bool number_after(const struct frame *frame, const char *name, uint64_t *number) {
     const uint8_t *found = memmem(frame->payload, frame->size, name, strlen(name));
     if (!found) return false;
@@ -66,7 +66,7 @@ static void hear_change(struct client *client, const struct frame *frame, uint64
                                      : NULL;
     if (!mark) return;
     uint64_t stamp = stamp_read(mark + 2);
-    // What was said while somebody was not there reaches them when they are back.
+    // Messages sent while somebody was away reach them when they reconnect.
     if (stamp >= tally.began && stamp > person->back_at)
         histogram_record(&tally.latency, at - stamp);
 }
@@ -111,7 +111,7 @@ static void hear_welcome(struct fleet *fleet, struct client *client, const struc
 static void hear_reply(struct fleet *fleet, struct client *client, const struct frame *frame,
                        uint64_t at) {
     uint64_t id, rev;
-    if (!number_after(frame, "\"re\":", &id)) return;  // an error that answers nothing
+    if (!number_after(frame, "\"re\":", &id)) return;  // an error without a command
     if (id == HELLO_ID) {
         if (client->state == GREETING) hear_welcome(fleet, client, frame, at);
         return;
@@ -128,7 +128,7 @@ static void hear_reply(struct fleet *fleet, struct client *client, const struct 
     }
     enum kind kind = id & ((1 << KIND_BITS) - 1);
     if (kind != POST && kind != REACT) return;
-    // Acknowledged, hence owed to everybody in the room, even if nobody ever hears of it.
+    // Acknowledged, so everybody in the room must receive it, even if nobody ever does.
     struct room *room = &town.rooms[id >> KIND_BITS & ((1 << PLACE_BITS) - 1)];
     if (number_after(frame, "\"rev\":", &rev) && rev > room->rev) room->rev = (uint32_t)rev;
 }
@@ -144,7 +144,7 @@ static void hear(struct fleet *fleet, struct client *client, const struct frame 
     else if (begins(frame, "{\"on\":\"behind\"")) tally.behind++;
 }
 
-// What a client has is what it asks to be told from.
+// A client sends the revs that it has.
 static void say_hello(struct fleet *fleet, struct client *client) {
     const struct person *person = &town.persons[client->number];
     char hello[HELLO_MAX];

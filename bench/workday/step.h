@@ -1,11 +1,11 @@
-// A step: everything is done at its own fixed rate for a while, whatever the server does (open
-// loop), then the load waits for what is still on its way and says what is missing.
+// A step: each action is done at its own fixed rate for a while, whatever the server does (open
+// loop); then the load waits for pending events and reports what is missing.
 #pragma once
 
 #include "../load/report.h"
 #include "do.h"
 
-#define BURST 64            // of one kind at once when late, before what comes is looked at
+#define BURST 64            // of one kind at once when late, before incoming data is read
 #define DRAIN_NS (8 * SECOND_NS)
 #define DRAIN_QUIET_NS (SECOND_NS * 5 / 2)  // a marker may be stored, and answered, 2 s later
 #define PING_EVERY_NS 5000000ull
@@ -20,7 +20,7 @@ struct plan {
     uint64_t total, begun, due;  // `due`: when the next is
 };
 
-// Each falls anywhere into its own slot of time, so that the kinds meet as by chance.
+// Each is at a random moment of its own slot of time, so that the kinds overlap randomly.
 static void plan_next(struct plan *plan) {
     double jitter = (double)(random_bits() >> 11) / (double)(1ull << 53);
     plan->due = plan->begun < plan->total
@@ -32,12 +32,12 @@ static void ping(struct fleet *fleet, uint64_t *next) {
     uint64_t now = now_ns();
     if (now < *next) return;
     *next = now + PING_EVERY_NS;
-    if (ping_sent_at || pinger->state != READY) return;  // it is still away
+    if (ping_sent_at || pinger->state != READY) return;  // the previous echo is still pending
     ping_sent_at = now;
     send_frame(fleet, pinger, OP_TEXT, "ping", 4);
 }
 
-// Does what is due by now, of one kind.
+// Does the actions of one kind that are due.
 static void catch_up(struct fleet *fleet, enum kind kind, struct plan *plan, uint64_t now) {
     for (int i = 0; i < BURST && plan->due <= now; i++) {
         if (DO[kind](fleet)) tally.sent[kind]++;
@@ -81,7 +81,7 @@ static void drain(struct fleet *fleet) {
     }
 }
 
-// Until nothing that is counted comes any more: what others' coming brought with it.
+// Waits until no more counted events come, such as those caused by connecting people.
 static void calm_down(struct fleet *fleet) {
     uint64_t began = now_ns();
     tally.last = began;

@@ -1,4 +1,4 @@
-// Who is connected, which rooms they share, and what each of them has received so far.
+// The connected people, their rooms, and the changes that each of them has received.
 //
 // People work in teams: the members of a team share all their rooms. A person keeps, for each
 // room, the rev up to which it has every change (docs/protocol.md, "The rule every client
@@ -14,7 +14,7 @@
 enum kind { POST, TYPING, READ, REACT, ACTIVE, RECONNECT, KINDS };
 
 struct room {
-    uint32_t rev, seq;       // the latest that anybody has heard of
+    uint32_t rev, seq;       // the latest known to anybody
     uint32_t reacted_seq;    // the message that is being reacted to, and who is next to do so:
     unsigned next_reactor;   // nobody reacts twice, as that would change nothing
 };
@@ -44,17 +44,17 @@ struct town {
     struct person *persons;
     struct room *rooms;           // of all teams, `rooms_each` for each
     struct team *team;
-    unsigned *away, away_count;   // the numbers of those who are away, the first to leave first
+    unsigned *away, away_count;   // the people who are away, in the order of leaving
     char epoch[80];
 };
 
-// What a step counts. Every list is by kind of what was done.
+// The counts of a step. Each array is indexed by the kind of action.
 struct tally {
     uint64_t began;
     uint64_t sent[KINDS], unsent[KINDS];
     uint64_t messages, marks, typing, presence;  // events received
     uint64_t repeated, behind, refused;
-    uint64_t last;  // when something that is counted came
+    uint64_t last;  // when the last counted event came
     int64_t pending, changes_due, unanswered;
     uint8_t first_refusal[200];
     size_t first_refusal_size;
@@ -107,7 +107,7 @@ static void early_keep(struct person *person, unsigned slot, uint32_t rev) {
     person->early[person->early_count++] = (struct early){slot, rev};
 }
 
-// Takes the changes whose turn has come, and forgets those that are behind already.
+// Applies the changes that follow without a gap, and drops those that are already known.
 static void early_apply(struct person *person, unsigned slot) {
     bool moved = true;
     while (moved) {
@@ -138,13 +138,13 @@ static bool change_arrived(struct person *person, unsigned slot, uint32_t rev) {
     return true;
 }
 
-// The server has told all changes of a room up to here, each thing once.
+// The server has sent all changes of a room up to this rev.
 static void changes_told(struct person *person, unsigned slot, uint32_t through) {
     if (through > person->have[slot]) person->have[slot] = through;
     early_apply(person, slot);
 }
 
-// Changes that exist and have not reached everybody who is connected.
+// The number of changes that have not reached all connected people.
 static uint64_t changes_missing(void) {
     uint64_t missing = 0;
     for (unsigned number = 0; number < town.teams * town.team_size; number++) {
@@ -170,7 +170,7 @@ static uint64_t pending_repeated(void) {
     return repeated;
 }
 
-// What an earlier step left behind is not the next one's fault.
+// Resets the counts, so that losses of a step do not count for the next one.
 static void town_forgive(void) {
     memset(&tally, 0, sizeof tally);
     for (unsigned i = 0; i < town.teams; i++) town.team[i].pending = 0;

@@ -1,20 +1,38 @@
-"""What happens: one plain function for each command and query, gathered in one table."""
+"""One plain function for each command and query, registered in one table."""
 
-from hubbub.actions import (  # noqa: F401 - importing them registers what they handle
+from hubbub.actions import (  # noqa: F401 - importing them registers their handlers
     accounts,
     blocks,
     bookmarks,
     directory,
+    drafts,
+    forwarding,
     history,
     invites,
     marks,
     membership,
+    mentions,
     messages,
     posting,
     read_markers,
     rooms,
     server,
+    threads,
 )
-from hubbub.actions.registry import ANSWERS, HANDLERS, RUNS, answer, execute, may_share
+from hubbub.actions.registry import (
+    COMMAND_HANDLERS,
+    QUERY_HANDLERS,
+    RUN_HANDLERS,
+    answer,
+    can_run_concurrently,
+    execute,
+)
 
-__all__ = ["ANSWERS", "HANDLERS", "RUNS", "answer", "execute", "may_share"]
+__all__ = [
+    "COMMAND_HANDLERS",
+    "QUERY_HANDLERS",
+    "RUN_HANDLERS",
+    "answer",
+    "can_run_concurrently",
+    "execute",
+]

@@ -1,8 +1,9 @@
-"""Blocking people. What follows from it stands where people are added and written to."""
+"""Blocking people. Blocks are enforced by `access.require_unblocked` and `membership.add_other`."""
 
-from hubbub.actions.access import account, myself, people_of, require_on_server
+from hubbub.actions.access import get_account, get_own_account, require_on_server
 from hubbub.actions.quotas import require_below
 from hubbub.actions.registry import answers, handles
+from hubbub.actions.views import list_people
 from hubbub.model.accounts import Actor
 from hubbub.model.blocks import Block, BlockChanged, Blocks, BlocksPage
 from hubbub.model.errors import Conflict
@@ -15,7 +16,7 @@ from hubbub.store.tx import Tx
 @handles(Block)
 def block(tx: Tx, actor: Actor, command: Block) -> Outcome[Changed]:
     require_on_server(actor, Action.BLOCK)
-    me, other = myself(tx, actor), account(tx, command.user)
+    me, other = get_own_account(tx, actor), get_account(tx, command.user)
     if other.id == me.id:
         raise Conflict("You cannot block yourself.")
     if tx.has_blocked(me.id, other.id) == command.on:
@@ -32,5 +33,5 @@ def block(tx: Tx, actor: Actor, command: Block) -> Outcome[Changed]:
 @answers(Blocks)
 def blocks(tx: Tx, actor: Actor, query: Blocks) -> BlocksPage:
     require_on_server(actor, Action.BLOCK)
-    me = myself(tx, actor)
-    return BlocksPage(people=people_of(tx, set(tx.blocked_by(me.id))))
+    me = get_own_account(tx, actor)
+    return BlocksPage(people=list_people(tx, set(tx.list_blocked(me.id))))

@@ -1,8 +1,8 @@
-"""Whether those who ask are still let in, in the very snapshot in which they are answered.
+"""The check that an actor may still act, in the same snapshot in which the command is executed.
 
-Between an identification and its command a session may end, an account be locked or given another
-role, and guests be shut out. Memory may not have heard of it yet, least of all that of another
-node; the order of commits decides.
+Between authentication and execution a session may end, an account may be locked or get another
+role, and guests may be turned off. Caches may not know yet, least of all those of another node; the
+order of commits decides.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,12 +15,12 @@ from hubbub.model.policy import ServerRole
 from hubbub.store.statements.accounts import SessionRow
 from hubbub.store.tx import Tx
 
-LetsGuestsIn = Callable[[str | None], bool]
-"""Whether guests are let in, given what the owner has stored (see `Settings.lets_guests_in`)."""
+AllowsGuests = Callable[[str | None], bool]
+"""Whether guests are allowed, given the owner's stored setting (see `Settings.allows_guests`)."""
 
 
-def unless_shut_out(stored: str | None) -> bool:
-    """For those who know of no operator's setting."""
+def allows_guests_unless_disabled(stored: str | None) -> bool:
+    """The rule without an operator's setting."""
     return stored != "0"
 
 
@@ -33,37 +33,40 @@ def account_locked() -> HubbubError:
 
 
 def no_guests() -> HubbubError:
-    return Forbidden("This server lets no guests in any more. Sign up, or ask its owner.")
+    return Forbidden("This server no longer allows guests. Sign up, or ask its owner.")
 
 
-def current(tx: Tx, actor: Actor, lets_guests_in: LetsGuestsIn = unless_shut_out) -> Actor:
-    """The actor as this snapshot has them. Raises SignInRequired or Forbidden.
+def refresh_actor(
+    tx: Tx, actor: Actor, allows_guests: AllowsGuests = allows_guests_unless_disabled
+) -> Actor:
+    """The actor with the role that they have now. Raises SignInRequired or Forbidden.
 
-    Whoever has neither a session nor a guest's key is one of the server's own.
+    An actor with neither a session nor a guest key is the server itself or its operator, and is
+    returned unchanged.
     """
     if actor.is_guest:
-        if not lets_guests_in(tx.server_value("guests")):
+        if not allows_guests(tx.server_value("guests")):
             raise no_guests()
         return actor
     if actor.session is None:
         return actor
-    return _with_role(actor, tx.session(actor.session))
+    return _with_current_role(actor, tx.session(actor.session))
 
 
-def current_all(tx: Tx, actors: Iterable[Actor]) -> dict[str, Actor | HubbubError]:
-    """The same for several with sessions, by session."""
-    asking = {actor.session: actor for actor in actors if actor.session is not None}
-    found = tx.sessions(set(asking)) if asking else {}
-    known: dict[str, Actor | HubbubError] = {}
-    for session, actor in asking.items():
+def refresh_actors(tx: Tx, actors: Iterable[Actor]) -> dict[str, Actor | HubbubError]:
+    """Like `refresh_actor` for several actors, by session; without guests."""
+    by_session = {actor.session: actor for actor in actors if actor.session is not None}
+    rows = tx.sessions(set(by_session)) if by_session else {}
+    refreshed: dict[str, Actor | HubbubError] = {}
+    for session, actor in by_session.items():
         try:
-            known[session] = _with_role(actor, found.get(session))
+            refreshed[session] = _with_current_role(actor, rows.get(session))
         except HubbubError as error:
-            known[session] = error.as_value()
-    return known
+            refreshed[session] = error.as_value()
+    return refreshed
 
 
-def _with_role(actor: Actor, session: SessionRow | None) -> Actor:
+def _with_current_role(actor: Actor, session: SessionRow | None) -> Actor:
     if session is None or session.user_id != actor.user_id:
         raise session_ended()
     if session.disabled:

@@ -1,29 +1,30 @@
-"""Finding rooms and people."""
+"""Lists of rooms, their members, and people."""
 
-from hubbub.actions.access import get_room_for, my_room, person, require_on_server
+from hubbub.actions.access import get_access, require_on_server
 from hubbub.actions.registry import answers
+from hubbub.actions.views import to_my_room, to_person
 from hubbub.model.accounts import Actor, Users, UsersPage
 from hubbub.model.policy import Action, RoomRole
 from hubbub.model.rooms import Members, Membership, MembersPage, Rooms, RoomsPage
 from hubbub.store.statements.members import MemberRow
 from hubbub.store.tx import Tx
 
-_CURSOR = "\x1f"  # between title and id: no title has it
+_SEPARATOR = "\x1f"  # between title and id in a cursor; no title contains it
 
 
 @answers(Rooms)
 def rooms(tx: Tx, actor: Actor, query: Rooms) -> RoomsPage:
     require_on_server(actor, Action.LIST_ROOMS)
-    title, _, room_id = query.after.partition(_CURSOR)
+    title, _, room_id = query.after.partition(_SEPARATOR)
     found = tx.directory(actor.user_id, query.q, (title, room_id), query.limit + 1)
     page = found[: query.limit]
     cursor = None
     if len(found) > len(page):
         last = page[-1][0]
-        cursor = f"{last.title.lower()}{_CURSOR}{last.id}"
+        cursor = f"{last.title.lower()}{_SEPARATOR}{last.id}"
     return RoomsPage(
         rooms=[
-            my_room(room, MemberRow(role, 0, "all", 0) if role else None) for room, role in page
+            to_my_room(room, MemberRow(role, 0, "all", 0) if role else None) for room, role in page
         ],
         cursor=cursor,
     )
@@ -31,7 +32,7 @@ def rooms(tx: Tx, actor: Actor, query: Rooms) -> RoomsPage:
 
 @answers(Members)
 def members(tx: Tx, actor: Actor, query: Members) -> MembersPage:
-    room = get_room_for(tx, actor, query.room, Action.LIST_MEMBERS).room
+    room = get_access(tx, actor, query.room, Action.LIST_MEMBERS).room
     found = tx.members_page(room.pk, query.after, query.limit + 1)
     return MembersPage(
         members=[
@@ -45,13 +46,13 @@ def members(tx: Tx, actor: Actor, query: Members) -> MembersPage:
 
 @answers(Users)
 def users(tx: Tx, actor: Actor, query: Users) -> UsersPage:
-    """Those of the names, which anyone may look up who has read them; or a page of all."""
+    """The people with the given names, which anybody may look up, or a page of all people."""
     if query.names:
         named = {name.casefold() for name in query.names}
-        return UsersPage(users=[person(user) for user in tx.people(named)], more=False)
+        return UsersPage(users=[to_person(user) for user in tx.people(named)], more=False)
     require_on_server(actor, Action.LIST_USERS)
     found = tx.users_page(query.q, query.after, query.limit + 1)
     return UsersPage(
-        users=[person(user) for user in found[: query.limit]],
+        users=[to_person(user) for user in found[: query.limit]],
         more=len(found) > query.limit,
     )

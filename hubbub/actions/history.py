@@ -1,98 +1,85 @@
-"""Reading back: pages of messages, and what changed since a rev."""
+"""History: pages of messages, and the changes of a room since a rev."""
 
-from hubbub.actions.access import (
-    get_room_for,
-    marks_event,
-    marks_of,
-    message_event,
-    no_such_room,
-    people_of,
-    room_event,
-)
+from hubbub.actions.access import get_access, no_such_room
+from hubbub.actions.paging import fit_into_reply
 from hubbub.actions.registry import answers
+from hubbub.actions.views import decode_marks, list_people, marks_event, message_event, room_event
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Event
 from hubbub.model.events import RoomEvent
 from hubbub.model.messages import PAGE_LATEST, Changes, History, Page, Reset, Sync
 from hubbub.model.outcome import RoomSnapshot
 from hubbub.model.policy import Action, RoomKind
-from hubbub.store.statements.marks import MarkedRow
+from hubbub.store.statements.marks import MarksRow
 from hubbub.store.statements.messages import MessageRow
 from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
-CHANGES_MAX = 1_000  # above it, starting over costs less than catching up
-RING_CHANGES = 200  # what the hub begins a room's ring with
-REPLY_MAX = 1_000_000  # code points of text in one reply
+CHANGES_MAX = 1_000  # for more changes, `reset` and the latest page cost less
+SNAPSHOT_CHANGES = 200  # the latest changes that a room's `RecentChanges` begin with
 
 
 @answers(History)
 def history(tx: Tx, actor: Actor, query: History) -> Page:
-    room = get_room_for(tx, actor, query.room, Action.READ).room
+    room = get_access(tx, actor, query.room, Action.READ).room
     if query.after is not None:
-        rows = _within(tx.messages_after(room.pk, query.after, query.limit))
+        rows = _first_fitting(tx.messages_after(room.pk, query.after, query.limit))
     elif query.around is not None:
         rows = _around(tx, room, query.around, query.limit)
     else:
         before = query.before or room.seq + 1
-        rows = _latest_within(tx.messages_before(room.pk, before, query.limit))
+        rows = _last_fitting(tx.messages_before(room.pk, before, query.limit))
     return Page(
         messages=[message_event(room.id, row) for row in rows],
-        people=people_of(tx, {row.by for row in rows}),
+        people=list_people(tx, {row.by for row in rows}),
         more_before=bool(rows) and rows[0].seq > 1,
         more_after=bool(rows) and rows[-1].seq < room.seq,
     )
 
 
 def _around(tx: Tx, room: RoomRow, seq: int, limit: int) -> list[MessageRow]:
-    """The message in the middle, as far as there are others on both sides."""
-    before = _latest_within(tx.messages_before(room.pk, seq, limit // 2))
-    return before + _within(tx.messages_after(room.pk, seq - 1, limit - len(before)))
+    """A page with this message in the middle, if there are enough others on both sides."""
+    before = _last_fitting(tx.messages_before(room.pk, seq, limit // 2))
+    return before + _first_fitting(tx.messages_after(room.pk, seq - 1, limit - len(before)))
 
 
-def _within(rows: list[MessageRow]) -> list[MessageRow]:
-    """The first rows that fit into one reply; always at least one."""
-    total = 0
-    for index, row in enumerate(rows):
-        total += len(row.text)
-        if total > REPLY_MAX and index:
-            return rows[:index]
-    return rows
+def _first_fitting(rows: list[MessageRow]) -> list[MessageRow]:
+    return fit_into_reply(rows, lambda row: len(row.text))
 
 
-def _latest_within(rows: list[MessageRow]) -> list[MessageRow]:
-    return _within(rows[::-1])[::-1]
+def _last_fitting(rows: list[MessageRow]) -> list[MessageRow]:
+    return _first_fitting(rows[::-1])[::-1]
 
 
 @answers(Sync)
 def sync(tx: Tx, actor: Actor, query: Sync) -> Changes:
-    room = get_room_for(tx, actor, query.room, Action.READ).room
+    room = get_access(tx, actor, query.room, Action.READ).room
     return changes_since(tx, room, query.after)
 
 
 def changes_since(tx: Tx, room: RoomRow, after: int) -> Changes:
-    """What changed in a room after a rev, or its latest page if that cannot be told by state."""
-    knows_nothing = after == 0 and room.rev > PAGE_LATEST
-    if knows_nothing or after > room.rev or after < room.floor:
-        return latest(tx, room)
+    """The changes of a room after a rev, or a reset if they are too many or unknown."""
+    is_long_first_sync = after == 0 and room.rev > PAGE_LATEST
+    if is_long_first_sync or after > room.rev or after < room.floor:
+        return latest_page(tx, room)
     rows = tx.changes(room.pk, after, CHANGES_MAX + 1)
-    marked = tx.marks_changes(room.pk, after, CHANGES_MAX + 1)
-    if len(rows) + len(marked) > CHANGES_MAX:
-        return latest(tx, room)
-    sent = _within(rows)
+    marks_rows = tx.marks_changes(room.pk, after, CHANGES_MAX + 1)
+    if len(rows) + len(marks_rows) > CHANGES_MAX:
+        return latest_page(tx, room)
+    sent = _first_fitting(rows)
     through = room.rev if len(sent) == len(rows) else sent[-1].rev
-    events: list[Event] = [*_in_order(room, after, through, sent, marked)]
+    events: list[Event] = [*_events_between(room, after, through, sent, marks_rows)]
     return Changes(events=events, through=through, more=through < room.rev)
 
 
-def _in_order(
-    room: RoomRow, after: int, through: int, rows: list[MessageRow], marked: list[MarkedRow]
+def _events_between(
+    room: RoomRow, after: int, through: int, rows: list[MessageRow], marks_rows: list[MarksRow]
 ) -> list[RoomEvent]:
-    """What changed in a room after one rev up to another."""
+    """The changes of a room with revs above ``after`` up to ``through``, in order of rev."""
     events: list[RoomEvent] = [message_event(room.id, row) for row in rows]
     events.extend(
-        marks_event(room.id, row.seq, row.marks_rev, marks_of(row.marks))
-        for row in marked
+        marks_event(room.id, row.seq, row.marks_rev, decode_marks(row.marks))
+        for row in marks_rows
         if row.marks_rev <= through
     )
     if after < room.meta_rev <= through:
@@ -101,9 +88,9 @@ def _in_order(
     return events
 
 
-def latest(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
-    """The latest page of a room, for those who start with it or start over."""
-    rows = _latest_within(tx.messages_before(room.pk, room.seq + 1, limit))
+def latest_page(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
+    """A reset with the latest page of a room, for clients that have nothing or start over."""
+    rows = _last_fitting(tx.messages_before(room.pk, room.seq + 1, limit))
     events: list[Event] = [Reset(room=room.id)]
     if room.meta_rev:
         events.append(room_event(room))
@@ -111,22 +98,25 @@ def latest(tx: Tx, room: RoomRow, limit: int = PAGE_LATEST) -> Changes:
     return Changes(events=events, through=room.rev, reset=True)
 
 
-def room_state(tx: Tx, room_id: str, after: int | None) -> RoomSnapshot:
-    """A room and its changes after a rev (None: the last ones), for the hub. Raises NotFound."""
+def get_room_snapshot(tx: Tx, room_id: str, after: int | None) -> RoomSnapshot:
+    """A room and its changes after a rev, for the hub. Raises NotFound.
+
+    With ``after`` None, these are its latest `SNAPSHOT_CHANGES` changes.
+    """
     room = tx.room(room_id)
     if room is None:
         raise no_such_room(room_id)
-    floor = max(room.floor, room.rev - RING_CHANGES) if after is None else after
+    floor = max(room.floor, room.rev - SNAPSHOT_CHANGES) if after is None else after
     rows = tx.changes(room.pk, floor, CHANGES_MAX)
-    marked = tx.marks_changes(room.pk, floor, CHANGES_MAX)
+    marks_rows = tx.marks_changes(room.pk, floor, CHANGES_MAX)
     through = room.rev
     if len(rows) == CHANGES_MAX:
         through = rows[-1].rev
-    if len(marked) == CHANGES_MAX:
-        through = min(through, marked[-1].marks_rev)
+    if len(marks_rows) == CHANGES_MAX:
+        through = min(through, marks_rows[-1].marks_rev)
     rows = [row for row in rows if row.rev <= through]
     return RoomSnapshot(
-        events=_in_order(room, floor, through, rows, marked),
+        events=_events_between(room, floor, through, rows, marks_rows),
         floor=floor,
         through=through,
         seq=room.seq,

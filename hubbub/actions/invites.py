@@ -1,4 +1,4 @@
-"""Invites to the server."""
+"""Invites to the server, for members and for its first owner."""
 
 from hubbub.actions.access import require_on_server
 from hubbub.actions.quotas import require_below
@@ -27,26 +27,26 @@ OWNER_DAYS = 7
 @handles(CreateInvite)
 def create_invite(tx: Tx, actor: Actor, command: CreateInvite) -> Outcome[InviteMade]:
     require_on_server(actor, Action.CREATE_INVITE)
-    tx.forget_dead_invites()
+    tx.delete_expired_invites()
     if actor is not OPERATOR:
         require_below(tx, "invites_per_user", tx.count_invites(actor.user_id))
-    return Outcome(_made(tx, actor, "member", command.days, command.uses))
+    return Outcome(_create(tx, actor, "member", command.days, command.uses))
 
 
 @handles(OwnerInvite)
 def owner_invite(tx: Tx, actor: Actor, command: OwnerInvite) -> Outcome[InviteMade]:
-    """A new one each time: the one before may have been read over somebody's shoulder."""
+    """Create a new owner invite and end the previous one, which somebody may have seen."""
     require_on_server(actor, Action.MANAGE_SERVER)
     tx.end_owner_invites()
-    return Outcome(_made(tx, actor, "owner", OWNER_DAYS, 1))
+    return Outcome(_create(tx, actor, "owner", OWNER_DAYS, 1))
 
 
-def _made(tx: Tx, actor: Actor, role: str, days: int, uses: int) -> InviteMade:
+def _create(tx: Tx, actor: Actor, role: str, days: int, uses: int) -> InviteMade:
     code = tx.random_id()
     by = actor.user_id if actor.user_id > 0 else None
     expires_at = tx.now + days * DAY_MS
     tx.add_invite(code, role, by, expires_at, uses)
-    made = ServerInvite(
+    invite = ServerInvite(
         invite=code,
         url=join_path(code),
         by=actor.name if actor is not OPERATOR else None,
@@ -54,11 +54,11 @@ def _made(tx: Tx, actor: Actor, role: str, days: int, uses: int) -> InviteMade:
         expires_at=expires_at,
         uses=uses,
     )
-    return InviteMade(invite=made)
+    return InviteMade(invite=invite)
 
 
 def join_path(code: str) -> str:
-    """Where the invited go, on this server; the gateway puts the public address before it."""
+    """The path of an invite's link; the gateway puts the public URL before it."""
     return f"/join/{code}"
 
 

@@ -1,10 +1,19 @@
-"""Who is mentioned in a message: by name, as everybody in the room, or as those who are here."""
+"""Mentions: who is mentioned in a message, and the list of one's own mentions.
+
+People are mentioned by handle, all who are in the room as ``@room``, and those who are online in
+it as ``@here``.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hubbub.actions.access import get_own_account
+from hubbub.actions.paging import fit_into_reply, format_cursor, parse_cursor
+from hubbub.actions.registry import answers
+from hubbub.actions.views import list_people, message_event
 from hubbub.model import policy
 from hubbub.model.accounts import Actor
+from hubbub.model.mentions import MentionEntry, Mentions, MentionsPage
 from hubbub.model.messages import EVERYBODY, mentioned_names
 from hubbub.model.policy import Action, RoomKind, RoomRole
 from hubbub.model.rooms import SMALL_ROOM
@@ -14,10 +23,10 @@ from hubbub.store.tx import Tx
 
 
 class MentionCandidates(NamedTuple):
-    """What a text says after its ``@`` signs, and who says it.
+    """The words after the ``@`` signs of a text, before it is known whom they mean.
 
-    ``role`` is theirs in the room, or in the one that the thread belongs to; ``present`` are
-    those who are meant by ``@here``.
+    ``role`` is the author's role in the room, or in the parent of a thread; ``present`` are the
+    handles that ``@here`` means.
     """
 
     names: list[str]
@@ -28,12 +37,14 @@ class MentionCandidates(NamedTuple):
 
 
 class ResolvedMentions(NamedTuple):
-    """Who is mentioned: ``shown`` is what everyone is told, the others for whom it counts.
+    """The mentions of a message.
 
-    Nobody's own mentions count for them.
+    ``names`` are the words that the event carries. For the people in ``by_name`` (mentioned by
+    handle) and ``present`` (by ``@here``), and for all members if ``everybody``, the mention
+    counts as unread. Authors never mention themselves.
     """
 
-    shown: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     by_name: frozenset[int] = frozenset()
     present: frozenset[int] = frozenset()
     everybody: bool = False
@@ -42,7 +53,7 @@ class ResolvedMentions(NamedTuple):
 NO_MENTIONS = ResolvedMentions()
 
 
-def names_in(
+def find_candidates(
     text: str, actor: Actor, role: str | None, author_id: int, present: tuple[str, ...] = ()
 ) -> MentionCandidates | None:
     names = mentioned_names(text)
@@ -52,64 +63,90 @@ def names_in(
 def resolve(
     tx: Tx, room: RoomRow, home: RoomRow, texts: Sequence[MentionCandidates | None]
 ) -> list[ResolvedMentions]:
-    """Those who can read it: members of the room, or of the ``home`` that the thread belongs to.
+    """The mentions of several texts in one room, in the same order.
 
-    Everybody in a thread are those who follow it.
+    Only people who can read the text are mentioned: members of ``home``, which is the room or the
+    parent of a thread. In a thread ``@room`` means those who follow it.
     """
     if not any(texts):
         return [NO_MENTIONS] * len(texts)
-    said = [names for names in texts if names]
-    members = _ids(tx, home, {name for names in said for name in names.names})
-    present = {name for names in said if "@here" in names.names for name in names.present}
-    here = _ids(tx, room, present)
-    return [_named(names, room, home, members, here) if names else NO_MENTIONS for names in texts]
+    candidates = [text for text in texts if text]
+    members = _member_ids(tx, home, {name for text in candidates for name in text.names})
+    present = {name for text in candidates if "@here" in text.names for name in text.present}
+    here = _member_ids(tx, room, present)
+    return [
+        _resolve_one(text, room, home, members, here) if text else NO_MENTIONS for text in texts
+    ]
 
 
-def _ids(tx: Tx, room: RoomRow, names: set[str]) -> dict[str, int]:
+def _member_ids(tx: Tx, room: RoomRow, names: set[str]) -> dict[str, int]:
     wanted = sorted(names.difference(EVERYBODY))
     return tx.members_named(room.pk, wanted) if wanted else {}
 
 
-def _named(
-    names: MentionCandidates,
+def _resolve_one(
+    text: MentionCandidates,
     room: RoomRow,
     home: RoomRow,
     members: dict[str, int],
     here: dict[str, int],
 ) -> ResolvedMentions:
-    all_named = [name for name in names.names if name in EVERYBODY]
-    if not names.present and "@here" in all_named:
-        all_named.remove("@here")
-    if all_named and not may_name_all(names.actor, room, home, names.role):
-        all_named = []
-    shown = tuple(name for name in names.names if name in members or name in all_named)
-    present = [here[name] for name in names.present if name in here] if "@here" in shown else []
+    groups = [name for name in text.names if name in EVERYBODY]
+    if not text.present and "@here" in groups:
+        groups.remove("@here")
+    if groups and not may_mention_groups(text.actor, room, home, text.role):
+        groups = []
+    names = tuple(name for name in text.names if name in members or name in groups)
+    present = [here[name] for name in text.present if name in here] if "@here" in names else []
     return ResolvedMentions(
-        shown=shown,
-        by_name=frozenset(members[name] for name in shown if name in members) - {names.author_id},
-        present=frozenset(present) - {names.author_id},
-        everybody="@room" in shown,
+        names=names,
+        by_name=frozenset(members[name] for name in names if name in members) - {text.author_id},
+        present=frozenset(present) - {text.author_id},
+        everybody="@room" in names,
     )
 
 
-def may_name_all(actor: Actor, room: RoomRow, home: RoomRow, role: str | None) -> bool:
-    """Whether somebody may call all who are in a room or thread; if not, it is just text."""
-    action = Action.MENTION_CROWD if room.members > SMALL_ROOM else Action.MENTION_ALL
+def may_mention_groups(actor: Actor, room: RoomRow, home: RoomRow, role: str | None) -> bool:
+    """Whether ``@room`` and ``@here`` by this actor are mentions and not just text."""
+    action = Action.MENTION_LARGE_ROOM if room.members > SMALL_ROOM else Action.MENTION_ALL
     kind, room_role = RoomKind(home.kind), RoomRole(role) if role else None
     return policy.allows(action, policy.room_standings(actor.role, kind, room_role))
 
 
-def keep(tx: Tx, room_pk: int, named: Sequence[tuple[int, ResolvedMentions]]) -> None:
-    """Count the mentions in the messages with these numbers; each once for everybody."""
+def save(tx: Tx, room_pk: int, resolved: Sequence[tuple[int, ResolvedMentions]]) -> None:
+    """Store mentions, given with the seqs of their messages; ``@room`` is one row for all."""
     rows: list[Values] = [
         {"user_id": user_id, "room_pk": room_pk, "seq": seq}
-        for seq, one in named
-        for user_id in (() if one.everybody else sorted(one.by_name | one.present))
+        for seq, found in resolved
+        for user_id in (() if found.everybody else sorted(found.by_name | found.present))
     ]
     if rows:
         tx.add_mentions(rows)
     everybody: list[Values] = [
-        {"room_pk": room_pk, "seq": seq} for seq, one in named if one.everybody
+        {"room_pk": room_pk, "seq": seq} for seq, found in resolved if found.everybody
     ]
     if everybody:
         tx.add_room_mentions(everybody)
+
+
+@answers(Mentions)
+def mentions(tx: Tx, actor: Actor, query: Mentions) -> MentionsPage:
+    me = get_own_account(tx, actor, Action.USE_PERSONAL_LISTS)
+    rows = tx.list_mentions(me.id, parse_cursor(query.after), query.limit + 1, unread=query.unread)
+    unlimited = (
+        MentionEntry(
+            message=message_event(row.room, row.message), unread=row.message.seq > row.read_seq
+        )
+        for row in rows[: query.limit]
+    )
+    entries = fit_into_reply(unlimited, lambda entry: len(entry.message.text))
+    page = rows[: len(entries)]
+    cursor = None
+    if len(rows) > len(page):
+        last = page[-1]
+        cursor = format_cursor(last.message.at, last.room_pk, last.message.seq)
+    return MentionsPage(
+        mentions=entries,
+        people=list_people(tx, {entry.message.by for entry in entries}),
+        cursor=cursor,
+    )

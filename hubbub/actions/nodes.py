@@ -1,14 +1,14 @@
-"""What servers on one database compare with it: how far things are, and the journal."""
+"""What the nodes on one database read from it to find what they missed."""
 
 from hubbub.model.outcome import Entry, Heads
 from hubbub.store.tx import Tx
 
-ENTRIES_MAX = 500  # read at a time
+ENTRIES_MAX = 500  # per read
 
 
-def heads(tx: Tx, rooms: list[str], people: list[str]) -> Heads:
-    """How far these rooms and people are, and the journal, in one snapshot."""
-    newest, oldest = tx.journal_ends()
+def get_heads(tx: Tx, rooms: list[str], people: list[str]) -> Heads:
+    """The present revs of these rooms and people, and the journal's range, in one snapshot."""
+    newest, oldest = tx.journal_range()
     return Heads(
         rooms=tx.room_heads(rooms),
         people=tx.people_heads(people),
@@ -19,6 +19,6 @@ def heads(tx: Tx, rooms: list[str], people: list[str]) -> Heads:
     )
 
 
-def entries_after(tx: Tx, number: int) -> list[Entry]:
-    """The journal's next entries, in order; more may follow."""
+def list_entries_after(tx: Tx, number: int) -> list[Entry]:
+    """The journal's entries after a number, in order, at most `ENTRIES_MAX`."""
     return tx.journal_after(number, ENTRIES_MAX)

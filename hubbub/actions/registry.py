@@ -1,10 +1,15 @@
-"""The table of actions, and how a batch of commands goes through it."""
+"""The tables of command and query handlers, and the execution of a batch of commands."""
 
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any, TypeVar
 
-from hubbub.actions.current_actor import LetsGuestsIn, current, no_guests, unless_shut_out
+from hubbub.actions.current_actor import (
+    AllowsGuests,
+    allows_guests_unless_disabled,
+    no_guests,
+    refresh_actor,
+)
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Command, Query, Reply
 from hubbub.model.errors import HubbubError, UnknownCommand
@@ -16,25 +21,25 @@ Result = Outcome[Any] | HubbubError
 C = TypeVar("C", bound=Command)
 Q = TypeVar("Q", bound=Query)
 
-HANDLERS: dict[type[Command], Callable[[Tx, Actor, Any], Outcome[Any]]] = {}
-ANSWERS: dict[type[Query], Callable[[Tx, Actor, Any], Reply]] = {}
+COMMAND_HANDLERS: dict[type[Command], Callable[[Tx, Actor, Any], Outcome[Any]]] = {}
+QUERY_HANDLERS: dict[type[Query], Callable[[Tx, Actor, Any], Reply]] = {}
 
-# What comes in crowds is carried out a run at a time: one result each, and no refusal may leave
-# anything behind. A run checks by itself whether its actors' sessions are still good, with what it
-# reads anyway.
-Run = Callable[[Tx, list[tuple[Actor, Any]]], list[Result]]
-RUNS: dict[type[Command], Run] = {}
+# Consecutive commands of one type, a run, are executed together by a handler of this kind. It
+# returns one result for each command, and a refused command must leave no changes. It checks the
+# actors' sessions itself, with rows that it reads anyway.
+RunHandler = Callable[[Tx, list[tuple[Actor, Any]]], list[Result]]
+RUN_HANDLERS: dict[type[Command], RunHandler] = {}
 
 
 def handles(
     command: type[C],
 ) -> Callable[[Callable[[Tx, Actor, C], Outcome[Any]]], Callable[[Tx, Actor, C], Outcome[Any]]]:
-    """This function carries out this command, in the writer's transaction."""
+    """Register the handler of a command; it runs in the writer's transaction."""
 
     def register(
         function: Callable[[Tx, Actor, C], Outcome[Any]],
     ) -> Callable[[Tx, Actor, C], Outcome[Any]]:
-        HANDLERS[command] = function
+        COMMAND_HANDLERS[command] = function
         return function
 
     return register
@@ -43,31 +48,31 @@ def handles(
 def answers(
     query: type[Q],
 ) -> Callable[[Callable[[Tx, Actor, Q], Reply]], Callable[[Tx, Actor, Q], Reply]]:
-    """This function answers this query, from a reader's snapshot."""
+    """Register the handler of a query; it runs in a reader's snapshot."""
 
     def register(function: Callable[[Tx, Actor, Q], Reply]) -> Callable[[Tx, Actor, Q], Reply]:
-        ANSWERS[query] = function
+        QUERY_HANDLERS[query] = function
         return function
 
     return register
 
 
-def handles_runs(command: type[Command]) -> Callable[[Run], Run]:
-    """This function carries out runs of this command, set-wise."""
+def handles_runs(command: type[Command]) -> Callable[[RunHandler], RunHandler]:
+    """Register the handler for runs of a command, which executes them with set-wise statements."""
 
-    def register(function: Run) -> Run:
-        RUNS[command] = function
+    def register(function: RunHandler) -> RunHandler:
+        RUN_HANDLERS[command] = function
         return function
 
     return register
 
 
-def may_share(batch: list[tuple[Actor, Command]]) -> bool:
-    """Whether other nodes may write while this batch is carried out.
+def can_run_concurrently(batch: list[tuple[Actor, Command]]) -> bool:
+    """Whether other nodes may write while this batch is executed.
 
-    Posts may: all that they decide by lies under the locks of their rooms, or cannot change
-    while a batch that shares is under way. A guest's first one adds a person, who is looked for
-    before, and an answer in a thread changes memberships: these must be alone.
+    For posts they may: what posts depend on is under the locks of their rooms, or is only changed
+    by batches that exclude others. Two kinds of posts are excluded: a guest's first post adds a
+    user after checking that there is none, and a reply in a thread changes memberships.
     """
     return all(
         type(command) is Post and not actor.is_guest and "." not in command.room
@@ -78,55 +83,58 @@ def may_share(batch: list[tuple[Actor, Command]]) -> bool:
 def execute(
     tx: Tx,
     batch: list[tuple[Actor, Command]],
-    lets_guests_in: LetsGuestsIn = unless_shut_out,
+    allows_guests: AllowsGuests = allows_guests_unless_disabled,
 ) -> list[Result]:
-    """Carry out a batch in order; one result each. Raises only for bugs and failures of disk.
+    """Execute a batch in order; one result for each command.
 
-    Whose session has ended by then, in this batch or before, is refused.
+    Commands whose session has ended, in this batch or before, are refused. Raises only for bugs
+    and disk errors.
     """
     results: list[Result] = []
-    for kind, run in groupby(batch, key=lambda work: type(work[1])):
-        if carry_run := RUNS.get(kind):
-            results.extend(_run(tx, carry_run, list(run), lets_guests_in))
+    for kind, run in groupby(batch, key=lambda pair: type(pair[1])):
+        if handler := RUN_HANDLERS.get(kind):
+            results.extend(_execute_run(tx, handler, list(run), allows_guests))
         else:
-            results.extend(_one(tx, actor, command, lets_guests_in) for actor, command in run)
+            results.extend(
+                _execute_one(tx, actor, command, allows_guests) for actor, command in run
+            )
     return results
 
 
-def _run(
-    tx: Tx, carry_run: Run, run: list[tuple[Actor, Command]], lets_guests_in: LetsGuestsIn
+def _execute_run(
+    tx: Tx, handler: RunHandler, run: list[tuple[Actor, Command]], allows_guests: AllowsGuests
 ) -> list[Result]:
-    """A run, without its guests if there may be none any more."""
+    """Execute a run; guests' commands are refused if the server no longer allows guests."""
     has_guests = any(actor.is_guest for actor, _ in run)
-    if not has_guests or lets_guests_in(tx.server_value("guests")):
-        return carry_run(tx, run)
-    others = iter(carry_run(tx, [work for work in run if not work[0].is_guest]))
-    return [no_guests() if actor.is_guest else next(others) for actor, _ in run]
+    if not has_guests or allows_guests(tx.server_value("guests")):
+        return handler(tx, run)
+    results = iter(handler(tx, [pair for pair in run if not pair[0].is_guest]))
+    return [no_guests() if actor.is_guest else next(results) for actor, _ in run]
 
 
-def _one(tx: Tx, actor: Actor, command: Command, lets_guests_in: LetsGuestsIn) -> Result:
-    """One command in a savepoint: a refusal undoes only itself."""
-    raised = tx.raised
+def _execute_one(tx: Tx, actor: Actor, command: Command, allows_guests: AllowsGuests) -> Result:
+    """Execute one command in a savepoint, so that a refusal undoes only its own changes."""
+    revs_issued = tx.revs_issued
     try:
         with tx.db.savepoint():
-            return _handler(command)(tx, current(tx, actor, lets_guests_in), command)
+            return _get_handler(command)(tx, refresh_actor(tx, actor, allows_guests), command)
     except HubbubError as error:
-        tx.raised = raised
+        tx.revs_issued = revs_issued
         return error.as_value()
 
 
-def _handler(command: Command) -> Callable[[Tx, Actor, Any], Outcome[Any]]:
-    handler = HANDLERS.get(type(command))
+def _get_handler(command: Command) -> Callable[[Tx, Actor, Any], Outcome[Any]]:
+    handler = COMMAND_HANDLERS.get(type(command))
     if handler is None:
-        raise UnknownCommand(f"“{command.word()}” is not for this door.")
+        raise UnknownCommand(f"“{command.word()}” is not available through this interface.")
     return handler
 
 
 def answer(
-    tx: Tx, actor: Actor, query: Query, lets_guests_in: LetsGuestsIn = unless_shut_out
+    tx: Tx, actor: Actor, query: Query, allows_guests: AllowsGuests = allows_guests_unless_disabled
 ) -> Reply:
-    """Answer a query. Raises HubbubError, if only because the session has ended."""
-    function = ANSWERS.get(type(query))
-    if function is None:
-        raise UnknownCommand(f"“{query.word()}” is not for this door.")
-    return function(tx, current(tx, actor, lets_guests_in), query)
+    """Execute a query. Raises HubbubError; SignInRequired if the session has ended."""
+    handler = QUERY_HANDLERS.get(type(query))
+    if handler is None:
+        raise UnknownCommand(f"“{query.word()}” is not available through this interface.")
+    return handler(tx, refresh_actor(tx, actor, allows_guests), query)

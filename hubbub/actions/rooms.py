@@ -1,19 +1,18 @@
-"""Making, changing and deleting rooms."""
+"""Creating, changing and deleting rooms."""
 
 import re
 
 from hubbub.actions.access import (
     RoomAccess,
-    account,
-    get_room_for,
-    my_room_now,
-    myself,
+    get_access,
+    get_account,
+    get_own_account,
     require_on_server,
-    room_event,
 )
-from hubbub.actions.membership import add, add_other, enter, joined, tell_added
+from hubbub.actions.membership import add_member, add_other, add_self, joined_reply, notify_member
 from hubbub.actions.quotas import spend
 from hubbub.actions.registry import handles
+from hubbub.actions.views import get_my_room, room_event
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Done
 from hubbub.model.errors import Conflict, Forbidden, NameTaken
@@ -39,8 +38,8 @@ from hubbub.store.tx import Tx
 @handles(CreateRoom)
 def create_room(tx: Tx, actor: Actor, command: CreateRoom) -> Outcome[Joined]:
     require_on_server(actor, Action.CREATE_ROOM)
-    me = myself(tx, actor)
-    others = {other.id: other for other in (account(tx, name) for name in command.members)}
+    me = get_own_account(tx, actor)
+    others = {other.id: other for other in (get_account(tx, name) for name in command.members)}
     others.pop(me.id, None)
     spend(tx, actor, "rooms_made_per_day", me.id)
     room = tx.add_room(
@@ -49,19 +48,19 @@ def create_room(tx: Tx, actor: Actor, command: CreateRoom) -> Outcome[Joined]:
         title=command.title,
         topic=command.topic,
     )
-    effects = enter(tx, room, me, RoomRole.OWNER)
+    effects = add_self(tx, room, me, RoomRole.OWNER)
     for other in others.values():
         if not other.disabled:
             effects += add_other(tx, actor, room, other)
-    return Outcome(_new(tx, room, me), effects)
+    return Outcome(_created(tx, room, me), effects)
 
 
-def _new(tx: Tx, room: RoomRow, me: UserRow) -> Joined:
-    return Joined(room=my_room_now(tx, room.id, me.id), messages=[], people=[])
+def _created(tx: Tx, room: RoomRow, me: UserRow) -> Joined:
+    return Joined(room=get_my_room(tx, room.id, me.id), messages=[], people=[])
 
 
 def _room_id(tx: Tx, command: CreateRoom) -> str:
-    """As asked for, or from the title; random if private, as it would give the room away."""
+    """The requested id, or one made from the title; random for private rooms, to give none away."""
     if command.kind == "private":
         return tx.random_id()
     if command.room is not None:
@@ -69,57 +68,58 @@ def _room_id(tx: Tx, command: CreateRoom) -> str:
             raise NameTaken(f"There is a room #{command.room} already. Join it, or choose another.")
         return command.room
     decomposed = normalized(command.title, "NFKD", TITLE_MAX, "This title is too long.")
-    plain = decomposed.encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:28].rstrip("-")
+    ascii_title = decomposed.encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_title.lower()).strip("-")[:28].rstrip("-")
     if not slug:
         return tx.random_id()
-    number, found = 1, slug
-    while tx.room(found):
+    number, candidate = 1, slug
+    while tx.room(candidate):
         number += 1
-        found = f"{slug}-{number}"
-    return found
+        candidate = f"{slug}-{number}"
+    return candidate
 
 
 @handles(Direct)
 def direct(tx: Tx, actor: Actor, command: Direct) -> Outcome[Joined]:
-    """The direct room of these people. The others see it once something is said there."""
+    """Get or create the direct room of these people; the others see it with its first message."""
     require_on_server(actor, Action.DIRECT)
-    me = myself(tx, actor)
+    me = get_own_account(tx, actor)
     people: dict[int, UserRow] = {}
     for name in command.users:
-        other = account(tx, name)
+        other = get_account(tx, name)
         if other.disabled:
             raise Conflict(f"{other.name} has no account here any more.")
         people[other.id] = other
     people[me.id] = me
     key = ",".join(str(user_id) for user_id in sorted(people))
     if found := tx.direct_room(key):
-        return _found(tx, actor, found, me)
+        return _reopen(tx, actor, found, me)
     spend(tx, actor, "rooms_made_per_day", me.id)
     room = tx.add_room(room_id=tx.random_id(), kind=RoomKind.DIRECT, title="", direct_key=key)
     effects: list[Effect] = []
     del people[me.id]
     for user in people.values():
         effects += add_other(tx, actor, room, user, hidden=True)
-    # I come last, as I am told of the room with all who are in it.
-    effects += add(tx, room, me, RoomRole.MEMBER)
-    return Outcome(_new(tx, room, me), effects)
+    # The actor is added last, so that their notification lists all members.
+    effects += add_member(tx, room, me, RoomRole.MEMBER)
+    return Outcome(_created(tx, room, me), effects)
 
 
-def _found(tx: Tx, actor: Actor, room: RoomRow, me: UserRow) -> Outcome[Joined]:
+def _reopen(tx: Tx, actor: Actor, room: RoomRow, me: UserRow) -> Outcome[Joined]:
+    """An existing direct room, unhidden for the actor."""
     member = tx.member(room.pk, me.id)
     effects: list[Effect] = []
     if member and member.hidden:
         tx.set_prefs(room.pk, me.id, member.notify, False)
-        effects = [tell_added(tx, room.id, me)]
+        effects = [notify_member(tx, room.id, me)]
     return Outcome(
-        joined(tx, actor, RoomAccess(room, member, member.role if member else None)), effects
+        joined_reply(tx, actor, RoomAccess(room, member, member.role if member else None)), effects
     )
 
 
 @handles(UpdateRoom)
 def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
-    room = get_room_for(tx, actor, command.room, Action.UPDATE_ROOM).room
+    room = get_access(tx, actor, command.room, Action.UPDATE_ROOM).room
     changed = room._replace(
         title=command.title if command.title is not None else room.title,
         topic=command.topic if command.topic is not None else room.topic,
@@ -128,7 +128,7 @@ def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
     if changed == room:
         return Outcome(Changed(rev=room.rev))
     if room.id == LOBBY and changed.archived:
-        raise Forbidden("The lobby is where everybody begins; it cannot be archived.")
+        raise Forbidden("The lobby is where everybody starts; it cannot be archived.")
     rev = tx.next_rev(room.pk)
     changed = changed._replace(rev=rev, meta_rev=rev)
     tx.save_room(changed)
@@ -137,14 +137,15 @@ def update_room(tx: Tx, actor: Actor, command: UpdateRoom) -> Outcome[Changed]:
 
 @handles(DeleteRoom)
 def delete_room(tx: Tx, actor: Actor, command: DeleteRoom) -> Outcome[Done]:
-    room = get_room_for(tx, actor, command.room, Action.DELETE_ROOM).room
+    room = get_access(tx, actor, command.room, Action.DELETE_ROOM).room
     if room.id == LOBBY:
-        raise Forbidden("The lobby is where everybody begins; it cannot be deleted.")
+        raise Forbidden("The lobby is where everybody starts; it cannot be deleted.")
     return Outcome(Done(), delete_with_members(tx, room))
 
 
 def delete_with_members(tx: Tx, room: RoomRow) -> list[Effect]:
-    revs = tx.raise_members_revs(room.pk)
+    """Delete a room; its members get `Removed`."""
+    revs = tx.next_member_revs(room.pk)
     tx.delete_room(room)
     effects: list[Effect] = [
         ToPerson(name, Removed(room=room.id, rev=rev, reason="deleted"))

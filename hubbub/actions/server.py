@@ -1,8 +1,15 @@
-"""What each start needs, and what the owner may change of the server itself."""
+"""The server's own state: epoch, signing key, and the settings that an owner may change."""
 
 from hubbub.actions.access import require_on_server
 from hubbub.actions.registry import handles
-from hubbub.model.accounts import Actor, KeepKey, KeyKept, Prepare, Prepared, UpdateServer
+from hubbub.model.accounts import (
+    Actor,
+    Prepare,
+    SigningKey,
+    StartupState,
+    StoreSigningKey,
+    UpdateServer,
+)
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import Outcome, SettingsChanged
 from hubbub.model.policy import Action, RoomKind
@@ -10,11 +17,12 @@ from hubbub.store.tx import Tx
 
 
 @handles(Prepare)
-def prepare(tx: Tx, actor: Actor, command: Prepare) -> Outcome[Prepared]:
-    """Make sure of an epoch and a lobby.
+def prepare(tx: Tx, actor: Actor, command: Prepare) -> Outcome[StartupState]:
+    """Create the epoch and the lobby at the first start, and return the stored settings.
 
-    The epoch is renewed if this database is older than what was shown from this folder, or if
-    it came here without its folder: clients must then drop what they have and start over.
+    The epoch is renewed if this database has issued fewer revs than were published from this data
+    folder (an older copy was restored), or if it was moved here without its folder: clients must
+    then discard their state and start over.
     """
     values = tx.server_values()
     total = tx.total_rev()
@@ -30,20 +38,21 @@ def prepare(tx: Tx, actor: Actor, command: Prepare) -> Outcome[Prepared]:
             title="Lobby",
             topic="Where everybody begins",
         )
-    return Outcome(Prepared(values=values, total=total, needs_owner=tx.owners() == 0))
+    return Outcome(StartupState(values=values, total=total, needs_owner=tx.count_owners() == 0))
 
 
-@handles(KeepKey)
-def keep_key(tx: Tx, actor: Actor, command: KeepKey) -> Outcome[KeyKept]:
-    kept = tx.secret()
-    if kept is None:
-        kept = bytes.fromhex(command.key)
-        tx.set_secret(kept)
-    return Outcome(KeyKept(key=kept.hex()))
+@handles(StoreSigningKey)
+def store_signing_key(tx: Tx, actor: Actor, command: StoreSigningKey) -> Outcome[SigningKey]:
+    """Store the key unless there is one already; returns the one that is stored."""
+    stored = tx.secret()
+    if stored is None:
+        stored = bytes.fromhex(command.key)
+        tx.set_secret(stored)
+    return Outcome(SigningKey(key=stored.hex()))
 
 
 @handles(UpdateServer)
-def update_server(tx: Tx, actor: Actor, command: UpdateServer) -> Outcome[Prepared]:
+def update_server(tx: Tx, actor: Actor, command: UpdateServer) -> Outcome[StartupState]:
     require_on_server(actor, Action.MANAGE_SERVER)
     given = {
         "name": command.name,
@@ -53,11 +62,11 @@ def update_server(tx: Tx, actor: Actor, command: UpdateServer) -> Outcome[Prepar
     for key, value in given.items():
         if value is not None:
             tx.set_server_value(key, value)
-    now = settings(tx)
-    reply = Prepared(values=now.values, total=tx.total_rev(), needs_owner=now.needs_owner)
-    return Outcome(reply, [now])
+    effect = settings_changed(tx)
+    reply = StartupState(values=effect.values, total=tx.total_rev(), needs_owner=effect.needs_owner)
+    return Outcome(reply, [effect])
 
 
-def settings(tx: Tx) -> SettingsChanged:
-    """What all nodes are told of the server as it is from now on."""
-    return SettingsChanged(tx.server_values(), tx.owners() == 0)
+def settings_changed(tx: Tx) -> SettingsChanged:
+    """The server's present settings as an effect for all nodes."""
+    return SettingsChanged(tx.server_values(), tx.count_owners() == 0)

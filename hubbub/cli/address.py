@@ -1,23 +1,23 @@
-"""Addresses as people can use them."""
+"""Addresses under which people can reach the server."""
 
 import socket
 from urllib.parse import urlsplit
 
-EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what is compared with, not bound to
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared with, never bound
 # Documentation addresses (RFC 5737, RFC 3849): routed like any other, and nothing is sent there.
-_ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+_PROBE_ADDRESSES = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
-def in_network() -> str | None:
-    """This machine's address in its network, None if it is in none.
+def lan_address() -> str | None:
+    """This machine's address in its network, None if it has no network.
 
-    It is the one that the way to the rest of the world begins with. Connecting a datagram socket
-    only looks that up.
+    It is the source address of the default route. Connecting a datagram socket looks up the route
+    and sends nothing.
     """
-    for family, elsewhere in _ELSEWHERE:
+    for family, probe_address in _PROBE_ADDRESSES:
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((elsewhere, 9))
+                probe.connect((probe_address, 9))
                 found: str = probe.getsockname()[0]
         except OSError:
             continue
@@ -25,16 +25,18 @@ def in_network() -> str | None:
     return None
 
 
-def for_people(base_url: str) -> str:
-    """The same address; for one that means all of this machine's, one that others can reach."""
+def reachable_url(base_url: str) -> str:
+    """The same URL; a wildcard host is replaced by an address that other machines can reach."""
     parts = urlsplit(base_url)
-    if parts.hostname not in EVERYWHERE:
+    if parts.hostname not in WILDCARD_HOSTS:
         return base_url
-    reachable = in_network() or "localhost"
+    reachable = lan_address() or "localhost"
     return f"{parts.scheme}://{reachable}:{parts.port}"
 
 
-def on_this_machine(base_url: str) -> str:
-    """The same address, as a browser beside the server reaches it."""
+def local_url(base_url: str) -> str:
+    """The same URL; a wildcard host is replaced by ``localhost``."""
     parts = urlsplit(base_url)
-    return f"{parts.scheme}://localhost:{parts.port}" if parts.hostname in EVERYWHERE else base_url
+    return (
+        f"{parts.scheme}://localhost:{parts.port}" if parts.hostname in WILDCARD_HOSTS else base_url
+    )

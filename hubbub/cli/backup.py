@@ -1,11 +1,11 @@
-"""Backups of everything, with the server running or not."""
+"""Commands that back up and restore everything, with the server running or not."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubbub.cli.options import Data, Store, settings_of
+from hubbub.cli.options import Data, DatabaseUrl, settings_of
 from hubbub.cli.progress import Progress, stop_cleanly
 from hubbub.model.settings import Settings
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hubbub.store.copies.backup import RestoreResult
     from hubbub.store.copies.copy import Contents
 
-PANEL = "Keep it safe"
+PANEL = "Backups and moves"
 KB = 1024
 
 File = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE")]
@@ -23,62 +23,62 @@ def backup(
     file: File,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
     data: Data = None,
-    database: Store = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Copy everything into one file, with the server running or not.
 
-    It is checked before it gets its name. Whoever can read it can sign in as anyone.
+    The copy is checked before it gets its name. Keep it safe: with it one can sign in as anyone.
     """
     settings = settings_of(data=data, database=database)
     stop_cleanly()
     with Progress() as progress:
-        contents = _backed_up(settings, file, progress, force=force)
-    typer.echo(f"{file} has {told(contents)} ({_size(file)}, checked).")
+        contents = _back_up(settings, file, progress, force=force)
+    typer.echo(f"{file} has {describe_contents(contents)} ({_format_size(file)}, checked).")
 
 
-def _backed_up(settings: Settings, file: Path, progress: Progress, *, force: bool) -> "Contents":
+def _back_up(settings: Settings, file: Path, progress: Progress, *, force: bool) -> "Contents":
     from hubbub.store.copies.backup import back_up, back_up_database
     from hubbub.store.data_folder import DataFolder
-    from hubbub.store.engines.opening import database_of, require_chat
+    from hubbub.store.engines.opening import database_for, require_chat
 
     chat = DataFolder(settings.data)
     if settings.database is not None:
-        shared = database_of(settings.database, chat)
+        shared = database_for(settings.database, chat)
         return back_up_database(shared, file, progress, force=force)
     require_chat(chat)
     return back_up(chat, file, progress, force=force)
 
 
-def restore(file: File, data: Data = None, database: Store = None) -> None:
-    """Put a backup into a folder, or a PostgreSQL, that has no chat, with no server there.
+def restore(file: File, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Restore a backup into a folder or PostgreSQL without a chat; no server may be running.
 
-    It is checked first; a damaged database is put aside. What came after the backup never
-    happened; clients start over.
+    The backup is checked first, and a damaged database is kept under another name. Everything
+    after the backup is lost, and clients start over.
     """
     settings = settings_of(data=data, database=database)
     stop_cleanly()
     with Progress() as progress:
-        place, restored = _restored(settings, file, progress)
-    typer.echo(f"{place} has {told(restored.contents)}.")
+        place, restored = _restore(settings, file, progress)
+    typer.echo(f"{place} has {describe_contents(restored.contents)}.")
     if restored.aside:
         typer.echo(f"The database that was there before is in {restored.aside}.", err=True)
     if not restored.are_signed_in:
         typer.echo(
-            "It has another key than the backup: everybody signs in again, and bots need new "
+            "Its key differs from the backup's: everybody must sign in again, and bots need new "
             "tokens.",
             err=True,
         )
 
 
-def _restored(settings: Settings, file: Path, progress: Progress) -> tuple[str, "RestoreResult"]:
-    """Where, and what."""
+def _restore(settings: Settings, file: Path, progress: Progress) -> tuple[str, "RestoreResult"]:
+    """Restore, and return the name of the target with the result."""
     from hubbub.store.copies.backup import restore, restore_database
     from hubbub.store.data_folder import DataFolder
-    from hubbub.store.engines.opening import database_of
+    from hubbub.store.engines.opening import database_for
 
     chat = DataFolder(settings.data)
     if settings.database is not None:
-        shared = database_of(settings.database, chat)
+        shared = database_for(settings.database, chat)
         return shared.name, restore_database(file, shared, progress)
     from hubbub.cli.operator_client import require_owner
 
@@ -86,7 +86,7 @@ def _restored(settings: Settings, file: Path, progress: Progress) -> tuple[str, 
     return str(chat.path), restore(file, chat, progress)
 
 
-def told(contents: "Contents") -> str:
+def describe_contents(contents: "Contents") -> str:
     counts = (
         (contents.people, "account", "accounts"),
         (contents.rooms, "room", "rooms"),
@@ -96,6 +96,6 @@ def told(contents: "Contents") -> str:
     return f"{parts[0]}, {parts[1]} and {parts[2]}, schema {contents.schema}"
 
 
-def _size(file: Path) -> str:
+def _format_size(file: Path) -> str:
     size = file.stat().st_size / KB
     return f"{size:,.0f} KB" if size < KB else f"{size / KB:,.1f} MB"

@@ -1,4 +1,4 @@
-"""The commands, and how each is told of in ``--help``."""
+"""The commands, and how ``--help`` describes each."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from hubbub.cli import backup, doctor, move, people
 from hubbub.cli.options import with_settings
 from hubbub.model.settings import Settings
 
-EPILOG = "Settings can also stand in the environment: --public-url is HUBBUB_PUBLIC_URL."
+EPILOG = "Each setting can also be an environment variable: --public-url is HUBBUB_PUBLIC_URL."
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 RUN = "Run a chat"
 
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"hubbub {__version__}")
         raise typer.Exit
@@ -29,7 +29,9 @@ def hubbub(
     context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", help="Tell the version.", callback=_tell_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """A real-time chat that starts with one command and keeps every message."""
@@ -40,25 +42,25 @@ def hubbub(
 @app.command("try", rich_help_panel=RUN, epilog=EPILOG)
 @with_settings
 def try_(settings: Settings) -> None:
-    """Try it on this machine: open to everyone, guests too."""
+    """Try Hubbub on this machine: everyone can join, guests too."""
     from hubbub.cli import serving
 
-    serving.run(serving.trying(settings))
+    serving.run(serving.trial_settings(settings))
 
 
 @app.command("make-run", hidden=True)
 @with_settings
 def make_run(settings: Settings) -> None:
-    """Do what `try` does, for `make run`: name its variables where `try` names options."""
+    """Do the same as `try`, but name the variables of `make run` instead of options."""
     from hubbub.cli import serving
 
-    serving.run(serving.trying(settings, through_make=True))
+    serving.run(serving.trial_settings(settings, through_make=True))
 
 
 @app.command("serve", rich_help_panel=RUN, epilog=EPILOG)
 @with_settings
 def serve(settings: Settings) -> None:
-    """Run it for others: by invitation, without guests."""
+    """Run a chat for others: by invitation, without guests."""
     from hubbub.cli import serving
 
     serving.run(settings)
@@ -67,6 +69,6 @@ def serve(settings: Settings) -> None:
 app.command("backup", rich_help_panel=backup.PANEL)(backup.backup)
 app.command("restore", rich_help_panel=backup.PANEL)(backup.restore)
 app.command("move", rich_help_panel=backup.PANEL)(move.move)
-app.command("doctor", cls=doctor.Forgiving, rich_help_panel=RUN, epilog=EPILOG)(doctor.doctor)
+app.command("doctor", cls=doctor.LenientCommand, rich_help_panel=RUN, epilog=EPILOG)(doctor.doctor)
 app.command("invite", rich_help_panel=people.PANEL)(people.invite)
 app.add_typer(people.users, name="user", rich_help_panel=people.PANEL)

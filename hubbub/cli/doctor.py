@@ -1,4 +1,4 @@
-"""`hubbub doctor`: what is wrong with this server, and what to do about it."""
+"""`hubbub doctor`: finds problems of this server and says what to do about them."""
 
 import inspect
 from collections import Counter
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hubbub.cli.checks.finding import Finding
 
 PROBLEMS = 1  # the exit code when there is at least one
-WIDTH = 17  # of what was looked at
+NAME_WIDTH = 17
 STATES = ("ok", "warning", "problem")
 
 Full = Annotated[
@@ -24,31 +24,31 @@ Full = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print a list of objects for programs.")]
 
 
-class Forgiving(TyperCommand):
-    """Takes every setting that is valid, and notes in ``context.obj`` what is wrong with others."""
+class LenientCommand(TyperCommand):
+    """Accepts every valid setting, and collects the errors of the others in ``context.obj``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        wrong: dict[str, typer.BadParameter] = {}
-        ctx.obj = wrong
+        errors: dict[str, typer.BadParameter] = {}
+        ctx.obj = errors
         while True:
             try:
                 return super().parse_args(ctx, list(args))
             except typer.BadParameter as error:
-                if error.param is None or not error.param.name or error.param.name in wrong:
+                if error.param is None or not error.param.name or error.param.name in errors:
                     raise
-                wrong[error.param.name] = error
-                # From now on as if it had not been given.
-                error.param.type = _nothing  # type: ignore[assignment]  # it is only ever called
+                errors[error.param.name] = error
+                # Parse again as if this option had not been given.
+                error.param.type = _parse_as_none  # type: ignore[assignment]  # only called
 
 
-def _nothing(value: object, param: object = None, ctx: object = None) -> None:
+def _parse_as_none(value: object, param: object = None, ctx: object = None) -> None:
     return None
 
 
 def with_all_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with every setting as an option beside its own; it is handed them as ``given``.
+    """Add an option for every setting to a command, which receives them as ``**given``.
 
-    Typer reads signature and annotations.
+    Typer reads the signature and the annotations.
     """
 
     def run(**given: Any) -> None:
@@ -67,59 +67,59 @@ def with_all_settings(command: Callable[..., None]) -> Callable[..., None]:
 def doctor(
     context: typer.Context, full: Full = False, as_json: AsJson = False, **given: Any
 ) -> None:
-    """Look for what is wrong, and say what to do about it."""
+    """Look for problems, and say what to do about them."""
     from hubbub.cli.checks import examine
 
-    settings, wrong = valid_of(given, context.obj)
-    findings = examine(settings, wrong, full=full)
-    states = tell_json(findings) if as_json else tell(findings)
+    settings, errors = valid_settings(given, context.obj)
+    findings = examine(settings, errors, full=full)
+    states = print_json(findings) if as_json else print_report(findings)
     if states["problem"]:
         raise typer.Exit(PROBLEMS)
 
 
-def valid_of(
-    given: dict[str, Any], wrong: dict[str, typer.BadParameter]
+def valid_settings(
+    given: dict[str, Any], errors: dict[str, typer.BadParameter]
 ) -> tuple[Settings, list[str]]:
-    """The settings, with the defaults of those that are wrong; and a sentence about each of these.
+    """The settings, with defaults in place of invalid ones, and a sentence about each of these.
 
-    ``wrong`` by the setting's name.
+    ``errors`` are by the setting's name.
     """
-    from hubbub.cli import wrong_value
+    from hubbub.cli import bad_value_message
 
-    told = [wrong_value(error) for error in wrong.values()]
-    kept = {name: value for name, value in given.items() if name not in wrong}
-    if "database" in wrong:  # then it is no mistake that these are given
+    sentences = [bad_value_message(error) for error in errors.values()]
+    kept = {name: value for name, value in given.items() if name not in errors}
+    if "database" in errors:  # these need a database, and one was given
         kept |= {"bus": None, "workers": None}
     while True:
         try:
-            return settings_of(**kept), told
-        except typer.BadParameter as error:  # one that does not go with another
-            told.append(wrong_value(error))
+            return settings_of(**kept), sentences
+        except typer.BadParameter as error:  # one that conflicts with another
+            sentences.append(bad_value_message(error))
             del kept[str(error.param_hint).removeprefix("--").replace("-", "_")]
 
 
-def tell(findings: Iterable["Finding"]) -> Counter[str]:
-    """A line for each, and below it what to do; how many there were of each state."""
+def print_report(findings: Iterable["Finding"]) -> Counter[str]:
+    """Print each finding and what to do about it; return how many there were of each state."""
     states = Counter[str]()
     for one in findings:
         states[one.state] += 1
-        typer.echo(f"{one.state:<8} {one.name:<{WIDTH}} {one.sentence}")
+        typer.echo(f"{one.state:<8} {one.name:<{NAME_WIDTH}} {one.sentence}")
         if one.do:
-            typer.echo(f"{'':<8} {'':<{WIDTH}} → {one.do}")
-    counts = [_counted(state, states[state]) for state in STATES if states[state]]
+            typer.echo(f"{'':<8} {'':<{NAME_WIDTH}} → {one.do}")
+    counts = [_format_count(state, states[state]) for state in STATES if states[state]]
     typer.echo(f"\n{', '.join(counts)}.")
     return states
 
 
-def _counted(state: str, count: int) -> str:
+def _format_count(state: str, count: int) -> str:
     return f"{count} {state}" + ("s" if count != 1 and state != "ok" else "")
 
 
-def tell_json(findings: Iterable["Finding"]) -> Counter[str]:
-    """``[{"name", "state", "sentence", "do"}, …]``, one to a line."""
+def print_json(findings: Iterable["Finding"]) -> Counter[str]:
+    """Print ``[{"name", "state", "sentence", "do"}, …]``, one object per line."""
     import msgspec
 
-    told = list(findings)
-    lines = ",\n".join(msgspec.json.encode(one).decode() for one in told)
+    rows = list(findings)
+    lines = ",\n".join(msgspec.json.encode(one).decode() for one in rows)
     typer.echo(f"[\n{lines}\n]")
-    return Counter(one.state for one in told)
+    return Counter(one.state for one in rows)

@@ -1,29 +1,29 @@
-"""Moves of a whole chat from one database into another."""
+"""The command that moves a whole chat from one database into another."""
 
 from typing import Annotated
 
 import typer
 
-from hubbub.cli.backup import told
+from hubbub.cli.backup import describe_contents
 from hubbub.cli.progress import Progress, stop_cleanly
 
 Source = Annotated[
     str | None,
-    typer.Option("--from", help="Where it is: a folder, or postgresql://…", metavar="PLACE"),
+    typer.Option("--from", help="A folder, or postgresql://…", metavar="PLACE"),
 ]
 Target = Annotated[
-    str | None, typer.Option("--to", help="Where it is to be, likewise.", metavar="PLACE")
+    str | None, typer.Option("--to", help="A folder, or postgresql://…", metavar="PLACE")
 ]
 Undo = Annotated[
     str | None,
-    typer.Option("--undo", help="Serve one again that was moved away.", metavar="PLACE"),
+    typer.Option("--undo", help="Serve the old database again.", metavar="PLACE"),
 ]
 
 
 def move(source: Source = None, target: Target = None, undo: Undo = None) -> None:
-    """Move everything into another database, with no server on either.
+    """Move everything into another database; no server may be running on either.
 
-    Stopped by whatever, the same command goes on. Nobody is signed out.
+    If it was interrupted, run the same command again to continue. Nobody is signed out.
     """
     if undo is not None:
         if source or target:
@@ -39,17 +39,17 @@ def _move(source: str, target: str) -> None:
     from hubbub.cli.operator_client import require_owner
     from hubbub.store.copies import move
 
-    here, there = move.location_of(source), move.location_of(target)
-    for place in (here, there):
-        if isinstance(place, move.FolderLocation):
-            require_owner(place.folder.path)
+    source_location, target_location = move.parse_location(source), move.parse_location(target)
+    for location in (source_location, target_location):
+        if isinstance(location, move.FolderLocation):
+            require_owner(location.folder.path)
     stop_cleanly()
     with Progress() as progress:
-        moved = move.move(here, there, progress)
-    typer.echo(f"{there.name} has {told(moved.contents)}, checked.")
-    if not moved.are_signed_in:
+        result = move.move(source_location, target_location, progress)
+    typer.echo(f"{target_location.name} has {describe_contents(result.contents)}, checked.")
+    if not result.are_signed_in:
         typer.echo(
-            "Its folder has another secret.key: everybody signs in again, and bots need new "
+            "Its folder has another secret.key: everybody must sign in again, and bots need new "
             "tokens.",
             err=True,
         )
@@ -58,6 +58,6 @@ def _move(source: str, target: str) -> None:
 def _undo(source: str) -> None:
     from hubbub.store.copies import move
 
-    place = move.location_of(source)
-    move.undo(place)
-    typer.echo(f"{place.name} may be served again.")
+    location = move.parse_location(source)
+    move.undo(location)
+    typer.echo(f"{location.name} can be served again.")

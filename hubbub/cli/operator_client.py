@@ -1,4 +1,4 @@
-"""Where the operator's commands go: to the running server, or else straight into its database."""
+"""Execution of the operator's commands: by the running server, or directly in its database."""
 
 import asyncio
 import contextlib
@@ -16,80 +16,79 @@ import msgspec
 
 from hubbub.gateway.operations.control_socket import Answer, OperatorCommand
 from hubbub.gateway.operations.local_sockets import address_of
-from hubbub.model.accounts import OPERATOR, KeepKey, KeyKept, Prepare
+from hubbub.model.accounts import OPERATOR, Prepare, SigningKey, StoreSigningKey
 from hubbub.model.base import Query, Reply
 from hubbub.model.errors import HubbubError, Unavailable
 from hubbub.model.settings import Settings
 from hubbub.store.data_folder import DataFolder, FolderError
-from hubbub.store.engines.opening import chat_of, require_chat
+from hubbub.store.engines.opening import open_chat, require_chat
 from hubbub.store.executor import CommandExecutor
 
-# A server that is starting holds the folder before it listens; so does another command like this.
-PATIENCE_S = 5.0
-TRY_EVERY_S = 0.05
-ANSWER_WITHIN_S = 30.0
+# A starting server locks the folder before it listens; so does another command like this one.
+FOLDER_WAIT_S = 5.0
+RETRY_INTERVAL_S = 0.05
+ANSWER_TIMEOUT_S = 30.0
 
 R = TypeVar("R", bound=Reply)
 
 
 class OperatorClient(Protocol):
-    """Carries out the operator's commands. ``base_url`` is where people find the server."""
+    """Executes the operator's commands. ``base_url`` is the address of the server for people."""
 
     base_url: str
 
     def signing_key(self) -> bytes:
-        """What sessions are signed with."""
+        """The key that signs sessions."""
 
     def ask(self, command: OperatorCommand, reply: type[R]) -> R:
-        """The reply, which is of this type. Raises HubbubError."""
+        """Execute a command and return its reply, which is of this type. Raises HubbubError."""
 
 
 @contextlib.contextmanager
-def door(settings: Settings, *, make: bool) -> Iterator[OperatorClient]:
-    """The door of this data folder, whether its server runs or not.
+def connect(settings: Settings, *, create: bool) -> Iterator[OperatorClient]:
+    """A client for this data folder, whether its server is running or not.
 
-    ``make`` says whether a folder that does not exist is made. Raises FolderError,
-    DatabaseError, Unavailable. A PostgreSQL is opened in any case: its servers read in the journal
-    what was done.
+    With ``create`` a missing folder is created. A PostgreSQL database is always opened directly:
+    its servers read the changes from the journal. Raises FolderError, DatabaseError, Unavailable.
     """
     folder = DataFolder(settings.data)
     if settings.database is not None:
-        with _opened(folder, settings) as own:
-            yield own
+        with _open_offline(folder, settings) as client:
+            yield client
         return
-    if not make:
+    if not create:
         require_chat(folder)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + FOLDER_WAIT_S
     while True:
-        if server := _running(folder):
+        if server := _find_server(folder):
             yield server
             return
-        if _taken(folder):
+        if _lock(folder):
             break
         if time.monotonic() > deadline:
             raise Unavailable(
                 f"The data folder {folder.path} is in use by a program that does not answer. "
                 "Try again in a moment."
             )
-        time.sleep(TRY_EVERY_S)
+        time.sleep(RETRY_INTERVAL_S)
     try:
-        with _opened(folder, settings) as own:
-            yield own
+        with _open_offline(folder, settings) as client:
+            yield client
     finally:
         folder.release()
 
 
 @contextlib.contextmanager
-def _opened(folder: DataFolder, settings: Settings) -> "Iterator[_OfflineClient]":
+def _open_offline(folder: DataFolder, settings: Settings) -> "Iterator[_OfflineClient]":
     with (
         asyncio.Runner() as runner,
-        contextlib.closing(_OfflineClient(folder, settings, runner)) as own,
+        contextlib.closing(_OfflineClient(folder, settings, runner)) as client,
     ):
-        yield own
+        yield client
 
 
-def _taken(folder: DataFolder) -> bool:
-    """Whether the folder is ours alone from now on."""
+def _lock(folder: DataFolder) -> bool:
+    """Lock the folder for this process; False if another process holds it. Raises FolderError."""
     folder.prepare()
     require_owner(folder.database)
     try:
@@ -101,39 +100,42 @@ def _taken(folder: DataFolder) -> bool:
 
 
 def require_owner(database: Path) -> None:
-    """Files that root makes beside another user's would shut that user's server out."""
-    with contextlib.suppress(OSError):  # what cannot even be looked at is told of next
+    """Refuse to run as another user than the database's owner. Raises FolderError.
+
+    Files that root creates there would lock the owner's server out.
+    """
+    with contextlib.suppress(OSError):  # a missing or unreadable file is reported by the next step
         uid = database.stat().st_uid
         if uid != os.geteuid():
-            raise FolderError(f"{database} belongs to {_name_of(uid)}: run this as that user.")
+            raise FolderError(f"{database} belongs to {_user_name(uid)}. Run this as that user.")
 
 
-def _name_of(uid: int) -> str:
+def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"the user with the number {uid}"
 
 
-def _running(folder: DataFolder) -> "_SocketClient | None":
-    """The door of the server that runs in this folder, if it listens."""
-    their = _SocketClient(folder)
+def _find_server(folder: DataFolder) -> "_SocketClient | None":
+    """A client of the server that is running in this folder; None if none listens."""
+    client = _SocketClient(folder)
     try:
-        their.connect().close()
+        client.connect().close()
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, BlockingIOError):
-        return None  # none runs, or it is about to listen, or too many ask at once
+        return None  # none is running, or it is about to listen, or its queue is full
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            return None  # nor can there be such a folder, which is told of next
+            return None  # there can be no such folder either, which the next step reports
         raise FolderError(
             f"The server's socket {folder.socket} cannot be opened ({error.strerror}). "
             "Run this as the user who runs the server."
         ) from error
-    return their
+    return client
 
 
 class _SocketClient:
-    """The running server's, over its socket."""
+    """Sends commands to the running server over its socket."""
 
     def __init__(self, folder: DataFolder) -> None:
         self.folder = folder
@@ -144,7 +146,7 @@ class _SocketClient:
 
     def connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(ANSWER_WITHIN_S)
+        connection.settimeout(ANSWER_TIMEOUT_S)
         try:
             with address_of(self.folder.socket) as address:
                 connection.connect(address)
@@ -162,7 +164,9 @@ class _SocketClient:
         except OSError as error:
             raise Unavailable("The running server does not answer. Try again.") from error
         if not line:
-            raise Unavailable("The server stopped before it answered. Look whether it was done.")
+            raise Unavailable(
+                "The server stopped before it answered. Check whether the command was executed."
+            )
         answer = msgspec.json.decode(line, type=Answer)
         self.base_url = answer.base_url
         if answer.error:
@@ -171,7 +175,10 @@ class _SocketClient:
 
 
 class _OfflineClient:
-    """The database, opened here: a file under the lock, a PostgreSQL beside its servers."""
+    """Executes commands in the database itself.
+
+    An SQLite file is opened under the folder's lock, a PostgreSQL beside its servers.
+    """
 
     def __init__(self, folder: DataFolder, settings: Settings, runner: asyncio.Runner) -> None:
         from hubbub.actions import answer, execute
@@ -179,10 +186,10 @@ class _OfflineClient:
         self._folder = folder
         self.base_url = settings.base_url
         self._runner = runner
-        database = chat_of(settings.database, folder)
+        database = open_chat(settings.database, folder)
         self._is_shared = database.is_shared
-        # Nobody is connected here, so nobody is to be told.
-        self._executor = CommandExecutor(database, execute, answer, show=lambda told: None)
+        # Nobody is connected here, so there is nobody to send the effects to.
+        self._executor = CommandExecutor(database, execute, answer, publish=lambda effects: None)
         runner.run(self._open())
 
     async def _open(self) -> None:
@@ -194,14 +201,14 @@ class _OfflineClient:
     def signing_key(self) -> bytes:
         if not self._is_shared:
             return self._folder.secret()
-        offered = KeepKey(key=secrets.token_hex(32))
-        kept: KeyKept = self._runner.run(self._executor.submit(OPERATOR, offered))
+        offered = StoreSigningKey(key=secrets.token_hex(32))
+        kept: SigningKey = self._runner.run(self._executor.submit(OPERATOR, offered))
         return bytes.fromhex(kept.key)
 
     def ask(self, command: OperatorCommand, reply: type[R]) -> R:
-        answered = self._runner.run(self._execute(command))
-        assert isinstance(answered, reply)
-        return answered
+        result = self._runner.run(self._execute(command))
+        assert isinstance(result, reply)
+        return result
 
     async def _execute(self, command: OperatorCommand) -> Any:
         if isinstance(command, Query):

@@ -1,4 +1,4 @@
-"""Accounts and invites, from the command line; with the server running or not."""
+"""Commands for accounts and invites; they work whether the server is running or not."""
 
 import contextlib
 import datetime
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hubbub.cli.address import for_people
-from hubbub.cli.options import Data, Host, Port, PublicUrl, Store, settings_of, whole
+from hubbub.cli.address import reachable_url
+from hubbub.cli.options import Data, DatabaseUrl, Host, Port, PublicUrl, parse_int, settings_of
 from hubbub.model.accounts import (
     INVITE_DAYS_MAX,
     PASSWORD_MAX,
@@ -38,10 +38,10 @@ from hubbub.model.settings import Settings
 if TYPE_CHECKING:
     from hubbub.cli.operator_client import OperatorClient
 
-PANEL = "Let people in, with the server running or not"
+PANEL = "Accounts and invites, with the server running or not"
 INVITE_USES_MAX = 100_000
 
-users = typer.Typer(help="Add, list and lock accounts, and give new passwords.")
+users = typer.Typer(help="Add, list and lock accounts, and set passwords.")
 
 Name = Annotated[str, typer.Argument(help="The account's name.", metavar="NAME")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
@@ -57,18 +57,16 @@ def user(context: typer.Context) -> None:
 def add(
     name: Name,
     display_name: Annotated[
-        str | None, typer.Option(help="How they are shown.", metavar="TEXT")
+        str | None, typer.Option(help="The name that others see.", metavar="TEXT")
     ] = None,
     role: Annotated[
         Literal["owner", "admin", "member"],
         typer.Option(help="owner, admin or member", metavar="ROLE"),
     ] = "member",
     password_stdin: FromStdin = False,
-    bot: Annotated[
-        bool, typer.Option("--bot", help="No password, but a token that lasts.")
-    ] = False,
+    bot: Annotated[bool, typer.Option("--bot", help="Give a lasting token, no password.")] = False,
     data: Data = None,
-    database: Store = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Make an account."""
     if bot and password_stdin:
@@ -87,35 +85,35 @@ def add(
         label="Made on the command line" if bot else "",
         lasting=bot,
     )
-    with _door(settings_of(data=data, database=database), make=True) as door:
-        door.ask(command, AccountAdded)
+    with _connect(settings_of(data=data, database=database), create=True) as client:
+        client.ask(command, AccountAdded)
         if session:
-            _tell_token(door.signing_key(), session, name)
+            _print_token(client.signing_key(), session, name)
             return
-    _say(f"{name} has an account now, as {_a(role)}.")
+    _print(f"{name} has an account now, as {_with_article(role)}.")
 
 
-def _tell_token(secret: bytes, session: str, name: str) -> None:
-    """The token alone on stdout, so that a script can take it from there."""
+def _print_token(secret: bytes, session: str, name: str) -> None:
+    """Print only the token to stdout, so that a script can read it."""
     from hubbub.gateway.auth.tokens import session_token
 
-    _say(
-        f"{name} signs in with this token, which is not shown again. It is good until you "
+    _print(
+        f"{name} signs in with this token, which is not shown again. It is valid until you "
         f"run: hubbub user disable {name}",
         err=True,
     )
-    _say(session_token(secret, session))
+    _print(session_token(secret, session))
 
 
 @users.command("password")
 def password(
-    name: Name, password_stdin: FromStdin = False, data: Data = None, database: Store = None
+    name: Name, password_stdin: FromStdin = False, data: Data = None, database: DatabaseUrl = None
 ) -> None:
-    """Give somebody a new password, and end their sessions."""
+    """Set somebody's password, and end their sessions."""
     command = SetPassword(user=name, password_hash=_hashed_password(password_stdin))
-    with _door(settings_of(data=data, database=database)) as door:
-        door.ask(command, Done)
-    _say(f"{name} has a new password and is signed out everywhere.")
+    with _connect(settings_of(data=data, database=database)) as client:
+        client.ask(command, Done)
+    _print(f"{name} has a new password and is signed out everywhere.")
 
 
 @users.command("disable")
@@ -123,35 +121,35 @@ def disable(
     name: Name,
     enable: Annotated[bool, typer.Option("--enable", help="Let them in again.")] = False,
     data: Data = None,
-    database: Store = None,
+    database: DatabaseUrl = None,
 ) -> None:
-    """Lock somebody out, at once and everywhere."""
-    with _door(settings_of(data=data, database=database)) as door:
-        door.ask(DisableUser(user=name, disabled=not enable), Done)
-    _say(f"{name} may come in again." if enable else f"{name} is locked out.")
+    """Lock an account and end its sessions at once."""
+    with _connect(settings_of(data=data, database=database)) as client:
+        client.ask(DisableUser(user=name, disabled=not enable), Done)
+    _print(f"{name} can sign in again." if enable else f"{name} is locked out.")
 
 
 @users.command("list")
-def list_(data: Data = None, database: Store = None) -> None:
+def list_(data: Data = None, database: DatabaseUrl = None) -> None:
     """List all accounts."""
-    with _door(settings_of(data=data, database=database)) as door:
-        people = _everybody(door)
+    with _connect(settings_of(data=data, database=database)) as client:
+        people = _list_users(client)
     if not people:
-        _say("There are no accounts yet. Make one: hubbub user add NAME", err=True)
+        _print("There are no accounts yet. Make one: hubbub user add NAME", err=True)
         return
     rows = [("NAME", "DISPLAY NAME", "ROLE"), *(_row(person) for person in people)]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _say(line.rstrip())
+        _print(line.rstrip())
 
 
-def _everybody(door: "OperatorClient") -> list[Person]:
+def _list_users(client: "OperatorClient") -> list[Person]:
     people: list[Person] = []
     more = True
     while more:
         after = people[-1].name if people else ""
-        page = door.ask(Users(after=after), UsersPage)
+        page = client.ask(Users(after=after), UsersPage)
         people += page.users
         more = page.more
     return people
@@ -163,98 +161,98 @@ def _row(person: Person) -> tuple[str, str, str]:
 
 
 def _days(text: str) -> int:
-    return whole(text, 1, INVITE_DAYS_MAX, f"a number of days from 1 to {INVITE_DAYS_MAX}")
+    return parse_int(text, 1, INVITE_DAYS_MAX, f"a number of days from 1 to {INVITE_DAYS_MAX}")
 
 
 def _uses(text: str) -> int:
-    return whole(text, 1, INVITE_USES_MAX, f"a number of people from 1 to {INVITE_USES_MAX}")
+    return parse_int(text, 1, INVITE_USES_MAX, f"a number of people from 1 to {INVITE_USES_MAX}")
 
 
 def invite(
     days: Annotated[
         int | None,
-        typer.Option(help=r"Days that it is good \[7]", parser=_days, metavar="N"),
+        typer.Option(help=r"Valid for so many days \[7]", parser=_days, metavar="N"),
     ] = None,
     uses: Annotated[
         int | None,
-        typer.Option(help=r"People that it is for \[1]", parser=_uses, metavar="N"),
+        typer.Option(help=r"For so many people \[1]", parser=_uses, metavar="N"),
     ] = None,
     owner: Annotated[
-        bool, typer.Option("--owner", help="For an owner of the server, once.")
+        bool, typer.Option("--owner", help="Make the one who joins an owner.")
     ] = False,
     data: Data = None,
-    database: Store = None,
+    database: DatabaseUrl = None,
     host: Host = None,
     port: Port = None,
     public_url: PublicUrl = None,
 ) -> None:
-    """Make a link by which people may join.
+    """Make a link with which people can join.
 
-    It begins with the address of the running server, or else with the one given.
+    It begins with the address of the running server, or else with the one given here.
     """
     given = {name: value for name, value in {"days": days, "uses": uses}.items() if value}
     if owner and given:
         raise typer.BadParameter(
-            "it is good for one person and 7 days; leave --days and --uses out.",
+            "its link is for one person and 7 days. Leave --days and --uses out.",
             param_hint="--owner",
         )
     settings = settings_of(
         data=data, database=database, host=host, port=port, public_url=public_url
     )
-    with _door(settings, make=True) as door:
-        made = door.ask(OwnerInvite() if owner else CreateInvite(**given), InviteMade).invite
-        url = for_people(door.base_url) + made.url
-    _say(f"{_good_for(made)}:", err=True)
-    _say(url)
+    with _connect(settings, create=True) as client:
+        made = client.ask(OwnerInvite() if owner else CreateInvite(**given), InviteMade).invite
+        url = reachable_url(client.base_url) + made.url
+    _print(f"{_describe_invite(made)}:", err=True)
+    _print(url)
 
 
-def _good_for(made: ServerInvite) -> str:
+def _describe_invite(made: ServerInvite) -> str:
     until = datetime.datetime.fromtimestamp(made.expires_at / 1000).astimezone()
     people = "one person" if made.uses == 1 else f"{made.uses} people"
     return f"Good for {people}, until {until:%A, %d %B %Y, %H:%M}"
 
 
 @contextlib.contextmanager
-def _door(settings: Settings, *, make: bool = False) -> Iterator["OperatorClient"]:
-    """The way to the chat in this data folder (see `hubbub.cli.operator_client`)."""
+def _connect(settings: Settings, *, create: bool = False) -> Iterator["OperatorClient"]:
+    """A client of the chat in this data folder; see `hubbub.cli.operator_client`."""
     from hubbub import logs
 
     logs.setup("text")
-    from hubbub.cli.operator_client import door
+    from hubbub.cli.operator_client import connect
 
-    with door(settings, make=make) as opened:
-        yield opened
+    with connect(settings, create=create) as client:
+        yield client
 
 
 def _hashed_password(from_stdin: bool) -> str:
     """Ask for a new password, and hash it. Raises Invalid."""
     from hubbub.gateway.auth.passwords import hash_password
 
-    password = _line_of_stdin() if from_stdin else _asked()
+    password = _read_password_line() if from_stdin else _prompt_for_password()
     if len(password) > PASSWORD_MAX:
         raise Invalid(f"A password has at most {PASSWORD_MAX} characters.")
     return hash_password(checked_password(password))
 
 
-def _line_of_stdin() -> str:
+def _read_password_line() -> str:
     try:
         return sys.stdin.buffer.readline().decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise Invalid("The password is not UTF-8.") from error
 
 
-def _asked() -> str:
+def _prompt_for_password() -> str:
     if not sys.stdin.isatty():
         raise Invalid("There is no terminal to ask for a password. Pipe it in: --password-stdin.")
     password = checked_password(getpass.getpass("New password: "))
     if getpass.getpass("Once more: ") != password:
-        raise Invalid("The two are not the same. Nothing was changed.")
+        raise Invalid("The two passwords differ. Nothing was changed.")
     return password
 
 
-def _a(role: str) -> str:
+def _with_article(role: str) -> str:
     return f"a {role}" if role == "member" else f"an {role}"
 
 
-def _say(line: str, *, err: bool = False) -> None:
+def _print(line: str, *, err: bool = False) -> None:
     typer.echo(line, err=err)

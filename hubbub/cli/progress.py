@@ -1,4 +1,4 @@
-"""How far a long command is, and how it is stopped."""
+"""Progress of a long command, and how to stop one."""
 
 import signal
 import sys
@@ -15,17 +15,17 @@ QUARTERS = 4
 
 
 def stop_cleanly() -> None:
-    """SIGTERM does what Ctrl-C does, so that no part of a file stays behind."""
+    """Make SIGTERM do the same as Ctrl-C, so that no partial file stays behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class Progress:
-    """How far it is: a bar on a terminal, or else a line now and then. On stderr."""
+    """Shows progress on stderr: a bar on a terminal, otherwise a line for each quarter."""
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._what = ""
+        self._step = ""
         self._quarter = 0
 
     def __enter__(self) -> Self:
@@ -46,21 +46,21 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
+    def __call__(self, step: str, done: int, total: int) -> None:
         if self._bar:
-            self._draw(self._bar, what, done, total)
+            self._update_bar(self._bar, step, done, total)
         else:
-            self._write(what, done, total)
+            self._print_line(step, done, total)
 
-    def _draw(self, bar: "Bar", what: str, done: int, total: int) -> None:
-        if what != self._what or self._task is None:
-            self._what = what
-            self._task = bar.add_task(what, total=total or None)
+    def _update_bar(self, bar: "Bar", step: str, done: int, total: int) -> None:
+        if step != self._step or self._task is None:
+            self._step = step
+            self._task = bar.add_task(step, total=total or None)
         bar.update(self._task, completed=done)
 
-    def _write(self, what: str, done: int, total: int) -> None:
+    def _print_line(self, step: str, done: int, total: int) -> None:
         quarter = QUARTERS * done // total if total else 0
-        if (what, quarter) == (self._what, self._quarter):
+        if (step, quarter) == (self._step, self._quarter):
             return
-        self._what, self._quarter = what, quarter
-        typer.echo(f"{what}: {100 * done // total} %" if total else f"{what} …", err=True)
+        self._step, self._quarter = step, quarter
+        typer.echo(f"{step}: {100 * done // total} %" if total else f"{step} …", err=True)

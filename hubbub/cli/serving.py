@@ -1,4 +1,4 @@
-"""Running the server, and what is said when it has started."""
+"""Running the server, and the greeting that it prints once it has started."""
 
 import asyncio
 import contextlib
@@ -10,21 +10,21 @@ import msgspec
 import typer
 
 from hubbub import __version__, logs
-from hubbub.cli.address import EVERYWHERE, for_people, in_network, on_this_machine
+from hubbub.cli.address import WILDCARD_HOSTS, lan_address, local_url, reachable_url
 from hubbub.model.accounts import ServerInfo
 from hubbub.model.settings import Settings, Worker
 
 if TYPE_CHECKING:
     from hubbub.app import App
 
-Line = tuple[str, str]
-"""What it is about, and what there is to say."""
+GreetingLine = tuple[str, str]
+"""A label and its text."""
 
-WIDTH = 16  # of what it is about
+LABEL_WIDTH = 16
 
 
-def trying(settings: Settings, *, through_make: bool = False) -> Settings:
-    """Open to all who can reach it, until its owner decides otherwise."""
+def trial_settings(settings: Settings, *, through_make: bool = False) -> Settings:
+    """Let in everybody who can reach the server, until its owner decides otherwise."""
     return msgspec.structs.replace(
         settings,
         default_registration="open",
@@ -58,26 +58,26 @@ def serve(
 
 
 def announce(app: "App") -> None:
-    """Say on stdout where the server is and what to do next."""
-    # Whoever reads it may have gone; the server is there for others.
+    """Print to stdout where the server is and what to do next."""
+    # A closed stdout must not stop the server.
     with contextlib.suppress(OSError):
-        typer.echo(greeting(app.settings, app.dispatcher.about(), app.owner_link))
+        typer.echo(greeting(app.settings, app.dispatcher.server_info(), app.owner_link))
 
 
 def greeting(settings: Settings, about: ServerInfo, owner_link: str | None) -> str:
     lines = [
         *_addresses(settings, about),
-        *_who(about, owner_link),
-        ("Data", _where(settings)),
+        *_joining(about, owner_link),
+        ("Data", _data_location(settings)),
         *_processes(settings),
         ("Stop", "Ctrl-C"),
     ]
-    told = "\n".join(f"  {what:<{WIDTH}}{line}".rstrip() for what, line in lines)
-    return f"\nHubbub {__version__} is running.\n\n{told}\n"
+    text = "\n".join(f"  {label:<{LABEL_WIDTH}}{line}".rstrip() for label, line in lines)
+    return f"\nHubbub {__version__} is running.\n\n{text}\n"
 
 
-def _where(settings: Settings) -> str:
-    """Where everything is kept."""
+def _data_location(settings: Settings) -> str:
+    """The data folder or the database, without its password."""
     if settings.database is None:
         return str(settings.data.absolute())
     from hubbub.store.engines.postgres import without_password
@@ -85,48 +85,48 @@ def _where(settings: Settings) -> str:
     return without_password(settings.database)
 
 
-def _processes(settings: Settings) -> Iterator[Line]:
-    """Said by a worker, whose parent is the one to speak to."""
+def _processes(settings: Settings) -> Iterator[GreetingLine]:
+    """Printed by a worker: signals go to its parent."""
     if settings.workers > 1:
-        told = f"{settings.workers}; new ones, one after another, with: kill -HUP {os.getppid()}"
-        yield "Processes", told
+        text = f"{settings.workers}; restart them one by one with: kill -HUP {os.getppid()}"
+        yield "Processes", text
 
 
-def _addresses(settings: Settings, about: ServerInfo) -> Iterator[Line]:
+def _addresses(settings: Settings, about: ServerInfo) -> Iterator[GreetingLine]:
     if settings.public_url:
         yield "Open", settings.base_url
-    elif settings.host in EVERYWHERE:
-        network = in_network()
-        yield "Open", on_this_machine(settings.base_url)
+    elif settings.host in WILDCARD_HOSTS:
+        network = lan_address()
+        yield "Open", local_url(settings.base_url)
         if network:
-            yield "Other devices", f"{for_people(settings.base_url)} in the same network"
-        yield "", _warning(about)
+            yield "Other devices", f"{reachable_url(settings.base_url)} in the same network"
+        yield "", _network_warning(about)
     else:
         yield "Open", settings.base_url
     if settings.is_loopback and settings.first_owns:
         command = "make run HOST=0.0.0.0" if settings.through_make else "hubbub try --host 0.0.0.0"
         yield "Other devices", command
-        yield "", _warning(about).replace(" can", " can then")
+        yield "", _network_warning(about).replace(" can", " can then")
 
 
-def _warning(about: ServerInfo) -> str:
+def _network_warning(about: ServerInfo) -> str:
     if about.registration == "open" or about.guests:
         return "Anyone in the network can join."
     return "Anyone in the network can reach the page where people sign in."
 
 
-def _who(about: ServerInfo, owner_link: str | None) -> Iterator[Line]:
+def _joining(about: ServerInfo, owner_link: str | None) -> Iterator[GreetingLine]:
     ways = {"open": "open to everyone", "invite": "by invitation", "closed": "closed"}
     guests = "guests may look in" if about.guests else "no guests"
     yield "Joining", f"{ways[about.registration]}; {guests}"
     if owner_link:
         yield "Owner", "nobody yet. This link makes its first user the owner, within 7 days:"
-        yield "", for_link(owner_link)
+        yield "", reachable_link(owner_link)
     elif about.needs_owner:
         yield "Owner", "nobody yet. The first to sign up owns this server."
 
 
-def for_link(link: str) -> str:
-    """A link into this server that also works where it listens on all addresses."""
+def reachable_link(link: str) -> str:
+    """The link, with a wildcard host replaced by an address that other machines can reach."""
     base, path, code = link.partition("/join/")
-    return for_people(base) + path + code
+    return reachable_url(base) + path + code

@@ -13,9 +13,9 @@ A bot is a dozen lines::
 
     asyncio.run(main())
 
-It keeps the connection up by itself, catches up after a gap by the rule that every client
-follows (`hubbub.client.state`), and posts exactly once. Errors are those of
-`hubbub.model.errors`, and `Disconnected`.
+The client reconnects automatically, catches up after a gap by the rule that every client follows
+(`hubbub.client.state`), and posts exactly once. Errors are those of `hubbub.model.errors`, and
+`Disconnected`.
 """
 
 from hubbub.client.backoff import Backoff

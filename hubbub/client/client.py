@@ -1,4 +1,4 @@
-"""Client: a connection that stays, and what can be done with it."""
+"""Client: a persistent connection and its commands."""
 
 import asyncio
 import secrets
@@ -42,15 +42,14 @@ from hubbub.model.messages import (
 from hubbub.model.reading import Read, ReadMarker
 from hubbub.model.rooms import Join, Joined, Leave
 
-IN_FLIGHT_MAX = 64  # commands at once, as many as the server takes; the next one waits its turn
+IN_FLIGHT_MAX = 64  # concurrent commands, as many as the server accepts; further ones wait
 
 
 class Client:
-    """Made by `connect`. It comes back by itself, and catches up by itself.
+    """Created by `connect`. It reconnects and catches up automatically.
 
-    Whatever is called while there is no connection waits for the next one; bound it with
-    ``asyncio.timeout`` if it should not wait for ever. Once the server has said not to come back
-    (signed out, locked out), every call and every iterator raises that error.
+    Calls without a connection wait for the next one; bound them with ``asyncio.timeout``. Once the
+    server has ended the session (signed out, locked out), all calls and iterators raise its error.
     """
 
     def __init__(
@@ -58,11 +57,11 @@ class Client:
     ) -> None:
         self.url = url
         self.state = ClientState(keep)
-        """What is known of my rooms; see `ClientState`."""
+        """The state of my rooms; see `ClientState`."""
         self._session = session
         self._token = token
         self._reconnector = Reconnector(
-            session, url, token, backoff, self.state, self._happened, self._wake
+            session, url, token, backoff, self.state, self._on_news, self._wake_readers
         )
         self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._readers: WeakSet[Reader] = WeakSet()
@@ -70,7 +69,7 @@ class Client:
     @property
     def me(self) -> Me:
         """My own profile."""
-        assert self.state.me  # there since the first welcome
+        assert self.state.me  # set by the first welcome
         return self.state.me
 
     @property
@@ -89,12 +88,12 @@ class Client:
         reply_to: int | None = None,
         kind: MessageKind = "text",
     ) -> Posted:
-        """Say something; its seq, rev and time once it is on the server's disk.
+        """Post a message; return its seq, rev and time once it is on the server's disk.
 
-        Exactly once: the nonce is made here, and the post is sent again with it, over reconnects,
-        until the server has acknowledged it or refused it for good. Give a nonce of your own to
-        go on with a post after a restart of your program. Posts awaited one after another stay
-        in order. Raises NotMember, Invalid, TooLarge, Forbidden …
+        A message is posted exactly once: it is sent again with the same nonce, over reconnects,
+        until the server has acknowledged or refused it. Give your own nonce to repeat a post
+        after a restart of your program. Posts awaited one after another stay in order. Raises
+        NotMember, Invalid, TooLarge, Forbidden …
         """
         nonce = nonce or secrets.token_hex(12)
         command = Post(room=room, text=text, nonce=nonce, reply_to=reply_to, kind=kind)
@@ -102,17 +101,17 @@ class Client:
         return reply
 
     async def edit(self, room: str, seq: int, text: str) -> Changed:
-        """Change the text of my own message. Raises NotFound if it is gone, Forbidden."""
+        """Change the text of my own message. Raises NotFound if it was deleted, Forbidden."""
         reply: Changed = await self.do(Edit(room=room, seq=seq, text=text))
         return reply
 
     async def delete(self, room: str, seq: int) -> Changed:
-        """Delete my own message, or as a moderator anyone's. Raises NotFound, Forbidden."""
+        """Delete my own message, or anyone's as a moderator. Raises NotFound, Forbidden."""
         reply: Changed = await self.do(Delete(room=room, seq=seq))
         return reply
 
     async def react(self, room: str, seq: int, emoji: str, *, on: bool = True) -> Changed:
-        """Add a reaction to a message, or take it back. Raises Invalid for what is no emoji."""
+        """Add a reaction to a message, or remove it. Raises Invalid if it is not an emoji."""
         reply: Changed = await self.do(React(room=room, seq=seq, emoji=emoji, on=on))
         return reply
 
@@ -125,7 +124,7 @@ class Client:
         around: int | None = None,
         limit: int = PAGE_LATEST,
     ) -> Page:
-        """A page of at most 200 messages, oldest first: the latest, or where it is said."""
+        """A page of at most 200 messages, oldest first: the latest, or relative to a seq."""
         command = History(room=room, before=before, after=after, around=around, limit=limit)
         reply: Page = await self.do(command)
         return reply
@@ -133,11 +132,11 @@ class Client:
     def messages(self, room: str, after: int | None = None) -> Messages:
         """The messages of a room, for ``async for``: from now on, or all after a seq.
 
-        Each comes once, by rising seq, as it is when it comes: one that has been deleted by then
-        as a tombstone (``deleted``, no text), one's own posts too. However slow the reader and
-        whatever happens to the connection, none is left out. Edits and deletes of what has come
-        already: see `events`. It ends when I am no longer in the room. After a restore of the
-        server's database from a copy it goes on from where that stands when we come back.
+        Each message comes once, by rising seq, in its current state, my own posts included; a
+        deleted one comes as a tombstone (``deleted``, no text). None is left out, however slow
+        the reader is and even over reconnects. For edits and deletes of earlier messages see
+        `events`. The iterator ends when I leave the room. After the server's database was
+        restored from a copy, it continues after the last message at the next connection.
 
         Raises NotMember if I am not in the room.
         """
@@ -150,7 +149,7 @@ class Client:
         return reader
 
     def events(self, room: str | None = None) -> Events:
-        """What happens from now on, in a room or everywhere, for ``async for``; see `Events`."""
+        """Events from now on, of one room or of all, for ``async for``; see `Events`."""
         reader = Events(self, room)
         self._readers.add(reader)
         return reader
@@ -158,7 +157,7 @@ class Client:
     # Rooms and oneself
 
     async def join(self, room: str) -> Joined:
-        """Become a member (a guest: be present); the room with its latest messages."""
+        """Become a member (as a guest: be present); return the room and its latest messages."""
         reply: Joined = await self.do(Join(room=room))
         return reply
 
@@ -167,59 +166,59 @@ class Client:
         await self.do(Leave(room=room))
 
     async def block(self, user: str, *, on: bool = True) -> Changed:
-        """Keep somebody from adding me to rooms and writing to me alone, or let them again."""
+        """Stop somebody from adding me to rooms and from direct messages, or allow it again."""
         reply: Changed = await self.do(Block(user=user, on=on))
         return reply
 
     async def read(self, room: str, seq: int, *, back: bool = False) -> ReadMarker:
-        """I have read up to here. The answer may take two seconds: markers are collected."""
+        """Set my read marker. The reply may take two seconds, as the server batches markers."""
         reply: ReadMarker = await self.do(Read(room=room, seq=seq, back=back))
         return reply
 
     async def typing(self, room: str) -> None:
-        """I am writing; say it again every 3 seconds. Lost without a connection."""
+        """Tell others that I am typing; repeat it every 3 seconds. Lost without a connection."""
         await self.do(Typing(room=room))
 
     async def caught_up(self) -> None:
-        """Wait until there is a connection, and everything that was heard of is here."""
+        """Wait until there is a connection and no known change is missing."""
         reader = Reader()
         self._readers.add(reader)
         while True:
-            reader.look()
+            reader.clear()
             self.check()
-            if self._reconnector.is_up and self.state.is_settled:
+            if self._reconnector.is_connected and self.state.is_settled:
                 return
-            await reader.woken()
+            await reader.wait()
 
     # Anything
 
     async def do(self, command: Command) -> Any:
-        """Have any command of the protocol carried out; its reply as `REPLIES` has it.
+        """Execute any command of the protocol; return its reply, of the type in `REPLIES`.
 
-        Refusals that pass (``busy``, ``rate_limited``) are waited out. Where the outcome is
-        unknown (the connection was lost, ``unavailable``) a query is asked again, and so is a
-        command that does no harm when done twice (`may_repeat`); any other raises. Raises
-        HubbubError, by the server's code; Disconnected.
+        After temporary refusals (``busy``, ``rate_limited``) it is retried. If the outcome is
+        unknown (a lost connection, ``unavailable``), queries and idempotent commands
+        (`may_repeat`) are retried, and other commands raise. Raises HubbubError, by the server's
+        code; Disconnected.
         """
         if isinstance(command, Hello | Auth):
-            raise Invalid(f"The client itself says “{command.word()}”.")
+            raise Invalid(f"The client sends “{command.word()}” itself.")
         self.check()
         if type(command) in replies.OVER_HTTP:
             return await http.ask(self._session, self.url, command, self._token)
-        if type(command) in replies.TOLD:
-            return await self._reconnector.tell(command)
+        if type(command) in replies.UNANSWERED:
+            return await self._reconnector.send(command)
         async with self._in_flight:
             return await self._ask(command)
 
     async def _ask(self, command: Command) -> Any:
         while True:
-            transport = await self._reconnector.transport()
+            transport = await self._reconnector.wait_connected()
             try:
                 return await transport.ask(command)
             except NotSent:
-                self._reconnector.lost(transport)
+                self._reconnector.on_lost(transport)
             except Disconnected:
-                self._reconnector.lost(transport)
+                self._reconnector.on_lost(transport)
                 if not replies.may_repeat(command):
                     raise
             except (Busy, RateLimited, Unavailable) as error:
@@ -228,30 +227,30 @@ class Client:
                 await asyncio.sleep(self._reconnector.pause_s(error))
 
     def check(self) -> None:
-        """Raises the error with which this client has ended, if it has."""
+        """Raise the error that ended this client, if it has ended."""
         self._reconnector.check()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Connected, from the first welcome on, until left."""
-        line = asyncio.create_task(self._reconnector.run())
+        """Keep a connection while inside; entering waits for the first welcome."""
+        task = asyncio.create_task(self._reconnector.run())
         try:
-            await self._reconnector.transport()
+            await self._reconnector.wait_connected()
             yield
         finally:
-            line.cancel()
-            await asyncio.gather(line, return_exceptions=True)
-            if not line.cancelled():
-                line.result()  # what is none of ours is raised here
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            if not task.cancelled():
+                task.result()  # raises unexpected errors
 
-    # What the line tells
+    # Called by the Reconnector
 
-    def _happened(self, event: Event) -> None:
+    def _on_news(self, event: Event) -> None:
         for reader in self._readers:
             if isinstance(reader, Events):
-                reader.offer(event)
+                reader.add(event)
 
-    def _wake(self) -> None:
+    def _wake_readers(self) -> None:
         for reader in self._readers:
             reader.wake()
 
@@ -267,12 +266,12 @@ async def connect(
 ) -> AsyncIterator[Client]:
     """A connected `Client`, for ``async with``.
 
-    ``url`` is where people find the server (``https://chat.example.org``), ``token`` what
-    `sign_in` gave; without one we are a guest, called ``~name``. ``keep`` is how many of the
-    latest messages of each room are kept in memory. ``backoff`` says how soon we come back.
+    ``url`` is the server's address (``https://chat.example.org``). ``token`` comes from `sign_in`;
+    without one the client is a guest with the name ``~name``. ``keep`` is the number of latest
+    messages of each room in memory. ``backoff`` sets the delays of reconnects.
 
-    Waits for the first connection, however long that takes (``asyncio.timeout`` bounds it). Raises
-    SignInRequired or Forbidden if the server does not let us in.
+    Waits for the first connection without a limit (``asyncio.timeout`` sets one). Raises
+    SignInRequired or Forbidden if the server refuses it.
     """
     url = url.rstrip("/")
     async with http.session() as session:

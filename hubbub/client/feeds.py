@@ -1,4 +1,4 @@
-"""Iterators over what happens: each message once and in order, or events as they come."""
+"""Iterators: over messages, each once and in order, or over events as they come."""
 
 import asyncio
 from collections import deque
@@ -13,11 +13,11 @@ from hubbub.model.reading import Behind, RoomHead
 if TYPE_CHECKING:
     from hubbub.client.client import Client
 
-EVENTS_MAX = 1_000  # waiting for one reader; above it they are replaced by one `behind`
+EVENTS_MAX = 1_000  # queued for one reader; more are replaced by one `behind` event
 
 
 def room_of(event: Event) -> str | None:
-    """The room that an event is about, if it is about one."""
+    """The room of an event, None if it has none."""
     if isinstance(event, MeChanged):
         return event.room.room if event.room else None
     room: str | None = getattr(event, "room", None)
@@ -25,7 +25,7 @@ def room_of(event: Event) -> str | None:
 
 
 class Reader:
-    """Somebody who waits until the client knows more than before."""
+    """Waits until the client's state changes."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
@@ -33,26 +33,26 @@ class Reader:
     def wake(self) -> None:
         self._news.set()
 
-    def look(self) -> None:
-        """Call before looking at what there is: what comes after it ends `woken`."""
+    def clear(self) -> None:
+        """Call this before reading the state: any later change ends `wait`."""
         self._news.clear()
 
-    async def woken(self) -> None:
+    async def wait(self) -> None:
         await self._news.wait()
 
 
 class Messages(Reader):
-    """The messages of a room after ``seq``, each once, by rising seq, without a hole.
+    """The messages of a room after ``seq``, each once, by rising seq, without a gap.
 
-    Nothing waits in a queue: it remembers only how far it is, takes what comes next from what the
-    client keeps, and asks for pages of history where that does not reach back. So a reader may
-    be as slow as it likes, over any number of reconnects, and still gets everything.
+    There is no queue: the iterator keeps only its position, reads the next messages from the
+    client's state, and requests pages of history that are no longer there. So even a slow reader
+    gets all messages, over any number of reconnects.
     """
 
     def __init__(self, client: "Client", room: str, after: int) -> None:
         super().__init__()
         self.seq = after
-        """The message that was given last."""
+        """The seq of the last message returned."""
         self._client = client
         self._room = room
         self._epoch = client.state.epoch
@@ -63,13 +63,13 @@ class Messages(Reader):
 
     async def __anext__(self) -> Message:
         while True:
-            self.look()
+            self.clear()
             self._client.check()
             room = self._client.state.rooms.get(self._room)
             if room is None:
                 raise StopAsyncIteration
             if self._epoch != self._client.state.epoch:
-                # The numbers of what the restored database has lost are given out again.
+                # The server reuses the seqs of messages that the restored database lost.
                 self._epoch = self._client.state.epoch
                 self.seq = min(self.seq, room.seq_at_welcome)
                 self._page.clear()
@@ -78,16 +78,16 @@ class Messages(Reader):
             if self._page:
                 return self._next(self._page.popleft())
             if room.seq > self.seq and room.is_settled:
-                await self._read_back()
+                await self._load_page()
             else:
-                await self.woken()
+                await self.wait()
 
     def _next(self, message: Message) -> Message:
         self.seq = message.seq
         return message
 
-    async def _read_back(self) -> None:
-        """The next page from the server, as what is kept does not reach back to it."""
+    async def _load_page(self) -> None:
+        """Request the next page, as the client no longer keeps these messages."""
         epoch = self._epoch
         try:
             page = await self._client.history(self._room, after=self.seq, limit=PAGE_MAX)
@@ -98,11 +98,11 @@ class Messages(Reader):
 
 
 class Events(Reader):
-    """What happens, as it comes: new messages, edits, deletes, people, everything that is news.
+    """All events that change something: new messages, edits, deletes, people and so on.
 
-    Over a reconnect changes come as they are then, each once. At most 1,000 events wait; a reader
-    who lets more come up gets, in their place, one `Behind` with the heads of the rooms: look at
-    `Client.rooms` for what is true now.
+    After a reconnect each missed change comes once, in its current state. At most 1,000 events are
+    queued; a slower reader gets one `Behind` with the heads of the rooms instead, and finds the
+    current state in `Client.rooms`.
     """
 
     def __init__(self, client: "Client", room: str | None) -> None:
@@ -111,7 +111,7 @@ class Events(Reader):
         self._room = room
         self._waiting: deque[Event] = deque()
 
-    def offer(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if self._room is not None and room_of(event) != self._room:
             return
         if len(self._waiting) >= EVENTS_MAX:
@@ -131,7 +131,7 @@ class Events(Reader):
 
     async def __anext__(self) -> Event:
         while not self._waiting:
-            self.look()
+            self.clear()
             self._client.check()
-            await self.woken()
+            await self.wait()
         return self._waiting.popleft()

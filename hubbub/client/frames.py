@@ -1,19 +1,19 @@
-"""The client's side of the JSON dialect: commands to frames, frames to events and replies."""
+"""The client's side of the JSON dialect: encodes commands, decodes events and replies."""
 
 from typing import NamedTuple
 
 import msgspec
 
 from hubbub.model.base import Command, Event, Reply, Rev
-from hubbub.model.errors import HubbubError, every_error
+from hubbub.model.errors import HubbubError, all_errors
 from hubbub.model.events import EVENTS, AnyEvent
 
 
 class SyncReply(Reply, frozen=True, kw_only=True):
-    """What ends a `sync` over a socket: its events have come before, as ordinary frames.
+    """The reply to a `sync` over a socket; its events came before it as ordinary frames.
 
-    ``through`` is the rev up to which they go. With ``more``, sync again from there; with
-    ``reset`` the events were the room's latest page, and what was cached of it is void.
+    They go up to the rev ``through``. With ``more``, sync again from there. With ``reset`` they
+    were the room's latest page, and everything cached of the room is invalid.
     """
 
     through: Rev
@@ -22,7 +22,7 @@ class SyncReply(Reply, frozen=True, kw_only=True):
 
 
 class ReplyFrame(NamedTuple):
-    """The answer to the command with this number; ``reply`` is not decoded yet."""
+    """The reply to the command with this number; ``reply`` is still encoded."""
 
     number: int | None
     reply: bytes
@@ -30,13 +30,13 @@ class ReplyFrame(NamedTuple):
 
 
 class CommandRefused(HubbubError):
-    """An error that this version does not know; ``code`` is the server's."""
+    """An error with a ``code`` that this version does not know."""
 
     def __init__(
         self, message: str | None = None, *, retry_after: float | None = None, code: str
     ) -> None:
         super().__init__(message, retry_after=retry_after)
-        self.code = code  # type: ignore[misc]  # of this very error, not of its class
+        self.code = code  # type: ignore[misc]  # per instance, not per class
 
 
 class _Refusal(msgspec.Struct):
@@ -53,7 +53,7 @@ class _Frame(msgspec.Struct):
 
 
 class _Problem(msgspec.Struct):
-    """What HTTP answers instead of a refusal (RFC 9457)."""
+    """An error document over HTTP (RFC 9457)."""
 
     code: str = "internal"
     detail: str | None = None
@@ -65,21 +65,21 @@ _event = msgspec.json.Decoder(AnyEvent)
 _problem = msgspec.json.Decoder(_Problem)
 _encode = msgspec.json.Encoder().encode
 
-# `CommandRefused` has no code of its own, but whatever the server says.
+# `CommandRefused` is left out: it takes its code from the server.
 ERRORS: dict[str, type[HubbubError]] = {
-    error.code: error for error in every_error() if error is not CommandRefused
+    error.code: error for error in all_errors() if error is not CommandRefused
 }
 
 
 def encode(command: Command, number: int | None) -> str:
-    """One frame for a command; without a number it is not answered."""
+    """The frame of a command; without a number it gets no reply."""
     return _encode(msgspec.structs.replace(command, id=number)).decode()
 
 
 def decode(data: str | bytes) -> Event | ReplyFrame | None:
-    """One frame of the server's; None for an event that only a newer server knows.
+    """Decode one frame; None for an event that only a newer server knows.
 
-    Raises msgspec.DecodeError if it is not of this protocol.
+    Raises msgspec.DecodeError if the frame is not of this protocol.
     """
     frame = _frame.decode(data)
     if frame.on is not None:
@@ -87,13 +87,13 @@ def decode(data: str | bytes) -> Event | ReplyFrame | None:
         return event
     refusal = None
     if frame.error is not None:
-        wrong = frame.error
-        refusal = error_of(wrong.code, wrong.message, wrong.retry_after)
+        error = frame.error
+        refusal = error_of(error.code, error.message, error.retry_after)
     return ReplyFrame(frame.re, bytes(frame.ok), refusal)
 
 
 def error_of(code: str, message: str | None, retry_after: float | None) -> HubbubError:
-    """The model's error for a code."""
+    """The error of the model for a code."""
     known = ERRORS.get(code)
     if known is None:
         return CommandRefused(message, retry_after=retry_after, code=code)
@@ -101,7 +101,7 @@ def error_of(code: str, message: str | None, retry_after: float | None) -> Hubbu
 
 
 def problem_of(body: bytes, status: int) -> HubbubError:
-    """The error in a problem document, or what a proxy's own page amounts to."""
+    """The error in a problem document, or a general error for a proxy's own page."""
     try:
         problem = _problem.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

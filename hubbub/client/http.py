@@ -1,4 +1,4 @@
-"""What goes over HTTP: signing up, in and out, and passwords."""
+"""Commands over HTTP: signing up, in and out, and passwords."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)
 async def ask(
     http: aiohttp.ClientSession, url: str, command: Command, token: str | None = None
 ) -> Any:
-    """Have a command carried out by a request. Raises HubbubError, Disconnected."""
+    """Execute a command with an HTTP request. Raises HubbubError, Disconnected."""
     method, path = replies.OVER_HTTP[type(command)]
     fields: dict[str, Any] = msgspec.to_builtins(command)
     del fields["do"]
@@ -35,14 +35,14 @@ async def ask(
 
 @asynccontextmanager
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Without a jar for cookies: who we are stands in each request."""
+    """An HTTP session without cookies, as each request carries the token."""
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=jar) as http:
         yield http
 
 
 async def sign_in(url: str, name: str, password: str) -> SignedIn:
-    """The ``token`` to connect with. It lasts while it is used at least every 30 days.
+    """Sign in; the ``token`` of the reply is valid while it is used at least every 30 days.
 
     Raises WrongCredentials, Forbidden if the account is locked, RateLimited; Disconnected if the
     server cannot be reached.
@@ -58,7 +58,7 @@ async def sign_up(
     display_name: str | None = None,
     invite: str | None = None,
 ) -> SignedIn:
-    """Make an account, and be signed in. ``invite`` is the last part of an invite link.
+    """Create an account and sign in. ``invite`` is the last part of an invite link.
 
     Raises NameTaken, Invalid, InviteRequired, InviteInvalid, RegistrationClosed, RateLimited;
     Disconnected if the server cannot be reached.

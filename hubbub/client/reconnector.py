@@ -1,4 +1,4 @@
-"""Line: the connection that comes back, and keeps what is known up to date."""
+"""Reconnector: reconnects, and keeps the client's state up to date."""
 
 import asyncio
 import logging
@@ -25,15 +25,15 @@ from hubbub.model.errors import (
 from hubbub.model.messages import Reset, Synced
 from hubbub.model.reading import Behind, Notice
 
-# An upgrade refused with one of these may be let through later; with another 4xx it is not.
-_PASSING = frozenset({408, 425, 429})
-_REFUSED: dict[int, type[HubbubError]] = {
+# An upgrade refused with one of these statuses is retried; with another 4xx it is not.
+_RETRYABLE_STATUSES = frozenset({408, 425, 429})
+_UPGRADE_ERRORS: dict[int, type[HubbubError]] = {
     401: SignInRequired,
     403: Forbidden,
     404: NotFound,
     421: WrongHost,
 }
-_NOT_TOLD = (Behind, Synced)  # how catching up goes; what it brings is told
+_SYNC_PROGRESS = (Behind, Synced)  # not news themselves, unlike the changes that they announce
 
 log = logging.getLogger("hubbub.client")
 
@@ -46,10 +46,10 @@ class Closed(HubbubError):
 
 
 class Reconnector:
-    """At most one `Transport` at a time, and a new one after it until the server wants none.
+    """Keeps one `Transport` open, and replaces it until the server refuses the client.
 
-    ``happened`` is called for each event that is news, ``wake`` whenever more is known than
-    before, or nothing will come any more.
+    ``on_news`` is called for each event that is news; ``wake_readers`` whenever the state has
+    changed, and at the end.
     """
 
     def __init__(
@@ -59,157 +59,157 @@ class Reconnector:
         token: str,
         backoff: Backoff,
         state: ClientState,
-        happened: Callable[[Event], None],
-        wake: Callable[[], None],
+        on_news: Callable[[Event], None],
+        wake_readers: Callable[[], None],
     ) -> None:
         self._session = session
         self._url = url
         self._token = token
         self._backoff = backoff
         self._state = state
-        self._happened = happened
-        self._tell_readers = wake
+        self._on_news = on_news
+        self._wake_readers = wake_readers
         self._transport: Transport | None = None
         self._end: HubbubError | None = None
-        self._linked_or_ended = asyncio.Event()
+        self._connected_or_ended = asyncio.Event()
         self._is_welcome = False
         self._failures = 0
-        self._come_back_after_s: float | None = None
-        self._news = asyncio.Event()
+        self._retry_after_s: float | None = None
+        self._changed = asyncio.Event()
 
     @property
-    def is_up(self) -> bool:
+    def is_connected(self) -> bool:
         return self._transport is not None
 
-    async def transport(self) -> Transport:
-        """The connection, once there is one. Raises the error with which the line has ended."""
+    async def wait_connected(self) -> Transport:
+        """Wait for the connection, and return it. Raises the error that ended the client."""
         while self._transport is None:
             self.check()
-            await self._linked_or_ended.wait()
+            await self._connected_or_ended.wait()
         return self._transport
 
-    def lost(self, transport: Transport) -> None:
-        """This one is of no more use."""
+    def on_lost(self, transport: Transport) -> None:
+        """This transport has failed."""
         if self._transport is transport:
             self._transport = None
-            self._linked_or_ended.clear()
+            self._connected_or_ended.clear()
 
     def check(self) -> None:
-        """Raises the error with which the line has ended, if it has."""
+        """Raise the error that ended the client, if it has ended."""
         if self._end is not None:
             raise self._end
 
-    async def tell(self, command: Command) -> None:
-        """Send what is not answered, or lose it without a connection."""
+    async def send(self, command: Command) -> None:
+        """Send a command that has no reply; without a connection it is lost."""
         if self._transport is None:
             return
         try:
-            await self._transport.tell(command)
+            await self._transport.send(command)
         except Disconnected:
             log.debug("“%s” was lost with the connection", command.word())
 
     def pause_s(self, error: HubbubError) -> float:
-        """How long to wait before the next try, jittered."""
+        """The delay before the next try, with jitter."""
         return (error.retry_after or 1.0) * (1 + self._backoff.random() / 2)
 
     async def run(self) -> None:
-        """Connect, again and again, until the server says not to come back."""
+        """Connect repeatedly until the server refuses the client for good."""
         try:
             while True:
                 code = await self._connect()
-                delay_s = self._backoff.delay_s(self._failures, self._come_back_after_s, code)
+                delay_s = self._backoff.delay_s(self._failures, self._retry_after_s, code)
                 self._failures += 1
-                self._come_back_after_s = None
-                log.info("no connection to %s; trying again in %.1f s", self._url, delay_s)
+                self._retry_after_s = None
+                log.info("no connection to %s; retrying in %.1f s", self._url, delay_s)
                 await asyncio.sleep(delay_s)
         except HubbubError as error:
             self._finish(error)
         except msgspec.DecodeError as error:
-            self._finish(Malformed(f"{self._url} sends what is not understood here: {error}."))
+            self._finish(Malformed(f"{self._url} sends frames of another protocol: {error}."))
         finally:
             self._finish(Closed())
 
     def _finish(self, error: HubbubError) -> None:
-        """No further attempt: everyone who waits gets the error, the first one for good."""
+        """Stop retrying; all waiting and later calls raise the first error."""
         self._end = self._end or error
         self._transport = None
-        self._linked_or_ended.set()
-        self._tell_readers()
+        self._connected_or_ended.set()
+        self._wake_readers()
 
     async def _connect(self) -> int | None:
-        """One attempt, and the connection to its end; its close code.
+        """Connect once, serve the connection to its end, and return its close code.
 
-        Raises HubbubError if the server does not want us, or not as who we are.
+        Raises HubbubError if the server refuses this client or its token.
         """
         try:
             transport = await open_transport(
                 self._session, self._url, self._token, self._on_event, self._on_reply
             )
         except aiohttp.WSServerHandshakeError as error:
-            self._not_let_in(error)
+            self._on_upgrade_refused(error)
             return None
         except (OSError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("%s cannot be reached: %s", self._url, str(error) or "no answer")
             return None
-        await self._live(transport)
+        await self._serve(transport)
         if transport.close_code == CLOSE_SIGN_IN_AGAIN:
             raise SignInRequired("This session has ended. Sign in again.")
         if transport.close_code == CLOSE_POLICY:
             raise Forbidden("The server has closed the connection for good.")
         return transport.close_code
 
-    def _not_let_in(self, error: aiohttp.WSServerHandshakeError) -> None:
-        if 400 <= error.status < 500 and error.status not in _PASSING:
-            raise _REFUSED.get(error.status, HubbubError)() from error
+    def _on_upgrade_refused(self, error: aiohttp.WSServerHandshakeError) -> None:
+        if 400 <= error.status < 500 and error.status not in _RETRYABLE_STATUSES:
+            raise _UPGRADE_ERRORS.get(error.status, HubbubError)() from error
         after = error.headers.get("Retry-After", "") if error.headers else ""
-        self._come_back_after_s = float(after) if after.isdecimal() else None
+        self._retry_after_s = float(after) if after.isdecimal() else None
         log.warning("%s refused the connection (%d)", self._url, error.status)
 
-    async def _live(self, transport: Transport) -> None:
-        """Read until the connection ends, and keep up meanwhile."""
-        keeper = asyncio.create_task(self._keep_up(transport))
+    async def _serve(self, transport: Transport) -> None:
+        """Read until the connection ends, and meanwhile keep the state synced."""
+        sync_task = asyncio.create_task(self._keep_synced(transport))
         try:
             await transport.read()
         finally:
-            self.lost(transport)
+            self.on_lost(transport)
             self._is_welcome = False
-            self._state.disconnected()
-            keeper.cancel()
-            (outcome,) = await asyncio.gather(keeper, return_exceptions=True)
+            self._state.on_disconnected()
+            sync_task.cancel()
+            (outcome,) = await asyncio.gather(sync_task, return_exceptions=True)
             await transport.close()
         if isinstance(outcome, Exception):
             raise outcome
 
-    async def _keep_up(self, transport: Transport) -> None:
-        """Say hello, and ask for what is missing as long as the connection lasts."""
+    async def _keep_synced(self, transport: Transport) -> None:
+        """Send hello, and request missing changes until the connection ends."""
         try:
-            await self._greet(transport)
+            await self._send_hello(transport)
             while True:
-                await self._ask_for_what_is_missing(transport)
+                await self._request_missing(transport)
         except Disconnected:
-            return  # whoever reads has noticed, too
+            return  # the reading task notices it, too
         except HubbubError as error:
             if error.status in (401, 403):
                 raise
-            self._come_back_after_s = error.retry_after
+            self._retry_after_s = error.retry_after
         finally:
             await transport.close()
 
-    async def _greet(self, transport: Transport) -> None:
+    async def _send_hello(self, transport: Transport) -> None:
         await transport.ask(self._state.hello())
         self._failures = 0
         self._transport = transport
-        self._linked_or_ended.set()
-        # Its answer comes after all that the welcome brings.
+        self._connected_or_ended.set()
+        # Its reply comes after all events of the welcome.
         await transport.ask(About())
-        self._state.welcome_over()
-        self._tell_readers()
+        self._state.on_welcome_complete()
+        self._wake_readers()
 
-    async def _ask_for_what_is_missing(self, transport: Transport) -> None:
-        self._news.clear()
+    async def _request_missing(self, transport: Transport) -> None:
+        self._changed.clear()
         query = self._state.next_query()
         if query is None:
-            await self._news.wait()
+            await self._changed.wait()
             return
         try:
             await transport.ask(query)
@@ -217,34 +217,34 @@ class Reconnector:
             raise
         except HubbubError as error:
             is_gone = isinstance(error, NotFound | Forbidden | NotMember)
-            self._state.refused(query, gone=is_gone)
+            self._state.on_refused(query, gone=is_gone)
             if not is_gone:
                 await asyncio.sleep(self.pause_s(error))
-        self._wake()
+        self._on_change()
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Notice) and event.retry_after is not None:
-            self._come_back_after_s = event.retry_after
-        # What comes before the welcome is in it.
-        if self._is_welcome and self._state.apply(event) and not isinstance(event, _NOT_TOLD):
-            self._happened(event)
-        self._wake()
+            self._retry_after_s = event.retry_after
+        # Events before the welcome are already part of it.
+        if self._is_welcome and self._state.apply(event) and not isinstance(event, _SYNC_PROGRESS):
+            self._on_news(event)
+        self._on_change()
 
     def _on_reply(self, command: Command, reply: Any) -> None:
         if isinstance(reply, Welcome):
             self._welcome(reply)
         else:
-            self._state.replied(command, reply)
-        self._wake()
+            self._state.on_reply(command, reply)
+        self._on_change()
 
     def _welcome(self, welcome: Welcome) -> None:
         known, before = self._state.epoch, list(self._state.rooms)
-        self._state.welcome(welcome)
+        self._state.on_welcome(welcome)
         self._is_welcome = True
         if known not in (None, welcome.epoch):
             for room in before:
-                self._happened(Reset(room=room))
+                self._on_news(Reset(room=room))
 
-    def _wake(self) -> None:
-        self._news.set()
-        self._tell_readers()
+    def _on_change(self) -> None:
+        self._changed.set()
+        self._wake_readers()

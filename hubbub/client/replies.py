@@ -1,4 +1,4 @@
-"""Tables: what each command is answered with, which may be repeated, which go over HTTP."""
+"""Tables of commands: their replies, which may be repeated, and which go over HTTP."""
 
 from typing import Any
 
@@ -35,19 +35,10 @@ from hubbub.model.accounts import (
 )
 from hubbub.model.base import Command, Done, Query, Reply
 from hubbub.model.blocks import Block, Blocks, BlocksPage
-from hubbub.model.bookmarks import (
-    Bookmark,
-    Bookmarks,
-    BookmarksPage,
-    Draft,
-    Drafts,
-    DraftsPage,
-    Mentions,
-    MentionsPage,
-    Threads,
-    ThreadsPage,
-)
+from hubbub.model.bookmarks import Bookmark, Bookmarks, BookmarksPage
+from hubbub.model.drafts import Draft, Drafts, DraftsPage
 from hubbub.model.marks import Pin, Pins, PinsPage, React, Reactions, ReactionsPage
+from hubbub.model.mentions import Mentions, MentionsPage
 from hubbub.model.messages import (
     Changed,
     Delete,
@@ -81,10 +72,11 @@ from hubbub.model.rooms import (
     UpdateRoom,
     Watch,
 )
+from hubbub.model.threads import Threads, ThreadsPage
 
 
 class LeaveReply(Reply, frozen=True, kw_only=True):
-    """``mrev`` is null for a guest, who was never a member."""
+    """The reply to `leave`; ``mrev`` is null for a guest, who was not a member."""
 
     mrev: int | None = None
 
@@ -138,14 +130,14 @@ REPLIES: dict[type[Command], type[Reply]] = {
     Unwatch: Done,
     UpdateMe: Changed,
     UpdateRoom: Changed,
-    # The news itself comes as a `server` event.
+    # The new state comes as a `server` event.
     UpdateServer: Done,
     Users: UsersPage,
     Watch: Joined,
 }
 
-# Told and not answered; lost without a connection.
-TOLD: frozenset[type[Command]] = frozenset({Active, Typing})
+# Commands without a reply; they are lost without a connection.
+UNANSWERED: frozenset[type[Command]] = frozenset({Active, Typing})
 
 OVER_HTTP: dict[type[Command], tuple[str, str]] = {
     SignUp: ("POST", "/api/sign-up"),
@@ -155,7 +147,7 @@ OVER_HTTP: dict[type[Command], tuple[str, str]] = {
     ChangePassword: ("PUT", "/api/me/password"),
 }
 
-# Done twice, these end as if done once; so they are sent again when their answer was lost.
+# Idempotent commands, which are sent again if their reply was lost.
 REPEATABLE: frozenset[type[Command]] = frozenset(
     {
         Block,
@@ -177,7 +169,7 @@ REPEATABLE: frozenset[type[Command]] = frozenset(
 
 
 def may_repeat(command: Command) -> bool:
-    """Whether a command may be sent again if it is not known what became of it."""
+    """Whether a command may be sent again if its outcome is unknown."""
     if isinstance(command, Post | Forward):
         return command.nonce is not None
     if isinstance(command, Read):
@@ -193,5 +185,5 @@ def reply_of(command: Command) -> type[Reply]:
 
 
 def decode(command: Command, reply: bytes) -> Any:
-    """A command's reply. Raises msgspec.DecodeError if it is not of this protocol."""
+    """Decode a command's reply. Raises msgspec.DecodeError if it is not of this protocol."""
     return msgspec.json.decode(reply, type=reply_of(command))

@@ -1,1 +1,1 @@
-"""How people come in: sockets, HTTP, the plain-text door, static files."""
+"""How requests come in: WebSockets, the HTTP API, static files."""

@@ -1,1 +1,1 @@
-"""Who is here now: the hub, clients, presence. Synchronous unless it waits."""
+"""Connected clients: the hub, its rooms, presence. Functions are synchronous unless they wait."""

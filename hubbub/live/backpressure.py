@@ -1,4 +1,4 @@
-"""Clients that read more slowly than is written to them, or give no sign of life."""
+"""Detects clients that read too slowly or no longer respond."""
 
 from __future__ import annotations
 
@@ -15,69 +15,69 @@ SWEEP_EVERY_S = 0.05  # how soon a client that has drained is noticed
 
 
 class Backpressure:
-    """Who is behind, until they have been told what they missed or are closed."""
+    """The lagging clients: each is resumed when it has drained, or closed when it stalls."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._behind: set[Client] = set()
-        self.fell_behind = 0
+        self._lagging: set[Client] = set()
+        self.lagged_total = 0
         self.closed_slow = 0
 
     @property
-    def behind(self) -> int:
-        return len(self._behind)
+    def lagging_count(self) -> int:
+        return len(self._lagging)
 
-    def fall_behind(self, client: Client) -> None:
-        """Too much waits to be read: live frames stop, and so does reading from it."""
-        if client.behind:
+    def mark_lagging(self, client: Client) -> None:
+        """Stop live frames to a client whose write buffer is full, and reading from it."""
+        if client.is_lagging:
             return
-        client.behind = True
-        client.buffered = client.waiting_bytes()
+        client.is_lagging = True
+        client.last_buffered_bytes = client.buffered_bytes()
         client.progress_at = self._hub.clock()
-        self._behind.add(client)
-        self.fell_behind += 1
+        self._lagging.add(client)
+        self.lagged_total += 1
 
-    def caught_up(self, client: Client) -> None:
-        """It has been told what it missed: live frames go on."""
-        self._behind.discard(client)
-        client.caught_up()
-        if client.handler.is_full:  # of what it has just been told
-            self.fall_behind(client)
+    def resume(self, client: Client) -> None:
+        """Go on with live frames to a client that has been sent what it missed."""
+        self._lagging.discard(client)
+        client.clear_missed()
+        if client.handler.is_full:  # of what it has just been sent
+            self.mark_lagging(client)
         else:
-            client.handler.go_on()
+            client.handler.resume_reading()
 
     def forget(self, client: Client) -> None:
-        """It is gone."""
-        self._behind.discard(client)
+        """Drop a client that has disconnected."""
+        self._lagging.discard(client)
 
-    async def look_after_all(self) -> None:
-        """For ever: those who are behind, and now and then a sign of life from all."""
+    async def run(self) -> None:
+        """Check the lagging clients and ping the quiet ones, until cancelled."""
         pinged = self._hub.clock()
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             now = self._hub.clock()
-            for client in list(self._behind):
-                self._look_after(client, now)
+            for client in list(self._lagging):
+                self._check_lagging(client, now)
             if now - pinged >= PING_EVERY_S / 2:
                 pinged = now
-                self._ping(now)
+                self._ping_quiet(now)
 
-    def _look_after(self, client: Client, now: float) -> None:
-        waiting = client.waiting_bytes()
-        if waiting < client.buffered:
-            client.buffered = waiting
+    def _check_lagging(self, client: Client, now: float) -> None:
+        buffered_bytes = client.buffered_bytes()
+        if buffered_bytes < client.last_buffered_bytes:
+            client.last_buffered_bytes = buffered_bytes
             client.progress_at = client.seen_at = now
         if not client.handler.is_full:
-            client.handler.catch_up()
+            client.handler.send_missed()
         elif now - client.progress_at > STALLED_AFTER_S:
-            self._behind.discard(client)
+            self._lagging.discard(client)
             self.closed_slow += 1
-            client.handler.close(CLOSE_TOO_SLOW, "You read too slowly. Come back and sync.")
+            client.handler.close(CLOSE_TOO_SLOW, "You read too slowly. Reconnect and sync.")
 
-    def _ping(self, now: float) -> None:
+    def _ping_quiet(self, now: float) -> None:
         for client in list(self._hub.clients):
             quiet_s = now - client.seen_at
-            if quiet_s > STALLED_AFTER_S + PING_EVERY_S and not client.behind:
-                client.handler.close(CLOSE_TOO_SLOW, "No sign of life. Come back and sync.")
-            elif quiet_s > PING_EVERY_S / 2 and not client.waiting_bytes():
+            if quiet_s > STALLED_AFTER_S + PING_EVERY_S and not client.is_lagging:
+                client.handler.close(CLOSE_TOO_SLOW, "No answer to pings. Reconnect and sync.")
+            elif quiet_s > PING_EVERY_S / 2 and not client.buffered_bytes():
                 client.ping()

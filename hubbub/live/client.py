@@ -1,4 +1,4 @@
-"""One connection: who it is, where it is, and what it has not read yet."""
+"""One connection as the hub sees it: its person, its rooms, and what it has not read yet."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ STALLED_AFTER_S = 60.0  # without progress, or without a sign of life
 
 
 class Client:
-    """What the hub knows of a connection.
+    """A connection that the hub writes to.
 
     It has two states. Normally live frames are written as they come. Above the high-water mark
-    it is *behind*: live frames stop, and so does reading from it, so that memory stays bounded;
-    when it has drained, it is told what it missed. Replies are never dropped.
+    it is *lagging*: live frames stop, and so does reading from it, so that memory stays bounded;
+    when it has drained, it is sent what it missed. Replies are never dropped.
     """
 
     __slots__ = (
         "actor",
         "address",
-        "behind",
-        "buffered",
         "closing",
         "dialect",
         "handler",
+        "is_lagging",
+        "last_buffered_bytes",
         "missed",
         "missed_rev",
         "progress_at",
@@ -49,89 +49,91 @@ class Client:
         actor: Actor,
         address: str,
         now: float,
-        door: ConnectionHandler,
+        handler: ConnectionHandler,
         queue: DeliveryQueue,
     ) -> None:
         self.transport = transport
         self.dialect = dialect
         self.actor = actor
         self.address = address
-        self.handler = door
+        self.handler = handler
         self.queue = queue
         self.rooms: dict[str, Room] = {}
-        self.behind = False
-        # Room → the seq up to which it was shown, for rooms in which frames were left out.
+        self.is_lagging = False
+        # Room → the last seq that was written, for rooms in which frames were left out.
         self.missed: dict[str, int] = {}
-        # The person's rev up to which events of their own were left out.
+        # The latest rev of the person's own events that were left out.
         self.missed_rev: int | None = None
-        self.buffered = 0
+        self.last_buffered_bytes = 0
         self.seen_at = now
         self.progress_at = now
         self.closing = False
 
     @property
     def key(self) -> str:
-        """The person behind it."""
+        """The key of the person who is connected."""
         return self.actor.key
 
     def send(self, payload: bytes) -> None:
-        """A frame for this client alone: never dropped."""
+        """Write a frame for this client alone; it is never dropped."""
         self.write(text_frame(payload))
 
     def ping(self) -> None:
         self.write(PING_FRAME)
 
     def write(self, frames: bytes) -> None:
-        """Whole frames, after what waits for this client in its rooms (see `delivery_queue`).
+        """Write whole frames, after those that wait for this client (see `delivery_queue`).
 
-        To a connection that is gone nothing is written; its door will notice.
+        Nothing is written to a connection that is gone; its handler will notice.
         """
         self._write(self._take_waiting() + frames)
 
     def flush(self) -> None:
-        """Write what waits for this client in its rooms."""
+        """Write the frames that wait for this client in its rooms."""
         if frames := self._take_waiting():
             self._write(frames)
 
     def _take_waiting(self) -> bytes:
-        return self.queue.take(self) if self.queue.waiting and not self.behind else b""
+        if not self.queue.waiting or self.is_lagging:
+            return b""
+        return self.queue.take_frames(self)
 
     def _write(self, frames: bytes) -> None:
         if self.transport.is_closing():
             return
-        # uvloop says so by this error, and by it alone.
+        # uvloop reports a closed transport by this error only.
         with contextlib.suppress(RuntimeError):
             self.transport.write(frames)
 
-    def waiting_bytes(self) -> int:
-        """What has been written and not yet taken by the kernel."""
+    def buffered_bytes(self) -> int:
+        """How much has been written that the kernel has not taken yet."""
         return self.transport.get_write_buffer_size()
 
-    def caught_up(self) -> None:
-        """It has been told what it missed."""
-        self.behind = False
+    def clear_missed(self) -> None:
+        """Leave the lagging state, as the client has been sent what it missed."""
+        self.is_lagging = False
         self.missed = {}
         self.missed_rev = None
 
 
 class ConnectionHandler(Protocol):
-    """What the hub asks of the gateway's side of a connection."""
+    """The gateway's side of a connection, as the hub uses it."""
 
     @property
     def is_full(self) -> bool:
-        """Whether more waits to be read than may; then `Backpressure.fall_behind` is called."""
+        """Whether the write buffer is over its limit; the hub then treats the client as lagging."""
 
-    def catch_up(self) -> None:
-        """Send a drained client what it missed (``client.missed``), then `Backpressure.caught_up`.
+    def send_missed(self) -> None:
+        """Send a drained client what it missed (``client.missed``), then `Backpressure.resume`.
 
-        Called again and again until it has caught up.
+        It is called repeatedly until the client is no longer lagging.
         """
 
-    def go_on(self) -> None:
-        """It is not behind any more: read from it again."""
+    def resume_reading(self) -> None:
+        """Read again from a client that is no longer lagging."""
 
     def close(self, code: int, reason: str) -> None:
         """End the connection with a close frame."""
 
-    def removed(self, room: str) -> None:
-        """It is no longer in this room."""
+    def on_removed(self, room: str) -> None:
+        """The client is no longer in this room."""

@@ -1,16 +1,16 @@
 """Decides when the frames of a room are written to its clients.
 
-Frames shown in one turn of the loop are written together at its end, one write for each client. A
-room that was written to less than `SHARE_S` ago waits for the rest of that time, so that messages
-which come one after another share their writes too, whose system calls are most of what a delivery
-costs. A lone message never waits, and meets no timer.
+Frames added in one turn of the loop are written together at its end, with one write to each client.
+A room that was written to less than `COALESCE_S` ago waits for the rest of that time, so that
+messages in quick succession share their writes, whose system calls are most of the cost of a
+delivery. A lone message never waits and starts no timer.
 
-One invariant keeps the order: **whatever is written to one client comes after all that was shown
-to it in earlier turns.** Everything that is meant for one client goes through `Client.write`, which
-writes first what waits for this client, and for no other. The others' frames go on waiting, or a
-busy room in which people get replies would never share a write. Whoever leaves a room or is closed
-is given what waits (`Client.flush`). Before anybody comes into a room, or is told how far it is
-after having been behind, what waits there is written to all (`settle`).
+One invariant keeps the order: **whatever is written to a client comes after all frames that were
+added for it in earlier turns.** Frames for a single client go through `Client.write`, which first
+writes the frames that wait for this client, and for no other: a busy room in which people get
+replies would otherwise never share a write. A client that leaves a room or is closed is first
+written what waits for it (`Client.flush`). Before a client enters a room, or is told the room's
+head after it has lagged, what waits there is written to all (`flush_room`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from hubbub.live.client import Client
     from hubbub.live.room import Room
 
-SHARE_S = 0.004
-# A room that holds more is written at the end of the turn, whenever that was done last.
+COALESCE_S = 0.004
+# A room with more waiting is written at the end of the turn, however recently it was written to.
 WAITING_FRAMES_MAX = 100
 WAITING_BYTES_MAX = 64 * 1024
 
@@ -34,94 +34,94 @@ class DeliveryQueue:
     def __init__(self) -> None:
         self.deliveries = 0
         """Frames written to clients; for `/metrics`."""
-        # Rooms that wait beyond the turn of the loop in which something was shown.
+        # Rooms that wait beyond the turn of the loop in which frames were added.
         self.waiting: dict[Room, None] = {}
-        self._touched: dict[Room, None] = {}
+        self._scheduled: dict[Room, None] = {}
         self._turn_end: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0  # on the loop's clock
+        self._timer_at = 0.0  # on the loop's clock
 
-    def touch(self, room: Room) -> None:
-        """Something has been shown or told in this room."""
-        self._touched[room] = None
+    def schedule(self, room: Room) -> None:
+        """Have the frames that were just added to this room written."""
+        self._scheduled[room] = None
         if self._turn_end is None:
             self._turn_end = asyncio.get_running_loop().call_soon(self._end_turn)
 
-    def settle(self, room: Room) -> None:
-        """Write what waits in this room now."""
-        if room in self._touched or room in self.waiting:
+    def flush_room(self, room: Room) -> None:
+        """Write now what waits in this room."""
+        if room in self._scheduled or room in self.waiting:
             self._write(room, asyncio.get_running_loop().time())
 
-    def settle_rooms_of(self, client: Client) -> None:
-        """Write what waits in the client's rooms, so that ``client.missed`` is complete."""
+    def flush_rooms_of(self, client: Client) -> None:
+        """Write now what waits in the client's rooms, so that ``client.missed`` is complete."""
         for room in client.rooms.values():
-            self.settle(room)
+            self.flush_room(room)
 
-    def settle_all(self) -> None:
-        """Write what waits in every room now."""
-        for room in [*self.waiting, *self._touched]:
-            self.settle(room)
+    def flush_all(self) -> None:
+        """Write now what waits in every room."""
+        for room in [*self.waiting, *self._scheduled]:
+            self.flush_room(room)
 
-    def forget(self, room: Room) -> None:
-        """The room is no more, and neither is what waits in it."""
+    def discard(self, room: Room) -> None:
+        """Write nothing more to a room that has been dropped."""
         self.waiting.pop(room, None)
-        self._touched.pop(room, None)
+        self._scheduled.pop(room, None)
 
     def stop(self) -> None:
-        """Nothing is written any more."""
+        """Cancel the timer and write nothing more."""
         for handle in (self._turn_end, self._timer):
             if handle is not None:
                 handle.cancel()
         self._turn_end = self._timer = None
         self.waiting.clear()
-        self._touched.clear()
+        self._scheduled.clear()
 
-    def take(self, client: Client) -> bytes:
+    def take_frames(self, client: Client) -> bytes:
         """Take the frames that wait for this client; they are not written to it again."""
         rooms = client.rooms
         if len(self.waiting) <= len(rooms):
-            found = [room for room in self.waiting if rooms.get(room.id) is room]
+            waiting = [room for room in self.waiting if rooms.get(room.id) is room]
         else:
-            found = [room for room in rooms.values() if room in self.waiting]
-        frames = [frame for room in found for frame in room.take(client)]
+            waiting = [room for room in rooms.values() if room in self.waiting]
+        frames = [frame for room in waiting for frame in room.take_frames(client)]
         self.deliveries += len(frames)
         return b"".join(frames)
 
     def _end_turn(self) -> None:
         self._turn_end = None
-        touched, self._touched = self._touched, {}
+        scheduled, self._scheduled = self._scheduled, {}
         now = asyncio.get_running_loop().time()
-        for room in touched:
-            if now - room.written_at >= SHARE_S or _holds_much(room):
+        for room in scheduled:
+            if now - room.written_at >= COALESCE_S or _is_over_limit(room):
                 self._write(room, now)
             else:
                 self._wait(room)
 
     def _wait(self, room: Room) -> None:
         self.waiting[room] = None
-        due = room.written_at + SHARE_S
-        if self._timer is not None and self._due <= due:
+        write_at = room.written_at + COALESCE_S
+        if self._timer is not None and self._timer_at <= write_at:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._due = due
-        self._timer = asyncio.get_running_loop().call_at(due, self._write_waiting)
+        self._timer_at = write_at
+        self._timer = asyncio.get_running_loop().call_at(write_at, self._write_waiting)
 
     def _write_waiting(self) -> None:
-        """All that waits, due or not: from then on busy rooms are due together."""
+        """Write to every waiting room, due or not; from then on busy rooms are due together."""
         self._timer = None
         now = asyncio.get_running_loop().time()
         for room in list(self.waiting):
             self._write(room, now)
 
     def _write(self, room: Room, now: float) -> None:
-        self.forget(room)
+        self.discard(room)
         delivered = room.flush()
         if delivered:
             room.written_at = now
         self.deliveries += delivered
 
 
-def _holds_much(room: Room) -> bool:
+def _is_over_limit(room: Room) -> bool:
     frames = [*room.pending_json, *room.pending_text]
     return len(frames) > WAITING_FRAMES_MAX or sum(map(len, frames)) > WAITING_BYTES_MAX

@@ -1,7 +1,6 @@
-"""The hub: manages rooms and broadcasting.
+"""The hub: the connected clients, the rooms they are in, and the broadcasting of events.
 
-Who is where, and who is told what. In which order a room's events are shown is `order`'s, and when
-they are written `delivery_queue`'s.
+`sequencer` keeps a room's events in order, and `delivery_queue` decides when they are written.
 """
 
 import asyncio
@@ -39,23 +38,23 @@ from hubbub.wire import json, text
 from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, CLOSE_TOO_SLOW, text_frame
 
 COUNTS_EVERY_S = 1.0  # large rooms' members and presence
-EMPTY_ROOMS_MAX = 500  # rings kept of rooms in which nobody is any more
-LOOKS_MAX = 20  # at what somebody may hear, while it keeps changing
+EMPTY_ROOMS_MAX = 500  # rooms kept in memory after their last client has left
+ENTER_ATTEMPTS_MAX = 20  # while the person's access keeps changing
 
 
 log = structlog.get_logger()
 
 
 class HubMetrics:
-    """What the hub counts, for `/metrics`."""
+    """The hub's counters, for `/metrics`."""
 
     def __init__(self) -> None:
         self.events = 0
-        self.healed = 0
+        self.recovered = 0
 
 
 class Hub:
-    """Rooms with somebody present, and everyone who is connected."""
+    """The connected clients, and the rooms that are loaded for them."""
 
     def __init__(
         self,
@@ -74,195 +73,199 @@ class Hub:
         self.backpressure = Backpressure(self)
         self.sequencer = Sequencer(self, read)
         self.metrics = HubMetrics()
-        self._counts_due: dict[str, MemberChanged] = {}
+        self._pending_counts: dict[str, MemberChanged] = {}
         self._empty: dict[str, Room] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.resume_guard = ResumeGuard()
-        self._bringing: set[asyncio.Task[None]] = set()
-        # Person and room → the mrev at which they were put out, ahead of their turn.
-        self._put_out_at: dict[tuple[str, str], int] = {}
-        # Person → the rev of their own that was last told to those of their clients here.
-        self.people_revs: dict[str, int] = {}
-        # Where there are other nodes, a bus listens for the rooms and people that are here.
-        self.on_room: Callable[[str, bool], None] = lambda room, is_here: None
-        self.on_person: Callable[[str, bool], None] = lambda person, is_here: None
-        # Whoever must hear that what is remembered of a person's account is no longer true.
+        self._attach_tasks: set[asyncio.Task[None]] = set()
+        # Person and room → the mrev of a removal that was applied ahead of its turn.
+        self._removed_at_mrev: dict[tuple[str, str], int] = {}
+        # Person → the latest personal rev that was sent to their clients at this node.
+        self.person_revs: dict[str, int] = {}
+        # Called when a room or a person begins or ceases to be served here, with True or False.
+        # On several nodes the bus then subscribes to it or unsubscribes.
+        self.on_room: Callable[[str, bool], None] = lambda room, is_used: None
+        self.on_person: Callable[[str, bool], None] = lambda person, is_used: None
+        # Called when cached accounts, settings or sessions are no longer valid.
         self.on_account_changed: Callable[[str], None] = lambda user: None
-        self.on_settings_changed: Callable[[SettingsChanged], None] = lambda told: None
+        self.on_settings_changed: Callable[[SettingsChanged], None] = lambda change: None
         self.on_sessions_ended: Callable[[tuple[str, ...]], None] = lambda sessions: None
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._tasks = [
-            self._loop.create_task(self.backpressure.look_after_all()),
-            self._loop.create_task(self._count()),
+            self._loop.create_task(self.backpressure.run()),
+            self._loop.create_task(self._send_counts()),
         ]
 
     async def stop(self) -> None:
-        fills = [room.filling for room in self.rooms.values() if room.filling]
-        tasks = [*self._tasks, *self._bringing, *fills]
+        fills = [room.fill_task for room in self.rooms.values() if room.fill_task]
+        tasks = [*self._tasks, *self._attach_tasks, *fills]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.queue.stop()
 
-    # Coming and going
+    # Clients and rooms
 
     def connect(self, client: Client) -> None:
-        """A connection whose person is known."""
+        """Add a connection whose person is known."""
         self.clients.add(client)
-        theirs = self.people.setdefault(client.key, set())
-        if not theirs and not client.actor.is_guest:  # who has nothing of their own
+        devices = self.people.setdefault(client.key, set())
+        if not devices and not client.actor.is_guest:  # guests have no events of their own
             self.on_person(client.key, True)
-        theirs.add(client)
-        self.presence.connected(client)
+        devices.add(client)
+        self.presence.on_connect(client)
 
     def disconnect(self, client: Client) -> None:
+        """Remove a connection, after writing what waits for it."""
         client.flush()
         client.closing = True
-        self.presence.leaving(client)
+        self.presence.on_disconnecting(client)
         for room in list(client.rooms.values()):
             self.detach(client, room)
         self.clients.discard(client)
-        self.presence.disconnected(client)
+        self.presence.on_disconnect(client)
         self.backpressure.forget(client)
-        theirs = self.people.get(client.key, set())
-        theirs.discard(client)
-        if not theirs and self.people.pop(client.key, None) is not None:
-            self.people_revs.pop(client.key, None)
+        devices = self.people.get(client.key, set())
+        devices.discard(client)
+        if not devices and self.people.pop(client.key, None) is not None:
+            self.person_revs.pop(client.key, None)
             if not client.actor.is_guest:
                 self.on_person(client.key, False)
 
-    async def room(self, room_id: str) -> Room:
-        """The room with its ring filled. Raises NotFound if it is gone, or Unavailable."""
+    async def load_room(self, room_id: str) -> Room:
+        """The room, filled from the database. Raises NotFound if it is gone, or Unavailable."""
         room = self.rooms.get(room_id)
         if room is None:
             room = self.rooms[room_id] = Room(room_id)
             self.on_room(room_id, True)
         self._empty.pop(room_id, None)
         while room.recent_changes is None:
-            await self.sequencer.filled(room)
+            await self.sequencer.ensure_filled(room)
         return room
 
     async def enter(
-        self, client: Client, room_id: str, ask: Callable[[], Awaitable[Joined]]
+        self, client: Client, room_id: str, join: Callable[[], Awaitable[Joined]]
     ) -> Joined:
-        """Attach a client to a room once the database has said, by ``ask``, that it may hear it.
+        """Attach a client to a room once ``join`` has found in the database that it may read it.
 
-        What is taken from its person meanwhile is noticed, and then it is asked once more: nobody
-        hears anything in the time between. Raises what ``ask`` raises, or Busy.
+        If its person loses access meanwhile, ``join`` is called again: nobody gets an event that
+        they may not read. Raises what ``join`` raises, or Busy.
         """
-        for _ in range(LOOKS_MAX):
-            with self.look(client.key) as pending:
-                joined = await ask()
-                room = await self.room(room_id)
-            if not client.closing and self.still_holds(pending, room):
+        for _ in range(ENTER_ATTEMPTS_MAX):
+            with self.track_resume(client.key) as pending:
+                joined = await join()
+                room = await self.load_room(room_id)
+            if not client.closing and self.may_attach(pending, room):
                 self.attach(client, room)
                 return joined
             if room.is_empty and self.rooms.get(room_id) is room:
-                self._forget_one(room)
+                self._keep_empty(room)
             if client.closing:
-                raise SignInRequired("This connection has ended. Come back.")
+                raise SignInRequired("This connection has ended. Reconnect.")
         raise Busy()
 
-    def look(self, key: str) -> AbstractContextManager[PendingResume]:
-        """While the database is asked for a person, notice what is taken from them."""
-        return self.resume_guard.of(key, self.sequencer.fills)
+    def track_resume(self, key: str) -> AbstractContextManager[PendingResume]:
+        """Record what is taken from a person while the database is read for them."""
+        return self.resume_guard.track(key, self.sequencer.fills)
 
-    def still_holds(self, pending: PendingResume, room: Room) -> bool:
-        """Whether a person may be attached to a room as the database said they might.
+    def may_attach(self, pending: PendingResume, room: Room) -> bool:
+        """Whether a person may still be attached to a room that the database let them read.
 
-        Where there are other nodes the room must have been filled before the database was asked.
-        What it was filled with may else come after a removal that has not been heard of here.
+        On several nodes the room must have been filled before the database was read: otherwise it
+        may contain events that are later than a removal which this node has not applied yet.
         """
         return (
-            pending.lost.isdisjoint((room.id, room.parent or room.id))
+            pending.lost_rooms.isdisjoint((room.id, room.parent or room.id))
             and self.rooms.get(room.id) is room
-            and (self.sequencer.know_members is None or room.fill <= pending.fills)
+            and (self.sequencer.apply_journal is None or room.fill_number <= pending.fills)
         )
 
     def attach(self, client: Client, room: Room) -> None:
-        """From now on the client gets what happens in this room."""
-        self.queue.settle(room)
+        """Send the room's events to the client from now on."""
+        self.queue.flush_room(room)
         if room.attach(client):
-            self.presence.arrived(client, room)
+            self.presence.on_attach(client, room)
 
     def detach(self, client: Client, room: Room) -> None:
+        """Send the room's events to the client no longer, after writing those that wait."""
         client.flush()
         if room.detach(client):
-            self.presence.left(client, room)
+            self.presence.on_detach(client, room)
         if room.is_empty and room.id in self.rooms:
-            self._forget_one(room)
+            self._keep_empty(room)
 
-    def _forget_one(self, room: Room) -> None:
-        """Keep the rings of the rooms that were left last, and drop the oldest of those."""
+    def _keep_empty(self, room: Room) -> None:
+        """Keep a room that its last client has left, and drop the oldest ones above the limit."""
         self._empty[room.id] = room
-        self.forget_empty(EMPTY_ROOMS_MAX)
+        self.drop_empty_rooms(EMPTY_ROOMS_MAX)
 
     def drop(self, room_id: str) -> Room | None:
-        """From now on nothing is known here of this room."""
+        """Remove a room from memory."""
         room = self.rooms.pop(room_id, None)
         if room is not None:
-            self.queue.forget(room)
+            self.queue.discard(room)
             self.on_room(room_id, False)
         return room
 
-    def forget_empty(self, most: int) -> None:
-        """Drop the rooms in which nobody is any more, but for those left last."""
-        while len(self._empty) > most:
+    def drop_empty_rooms(self, keep: int) -> None:
+        """Drop the rooms without clients, except the ``keep`` that became empty last."""
+        while len(self._empty) > keep:
             oldest = self._empty.pop(next(iter(self._empty)))
-            if oldest.is_empty and not oldest.filling:
+            if oldest.is_empty and not oldest.fill_task:
                 self.drop(oldest.id)
 
-    # Telling
+    # Events
 
-    def tell(self, told: Iterable[Effect]) -> None:
-        """Carry out what a committed command means for those who are connected."""
-        for one in told:
-            match one:
+    def publish(self, effects: Iterable[Effect]) -> None:
+        """Apply the effects of a committed command to the connected clients."""
+        for effect in effects:
+            match effect:
                 case ToRoom():
-                    self.sequencer.publish(one.event)
+                    self.sequencer.publish(effect.event)
                 case ToPerson():
-                    self.send_to_person(one.user, one.event)
+                    self.send_to_person(effect.user, effect.event)
                 case ToRooms():
-                    self.send_to_rooms(one.rooms, one.event)
+                    self.send_to_rooms(effect.rooms, effect.event)
                 case SettingsChanged():
-                    self.on_settings_changed(one)
+                    self.on_settings_changed(effect)
                 case MembershipChanged():
-                    self._membership(one)
+                    self._apply_membership(effect)
                 case RoomGone():
-                    self._room_gone(one)
+                    self._close_room(effect)
                 case SessionsEnded():
-                    self._sessions_ended(one)
+                    self._close_sessions(effect)
                 case AccountChanged():
-                    self._account_changed(one)
+                    self._close_account(effect)
                 case _:
-                    assert_never(one)
+                    assert_never(effect)
 
-    def revoke(self, told: Iterable[Effect]) -> None:
-        """Take from people at once what a command took, though its turn to be told will come.
+    def revoke(self, effects: Iterable[Effect]) -> None:
+        """Apply ahead of their turn those effects that take something from people.
 
-        Nothing is given to anybody, and how far rooms are known to be stays as it is.
+        They are published in their turn as well. Nobody gains access by this, and the rooms' revs
+        do not change.
         """
-        for one in told:
-            match one:
+        for effect in effects:
+            match effect:
                 case SessionsEnded():
-                    self._sessions_ended(one)
+                    self._close_sessions(effect)
                 case AccountChanged():
-                    self._account_changed(one)
+                    self._close_account(effect)
                 case SettingsChanged():
-                    self.on_settings_changed(one)
+                    self.on_settings_changed(effect)
                 case RoomGone():
-                    self._room_gone(one)
-                case MembershipChanged() if one.event.role is None:
-                    self._put_out_at[one.event.user or "", one.room] = one.event.mrev
-                    self._put_out_of(one)
+                    self._close_room(effect)
+                case MembershipChanged() if effect.event.role is None:
+                    self._removed_at_mrev[effect.event.user or "", effect.room] = effect.event.mrev
+                    self._remove_person(effect)
                 case _:
                     pass
 
     def send_to_person(self, key: str, event: PersonEvent) -> None:
-        """All JSON clients of a person; those behind get `removed` only and ask for the rest."""
-        self.resume_guard.unsettle(key)
+        """Send to a person's JSON clients; lagging ones get `removed` only and sync the rest."""
+        self.resume_guard.mark_stale(key)
         clients = self.people.get(key)
         if clients:
             self.note_rev(key, event.rev)
@@ -272,52 +275,52 @@ class Hub:
                     continue
                 if isinstance(event, Removed):
                     client.write(frame)
-                elif not self.offer(client, frame):
+                elif not self.send_live(client, frame):
                     client.missed_rev = event.rev
 
     def note_rev(self, key: str, rev: int | None) -> None:
-        """A person's clients here have been told of their own changes up to this rev."""
-        self.people_revs[key] = max(rev or 0, self.people_revs.get(key, 0))
+        """Note that a person's clients at this node have been sent their changes up to this rev."""
+        self.person_revs[key] = max(rev or 0, self.person_revs.get(key, 0))
 
-    def tell_rev(self, key: str, rev: int) -> None:
-        """Something of a person's own was missed: their clients here shall ask for it."""
+    def announce_rev(self, key: str, rev: int) -> None:
+        """Have a person's clients at this node sync, as one of the person's events was missed."""
         self.note_rev(key, rev)
         frame = text_frame(json.event(Behind(rooms={}, rev=rev)))
         for client in self.people.get(key, ()):
-            if client.dialect == "json" and not self.offer(client, frame):
+            if client.dialect == "json" and not self.send_live(client, frame):
                 client.missed_rev = rev
 
-    def start_over(self, reason: str) -> None:
-        """Nothing that is known here is sure any more: everyone comes back."""
+    def reset(self, reason: str) -> None:
+        """Disconnect all clients and drop all rooms, as this node may have missed anything."""
         for client in list(self.clients):
             client.handler.close(CLOSE_TOO_SLOW, reason)
         for room in list(self.rooms.values()):
-            if not room.filling:
+            if not room.fill_task:
                 self.drop(room.id)
         self._empty.clear()
 
-    def offer(self, client: Client, frame: bytes) -> bool:
-        """Write a live frame, unless the client is behind."""
-        if client.behind:
+    def send_live(self, client: Client, frame: bytes) -> bool:
+        """Write a live frame; False, and nothing written, if the client is lagging."""
+        if client.is_lagging:
             return False
         client.write(frame)
         return True
 
     def send_to_rooms(self, rooms: Iterable[str], event: Event) -> None:
-        """Everyone in any of the rooms, once."""
+        """Send once to each JSON client that is in any of the rooms."""
         clients = {
             client
             for room_id in rooms
             if (room := self.rooms.get(room_id)) is not None
-            for client in room.json
+            for client in room.json_clients
         }
         frame = text_frame(json.event(event))
         for client in clients:
-            self.offer(client, frame)
+            self.send_live(client, frame)
 
     def say_goodbye(self, notice: Notice, line: str) -> None:
-        """The last word to everyone, each in their dialect."""
-        self.queue.settle_all()
+        """Write a last notice to every client, in its dialect."""
+        self.queue.flush_all()
         frames = {"json": text_frame(json.event(notice)), "text": text.frames(line)}
         for client in self.clients:
             client.write(frames[client.dialect])
@@ -326,123 +329,128 @@ class Hub:
         frame = text_frame(json.event(event))
         for client in self.clients:
             if client.dialect == "json":
-                self.offer(client, frame)
+                self.send_live(client, frame)
 
-    def _membership(self, told: MembershipChanged) -> None:
-        """A person's devices come into the room or go out of it, and the room is told."""
-        event = told.event
-        self.resume_guard.unsettle(event.user or "")
-        out_at = self._put_out_at.get((event.user or "", told.room), 0)
-        if out_at <= event.mrev:
-            self._put_out_at.pop((event.user or "", told.room), None)
+    def _apply_membership(self, change: MembershipChanged) -> None:
+        """Attach a person's devices to a room or detach them, and notify the room."""
+        event = change.event
+        self.resume_guard.mark_stale(event.user or "")
+        removed_at = self._removed_at_mrev.get((event.user or "", change.room), 0)
+        if removed_at <= event.mrev:
+            self._removed_at_mrev.pop((event.user or "", change.room), None)
         if event.role is None:
-            self._put_out_of(told)
-        elif out_at < event.mrev:
+            self._remove_person(change)
+        elif removed_at < event.mrev:
             clients = self.people.get(event.user or "", ())
-            self._bring_in(told, [client for client in clients if client.dialect == "json"])
-        room = self.rooms.get(told.room)
+            self._attach_all(change, [client for client in clients if client.dialect == "json"])
+        room = self.rooms.get(change.room)
         if room is not None:
-            room.heard_mrev = max(room.heard_mrev, event.mrev)
+            room.applied_mrev = max(room.applied_mrev, event.mrev)
         if room is None or event.mrev <= room.mrev:
             return
         room.mrev, room.members = event.mrev, event.members
         if room.is_small:
-            room.tell_json(json.event(event))
-            self.queue.touch(room)
+            room.enqueue_json(json.event(event))
+            self.queue.schedule(room)
         else:
             count = MemberChanged(room=event.room, mrev=event.mrev, members=event.members)
-            self._counts_due[room.id] = count
+            self._pending_counts[room.id] = count
 
-    def _put_out_of(self, told: MembershipChanged) -> None:
-        user = told.event.user or ""
-        self.resume_guard.revoke(user, told.room)
+    def _remove_person(self, change: MembershipChanged) -> None:
+        user = change.event.user or ""
+        self.resume_guard.revoke(user, change.room)
         for client in list(self.people.get(user, ())):
-            self._put_out(client, told.room)
+            self._remove_client(client, change.room)
 
-    def _put_out(self, client: Client, room_id: str) -> None:
-        """Of a room and of its threads, which may be watched without being followed."""
+    def _remove_client(self, client: Client, room_id: str) -> None:
+        """Detach a client from a room and its threads, which may be watched without following."""
         for room in list(client.rooms.values()):
             if room_id in (room.id, room.parent):
                 self.detach(client, room)
-                client.handler.removed(room.id)
+                client.handler.on_removed(room.id)
 
-    def _bring_in(self, told: MembershipChanged, clients: list[Client]) -> None:
-        room = self.rooms.get(told.room)
-        if room is not None and room.recent_changes is not None and self._has_heard(room, told):
+    def _attach_all(self, change: MembershipChanged, clients: list[Client]) -> None:
+        room = self.rooms.get(change.room)
+        if (
+            room is not None
+            and room.recent_changes is not None
+            and self._is_safe_to_attach(room, change)
+        ):
             for client in clients:
                 self.attach(client, room)
         elif clients:
-            task = self._loop.create_task(self._bring_in_later(told, clients))
-            self._bringing.add(task)
-            task.add_done_callback(self._bringing.discard)
+            task = self._loop.create_task(self._attach_all_later(change, clients))
+            self._attach_tasks.add(task)
+            task.add_done_callback(self._attach_tasks.discard)
 
-    def _has_heard(self, room: Room, told: MembershipChanged) -> bool:
-        """Whether nothing in the room can come after a removal that has not been heard of here."""
-        is_newer = room.parent is not None or room.filled_mrev > told.event.mrev
-        return self.sequencer.know_members is None or not is_newer
+    def _is_safe_to_attach(self, room: Room, change: MembershipChanged) -> bool:
+        """Whether no event in the room can be later than a removal not yet applied here."""
+        is_newer = room.parent is not None or room.filled_mrev > change.event.mrev
+        return self.sequencer.apply_journal is None or not is_newer
 
-    async def _bring_in_later(self, told: MembershipChanged, clients: list[Client]) -> None:
-        room_id = told.room
-        with self.look(told.event.user or "") as pending:
+    async def _attach_all_later(self, change: MembershipChanged, clients: list[Client]) -> None:
+        room_id = change.room
+        with self.track_resume(change.event.user or "") as pending:
             try:
-                room = await self.room(room_id)
-                if not self._has_heard(room, told) and self.sequencer.know_members is not None:
-                    await self.sequencer.know_members()
+                room = await self.load_room(room_id)
+                if (
+                    not self._is_safe_to_attach(room, change)
+                    and self.sequencer.apply_journal is not None
+                ):
+                    await self.sequencer.apply_journal()
                 while room is not self.rooms.get(room_id):
-                    room = await self.room(room_id)
+                    room = await self.load_room(room_id)
             except NotFound:
-                return  # it is gone
+                return  # the room has been deleted
             except HubbubError as error:
                 if isinstance(error, Unavailable) and error.is_damage:
-                    return  # the client's own sync of the room will say so
+                    return  # the client's own sync of the room will report it
                 for client in clients:
                     client.handler.close(CLOSE_TOO_SLOW, error.message)
                 return
-        if not pending.lost.isdisjoint((room_id, room.parent or room_id)):
+        if not pending.lost_rooms.isdisjoint((room_id, room.parent or room_id)):
             return
         for client in clients:
             if not client.closing:
                 self.attach(client, room)
-                # It knows of the room from before the ring was filled: it may have a gap.
+                # The client knew the room before it was filled here, so it may have a gap.
                 client.send(json.event(self.heads([room_id])))
 
-    def _room_gone(self, told: RoomGone) -> None:
-        """With its threads."""
-        self.resume_guard.revoke_all(told.room)
-        gone = {told.room, *(room.id for room in self.rooms.values() if room.parent == told.room)}
-        for room_id in gone:
+    def _close_room(self, change: RoomGone) -> None:
+        """Detach everybody from a deleted room and its threads, and drop these."""
+        self.resume_guard.revoke_all(change.room)
+        threads = (room.id for room in self.rooms.values() if room.parent == change.room)
+        for room_id in {change.room, *threads}:
             if room := self.rooms.get(room_id):
-                self.queue.settle(room)
+                self.queue.flush_room(room)
             self.drop(room_id)
             self._empty.pop(room_id, None)
-            self._counts_due.pop(room_id, None)
+            self._pending_counts.pop(room_id, None)
             if room is not None:
-                for client in [*room.json, *room.text]:
+                for client in [*room.json_clients, *room.text_clients]:
                     room.detach(client)
-                    client.handler.removed(room_id)
+                    client.handler.on_removed(room_id)
 
-    def _sessions_ended(self, told: SessionsEnded) -> None:
-        self.on_sessions_ended(told.sessions)
-        if told.user:
-            self.resume_guard.revoke(told.user)
+    def _close_sessions(self, change: SessionsEnded) -> None:
+        self.on_sessions_ended(change.sessions)
+        if change.user:
+            self.resume_guard.revoke(change.user)
         else:
             self.resume_guard.revoke_all()
-        ended = set(told.sessions)
-        clients = self.people.get(told.user, ()) if told.user else self.clients
+        ended = set(change.sessions)
+        clients = self.people.get(change.user, ()) if change.user else self.clients
         for client in [client for client in clients if client.actor.session in ended]:
             client.handler.close(CLOSE_SIGN_IN_AGAIN, "This session has ended. Sign in again.")
 
-    def _account_changed(self, told: AccountChanged) -> None:
-        """Come back as what you are now."""
-        self.on_account_changed(told.user)
-        self.resume_guard.revoke(told.user)
-        for client in list(self.people.get(told.user, ())):
-            client.handler.close(CLOSE_TOO_SLOW, "Your account has changed. Come back.")
-
-    # How far
+    def _close_account(self, change: AccountChanged) -> None:
+        """Disconnect a person whose role or lock has changed; they reconnect with the new one."""
+        self.on_account_changed(change.user)
+        self.resume_guard.revoke(change.user)
+        for client in list(self.people.get(change.user, ())):
+            client.handler.close(CLOSE_TOO_SLOW, "Your account has changed. Reconnect.")
 
     def heads(self, missed: Iterable[str], rev: int | None = None) -> Behind:
-        """Where the rooms are that a client missed something of, and the person's own rev."""
+        """The heads of rooms in which a client missed something, and the person's own rev."""
         return Behind(
             rev=rev,
             rooms={
@@ -452,17 +460,13 @@ class Hub:
             },
         )
 
-    async def _count(self) -> None:
-        """Members and presence of large rooms, at most once a second."""
+    async def _send_counts(self) -> None:
+        """Send members and presence of large rooms as counts, at most once a second."""
         while True:
             await asyncio.sleep(COUNTS_EVERY_S)
-            due, self._counts_due = self._counts_due, {}
-            for room_id, event in due.items():
+            counts, self._pending_counts = self._pending_counts, {}
+            for room_id, event in counts.items():
                 if room := self.rooms.get(room_id):
-                    room.tell_json(json.event(event))
-                    self.queue.touch(room)
-            self.presence.tell_counts()
-
-    def say_to_text(self, room: Room, line: str) -> None:
-        room.tell_text(text.server(line))
-        self.queue.touch(room)
+                    room.enqueue_json(json.event(event))
+                    self.queue.schedule(room)
+            self.presence.send_counts()

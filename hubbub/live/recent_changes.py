@@ -1,4 +1,4 @@
-"""The latest changes of a room, encoded, so that coming back costs no database read."""
+"""The latest changes of a room, encoded, so that most reconnects cost no database read."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ ENTRIES_MAX = 256
 BYTES_MAX = 512 * 1024
 
 
-class Entry:
-    """The present state of one thing in a room, encoded at first use."""
+class EncodedChange:
+    """The current state of a message, of its marks or of the room, encoded at first use."""
 
     __slots__ = ("_frame", "event")
 
@@ -29,50 +29,51 @@ class Entry:
         return self._frame
 
     @property
-    def size(self) -> int:
+    def size_bytes(self) -> int:
+        """An estimate of the memory it takes."""
         return 400 + (len(self.event.text) if isinstance(self.event, Message) else 0)
 
 
 class RecentChanges:
-    """Thing → its latest state, in order of rev, complete above ``floor``.
+    """The latest states of messages, marks and the room, in order of rev, complete above ``floor``.
 
-    A later state replaces the earlier one, so a deleted text is gone from it. A message and its
-    marks are two things, until the message itself changes again and brings its marks along.
+    A later state replaces the earlier one, so a deleted text is gone from here. A message and its
+    marks have an entry each until the message itself changes, whose state includes its marks.
     """
 
     __slots__ = ("_bytes", "_entries", "floor")
 
     def __init__(self, floor: int) -> None:
         self.floor = floor
-        self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._entries: OrderedDict[int, EncodedChange] = OrderedDict()
         self._bytes = 0
 
-    def add(self, event: RoomEvent) -> Entry:
-        """Keep this state; its rev is the highest so far.
+    def add(self, event: RoomEvent) -> EncodedChange:
+        """Add this state, whose rev is the highest so far.
 
-        Messages have their seq as key, their marks the same below zero, the room itself 0.
+        The key of a message is its seq, that of its marks ``-seq``, that of the room 0.
         """
         key = 0
         if isinstance(event, Message):
             key = event.seq
-            self._let_go(-key)
+            self._remove(-key)
         elif isinstance(event, Marks):
             key = -event.seq
-        self._let_go(key)
-        entry = self._entries[key] = Entry(event)
-        self._bytes += entry.size
+        self._remove(key)
+        entry = self._entries[key] = EncodedChange(event)
+        self._bytes += entry.size_bytes
         while len(self._entries) > ENTRIES_MAX or self._bytes > BYTES_MAX:
-            _, gone = self._entries.popitem(last=False)
-            self._bytes -= gone.size
-            self.floor = gone.event.rev
+            _, oldest = self._entries.popitem(last=False)
+            self._bytes -= oldest.size_bytes
+            self.floor = oldest.event.rev
         return entry
 
-    def _let_go(self, key: int) -> None:
-        if old := self._entries.pop(key, None):
-            self._bytes -= old.size
+    def _remove(self, key: int) -> None:
+        if removed := self._entries.pop(key, None):
+            self._bytes -= removed.size_bytes
 
-    def after(self, rev: int) -> list[Entry] | None:
-        """What changed after ``rev``, in order; None if the ring does not reach back so far."""
+    def after(self, rev: int) -> list[EncodedChange] | None:
+        """The changes after ``rev``, in order; None if those kept do not reach back so far."""
         if rev < self.floor:
             return None
         found = []
@@ -83,12 +84,12 @@ class RecentChanges:
         found.reverse()
         return found
 
-    def latest(self, head_seq: int, limit: int) -> list[Entry] | None:
-        """The latest messages by seq, oldest first, each followed by newer marks of it.
+    def latest(self, head_seq: int, limit: int) -> list[EncodedChange] | None:
+        """The latest messages by seq, oldest first, each followed by its newer marks.
 
-        None if some of them are not here.
+        None if some of them are no longer kept.
         """
-        found: list[Entry] = []
+        found: list[EncodedChange] = []
         for seq in range(max(1, head_seq - limit + 1), head_seq + 1):
             message = self._entries.get(seq)
             if message is None:
@@ -98,5 +99,5 @@ class RecentChanges:
                 found.append(marks)
         return found
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[EncodedChange]:
         return iter(self._entries.values())

@@ -1,4 +1,4 @@
-"""A room with somebody present: who, how far it is, and what changed lately."""
+"""A room with connected clients: who they are, the room's revs and its latest changes."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from hubbub.wire import text
 from hubbub.wire.frames import text_frame
 
 
-class Taken(NamedTuple):
-    """The part of a room's waiting frames that one client has already been given."""
+class SentPrefix(NamedTuple):
+    """How many of a room's waiting frames a client has been sent ahead of the others."""
 
     frames: int
-    seq: int  # the room's, then
+    seq: int  # the room's seq at that time
 
 
 class Room:
     """The live side of one room.
 
-    ``json`` and ``text`` are the clients present, by dialect. Frames wait in ``pending_…``
-    until the room's delivery queue has them written, with one write to each client.
+    Frames wait in ``pending_…`` until the delivery queue has them written, with one write to each
+    client.
     """
 
     __slots__ = (
         "_page",
-        "early",
-        "fill",
+        "applied_mrev",
+        "early_events",
+        "fill_number",
+        "fill_task",
         "filled_mrev",
-        "filling",
         "flushed_seq",
         "gap_timer",
-        "heard_mrev",
         "id",
         "is_public",
-        "json",
+        "json_clients",
         "members",
         "mrev",
         "parent",
@@ -51,11 +51,11 @@ class Room:
         "pending_json",
         "pending_text",
         "people",
-        "rev",
         "recent_changes",
+        "rev",
+        "sent_prefixes",
         "seq",
-        "taken",
-        "text",
+        "text_clients",
         "written_at",
     )
 
@@ -63,49 +63,49 @@ class Room:
         self.id = room_id
         thread = thread_of(room_id)
         self.parent = thread[0] if thread else None
-        # As far as is known here of who came to and went from that room, whether it is here or not.
+        # How far this node has applied the parent's membership changes, loaded here or not.
         self.parent_mrev = 0
-        self.json: set[Client] = set()
-        self.text: set[Client] = set()
-        # Person → how many of their clients are here.
+        self.json_clients: set[Client] = set()
+        self.text_clients: set[Client] = set()
+        # Person → the number of their clients in this room.
         self.people: dict[str, int] = {}
         self.pending_json: list[bytes] = []
         self.pending_text: list[bytes] = []
-        # Those who have been given some of it ahead of the others.
-        self.taken: dict[Client, Taken] = {}
+        # Clients that have been sent some of the pending frames ahead of the others.
+        self.sent_prefixes: dict[Client, SentPrefix] = {}
         self.written_at = -math.inf  # on the loop's clock
         self.seq = 0
         self.rev = 0
         self.mrev = 0
-        # Where there are other nodes: the same as far as each change has been heard of here.
-        self.heard_mrev = 0
-        # Which filling of a room it was, and of which mrev the members were then.
-        self.fill = 0
+        # On several nodes: the mrev of the last membership change that was applied here.
+        self.applied_mrev = 0
+        # When the room was filled (see `Sequencer.fills`), and the members' mrev at that time.
+        self.fill_number = 0
         self.filled_mrev = 0
         self.members = 0
         self.is_public = False
         self.flushed_seq = 0
         self.recent_changes: RecentChanges | None = None
-        # Events that came before their turn: while the ring fills, or over a gap.
-        self.early: dict[int, RoomEvent] = {}
-        self.filling: asyncio.Task[None] | None = None
+        # Rev → an event that arrived before its turn: while the room is filled, or over a gap.
+        self.early_events: dict[int, RoomEvent] = {}
+        self.fill_task: asyncio.Task[None] | None = None
         self.gap_timer: asyncio.TimerHandle | None = None
         self._page: tuple[int, bytes] | None = None
 
     @property
     def is_small(self) -> bool:
-        """Whether people here are told of each other one by one."""
+        """Whether presence and membership are sent for each person, not as counts."""
         return self.members <= SMALL_ROOM and len(self.people) <= SMALL_ROOM
 
     @property
     def is_empty(self) -> bool:
-        return not self.json and not self.text
+        return not self.json_clients and not self.text_clients
 
     def clients(self, dialect: str) -> set[Client]:
-        return self.json if dialect == "json" else self.text
+        return self.json_clients if dialect == "json" else self.text_clients
 
     def attach(self, client: Client) -> bool:
-        """A client is present; True if its person was not here before."""
+        """Add a client; True if it is the first one of its person."""
         clients = self.clients(client.dialect)
         if client in clients:
             return False
@@ -115,92 +115,95 @@ class Room:
         return self.people[client.key] == 1
 
     def detach(self, client: Client) -> bool:
-        """A client is no longer present; True if its person is not here any more."""
+        """Remove a client; True if it was the last one of its person."""
         if client.rooms.pop(self.id, None) is None:
             return False
         self.clients(client.dialect).discard(client)
         client.missed.pop(self.id, None)
-        self.taken.pop(client, None)
-        left = self.people[client.key] - 1
-        if left:
-            self.people[client.key] = left
+        self.sent_prefixes.pop(client, None)
+        remaining = self.people[client.key] - 1
+        if remaining:
+            self.people[client.key] = remaining
         else:
             del self.people[client.key]
-        return left == 0
+        return remaining == 0
 
-    def show(self, event: RoomEvent) -> None:
-        """The next change: encode it once for each dialect that is present."""
+    def enqueue(self, event: RoomEvent) -> None:
+        """Add the next change to the pending frames, encoded once for each dialect present."""
         assert self.recent_changes
         entry = self.recent_changes.add(event)
         is_new = isinstance(event, Message) and event.seq > self.seq
         self.rev = event.rev
         if isinstance(event, Message):
             self.seq = max(self.seq, event.seq)
-        if self.json:
+        if self.json_clients:
             self.pending_json.append(entry.frame)
-        if self.text and (line := _in_text(event, is_new)):
+        if self.text_clients and (line := _text_line(event, is_new)):
             self.pending_text.append(text.frames(line))
 
-    def tell_json(self, payload: bytes) -> None:
-        """Something without a rev, to all JSON clients here."""
-        if self.json:
+    def enqueue_json(self, payload: bytes) -> None:
+        """Add an event without a rev, for all JSON clients."""
+        if self.json_clients:
             self.pending_json.append(text_frame(payload))
 
-    def tell_text(self, line: str) -> None:
-        if self.text:
+    def enqueue_text(self, line: str) -> None:
+        """Add a line for all text clients."""
+        if self.text_clients:
             self.pending_text.append(text.frames(line))
 
-    def take(self, client: Client) -> list[bytes]:
-        """Take the frames that wait here for this client; `flush` leaves them out for it."""
+    def take_frames(self, client: Client) -> list[bytes]:
+        """Take the frames that wait for this client; `flush` does not write them to it again."""
         pending = self.pending_json if client.dialect == "json" else self.pending_text
-        before = self.taken.get(client)
-        self.taken[client] = Taken(len(pending), self.seq)
-        return pending[before.frames :] if before else pending
+        sent = self.sent_prefixes.get(client)
+        self.sent_prefixes[client] = SentPrefix(len(pending), self.seq)
+        return pending[sent.frames :] if sent else pending
 
     def flush(self) -> int:
-        """One write for each client, of all that waits here.
+        """Write all pending frames, with one write to each client.
 
-        Those who are behind are told later. Returns the deliveries.
+        Lagging clients are left out; they are sent what they missed later. Returns the number of
+        frames written.
         """
         delivered = 0
         if self.pending_json:
             frames, self.pending_json = self.pending_json, []
-            delivered += self._write(self.json, frames)
+            delivered += self._write(self.json_clients, frames)
         if self.pending_text:
             frames, self.pending_text = self.pending_text, []
-            delivered += self._write(self.text, frames)
-        self.taken.clear()
+            delivered += self._write(self.text_clients, frames)
+        self.sent_prefixes.clear()
         self.flushed_seq = self.seq
         return delivered
 
     def _write(self, clients: set[Client], frames: list[bytes]) -> int:
         delivered = 0
-        if self.taken:
+        if self.sent_prefixes:
             delivered = sum(
-                self._write_rest(client, frames) for client in clients.intersection(self.taken)
+                self._write_rest(client, frames)
+                for client in clients.intersection(self.sent_prefixes)
             )
-            clients = clients.difference(self.taken)
+            clients = clients.difference(self.sent_prefixes)
         data = frames[0] if len(frames) == 1 else b"".join(frames)
-        left_out = 0
+        skipped = 0
         for client in clients:
-            if client.behind:
+            if client.is_lagging:
                 client.missed.setdefault(self.id, self.flushed_seq)
-                left_out += 1
+                skipped += 1
                 continue
-            # One that is gone must not keep the frame from the others (see `Client.write`;
-            # this is the hottest loop of all, so it is not called here).
+            # A closed transport must not keep the frame from the others. `Client.write` is not
+            # called here, as this is the hottest loop of all.
             try:  # noqa: SIM105 - a context manager would cost as much as the call
                 client.transport.write(data)
             except RuntimeError:
                 pass
-        return delivered + len(frames) * (len(clients) - left_out)
+        return delivered + len(frames) * (len(clients) - skipped)
 
     def _write_rest(self, client: Client, frames: list[bytes]) -> int:
-        """To a client that has been given the first of these frames."""
-        taken = self.taken[client]
-        rest = frames[taken.frames :]
-        if rest and client.behind:
-            client.missed.setdefault(self.id, taken.seq)
+        """Write to a client that has already been sent the first of these frames."""
+        sent = self.sent_prefixes[client]
+        rest = frames[sent.frames :]
+        if rest and client.is_lagging:
+            client.missed.setdefault(self.id, sent.seq)
             return 0
         if rest:
             with contextlib.suppress(RuntimeError):
@@ -208,7 +211,7 @@ class Room:
         return len(rest)
 
     def page(self, limit: int) -> bytes | None:
-        """The latest messages as frames, made once for each state; None if the ring is short."""
+        """The latest messages as frames, built once for each rev; None if not all are kept."""
         if self._page and self._page[0] == self.rev:
             return self._page[1]
         entries = self.recent_changes.latest(self.seq, limit) if self.recent_changes else None
@@ -219,7 +222,7 @@ class Room:
         return data
 
 
-def _in_text(event: RoomEvent, is_new: bool) -> str | None:
+def _text_line(event: RoomEvent, is_new: bool) -> str | None:
     if isinstance(event, RoomChanged):
         return text.room(event)
     if isinstance(event, Marks):

@@ -1,1 +1,1 @@
-"""What chat is: people, rooms, messages, and the rules about them. No I/O, no clock."""
+"""The domain: people, rooms, messages, and their rules. No I/O, no clock."""

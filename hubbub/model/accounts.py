@@ -1,4 +1,4 @@
-"""People, their sessions, who may join the server, and the commands and events about them."""
+"""Accounts, sessions, invites and server settings: the commands, replies and events."""
 
 from typing import Annotated, Literal
 
@@ -14,16 +14,17 @@ from hubbub.model.base import (
     RoomId,
     UserName,
     Value,
-    restate,
+    set_canonical,
 )
 from hubbub.model.errors import Invalid
 from hubbub.model.messages import Person
 from hubbub.model.names import display_name, user_name
+from hubbub.model.paging import LIST_PAGE_MAX, PageLimit
 from hubbub.model.policy import ServerRole
-from hubbub.model.rooms import DIRECTORY_PAGE, After, MyRoom, PageLimit, line, search_words
+from hubbub.model.rooms import After, MyRoom, require_short_search, single_line
 
 PASSWORD_MIN = 8
-PASSWORD_MAX = 1024  # Argon2 hashes any length; this bounds the work
+PASSWORD_MAX = 1024  # Argon2 hashes any length; the limit bounds the work
 SERVER_NAME_MAX = 60
 SESSION_IDLE_S = 30 * 24 * 3600
 INVITE_DAYS_MAX = 365
@@ -35,7 +36,10 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who does something. ``user_id`` is 0 for a guest, who may have no row yet."""
+    """The person that a command comes from.
+
+    ``user_id`` is 0 for a guest, who may have no row yet.
+    """
 
     user_id: int
     name: UserName
@@ -49,22 +53,25 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The person: their handle, or a guest's key, as several guests may have one handle."""
+        """Identifies the person: the handle, or the guest key, as guests may share a handle."""
         return self.guest_key or self.name
 
 
 OPERATOR = Actor(user_id=-1, name="operator", role=ServerRole.OWNER)
-"""Whoever holds the data folder: the command line. It owns the server and is in no room."""
+"""The command line, which has access to the data folder. It owns the server and is in no room."""
 
 
 def checked_password(password: str) -> str:
+    """The same password. Raises Invalid if it is too short."""
     if len(password) < PASSWORD_MIN:
-        raise Invalid(f"A password has at least {PASSWORD_MIN} characters. Three words do well.")
+        raise Invalid(
+            f"A password needs at least {PASSWORD_MIN} characters. Three words are a good choice."
+        )
     return password
 
 
 class Me(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """My own profile. ``rev`` counts what changed for me: markers, memberships, settings."""
+    """My own profile. ``rev`` counts my changes: read markers, memberships, settings."""
 
     name: UserName
     display_name: str
@@ -75,8 +82,8 @@ class Me(Value, frozen=True, kw_only=True, omit_defaults=True):
 class AddAccount(Command, frozen=True, kw_only=True, omit_defaults=True, tag="add_account"):
     """A sign-up whose password has been hashed; not on the wire.
 
-    ``first_owns``: the first account of all is the owner's. ``role`` is given by the operator
-    only, who also needs no invite. ``session`` is the new session's id, None for none.
+    With ``first_owns`` the first account on the server becomes its owner. Only the operator sets
+    ``role``, and needs no invite. ``session`` is the id of the new session, None for no session.
     """
 
     name: UserName
@@ -101,34 +108,36 @@ class AccountAdded(Reply, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True, omit_defaults=True, tag="open_session"):
-    """A sign-in whose password was right; not on the wire.
+    """A sign-in whose password has been verified; not on the wire.
 
-    ``checked`` is the hash that it was right for, which may have been replaced since.
+    ``checked_hash`` is the hash that it was verified against, which may have been replaced since.
     """
 
     user_id: int
     session: str
     label: str
     lasting: bool = False
-    checked: str | None = None
+    checked_hash: str | None = None
 
 
 class SetPassword(Command, frozen=True, kw_only=True, omit_defaults=True, tag="set_password"):
-    """A new password, hashed; ends the sessions but ``keep``. Not on the wire.
+    """A new password, hashed; ends all sessions except ``keep``. Not on the wire.
 
-    ``checked`` is the hash that the old one was right for, None if it was not asked for.
+    ``checked_hash`` is the hash that the old password was verified against, None if the old
+    password was not required.
     """
 
     user: UserName
     password_hash: str
     keep: str | None = None
-    checked: str | None = None
+    checked_hash: str | None = msgspec.field(default=None, name="checked")
 
 
-class SeeSessions(Command, frozen=True, kw_only=True, omit_defaults=True, tag="see_sessions"):
-    """These sessions are in use; those idle for too long end. Not on the wire.
+class TouchSessions(Command, frozen=True, kw_only=True, omit_defaults=True, tag="see_sessions"):
+    """Mark these sessions as in use, and end those idle for too long. Not on the wire.
 
-    ``more``: others in use are told next, so none has been idle for certain yet.
+    With ``more``, another command with more sessions in use follows, so that no session can be
+    ended as idle yet.
     """
 
     sessions: tuple[str, ...]
@@ -136,43 +145,43 @@ class SeeSessions(Command, frozen=True, kw_only=True, omit_defaults=True, tag="s
 
 
 class OwnerInvite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="owner_invite"):
-    """The one-time link by which a server gets its owner; not on the wire."""
+    """Create the one-time link that makes somebody the server's owner; not on the wire."""
 
 
 class Prepare(Command, frozen=True, kw_only=True, omit_defaults=True, tag="prepare"):
-    """What each start needs: the epoch and the lobby. Not on the wire.
+    """Create the epoch and the lobby if they are missing; part of each start. Not on the wire.
 
-    ``shown`` is how many revs of the epoch this folder's server has shown, None if unknown.
-    ``shared`` is set where other servers use the same database: then a folder that knows nothing
-    is a new server's, not a database that came here without its folder.
+    ``shown`` is how many revs of the epoch the server of this data folder has shown to clients,
+    None if unknown. ``shared`` is set where other servers use the same database: then an empty
+    data folder belongs to a new server, not to a database that was copied without its folder.
     """
 
     shown: int | None = None
     shared: bool = False
 
 
-class Prepared(Reply, frozen=True, kw_only=True):
-    """``total`` is how many revs this database has given out."""
+class StartupState(Reply, frozen=True, kw_only=True):
+    """The state at a start. ``total`` is how many revs this database has issued."""
 
     values: dict[str, str]
     total: int
     needs_owner: bool
 
 
-class KeepKey(Command, frozen=True, kw_only=True, omit_defaults=True, tag="keep_key"):
-    """Sign sessions with this key (hexadecimal), unless there is one already. Not on the wire."""
+class StoreSigningKey(Command, frozen=True, kw_only=True, omit_defaults=True, tag="keep_key"):
+    """Store this session signing key (hexadecimal) if there is none yet. Not on the wire."""
 
     key: str
 
 
-class KeyKept(Reply, frozen=True, kw_only=True):
-    """The key that all servers on this database sign with."""
+class SigningKey(Reply, frozen=True, kw_only=True):
+    """The key with which all servers on this database sign sessions."""
 
     key: str
 
 
 class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_up"):
-    """Make an account. The first one on a server, or one by an owner's invite, owns it.
+    """Create an account. The first on a server, or one with an owner's invite, owns the server.
 
     A name has 1 to 32 letters, digits, dots, hyphens and underscores and is kept in lower case;
     a password has at least 8 characters.
@@ -184,10 +193,10 @@ class SignUp(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_u
     invite: Key | None = None
 
     def __post_init__(self) -> None:
-        restate(self, "name", user_name(self.name))
+        set_canonical(self, "name", user_name(self.name))
         checked_password(self.password)
         if self.display_name is not None:
-            restate(self, "display_name", display_name(self.display_name))
+            set_canonical(self, "display_name", display_name(self.display_name))
 
 
 class SignIn(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_in"):
@@ -198,13 +207,13 @@ class SignIn(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_i
 
 
 class SignInAsGuest(Command, frozen=True, kw_only=True, omit_defaults=True, tag="guest"):
-    """Look in without an account, where the server lets guests in."""
+    """Read and post without an account, on servers that allow guests."""
 
     name: UserName | None = None
 
     def __post_init__(self) -> None:
         if self.name is not None:
-            restate(self, "name", user_name(self.name.removeprefix("~")))
+            set_canonical(self, "name", user_name(self.name.removeprefix("~")))
 
 
 class SignOut(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_out"):
@@ -212,20 +221,20 @@ class SignOut(Command, frozen=True, kw_only=True, omit_defaults=True, tag="sign_
 
 
 class SignedIn(Reply, frozen=True, kw_only=True):
-    """``token`` goes into ``Authorization: Bearer``; browsers have it as a cookie too."""
+    """Send ``token`` as ``Authorization: Bearer``; browsers also get it as a cookie."""
 
     token: str
     me: Me
 
 
 class Auth(Command, frozen=True, kw_only=True, omit_defaults=True, tag="auth"):
-    """First command of a WebSocket client that can send neither cookie nor header."""
+    """The first command of a WebSocket client that can send neither a cookie nor a header."""
 
     token: str
 
 
 class Hello(Query, frozen=True, kw_only=True, omit_defaults=True, tag="hello"):
-    """Begin or resume: the epoch I know, and up to which rev I have each room."""
+    """Start or resume a session: the epoch I know, and the last rev that I have of each room."""
 
     epoch: Epoch | None = None
     rooms: dict[RoomId, Annotated[int, msgspec.Meta(ge=0)]] = msgspec.field(default_factory=dict)
@@ -238,7 +247,7 @@ class Limits(Value, frozen=True, kw_only=True):
 
 
 class ServerInfo(Reply, frozen=True, kw_only=True):
-    """``needs_owner``: nobody has an account yet; the first one will own the server."""
+    """With ``needs_owner`` nobody has an account yet; the first account will own the server."""
 
     name: str
     version: str
@@ -249,11 +258,11 @@ class ServerInfo(Reply, frozen=True, kw_only=True):
 
 
 class Welcome(Reply, frozen=True, kw_only=True):
-    """Who I am and where I am.
+    """My profile and my rooms.
 
-    ``presence`` holds those online or away with whom I share small rooms; ``gone`` the rooms
-    of my ``hello`` to erase. Changes follow as events, room by room, each ended by ``synced``;
-    rooms without one must be synced when they are opened.
+    ``presence`` has the people in my small rooms who are online or away; ``gone`` has the rooms
+    of my ``hello`` to erase. Changes follow as events, room by room, each ending with ``synced``;
+    rooms without ``synced`` must be synced when they are opened.
     """
 
     epoch: str
@@ -265,11 +274,11 @@ class Welcome(Reply, frozen=True, kw_only=True):
 
 
 class About(Query, frozen=True, kw_only=True, omit_defaults=True, tag="about"):
-    """What the server says of itself to anyone."""
+    """The server's public settings; anybody may ask."""
 
 
 class MyProfile(Query, frozen=True, kw_only=True, omit_defaults=True, tag="me"):
-    """My profile and all my rooms; asked for after a gap in my own rev."""
+    """My profile and all my rooms; clients ask for it after a gap in their own rev."""
 
 
 class Mine(Reply, frozen=True, kw_only=True):
@@ -278,12 +287,12 @@ class Mine(Reply, frozen=True, kw_only=True):
 
 
 class UpdateMe(Command, frozen=True, kw_only=True, omit_defaults=True, tag="update_me"):
-    """Be shown by another name; my handle stays what it is."""
+    """Change my display name; my handle stays the same."""
 
     display_name: str
 
     def __post_init__(self) -> None:
-        restate(self, "display_name", display_name(self.display_name))
+        set_canonical(self, "display_name", display_name(self.display_name))
 
 
 class ChangePassword(Command, frozen=True, kw_only=True, omit_defaults=True, tag="change_password"):
@@ -297,7 +306,7 @@ class ChangePassword(Command, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class Sessions(Query, frozen=True, kw_only=True, omit_defaults=True, tag="sessions"):
-    """Where I am signed in."""
+    """The list of my sessions."""
 
 
 class Session(Value, frozen=True, kw_only=True, omit_defaults=True):
@@ -319,7 +328,7 @@ class EndSession(Command, frozen=True, kw_only=True, omit_defaults=True, tag="en
 
 
 class Users(Query, frozen=True, kw_only=True, omit_defaults=True, tag="users"):
-    """People by name; those of ``names``, or a page filtered by ``q``.
+    """People by name: those in ``names``, or a page filtered by ``q``.
 
     ``after`` is the last name of the page before.
     """
@@ -327,12 +336,12 @@ class Users(Query, frozen=True, kw_only=True, omit_defaults=True, tag="users"):
     names: tuple[UserName, ...] = ()
     q: str = ""
     after: After = ""
-    limit: PageLimit = DIRECTORY_PAGE
+    limit: PageLimit = LIST_PAGE_MAX
 
     def __post_init__(self) -> None:
-        search_words(self.q)
-        if len(self.names) > DIRECTORY_PAGE:
-            raise Invalid(f"Ask for at most {DIRECTORY_PAGE} names at once.")
+        require_short_search(self.q)
+        if len(self.names) > LIST_PAGE_MAX:
+            raise Invalid(f"A request has at most {LIST_PAGE_MAX} names.")
 
 
 class UsersPage(Reply, frozen=True, kw_only=True):
@@ -341,14 +350,14 @@ class UsersPage(Reply, frozen=True, kw_only=True):
 
 
 class CreateInvite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="create_invite"):
-    """A link by which people may join the server."""
+    """Create a link with which people may join the server."""
 
     days: Annotated[int, msgspec.Meta(ge=1, le=INVITE_DAYS_MAX)] = 7
     uses: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
 
 
 class ServerInvite(Value, frozen=True, kw_only=True):
-    """``url`` is where the invited go; ``uses`` how many more may."""
+    """``url`` is the link; ``uses`` is how many more people may use it."""
 
     invite: Key
     url: str
@@ -363,7 +372,7 @@ class InviteMade(Reply, frozen=True, kw_only=True):
 
 
 class Invites(Query, frozen=True, kw_only=True, omit_defaults=True, tag="invites"):
-    """The invites that still work."""
+    """The invites that are still valid."""
 
 
 class InvitesPage(Reply, frozen=True, kw_only=True):
@@ -371,13 +380,13 @@ class InvitesPage(Reply, frozen=True, kw_only=True):
 
 
 class EndInvite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="end_invite"):
-    """Make an invite link useless from now on."""
+    """Revoke an invite link."""
 
     invite: Key
 
 
 class DisableUser(Command, frozen=True, kw_only=True, omit_defaults=True, tag="disable_user"):
-    """Lock somebody out (``disabled`` false: let them in again). Their sessions end at once."""
+    """Disable an account, ending its sessions at once, or enable it (``disabled`` false)."""
 
     user: UserName
     disabled: bool = True
@@ -392,7 +401,9 @@ class UpdateServer(Command, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     def __post_init__(self) -> None:
         if self.name is not None:
-            restate(self, "name", line(self.name, SERVER_NAME_MAX, "server name", least=1))
+            set_canonical(
+                self, "name", single_line(self.name, SERVER_NAME_MAX, "server name", least=1)
+            )
 
 
 class UserChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="user"):
@@ -403,9 +414,9 @@ class UserChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="use
 
 
 class MeChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="me"):
-    """Something of mine changed: my profile, or one of my rooms (``room`` as it is now).
+    """My profile, or one of my rooms, changed (``room`` is its present state).
 
-    ``rev`` counts up by one; a gap asks for `me`.
+    ``rev`` increases by one each time; after a gap, ask for `me`.
     """
 
     rev: Rev
@@ -414,6 +425,6 @@ class MeChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="me"):
 
 
 class ServerChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="server"):
-    """The server's name, or who may join it, changed: what `about` answers now."""
+    """The server's name or registration mode changed; `about` now answers this."""
 
     server: ServerInfo

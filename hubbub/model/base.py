@@ -1,4 +1,4 @@
-"""The shapes that everything on the wire shares."""
+"""Base classes and field types that all wire types share."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import msgspec
 Millis = int
 """Milliseconds since the epoch, by the server's clock."""
 
-ID_MAX = 64  # characters by which a person or a room may be named; what they have is shorter
+ID_MAX = 64  # characters accepted for a handle or a room id; real ones are shorter
 
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1, description="A message's number in its room")]
 Rev = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1, description="A room's count of changes")]
@@ -17,12 +17,14 @@ UserName = Annotated[
 RoomId = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX, description="A room's id")]
 Nonce = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=64, description="Unique per room and author: a retry"),
+    msgspec.Meta(
+        min_length=1, max_length=64, description="Unique per room and author, for retries"
+    ),
 ]
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="do"):
-    """What somebody wants done. ``id`` is the client's number for it, given back in the reply."""
+    """A request to change or read something. The reply repeats ``id``, a number of the client's."""
 
     id: int | None = None
 
@@ -36,7 +38,7 @@ class Query(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="on"):
-    """What happened, as everyone concerned is told."""
+    """A message from the server to clients about a change."""
 
     @classmethod
     def word(cls) -> str:
@@ -48,13 +50,13 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command answers; all fields are always there."""
+    """The answer to a command; all fields are always present."""
 
 
 class Done(Reply, frozen=True, kw_only=True):
-    """Answer of a command that has nothing to tell but that it is done."""
+    """The answer to a command that returns no data."""
 
 
-def restate(command: Any, field: str, value: Any) -> None:
-    """Put the canonical form into a frozen struct; only for use in its ``__post_init__``."""
+def set_canonical(command: Any, field: str, value: Any) -> None:
+    """Set a field of a frozen struct to its canonical form; only for its ``__post_init__``."""
     msgspec.structs.force_setattr(command, field, value)

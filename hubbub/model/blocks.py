@@ -1,13 +1,13 @@
-"""Blocking people: whom one wants neither to be added by nor to be written to by alone."""
+"""Blocks: a blocked person cannot add me to rooms or send me direct messages."""
 
 from hubbub.model.base import Command, Event, Query, Reply, Rev, UserName
 from hubbub.model.messages import Person
 
 
 class Block(Command, frozen=True, kw_only=True, omit_defaults=True, tag="block"):
-    """Let somebody neither add me to rooms nor write to me alone; ``on`` false: again.
+    """Stop somebody from adding me to rooms and writing to me directly (``on`` false: unblock).
 
-    Rooms that we share go on as they are. They are not told.
+    Shared rooms stay as they are, and the blocked person is not notified.
     """
 
     user: UserName
@@ -15,7 +15,7 @@ class Block(Command, frozen=True, kw_only=True, omit_defaults=True, tag="block")
 
 
 class Blocks(Query, frozen=True, kw_only=True, omit_defaults=True, tag="blocks"):
-    """Whom I have blocked."""
+    """The people that I have blocked."""
 
 
 class BlocksPage(Reply, frozen=True, kw_only=True):

@@ -1,9 +1,20 @@
-"""All commands, as one tagged union for the JSON dialect and one set for the tables."""
+"""All commands: a tagged union for decoding JSON, and a dict by tag."""
 
 from typing import get_args
 
-from hubbub.model import accounts, blocks, bookmarks, marks, messages, reading, rooms
-from hubbub.model.base import Command, Query
+from hubbub.model import (
+    accounts,
+    blocks,
+    bookmarks,
+    drafts,
+    marks,
+    mentions,
+    messages,
+    reading,
+    rooms,
+    threads,
+)
+from hubbub.model.base import Command
 
 AnyCommand = (
     accounts.Hello
@@ -20,10 +31,10 @@ AnyCommand = (
     | marks.Pins
     | bookmarks.Bookmark
     | bookmarks.Bookmarks
-    | bookmarks.Draft
-    | bookmarks.Drafts
-    | bookmarks.Mentions
-    | bookmarks.Threads
+    | drafts.Draft
+    | drafts.Drafts
+    | mentions.Mentions
+    | threads.Threads
     | reading.Read
     | reading.Active
     | rooms.Join
@@ -63,11 +74,7 @@ AnyCommand = (
 
 COMMANDS: dict[str, type[Command]] = {command.word(): command for command in get_args(AnyCommand)}
 
-# These carry a password or make a session: over HTTP only, where they are slowed and can set
-# the cookie. `auth` is for sockets only.
+# These carry a password or create a session. They are accepted over HTTP only, which limits their
+# rate and can set the cookie.
 HTTP_ONLY = frozenset({"sign_up", "sign_in", "guest", "sign_out", "change_password"})
 SOCKET_ONLY = frozenset({"hello", "auth", "typing", "active", "watch", "unwatch"})
-
-
-def is_query(command: Command) -> bool:
-    return isinstance(command, Query)

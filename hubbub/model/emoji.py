@@ -1,6 +1,6 @@
-"""Which texts are one emoji, by Unicode's own list (emoji-test.txt, UTS 51).
+"""Checks that a text is a single emoji, by Unicode's list (emoji-test.txt, UTS 51).
 
-The list is the `emoji` package's, loaded at first use: most servers start without it.
+The list comes from the `emoji` package, which is loaded at first use to keep starts fast.
 """
 
 from functools import cache
@@ -8,30 +8,30 @@ from functools import cache
 from hubbub.model.errors import Invalid
 
 EMOJI_MAX = 40  # code points; the longest sequence of Unicode 16 has 10
-_AS_PICTURE = "\ufe0f"  # the selector that asks for a picture instead of a letter
+_VARIATION_SELECTOR = "\ufe0f"  # requests a picture instead of a letter
 
 
 def canonical_emoji(text: str) -> str:
-    """The one way in which this emoji is kept: its fully-qualified form.
+    """The fully-qualified form of an emoji, in which it is stored.
 
-    ``❤`` typed without its selector is the same as ``❤️``. Raises Invalid.
+    ``❤`` without a variation selector is the same as ``❤️``. Raises Invalid.
     """
     found = None
     if 0 < len(text) <= EMOJI_MAX:
-        found = _known().get(text.replace(_AS_PICTURE, ""))
+        found = _emoji_table().get(text.replace(_VARIATION_SELECTOR, ""))
     if found is None:
-        raise Invalid("A reaction is one emoji, such as 👍.")
+        raise Invalid("A reaction must be a single emoji, such as 👍.")
     return found
 
 
 @cache
-def _known() -> dict[str, str]:
-    """Emoji without selectors → as it is kept."""
+def _emoji_table() -> dict[str, str]:
+    """Emoji without variation selectors → its fully-qualified form."""
     from emoji import EMOJI_DATA, STATUS
 
-    whole = STATUS["fully_qualified"]
+    fully_qualified = STATUS["fully_qualified"]
     return {
-        sequence.replace(_AS_PICTURE, ""): sequence
-        for sequence, about in EMOJI_DATA.items()
-        if about["status"] == whole
+        sequence.replace(_VARIATION_SELECTOR, ""): sequence
+        for sequence, data in EMOJI_DATA.items()
+        if data["status"] == fully_qualified
     }

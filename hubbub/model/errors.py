@@ -1,42 +1,44 @@
-"""One tree of errors: a stable ``code`` for programs, a sentence for people.
+"""All errors: each has a stable ``code`` for programs and a sentence for people.
 
 Every error that may reach a person derives from :class:`HubbubError`. Its message says what
-to do next; ``retry_after`` (seconds) stands where trying again helps. Exceptions of libraries
-are translated into this tree where they enter.
+to do next; ``retry_after`` (seconds) is set where trying again helps. Exceptions of libraries
+are translated into these where they are first caught.
 """
 
+import math
 from typing import ClassVar, Self
 
 
 class HubbubError(Exception):
-    """A mistake of the server's own. Its log says more, under the answer's `X-Request-ID`."""
+    """A bug in the server. Its log has the details, under the response's `X-Request-ID`."""
 
-    # As the root of the tree it gives the others their shape; `status` is what HTTP answers.
+    # `status` is the HTTP status. Subclasses override these three.
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong on the server."
 
     def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
         self.message = message or self.title
-        self.retry_after = retry_after
+        # Rounded up: nobody who waits for so long is too early, and 0 would be no wait at all.
+        self.retry_after = None if retry_after is None else math.ceil(retry_after * 100) / 100
         super().__init__(self.message)
 
     def as_value(self) -> Self:
-        """Itself, to be kept or handed on instead of raised.
+        """This error without its traceback, to be stored or passed on instead of raised.
 
-        The frames that it went through are forgotten: one of them may be what keeps it, and such
-        a circle would hold what was refused until the collector comes by.
+        A frame of the traceback may refer to the error. Such a reference cycle would keep the
+        refused command in memory until the garbage collector runs.
         """
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
 
 
 class Malformed(HubbubError):
-    """What arrived cannot be decoded: broken JSON, a wrong type, a missing field."""
+    """The input cannot be decoded: broken JSON, a wrong type, a missing field."""
 
     code = "malformed"
     status = 400
-    title = "This could not be understood."
+    title = "The request could not be decoded."
 
 
 class UnknownCommand(HubbubError):
@@ -52,17 +54,17 @@ class SignInRequired(HubbubError):
 
 
 class WrongCredentials(HubbubError):
-    """Unknown name or wrong password: one answer for both, so that names cannot be probed."""
+    """Unknown name or wrong password: one error for both, so that names cannot be probed."""
 
     code = "wrong_credentials"
     status = 401
-    title = "Name or password is not right."
+    title = "The name or the password is wrong."
 
 
 class Forbidden(HubbubError):
     code = "forbidden"
     status = 403
-    title = "You may not do this."
+    title = "You do not have permission to do this."
 
 
 class NotMember(HubbubError):
@@ -74,19 +76,19 @@ class NotMember(HubbubError):
 class WrongOrigin(HubbubError):
     code = "wrong_origin"
     status = 403
-    title = "This page may not use this server."
+    title = "Pages from this origin may not use this server."
 
 
 class RegistrationClosed(HubbubError):
     code = "registration_closed"
     status = 403
-    title = "This server takes no new accounts. Ask its owner for one."
+    title = "This server does not accept new accounts. Ask its owner for one."
 
 
 class InviteRequired(HubbubError):
     code = "invite_required"
     status = 403
-    title = "This server is joined by invitation. Ask its owner for an invite link."
+    title = "You need an invite to join this server. Ask its owner for an invite link."
 
 
 class InviteInvalid(HubbubError):
@@ -96,23 +98,23 @@ class InviteInvalid(HubbubError):
 
 
 class NotFound(HubbubError):
-    """No such thing, or none that the one who asks may know of."""
+    """It does not exist, or the person who asks may not know that it does."""
 
     code = "not_found"
     status = 404
-    title = "There is no such thing here."
+    title = "This does not exist, or you have no access to it."
 
 
 class NameTaken(HubbubError):
     code = "name_taken"
     status = 409
-    title = "This name is taken, or looks too much like one that is."
+    title = "This name is taken, or looks too similar to one that is."
 
 
 class Conflict(HubbubError):
     code = "conflict"
     status = 409
-    title = "This is not possible as things stand."
+    title = "This is not possible in the current state."
 
 
 class LastOwner(HubbubError):
@@ -128,38 +130,38 @@ class TooLarge(HubbubError):
 
 
 class WrongHost(HubbubError):
-    """The Host header names a server that this one is not (DNS rebinding)."""
+    """The Host header has a name that is not this server's (protects from DNS rebinding)."""
 
     code = "wrong_host"
     status = 421
-    title = "This server does not answer to that host name. See --public-url."
+    title = "This server is not configured for that host name. See --public-url."
 
 
 class Invalid(HubbubError, ValueError):
-    """It was understood, but a name, a text or a combination is not allowed."""
+    """The request was decoded, but a name, a text or a combination is not allowed."""
 
-    # Also a ValueError, so that decoding a command may raise it.
+    # Also a ValueError, because msgspec expects one from `__post_init__`.
 
     code = "invalid"
     status = 422
-    title = "This breaks a rule."
+    title = "The request has a value that is not allowed."
 
 
 class RateLimited(HubbubError):
     code = "rate_limited"
     status = 429
-    title = "Too fast. Wait a moment and try again."
+    title = "Too many requests. Wait a moment and try again."
 
 
 class QuotaReached(HubbubError):
-    """One person has made, added or kept as much as one may. Nothing was done.
+    """A person has reached one of their quotas. Nothing was done.
 
-    ``retry_after`` is there if the quota is a day's.
+    ``retry_after`` is set for daily quotas.
     """
 
     code = "quota_reached"
     status = 429
-    title = "You have reached a limit of this server."
+    title = "You have reached one of this server's limits."
 
 
 class TooManyConnections(HubbubError):
@@ -180,9 +182,10 @@ class Busy(HubbubError):
 
 
 class Unavailable(HubbubError):
-    """Disk, lock or connection failed; whether it was done is not known. A retry settles it.
+    """The disk, a lock or a connection failed. It is unknown whether the command was executed.
 
-    ``is_damage``: what the database has there cannot be read, which time does not mend.
+    A retry with the same nonce is safe. With ``is_damage`` the database is damaged, and trying
+    again does not help.
     """
 
     code = "unavailable"
@@ -200,8 +203,8 @@ class Unavailable(HubbubError):
         self.is_damage = is_damage
 
 
-def every_error() -> list[type[HubbubError]]:
-    """All errors of the tree, the root first; docs and OpenAPI are checked against it."""
+def all_errors() -> list[type[HubbubError]]:
+    """All error classes, the base class first; docs and OpenAPI are checked against them."""
     found: list[type[HubbubError]] = [HubbubError]
     for error in found:
         found.extend(error.__subclasses__())

@@ -1,8 +1,8 @@
-"""All events, as one tagged union."""
+"""All events: a tagged union, and a dict by tag."""
 
 from typing import get_args
 
-from hubbub.model import accounts, blocks, bookmarks, marks, messages, reading, rooms
+from hubbub.model import accounts, blocks, bookmarks, drafts, marks, messages, reading, rooms
 from hubbub.model.base import Event
 
 AnyEvent = (
@@ -22,21 +22,21 @@ AnyEvent = (
     | accounts.MeChanged
     | accounts.ServerChanged
     | bookmarks.BookmarkChanged
-    | bookmarks.DraftChanged
+    | drafts.DraftChanged
     | blocks.BlockChanged
 )
 
 EVENTS: dict[str, type[Event]] = {event.word(): event for event in get_args(AnyEvent)}
 
-# What changes a room durably and so has a rev of the room; the hub keeps these in its ring.
+# Events about stored changes of a room, with a rev of the room; the hub keeps recent ones.
 RoomEvent = messages.Message | marks.Marks | rooms.RoomChanged
 
-# What changes something of one person's own, and so has that person's rev.
+# Events about stored changes that concern one person, with a rev of that person.
 PersonEvent = (
     accounts.MeChanged
     | reading.ReadChanged
     | rooms.Removed
     | bookmarks.BookmarkChanged
-    | bookmarks.DraftChanged
+    | drafts.DraftChanged
     | blocks.BlockChanged
 )

@@ -1,4 +1,4 @@
-"""What is added to a message without touching its text: reactions, a pin, the thread's count."""
+"""Marks of a message, which change without its text: reactions, the pin, the reply count."""
 
 from typing import Annotated, Any
 
@@ -15,14 +15,14 @@ from hubbub.model.base import (
     Seq,
     UserName,
     Value,
-    restate,
+    set_canonical,
 )
 from hubbub.model.emoji import canonical_emoji
 from hubbub.model.messages import Change, Message, Person, Reaction
 
-FACES_MAX = 5  # of those who answered in a thread, as the message shows them
+REPLIERS_MAX = 5  # people that a message shows as authors of replies in its thread
 
-# What an event tells of those who reacted, so that it stays small however many they are.
+# Limits on the names of people who reacted, so that events stay small.
 NAMES_PER_EMOJI = 20
 NAMES_MAX = 50
 NAMES_BYTES = 400
@@ -31,7 +31,7 @@ Emoji = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="On
 
 
 class MarkState(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """The marks of one message, as they are stored."""
+    """The marks of one message, as stored in the database."""
 
     reactions: tuple[Reaction, ...] = ()
     pinned: bool = False
@@ -43,11 +43,11 @@ class MarkState(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Marks(Event, frozen=True, kw_only=True, omit_defaults=True, tag="marks"):
-    """The whole present state of a message's marks, without its text.
+    """The complete present state of a message's marks, without its text.
 
-    ``reactions`` name at most 50 people in all; ``reactions`` (the query) has the others.
-    ``replies`` counts the answers in its thread, ``repliers`` are the latest of those who gave
-    them. ``last`` is what made it so.
+    ``reactions`` name at most 50 people in all; the query `reactions` returns the others.
+    ``replies`` counts the replies in the message's thread, and ``repliers`` are the latest
+    authors. ``last`` is the latest change.
     """
 
     room: RoomId
@@ -62,17 +62,17 @@ class Marks(Event, frozen=True, kw_only=True, omit_defaults=True, tag="marks"):
     last: Change | None = None
 
 
-# What a message, its event of marks, and its row have alike.
+# The fields that `Message`, `Marks` and `MarkState` have in common.
 MARK_FIELDS = ("reactions", "pinned", "pinned_by", "replies", "replied_at", "repliers")
 
 
-def marks_in(of: Message | Marks | MarkState) -> dict[str, Any]:
-    """The marks by their names, to make one of the three from another."""
-    return {name: getattr(of, name) for name in MARK_FIELDS}
+def marks_of(source: Message | Marks | MarkState) -> dict[str, Any]:
+    """The marks by field name, to create one of the three types from another."""
+    return {name: getattr(source, name) for name in MARK_FIELDS}
 
 
 class React(Command, frozen=True, kw_only=True, omit_defaults=True, tag="react"):
-    """Add a reaction to a message, or take one's own back (``on`` false)."""
+    """Add a reaction to a message, or remove my own (``on`` false)."""
 
     room: RoomId
     seq: Seq
@@ -80,18 +80,18 @@ class React(Command, frozen=True, kw_only=True, omit_defaults=True, tag="react")
     on: bool = True
 
     def __post_init__(self) -> None:
-        restate(self, "emoji", canonical_emoji(self.emoji))
+        set_canonical(self, "emoji", canonical_emoji(self.emoji))
 
 
 class Reactions(Query, frozen=True, kw_only=True, omit_defaults=True, tag="reactions"):
-    """Who reacted to a message with what, in the order in which they did."""
+    """Everybody who reacted to a message, by emoji, in the order of their reactions."""
 
     room: RoomId
     seq: Seq
 
 
 class EmojiReactions(Value, frozen=True, kw_only=True):
-    """One emoji; ``names`` are at most the first 200, ``mine`` whether I am one of all."""
+    """An emoji with at most the first 200 names; ``mine``: whether I reacted with it."""
 
     emoji: str
     count: int
@@ -105,7 +105,7 @@ class ReactionsPage(Reply, frozen=True, kw_only=True):
 
 
 class Pin(Command, frozen=True, kw_only=True, omit_defaults=True, tag="pin"):
-    """Pin a message to its room for everyone, or take it off (``on`` false)."""
+    """Pin a message in its room for everybody, or unpin it (``on`` false)."""
 
     room: RoomId
     seq: Seq

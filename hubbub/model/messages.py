@@ -1,4 +1,4 @@
-"""Messages: what they are, what may be said, and the commands and events about them."""
+"""Messages: which texts are valid, and the commands and events about messages."""
 
 import contextlib
 import re
@@ -19,31 +19,31 @@ from hubbub.model.base import (
     Seq,
     UserName,
     Value,
-    restate,
+    set_canonical,
 )
 from hubbub.model.errors import Invalid, TooLarge
 from hubbub.model.names import user_name
 
 TEXT_MAX = 16_000  # code points
-FRAME_MAX_BYTES = 256 * 1024  # inbound; escaped CJK is six bytes a character
+FRAME_MAX_BYTES = 256 * 1024  # inbound; escaped CJK takes six bytes per character
 PAGE_MAX = 200
-PAGE_LATEST = 50  # messages of a room's first page
+PAGE_LATEST = 50  # messages in a room's first page
 MENTIONS_MAX = 100
-MENTIONS_TRIED_MAX = 4 * MENTIONS_MAX  # of texts after an ``@``, some of which are no names
+MENTION_CANDIDATES_MAX = 4 * MENTIONS_MAX  # texts after ``@``, of which some are not handles
 
-# C0 and C1 controls but for tab and line feed, lone surrogates, and what no font may show.
+# C0 and C1 controls except tab and line feed, lone surrogates, and noncharacters.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _QUOTED = re.compile(r"^ {0,3}>.*$", re.MULTILINE)
 _MENTION = re.compile(r"(?<![\w@/.])@([^\W_](?:[\w.\-]{0,30}[^\W_])?)")
 
-# Everybody in the room, and those of them who are there just now.
+# All members of the room, and those of them who are online.
 EVERYBODY = ("@room", "@here")
 
 MessageKind = Literal["text", "me"]
 
 
 def canonical_text(text: str) -> str:
-    """The text as it is kept: line breaks are LF. Raises Invalid or TooLarge."""
+    """The text as it is stored, with LF as line breaks. Raises Invalid or TooLarge."""
     if len(text) > 2 * TEXT_MAX:  # even if each line break is two characters
         raise _too_large(len(text))
     if "\r" in text:
@@ -51,10 +51,10 @@ def canonical_text(text: str) -> str:
     if len(text) > TEXT_MAX:
         raise _too_large(len(text))
     if not text or text.isspace():
-        raise Invalid("A message has at least one visible character.")
+        raise Invalid("A message needs at least one visible character.")
     if found := _FORBIDDEN.search(text):
         raise Invalid(
-            f"A message has no control characters or half characters; there is one at position"
+            f"A message cannot contain control characters or lone surrogates: see position"
             f" {found.start()} (U+{ord(found.group()):04X})."
         )
     return text
@@ -65,20 +65,20 @@ def _too_large(length: int) -> TooLarge:
 
 
 def mentioned_names(text: str) -> list[str]:
-    """The handles after ``@`` in a text, each once, in order; whether they exist is not known.
+    """The handles after ``@`` in a text, each once, in order; accounts may not exist for them.
 
-    ``@room`` and ``@here`` are among them with their sign, which no handle has. Who is named in
-    a quoted line was meant by somebody else, at another time.
+    ``@room`` and ``@here`` keep their ``@``, which tells them from handles. Quoted lines are
+    ignored, as somebody else wrote them.
     """
     if "@" not in text:
         return []
     if ">" in text:
         text = _QUOTED.sub("", text)
     found: dict[str, None] = {}
-    # Each text once, as it was typed, and not without end if they are none.
-    for typed in islice(dict.fromkeys(_MENTION.findall(text)), MENTIONS_TRIED_MAX):
+    # Bounded, as most of the candidates may turn out not to be handles.
+    for typed in islice(dict.fromkeys(_MENTION.findall(text)), MENTION_CANDIDATES_MAX):
         if typed.isascii():
-            # What the pattern lets through is a name already, but for its case.
+            # The pattern matches only valid ASCII handles, apart from upper case.
             name = typed.lower()
             found[f"@{name}" if f"@{name}" in EVERYBODY else name] = None
         else:
@@ -90,7 +90,7 @@ def mentioned_names(text: str) -> list[str]:
 
 
 class Reaction(msgspec.Struct, frozen=True, array_like=True):
-    """On the wire ``["👍", 2, ["ana", "bo"]]``: the names are the first of those who reacted."""
+    """On the wire ``["👍", 2, ["ana", "bo"]]``, with the first people who reacted."""
 
     emoji: str
     count: int
@@ -98,7 +98,7 @@ class Reaction(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Change(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """What made a message's marks what they are: who did what last."""
+    """The latest change of a message's marks, and its author."""
 
     by: UserName
     did: Literal["react", "unreact", "pin", "unpin", "reply", "delete_reply"]
@@ -106,7 +106,7 @@ class Change(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Origin(Value, frozen=True, kw_only=True):
-    """Where a forwarded message was said. Only who may read that room can go there."""
+    """The original of a forwarded message. Only people who may read its room can open it."""
 
     room: RoomId
     seq: Seq
@@ -115,10 +115,10 @@ class Origin(Value, frozen=True, kw_only=True):
 
 
 class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message"):
-    """The whole present state of one message. Applying it twice, or late, does no harm.
+    """The complete present state of one message. It is safe to apply it twice, or late.
 
-    A deleted one is a tombstone: no text, ``deleted`` true. What follows ``marks_rev`` are its
-    marks, as in the event of that name: they apply if ``marks_rev`` is newer than what is known.
+    A deleted message is a tombstone: no text, ``deleted`` true. The fields after ``marks_rev``
+    are its marks, as in the event `marks`: apply them if ``marks_rev`` is newer than yours.
     """
 
     room: RoomId
@@ -144,10 +144,10 @@ class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message
 
 
 class Post(Command, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
-    """Say something in a room. With a nonce, a retry is answered and not said twice.
+    """Post a message to a room. With a nonce, a retry does not post it twice.
 
-    A text has at most 16,000 characters. To answer message 41 of `general` in its thread, post
-    to the room `general.41`, which the first answer makes; ``also_in_room`` says the same to
+    A text has at most 16,000 characters. To reply to message 41 of `general` in its thread, post
+    to the room `general.41`, which the first reply creates; ``also_in_room`` posts the text to
     `general` as well.
     """
 
@@ -159,11 +159,11 @@ class Post(Command, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
     also_in_room: bool = False
 
     def __post_init__(self) -> None:
-        restate(self, "text", canonical_text(self.text))
+        set_canonical(self, "text", canonical_text(self.text))
 
 
 class PostHere(Post, frozen=True, kw_only=True, omit_defaults=True, tag="post_here"):
-    """A post with ``@here`` in it, and who that is: those present. Not on the wire."""
+    """A post that contains ``@here``, with the people who are present. Not on the wire."""
 
     present: tuple[str, ...] = ()
 
@@ -175,18 +175,18 @@ class Posted(Reply, frozen=True, kw_only=True):
 
 
 class Edit(Command, frozen=True, kw_only=True, omit_defaults=True, tag="edit"):
-    """Change the text of one's own message."""
+    """Change the text of my own message."""
 
     room: RoomId
     seq: Seq
     text: str
 
     def __post_init__(self) -> None:
-        restate(self, "text", canonical_text(self.text))
+        set_canonical(self, "text", canonical_text(self.text))
 
 
 class Delete(Command, frozen=True, kw_only=True, omit_defaults=True, tag="delete"):
-    """Delete one's own message, or as a moderator anyone's. Its text is gone for good."""
+    """Delete my own message, or as a moderator anybody's. The text cannot be restored."""
 
     room: RoomId
     seq: Seq
@@ -197,9 +197,10 @@ class Changed(Reply, frozen=True, kw_only=True):
 
 
 class Forward(Command, frozen=True, kw_only=True, omit_defaults=True, tag="forward"):
-    """Quote a message in another room that one may read and write, with a word of one's own.
+    """Quote a message in another room, with a text of my own.
 
-    Long ones are cut. The new message's ``origin`` leads back, for those who may read there.
+    I must be allowed to read the message and to post in the other room. Long messages are cut.
+    The new message's ``origin`` refers to the original.
     """
 
     room: RoomId
@@ -210,11 +211,11 @@ class Forward(Command, frozen=True, kw_only=True, omit_defaults=True, tag="forwa
 
     def __post_init__(self) -> None:
         if self.text:
-            restate(self, "text", canonical_text(self.text))
+            set_canonical(self, "text", canonical_text(self.text))
 
 
 class Person(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """How somebody is shown. ``role`` is the role on the server."""
+    """A person as others see them. ``role`` is the role on the server."""
 
     name: UserName
     display_name: str
@@ -223,7 +224,7 @@ class Person(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class History(Query, frozen=True, kw_only=True, omit_defaults=True, tag="history"):
-    """A page of messages, oldest first: the latest, or before, after or around a seq."""
+    """A page of messages, oldest first: the latest, or those before, after or around a seq."""
 
     room: RoomId
     before: Seq | None = None
@@ -232,12 +233,12 @@ class History(Query, frozen=True, kw_only=True, omit_defaults=True, tag="history
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = PAGE_LATEST
 
     def __post_init__(self) -> None:
-        if sum(place is not None for place in (self.before, self.after, self.around)) > 1:
-            raise Invalid("Ask for messages before, after or around a number, not several.")
+        if sum(seq is not None for seq in (self.before, self.after, self.around)) > 1:
+            raise Invalid("Give only one of before, after and around.")
 
 
 class Page(Reply, frozen=True, kw_only=True):
-    """``more_before`` and ``more_after`` say whether the room has messages beyond the page."""
+    """``more_before`` and ``more_after``: whether the room has messages beyond the page."""
 
     messages: list[Message]
     people: list[Person]
@@ -246,17 +247,17 @@ class Page(Reply, frozen=True, kw_only=True):
 
 
 class Sync(Query, frozen=True, kw_only=True, omit_defaults=True, tag="sync"):
-    """What changed in a room after a rev, each thing once, in its present form."""
+    """The changes of a room after a rev: each changed thing once, in its present state."""
 
     room: RoomId
     after: Rev
 
 
 class Changes(Reply, frozen=True, kw_only=True):
-    """What a `sync` answers. Over a socket the events come before it, as ordinary frames.
+    """The reply to `sync`. On WebSockets the events precede it, as ordinary frames.
 
-    ``through`` is the rev up to which the events go. With ``more``, sync again from there; with
-    ``reset``, drop what is cached of the room first: the events are its latest page.
+    The events are complete up to the rev ``through``. With ``more``, sync again from there; with
+    ``reset``, drop the cached messages of the room first: the events are its latest page.
     """
 
     events: list[Event]
@@ -266,7 +267,7 @@ class Changes(Reply, frozen=True, kw_only=True):
 
 
 class Reset(Event, frozen=True, kw_only=True, omit_defaults=True, tag="reset"):
-    """Drop what is cached of this room (not the outbox): what follows is its latest page."""
+    """Drop the cached messages of this room (not the outbox); its latest page follows."""
 
     room: RoomId
 
@@ -280,13 +281,13 @@ class Synced(Event, frozen=True, kw_only=True, omit_defaults=True, tag="synced")
 
 
 class Typing(Command, frozen=True, kw_only=True, omit_defaults=True, tag="typing"):
-    """I am writing in this room. Not stored, not answered; say it again every 3 seconds."""
+    """I am typing in this room. Not stored and not answered; repeat it every 3 seconds."""
 
     room: RoomId
 
 
 class TypingEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="typing"):
-    """Somebody is writing. It holds for 6 seconds, or until a message of theirs comes."""
+    """Somebody is typing. Show it for 6 seconds, or until a message of theirs arrives."""
 
     room: RoomId
     user: UserName

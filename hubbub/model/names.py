@@ -1,8 +1,8 @@
-"""What a name may be.
+"""Rules for user names, display names and room ids.
 
-User names and room ids are handles: chosen once, never changed, so they can stand in URLs,
-logs and messages. Two user names are the same if their skeletons are (Unicode TR 39, section 4),
-so that nobody can pass for somebody else with a Cyrillic "а".
+User names and room ids are handles, which never change, so they can be used in URLs, logs and
+messages. Two user names are the same if their skeletons are equal (Unicode TR 39, section 4), so
+that nobody can impersonate somebody else with a Cyrillic "а".
 """
 
 import re
@@ -18,7 +18,7 @@ ROOM_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 GUEST_PREFIX = "~"
 LOBBY = "lobby"
 
-# Names that a person could take for the server itself, and words that mentions will need.
+# Names that could be mistaken for the server itself, and words reserved for mentions.
 RESERVED = frozenset({"hubbub", "server", "system", "here", "room", "everyone", "all", "channel"})
 
 # Cc controls, Cf formats (joiners, bidi overrides), Cs lone surrogates, Zl/Zp separators.
@@ -26,9 +26,9 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def user_name(text: str) -> str:
-    """The canonical handle for what a person typed: NFKC and casefold.
+    """The canonical handle of a typed name: NFKC and casefold.
 
-    Raises Invalid if it is not 1 to 32 letters, digits, ``.``, ``-`` or ``_`` that begin and end
+    Raises Invalid unless it is 1 to 32 letters, digits, ``.``, ``-`` or ``_`` that begin and end
     with a letter or digit.
     """
     length = f"A name has 1 to {USER_NAME_MAX} characters."
@@ -37,11 +37,11 @@ def user_name(text: str) -> str:
     if not 1 <= len(name) <= USER_NAME_MAX:
         raise Invalid(length)
     if not all(_is_word(character) or character in "._-" for character in name):
-        raise Invalid("A name has letters, digits, dots, hyphens and underscores, no spaces.")
+        raise Invalid("A name may have only letters, digits, dots, hyphens and underscores.")
     if not (_is_word(name[0]) and _is_word(name[-1])) or unicodedata.category(name[0])[0] == "M":
-        raise Invalid("A name begins and ends with a letter or a digit.")
+        raise Invalid("A name must begin and end with a letter or a digit.")
     if name in RESERVED:
-        raise Invalid(f"The name “{name}” is kept for the server. Choose another.")
+        raise Invalid(f"The name “{name}” is reserved. Choose another.")
     return name
 
 
@@ -50,68 +50,68 @@ def _is_word(character: str) -> bool:
 
 
 def display_name(text: str) -> str:
-    """What is shown beside a message: NFC, one line, no invisible characters, 1 to 64 long."""
+    """The canonical display name: NFC, one line, 1 to 64 characters, none of them invisible."""
     length = f"A display name has 1 to {DISPLAY_NAME_MAX} characters."
     shown = " ".join(normalized(text.strip(), "NFC", DISPLAY_NAME_MAX, length).split())
     if not 1 <= len(shown) <= DISPLAY_NAME_MAX:
         raise Invalid(length)
     if any(unicodedata.category(character) in _INVISIBLE for character in shown):
-        raise Invalid("A display name has no control or invisible characters.")
+        raise Invalid("A display name cannot contain control or invisible characters.")
     return shown
 
 
 def thread_id(room: str, seq: int) -> str:
-    """The address of the thread under a message; no other room's has a dot."""
+    """The id of a message's thread; ids of other rooms have no dot."""
     return f"{room}.{seq}"
 
 
 def thread_of(room: str) -> tuple[str, int] | None:
-    """The room and the message that a thread's address names; None for any other room's."""
+    """The room and the message of a thread id; None for the id of any other room."""
     parent, dot, seq = room.rpartition(".")
     if not (dot and parent and seq.isascii() and seq.isdigit()) or seq.startswith("0"):
         return None
     return (parent, int(seq)) if len(seq) <= 16 else None
 
 
-def any_room_id(text: str) -> str:
-    """The address of a room or of a thread, as typed. Raises Invalid."""
+def room_or_thread_id(text: str) -> str:
+    """The canonical id of a room or a thread. Raises Invalid."""
     if "." in text and (found := thread_of(text.strip().removeprefix("#"))):
         return thread_id(room_id(found[0]), found[1])
     return room_id(text)
 
 
 def room_id(text: str) -> str:
-    """A public room's address, as typed; a leading ``#`` is forgiven. Raises Invalid."""
+    """The canonical id of a public room; a leading ``#`` is accepted. Raises Invalid."""
     slug = text.strip().removeprefix("#").lower()
     if not ROOM_ID.fullmatch(slug):
         raise Invalid(
-            "A room's address has 1 to 32 of a-z, 0-9 and hyphens, and begins with one of a-z, 0-9."
+            "A room's address must have 1 to 32 of a-z, 0-9 and hyphens, and no hyphen first."
         )
     return slug
 
 
 def skeleton(name: str) -> str:
-    """Two user names look alike if and only if their skeletons are equal (UTS 39, section 4).
+    """The skeleton of a user name: equal for names that look alike (UTS 39, section 4).
 
-    Slow at the first call (it loads a table of 6,000 characters); call it off the event loop.
+    The first call is slow, as it loads a table of 6,000 characters: call it off the event loop.
     """
     table = _prototypes()
-    decomposed = normalized(name, "NFD", USER_NAME_MAX, "This is too long for a user name.")
+    decomposed = normalized(name, "NFD", USER_NAME_MAX, "The user name is too long.")
     mapped = "".join(table.get(character, character) for character in decomposed)
-    # Of a user name; even the longest stand-ins leave it a text of a few hundred characters.
+    # Its length has been checked: the longest replacements make it a few hundred characters.
     return unicodedata.normalize("NFD", mapped).casefold()  # noqa: TID251
 
 
 @cache
 def _prototypes() -> dict[str, str]:
-    """Character → what stands for all its look-alikes, ``m`` → ``rn`` among them.
+    """Character → the representative of all its look-alikes, such as ``m`` → ``rn``.
 
-    The library knows which glyphs look alike; any fixed choice within a group will do. ASCII
-    letters come first, and of those the longest, as ``rn`` in a name is not looked up whole.
+    The library has the groups of look-alikes; any fixed representative of a group is correct.
+    ASCII letters are preferred, and the longest of them, as ``rn`` is never looked up as a whole.
     """
     from confusable_homoglyphs import confusables
 
-    # The table is a graph with an edge for each pair; a name is confusable over any path.
+    # The table is a graph with an edge for each pair; its connected components are the groups.
     parent: dict[str, str] = {}
 
     def root(glyph: str) -> str:
@@ -123,8 +123,8 @@ def _prototypes() -> dict[str, str]:
     def rank(glyph: str) -> tuple[bool, bool, int, str]:
         return (not glyph.isascii(), not glyph.isalnum(), -len(glyph), glyph)
 
-    for glyph, likes in confusables.confusables_data.items():
-        for like in likes:
-            one, other = sorted((root(glyph), root(like["c"])), key=rank)
-            parent[other] = one
+    for glyph, look_alikes in confusables.confusables_data.items():
+        for look_alike in look_alikes:
+            preferred, other = sorted((root(glyph), root(look_alike["c"])), key=rank)
+            parent[other] = preferred
     return {glyph: root(glyph) for glyph in parent if len(glyph) == 1 and root(glyph) != glyph}

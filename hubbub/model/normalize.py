@@ -1,8 +1,7 @@
-"""Unicode normalisation of text from outside: its length is checked before, so the work is bounded.
+"""Unicode normalisation of untrusted text: checking the length first bounds the work.
 
-Python's `unicodedata.normalize` takes time that grows with the square of a run of combining marks:
-half a minute for the marks that fit into one frame. Nothing else in the package may call it (ruff
-says so).
+The time of Python's `unicodedata.normalize` grows with the square of a run of combining marks: as
+many as fit into one frame take half a minute. A ruff rule keeps all other modules from calling it.
 """
 
 import unicodedata
@@ -12,19 +11,19 @@ from hubbub.model.errors import Invalid
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
-# No character of a composed form is made of more than four (U+1F82: alpha and three marks).
+# A composed character has at most four code points (U+1F82: alpha and three marks).
 RAW_FACTOR = 4
-# In a row, as in Unicode's Stream-Safe Text Format (UAX 15): more than any language has.
+# Consecutive marks, as in Unicode's Stream-Safe Text Format (UAX 15); no language needs more.
 MARKS_MAX = 30
 
 
-def normalized(text: str, form: Form, limit: int, refusal: str) -> str:
-    """The text in this form. Raises Invalid with the ``refusal`` if it is far above the limit.
+def normalized(text: str, form: Form, limit: int, error_text: str) -> str:
+    """The text in this form. Raises Invalid with ``error_text`` if it is far above the limit.
 
     The caller checks the exact limit afterwards, as composing makes a text shorter.
     """
     if len(text) > RAW_FACTOR * limit:
-        raise Invalid(refusal)
+        raise Invalid(error_text)
     if text.isascii():
         return text
     _require_few_marks(text)
@@ -36,4 +35,4 @@ def _require_few_marks(text: str) -> None:
     for character in text:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if marks > MARKS_MAX:
-            raise Invalid(f"No letter has more than {MARKS_MAX} accents.")
+            raise Invalid(f"A letter can have at most {MARKS_MAX} accents.")

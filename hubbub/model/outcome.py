@@ -1,7 +1,7 @@
-"""What a committed command means for those who are connected.
+"""The outcome of a command: its reply, and its effects on connected clients.
 
-Actions return an `Outcome`; the hub carries it out once it is on disk. These are plain values, so
-that a bus can take them to other nodes.
+Actions return an `Outcome`; the hub applies its effects after the commit. They are plain values,
+so that a bus can carry them to other nodes.
 """
 
 from typing import Generic, TypeVar
@@ -17,10 +17,10 @@ R = TypeVar("R", bound=Reply)
 
 
 class ToRoom(msgspec.Struct, frozen=True, tag="ToRoom", omit_defaults=True):
-    """Everyone present in the room is told, in order of rev.
+    """Send an event to everybody connected to the room, in order of rev.
 
-    ``mrev`` is that of the members who may be told: a node that knows of older ones only must
-    first hear who has gone. In a thread ``parent_mrev`` is the same of the room it belongs to.
+    ``mrev`` is the version of the member list that may receive it: a node with an older list must
+    first learn who has left. In a thread ``parent_mrev`` is the version of its room's list.
     """
 
     room: str
@@ -30,30 +30,30 @@ class ToRoom(msgspec.Struct, frozen=True, tag="ToRoom", omit_defaults=True):
 
 
 class ToPerson(msgspec.Struct, frozen=True, tag="ToPerson"):
-    """All of a person's devices are told."""
+    """Send an event to all of a person's devices."""
 
     user: str
     event: PersonEvent
 
 
 class ToRooms(msgspec.Struct, frozen=True, tag="ToRooms"):
-    """Everyone present in any of the rooms is told once."""
+    """Send an event once to everybody connected to any of the rooms."""
 
     rooms: tuple[str, ...]
     event: UserChanged
 
 
 class SettingsChanged(msgspec.Struct, frozen=True, tag="SettingsChanged"):
-    """What the server knows of itself has changed: name, registration, whether it has an owner."""
+    """The server's settings changed: its name, registration mode, or whether it has an owner."""
 
     values: dict[str, str]
     needs_owner: bool
 
 
 class MembershipChanged(msgspec.Struct, frozen=True, tag="MembershipChanged"):
-    """Somebody became a member (``event.role`` set) or is none any more: their devices come or go.
+    """Somebody joined a room (``event.role`` set) or left it: add or remove their devices.
 
-    The room is told, one by one or, if it is large, by count.
+    The room gets each change or, if it is large, only the number of members.
     """
 
     room: str
@@ -61,20 +61,20 @@ class MembershipChanged(msgspec.Struct, frozen=True, tag="MembershipChanged"):
 
 
 class RoomGone(msgspec.Struct, frozen=True, tag="RoomGone"):
-    """The room was deleted: nobody is in it any more."""
+    """A room was deleted: remove everybody from it."""
 
     room: str
 
 
 class SessionsEnded(msgspec.Struct, frozen=True, tag="SessionsEnded"):
-    """These sessions are no longer good: their sockets close."""
+    """These sessions have ended: close their sockets."""
 
     user: str
     sessions: tuple[str, ...]
 
 
 class AccountChanged(msgspec.Struct, frozen=True, tag="AccountChanged"):
-    """Role or lock of an account changed: what is remembered of it is no longer true."""
+    """An account's role or disabled flag changed: drop what is cached of it."""
 
     user: str
 
@@ -90,13 +90,13 @@ Effect = (
     | AccountChanged
 )
 
-# What nodes must not miss, and must carry out in order: it stands in the journal.
+# Effects that no node may miss, and that must be applied in order: they are in the journal.
 Journaled = SettingsChanged | MembershipChanged | RoomGone | SessionsEnded | AccountChanged
 JOURNALED = (SettingsChanged, MembershipChanged, RoomGone, SessionsEnded, AccountChanged)
 
 
 class Entry(msgspec.Struct, frozen=True, tag="Entry"):
-    """What one batch of one node means for all nodes; numbers count commits, without a hole."""
+    """A journal entry: the effects of one batch of one node. Numbers are consecutive."""
 
     number: int
     node: str
@@ -104,7 +104,7 @@ class Entry(msgspec.Struct, frozen=True, tag="Entry"):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """How far a room is."""
+    """The present counters of a room."""
 
     seq: int
     rev: int
@@ -113,11 +113,11 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Heads(msgspec.Struct, frozen=True, kw_only=True):
-    """How far things are in the database, in one snapshot.
+    """The present counters of rooms and people, from one snapshot of the database.
 
-    A room that is gone is not among ``rooms``; ``people`` are handles with their revs. The
-    journal has the entries from ``journal_floor`` to ``journal``; both are 0 when it is empty.
-    ``now`` is the database's clock.
+    Deleted rooms are missing from ``rooms``; ``people`` has revs by handle. The journal has the
+    entries from ``journal_floor`` to ``journal``; both are 0 when it is empty. ``now`` is the
+    database's clock.
     """
 
     rooms: dict[str, Head]
@@ -129,7 +129,7 @@ class Heads(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Generic[R]):
-    """The reply to the one who asked, and what the others are told."""
+    """The reply to a command, and its effects on others."""
 
     __slots__ = ("reply", "effects")
 
@@ -139,10 +139,10 @@ class Outcome(Generic[R]):
 
 
 class RoomSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A room as one snapshot of the database has it, for the hub.
+    """The state of a room in one snapshot of the database, for the hub.
 
-    ``events`` are its changes above ``floor``, in order of rev, up to ``through``: the room's own
-    rev, unless there are too many for one answer.
+    ``events`` are its changes above ``floor``, in order of rev, up to ``through``: the room's
+    rev, or less if there are too many for one answer.
     """
 
     events: list[RoomEvent]

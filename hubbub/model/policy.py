@@ -1,8 +1,8 @@
-"""Who may do what: one table, and nothing elsewhere.
+"""Permissions: one table of who may do what.
 
-A person's *standings* toward a thing are worked out from roles (`standings`); an action is
-allowed if the table gives it to any of them. Whoever may not READ a room is told that it does
-not exist.
+A person's *standings* toward the server, a room or a message follow from their roles; an action is
+allowed if the table lists any of these standings. To people who may not READ a room, the server
+answers that it does not exist.
 """
 
 from collections.abc import Mapping
@@ -32,26 +32,26 @@ class RoomKind(StrEnum):
 
 
 class Standing(StrEnum):
-    """What somebody is to the server, a room or a message."""
+    """A relation of a person to the server, a room or a message."""
 
     SERVER_OWNER = "server_owner"
     SERVER_ADMIN = "server_admin"  # owners are admins too
-    ACCOUNT = "account"  # any signed-in person, not a guest
-    PASSER_BY = "passer_by"  # anyone let in, guests too, toward a public room
-    GUEST_HERE = "guest_here"  # a guest toward a public room
-    PUBLIC_ADMIN = "public_admin"  # an admin of the server toward a public room
+    ACCOUNT = "account"  # anybody with an account, so not a guest
+    VISITOR = "visitor"  # anybody, guests too, toward a public room
+    PUBLIC_GUEST = "public_guest"  # a guest toward a public room
+    PUBLIC_ADMIN = "public_admin"  # a server admin toward a public room
     ROOM_OWNER = "room_owner"
     MODERATOR = "moderator"  # owners of the room are moderators too
     MEMBER = "member"  # of the room, any role
-    DIRECT_PARTNER = "direct_partner"  # a member, and the room is a direct one
+    DIRECT_PARTNER = "direct_partner"  # a member of a direct room
     AUTHOR = "author"  # of the message
-    # In a thread the others are toward the room that it belongs to.
+    # Set in threads, where the other standings are those toward the parent room.
     IN_THREAD = "in_thread"
     FOLLOWER = "follower"
 
 
 class Action(StrEnum):
-    # toward a room
+    # in a room
     READ = "read"
     JOIN = "join"
     LEAVE = "leave"
@@ -61,7 +61,7 @@ class Action(StrEnum):
     REACT = "react"
     PIN = "pin"
     MENTION_ALL = "mention_all"  # @room, @here
-    MENTION_CROWD = "mention_crowd"  # the same where more than 200 people are members
+    MENTION_LARGE_ROOM = "mention_large_room"  # the same in a room of more than 200 members
     KEEP_DRAFT = "keep_draft"
     MARK_READ = "mark_read"
     SET_PREFS = "set_prefs"
@@ -72,15 +72,15 @@ class Action(StrEnum):
     SET_ROOM_ROLE = "set_room_role"
     UPDATE_ROOM = "update_room"
     DELETE_ROOM = "delete_room"
-    # toward the server
+    # on the server
     LIST_ROOMS = "list_rooms"
     LIST_USERS = "list_users"
     CREATE_ROOM = "create_room"
     DIRECT = "direct"
     MANAGE_SELF = "manage_self"
-    KEEP = "keep"  # bookmarks, drafts; see one's mentions and threads
-    BLOCK = "block"  # and see whom one has blocked
-    EXCEED_QUOTAS = "exceed_quotas"  # those that spare admins
+    USE_PERSONAL_LISTS = "use_personal_lists"  # bookmarks, drafts, mentions, followed threads
+    BLOCK = "block"  # and list blocked people
+    EXCEED_QUOTAS = "exceed_quotas"  # those that exempt admins
     CREATE_INVITE = "create_invite"
     MANAGE_INVITES = "manage_invites"
     MANAGE_USERS = "manage_users"
@@ -90,32 +90,32 @@ class Action(StrEnum):
 _S = Standing
 
 RULES: Mapping[Action, frozenset[Standing]] = {
-    Action.READ: frozenset({_S.MEMBER, _S.PASSER_BY}),
-    Action.JOIN: frozenset({_S.PASSER_BY, _S.MEMBER}),
+    Action.READ: frozenset({_S.MEMBER, _S.VISITOR}),
+    Action.JOIN: frozenset({_S.VISITOR, _S.MEMBER}),
     Action.LEAVE: frozenset({_S.MEMBER}),
-    Action.POST: frozenset({_S.MEMBER, _S.GUEST_HERE}),
+    Action.POST: frozenset({_S.MEMBER, _S.PUBLIC_GUEST}),
     Action.EDIT: frozenset({_S.AUTHOR}),
     Action.DELETE: frozenset({_S.AUTHOR, _S.MODERATOR, _S.PUBLIC_ADMIN}),
-    Action.REACT: frozenset({_S.MEMBER, _S.GUEST_HERE}),
+    Action.REACT: frozenset({_S.MEMBER, _S.PUBLIC_GUEST}),
     Action.PIN: frozenset({_S.MEMBER}),
     Action.MENTION_ALL: frozenset({_S.MEMBER}),
-    Action.MENTION_CROWD: frozenset({_S.MODERATOR, _S.PUBLIC_ADMIN}),
+    Action.MENTION_LARGE_ROOM: frozenset({_S.MODERATOR, _S.PUBLIC_ADMIN}),
     Action.KEEP_DRAFT: frozenset({_S.MEMBER}),
     Action.MARK_READ: frozenset({_S.MEMBER}),
     Action.SET_PREFS: frozenset({_S.MEMBER}),
-    Action.TYPE: frozenset({_S.MEMBER, _S.GUEST_HERE}),
-    Action.LIST_MEMBERS: frozenset({_S.MEMBER, _S.PASSER_BY}),
+    Action.TYPE: frozenset({_S.MEMBER, _S.PUBLIC_GUEST}),
+    Action.LIST_MEMBERS: frozenset({_S.MEMBER, _S.VISITOR}),
     Action.INVITE: frozenset({_S.MEMBER}),
     Action.KICK: frozenset({_S.MODERATOR, _S.PUBLIC_ADMIN}),
     Action.SET_ROOM_ROLE: frozenset({_S.ROOM_OWNER, _S.PUBLIC_ADMIN}),
     Action.UPDATE_ROOM: frozenset({_S.MODERATOR, _S.PUBLIC_ADMIN}),
     Action.DELETE_ROOM: frozenset({_S.ROOM_OWNER, _S.PUBLIC_ADMIN}),
-    Action.LIST_ROOMS: frozenset({_S.ACCOUNT, _S.PASSER_BY}),
+    Action.LIST_ROOMS: frozenset({_S.ACCOUNT, _S.VISITOR}),
     Action.LIST_USERS: frozenset({_S.ACCOUNT}),
     Action.CREATE_ROOM: frozenset({_S.ACCOUNT}),
     Action.DIRECT: frozenset({_S.ACCOUNT}),
     Action.MANAGE_SELF: frozenset({_S.ACCOUNT}),
-    Action.KEEP: frozenset({_S.ACCOUNT}),
+    Action.USE_PERSONAL_LISTS: frozenset({_S.ACCOUNT}),
     Action.BLOCK: frozenset({_S.ACCOUNT}),
     Action.EXCEED_QUOTAS: frozenset({_S.SERVER_ADMIN}),
     Action.CREATE_INVITE: frozenset({_S.SERVER_ADMIN}),
@@ -124,7 +124,7 @@ RULES: Mapping[Action, frozenset[Standing]] = {
     Action.MANAGE_SERVER: frozenset({_S.SERVER_OWNER}),
 }
 
-# A direct room's people are fixed and equal: these do not apply to it, whatever the role.
+# The people of a direct room are fixed and have equal rights: nobody can do these there.
 NOT_IN_DIRECT = frozenset(
     {
         Action.JOIN,
@@ -136,10 +136,10 @@ NOT_IN_DIRECT = frozenset(
     }
 )
 
-# Who may do in a room what, may do it in its threads. But these are about following one, or about
-# what a thread has from its room.
+# Rights in a room also apply in its threads, except for these actions: they concern following a
+# thread, or what a thread inherits from its room.
 IN_THREAD: Mapping[Action, frozenset[Standing]] = {
-    Action.JOIN: frozenset({_S.MEMBER, _S.GUEST_HERE}),
+    Action.JOIN: frozenset({_S.MEMBER, _S.PUBLIC_GUEST}),
     Action.LEAVE: frozenset({_S.FOLLOWER}),
     Action.MARK_READ: frozenset({_S.FOLLOWER}),
     Action.SET_PREFS: frozenset({_S.FOLLOWER}),
@@ -151,18 +151,18 @@ IN_THREAD: Mapping[Action, frozenset[Standing]] = {
 }
 
 _REFUSALS: Mapping[Action, str] = {
-    Action.EDIT: "Only its author may edit a message.",
-    Action.DELETE: "Only its author or a moderator may delete a message.",
+    Action.EDIT: "Only the author may edit a message.",
+    Action.DELETE: "Only the author or a moderator may delete a message.",
     Action.KICK: "Only a moderator may remove people from this room.",
     Action.SET_ROOM_ROLE: "Only an owner of this room may change roles.",
     Action.UPDATE_ROOM: "Only a moderator may change this room.",
     Action.DELETE_ROOM: "Only an owner may delete this room.",
-    Action.CREATE_ROOM: "Guests cannot make rooms. Sign up first.",
-    Action.DIRECT: "Guests cannot write to people directly. Sign up first.",
+    Action.CREATE_ROOM: "Guests cannot create rooms. Sign up first.",
+    Action.DIRECT: "Guests cannot send direct messages. Sign up first.",
     Action.LIST_USERS: "Guests cannot list people. Sign up first.",
-    Action.KEEP: "Guests have no account to keep anything in. Sign up first.",
+    Action.USE_PERSONAL_LISTS: "Guests have no bookmarks, drafts or mentions. Sign up first.",
     Action.BLOCK: "Guests cannot block people. Sign up first.",
-    Action.MANAGE_SELF: "Guests have no account to change. Sign up first.",
+    Action.MANAGE_SELF: "Guests have no account settings. Sign up first.",
     Action.CREATE_INVITE: "Only an admin may invite people to this server.",
     Action.MANAGE_INVITES: "Only an admin may see or end invites.",
     Action.MANAGE_USERS: "Only an admin may manage accounts.",
@@ -172,9 +172,9 @@ _REFUSALS: Mapping[Action, str] = {
 
 @cache
 def server_standings(role: ServerRole) -> frozenset[Standing]:
-    """What a person with this role is to the server."""
+    """The standings of a person with this role toward the server."""
     if role is ServerRole.GUEST:
-        return frozenset({Standing.PASSER_BY})
+        return frozenset({Standing.VISITOR})
     found = {Standing.ACCOUNT}
     if role in (ServerRole.OWNER, ServerRole.ADMIN):
         found.add(Standing.SERVER_ADMIN)
@@ -193,15 +193,16 @@ def room_standings(
     thread: bool = False,
     follows: bool = False,
 ) -> frozenset[Standing]:
-    """What a person is to a room (and to a message in it, if its author).
+    """The standings of a person toward a room, and toward a message in it if ``author``.
 
-    To a ``thread``: by their role in its room, and whether they follow it.
+    For a ``thread``, ``room_role`` is the role in its parent room, and ``follows`` is whether the
+    person follows the thread.
     """
-    found = set(_of_role(kind, room_role))
+    found = set(_member_standings(kind, room_role))
     if kind is RoomKind.PUBLIC:
-        found.add(Standing.PASSER_BY)
+        found.add(Standing.VISITOR)
         if role is ServerRole.GUEST:
-            found.add(Standing.GUEST_HERE)
+            found.add(Standing.PUBLIC_GUEST)
         if role in (ServerRole.OWNER, ServerRole.ADMIN):
             found.add(Standing.PUBLIC_ADMIN)
     if thread:
@@ -213,8 +214,7 @@ def room_standings(
     return frozenset(found)
 
 
-def _of_role(kind: RoomKind, room_role: RoomRole | None) -> frozenset[Standing]:
-    """What a member is to a room."""
+def _member_standings(kind: RoomKind, room_role: RoomRole | None) -> frozenset[Standing]:
     if room_role is None:
         return frozenset()
     found = {Standing.MEMBER}
@@ -237,13 +237,15 @@ def allows(action: Action, standings: frozenset[Standing]) -> bool:
 
 
 def require(action: Action, standings: frozenset[Standing]) -> None:
-    """Raises NotMember if joining the room would help, else Forbidden, unless it is allowed."""
+    """Raises Forbidden, or NotMember if joining the room would help, unless it is allowed."""
     if allows(action, standings):
         return
     if Standing.IN_THREAD in standings and action in IN_THREAD:
         _refuse_in_thread(action, standings)
     if Standing.DIRECT_PARTNER in standings and action in NOT_IN_DIRECT:
-        raise Forbidden("The people of a direct conversation are fixed. Start another with them.")
+        raise Forbidden(
+            "The people of a direct conversation cannot change. Start another conversation."
+        )
     if Standing.MEMBER in RULES[action] and Standing.MEMBER not in standings:
         raise NotMember()
     raise Forbidden(_REFUSALS.get(action))
@@ -251,7 +253,7 @@ def require(action: Action, standings: frozenset[Standing]) -> None:
 
 def _refuse_in_thread(action: Action, standings: frozenset[Standing]) -> None:
     if not IN_THREAD[action]:
-        raise Forbidden("A thread has its people and settings from its room. Change them there.")
+        raise Forbidden("A thread takes its members and settings from its room. Change them there.")
     if Standing.MEMBER not in standings:
         raise NotMember()
     raise Forbidden("You do not follow this thread. Follow it first.")
@@ -260,10 +262,7 @@ def _refuse_in_thread(action: Action, standings: frozenset[Standing]) -> None:
 _RANK = {None: 0, RoomRole.MEMBER: 0, RoomRole.MODERATOR: 1, RoomRole.OWNER: 2}
 
 
-def require_above(role: RoomRole | None, other: RoomRole, *, admin: bool) -> None:
-    """Raises Forbidden unless one may remove another: moderators members, owners moderators."""
+def require_outranks(role: RoomRole | None, other: RoomRole, *, admin: bool) -> None:
+    """Raises Forbidden unless ``role`` is above the other's, or the remover is an ``admin``."""
     if not admin and _RANK[role] <= _RANK[other]:
-        raise Forbidden(
-            f"Only somebody above {'an' if other is RoomRole.OWNER else 'a'} {other} "
-            "of the room may remove them."
-        )
+        raise Forbidden("You can only remove people whose role is below yours.")

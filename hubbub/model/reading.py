@@ -1,4 +1,4 @@
-"""What a person has read, and who is there now."""
+"""Read markers and presence."""
 
 from typing import Annotated, Literal
 
@@ -6,15 +6,15 @@ import msgspec
 
 from hubbub.model.base import Command, Event, Reply, Rev, RoomId, UserName, Value
 
-READ_EVERY_S = 2.0  # at most one marker per person and room is stored in this time
+READ_INTERVAL_S = 2.0  # at most one marker per person and room is stored in this time
 
 PresenceState = Literal["online", "away", "offline"]
 
 
 class Read(Command, frozen=True, kw_only=True, omit_defaults=True, tag="read"):
-    """I have read up to this message. Moves forward only, unless ``back`` (mark as unread).
+    """Set my read marker to this message. It moves only forward, unless ``back`` (mark unread).
 
-    Stored at most every two seconds, so the answer to a second one may take as long.
+    It is stored at most every two seconds, so a second reply may take that long.
     """
 
     room: RoomId
@@ -28,7 +28,7 @@ class ReadMarker(Reply, frozen=True, kw_only=True):
 
 
 class ReadChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="read"):
-    """My marker moved, on whichever device. ``rev`` is mine; null while not stored yet."""
+    """My read marker moved, on any device. ``rev`` is my own, or null while not stored yet."""
 
     room: RoomId
     read_seq: int
@@ -37,13 +37,13 @@ class ReadChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="rea
 
 
 class Active(Command, frozen=True, kw_only=True, omit_defaults=True, tag="active"):
-    """I am at this device (online), or have left it (away)."""
+    """I am using this device (online), or not (away)."""
 
     active: bool
 
 
 class Presence(Event, frozen=True, kw_only=True, omit_defaults=True, tag="presence"):
-    """Somebody I share a small room with came or went; or how many are in a large room."""
+    """The presence of somebody in my small rooms, or how many are online in a large room."""
 
     user: UserName | None = None
     state: PresenceState | None = None
@@ -57,9 +57,9 @@ class RoomHead(Value, frozen=True, kw_only=True):
 
 
 class Behind(Event, frozen=True, kw_only=True, omit_defaults=True, tag="behind"):
-    """I read too slowly and live events were left out: sync the rooms I am behind in.
+    """This client reads too slowly, so events were skipped: sync these rooms.
 
-    With ``rev``, mine, events of my own were left out as well: a gap to it asks for `me`.
+    With ``rev``, my own, events about me were skipped as well: after a gap, ask for `me`.
     """
 
     rooms: dict[str, RoomHead]
@@ -67,7 +67,7 @@ class Behind(Event, frozen=True, kw_only=True, omit_defaults=True, tag="behind")
 
 
 class Notice(Event, frozen=True, kw_only=True, omit_defaults=True, tag="notice"):
-    """A word from the server. With ``retry_after`` it is about to stop: come back then."""
+    """A text from the server. With ``retry_after`` it is about to stop: reconnect after that."""
 
     text: str
     retry_after: float | None = None

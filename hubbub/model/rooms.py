@@ -1,4 +1,4 @@
-"""Rooms, their members, and the commands and events about them."""
+"""Rooms and members: the commands, replies and events."""
 
 import unicodedata
 from typing import Annotated, Literal
@@ -15,50 +15,48 @@ from hubbub.model.base import (
     RoomId,
     UserName,
     Value,
-    restate,
+    set_canonical,
 )
 from hubbub.model.errors import Invalid
 from hubbub.model.messages import Message, Person
 from hubbub.model.names import room_id
 from hubbub.model.normalize import normalized
+from hubbub.model.paging import LIST_PAGE_MAX, PageLimit
 from hubbub.model.policy import RoomKind, RoomRole, ServerRole
 
 TITLE_MAX = 80
 TOPIC_MAX = 500
-DIRECT_MAX = 9  # people in a direct room, oneself included
-SMALL_ROOM = 200  # up to here members and presence are told one by one, above as counts
-DIRECTORY_PAGE = 100
+DIRECT_MAX = 9  # people in a direct room, including oneself
+SMALL_ROOM = 200  # members; larger rooms get counts instead of member and presence events
 SEARCH_MAX = 64
 
 Notify = Literal["all", "mentions", "none"]
-PageLimit = Annotated[int, msgspec.Meta(ge=1, le=DIRECTORY_PAGE)]
-# A title in lower case, which makes some letters three, and an id.
+# A title in lower case, which can triple its length, and an id.
 After = Annotated[str, msgspec.Meta(max_length=3 * TITLE_MAX + 1 + 64)]
 
 
-def line(text: str, limit: int, what: str, least: int = 0) -> str:
-    """One line of a title or topic: NFC, spaces folded. Raises Invalid."""
-    length = f"A {what} has {least} to {limit} characters."
+def single_line(text: str, limit: int, what: str, least: int = 0) -> str:
+    """A canonical single line: NFC, with runs of spaces collapsed. Raises Invalid."""
+    length = f"A {what} must have {least} to {limit} characters."
     folded = " ".join(normalized(text.strip(), "NFC", limit, length).split())
     if not least <= len(folded) <= limit:
         raise Invalid(length)
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in folded):
-        raise Invalid(f"A {what} has no control characters.")
+        raise Invalid(f"A {what} cannot contain control characters.")
     return folded
 
 
-def search_words(text: str) -> str:
-    """The words by which a list is filtered. Raises Invalid."""
+def require_short_search(text: str) -> None:
+    """Raises Invalid if a search text is too long."""
     if len(text) > SEARCH_MAX:
-        raise Invalid(f"Search for at most {SEARCH_MAX} characters.")
-    return text
+        raise Invalid(f"A search has at most {SEARCH_MAX} characters.")
 
 
 class Room(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """A room as anyone who may know of it sees it.
+    """A room as anybody with access sees it.
 
-    A thread is a room too: under message ``parent_seq`` of the room ``parent``, whose kind it
-    has, and without a title. Its members are those who follow it.
+    A thread is a room too: under message ``parent_seq`` of the room ``parent``, with the parent's
+    kind and no title. Its members are its followers.
     """
 
     room: RoomId
@@ -76,10 +74,10 @@ class Room(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MyRoom(Room, frozen=True, kw_only=True, omit_defaults=True):
-    """A room with what it is to me. Unread are ``seq - read_seq`` messages.
+    """A room with my own settings. ``seq - read_seq`` messages are unread.
 
-    ``people`` are the others in a direct room. ``added_by`` is who put me into it, until I say that
-    I stay. Without a ``role`` I am only looking in.
+    ``people`` are the others in a direct room. ``added_by`` is who added me to the room, until I
+    choose to stay. Without a ``role`` I am not a member.
     """
 
     role: RoomRole | None = None
@@ -99,10 +97,10 @@ class Membership(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CreateRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="create_room"):
-    """Make a room and own it.
+    """Create a room, as its owner.
 
-    A public room's id is ``room``, or made from its title; a private one's is random.
-    (``room`` and not ``id``, which is the number of the command.)
+    A public room's id is ``room``, or derived from its title; a private room's is random.
+    (The field is not called ``id``, as that is the number of the command.)
     """
 
     title: str
@@ -112,30 +110,30 @@ class CreateRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="cr
     members: tuple[UserName, ...] = ()
 
     def __post_init__(self) -> None:
-        restate(self, "title", line(self.title, TITLE_MAX, "title", least=1))
-        restate(self, "topic", line(self.topic, TOPIC_MAX, "topic"))
+        set_canonical(self, "title", single_line(self.title, TITLE_MAX, "title", least=1))
+        set_canonical(self, "topic", single_line(self.topic, TOPIC_MAX, "topic"))
         if self.room is not None:
             if self.kind == "private":
-                raise Invalid("A private room's address is random, so that it gives nothing away.")
-            restate(self, "room", room_id(self.room))
+                raise Invalid("The address of a private room is random. Leave out the address.")
+            set_canonical(self, "room", room_id(self.room))
         if len(self.members) > SMALL_ROOM:
-            raise Invalid(f"Invite at most {SMALL_ROOM} people at once.")
+            raise Invalid(f"You can invite at most {SMALL_ROOM} people at once.")
 
 
 class Direct(Command, frozen=True, kw_only=True, omit_defaults=True, tag="direct"):
-    """Find or make the direct room of exactly these people and me."""
+    """Open the direct room of exactly these people and me, creating it if necessary."""
 
     users: tuple[UserName, ...]
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.users) < DIRECT_MAX:
-            raise Invalid(f"A direct conversation has 1 to {DIRECT_MAX - 1} other people.")
+            raise Invalid(f"A direct conversation needs 1 to {DIRECT_MAX - 1} other people.")
 
 
 class Join(Command, frozen=True, kw_only=True, omit_defaults=True, tag="join"):
-    """Become a member (a guest: be present) and get the room with its latest messages.
+    """Become a member (guests: be present) and get the room with its latest messages.
 
-    A member of a room who joins one of its threads follows it.
+    To follow a thread, a member of its room joins it.
     """
 
     room: RoomId
@@ -154,22 +152,22 @@ class Leave(Command, frozen=True, kw_only=True, omit_defaults=True, tag="leave")
 
 
 class Watch(Query, frozen=True, kw_only=True, omit_defaults=True, tag="watch"):
-    """Hear what happens in a room that one may read, as in a thread that one does not follow.
+    """Receive the events of a room without joining it, such as a thread that I do not follow.
 
-    It holds for this connection. Answered with the room and its latest messages, as `join` is.
+    It applies to this connection. The reply has the room and its latest messages, as for `join`.
     """
 
     room: RoomId
 
 
 class Unwatch(Query, frozen=True, kw_only=True, omit_defaults=True, tag="unwatch"):
-    """Hear no more of a room that is only watched; one's own rooms go on."""
+    """Stop receiving the events of a watched room; my own rooms are not affected."""
 
     room: RoomId
 
 
 class Invite(Command, frozen=True, kw_only=True, omit_defaults=True, tag="invite"):
-    """Make somebody a member of a room."""
+    """Add somebody to a room."""
 
     room: RoomId
     user: UserName
@@ -183,7 +181,7 @@ class Kick(Command, frozen=True, kw_only=True, omit_defaults=True, tag="kick"):
 
 
 class SetRole(Command, frozen=True, kw_only=True, omit_defaults=True, tag="set_role"):
-    """Give somebody a role in a room, or without a room on the server.
+    """Set somebody's role in a room, or without a ``room`` on the server.
 
     In a room: owner, moderator, member; on the server: owner, admin, member.
     """
@@ -195,7 +193,7 @@ class SetRole(Command, frozen=True, kw_only=True, omit_defaults=True, tag="set_r
     def __post_init__(self) -> None:
         roles = set(RoomRole) if self.room else {ServerRole.OWNER, ServerRole.ADMIN, "member"}
         if self.role not in roles:
-            raise Invalid(f"The roles here are {', '.join(sorted(roles))}.")
+            raise Invalid(f"The role must be one of {', '.join(sorted(roles))}.")
 
 
 class MembersChanged(Reply, frozen=True, kw_only=True):
@@ -203,7 +201,7 @@ class MembersChanged(Reply, frozen=True, kw_only=True):
 
 
 class UpdateRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="update_room"):
-    """Change a room's title or topic, or archive it (it can be read, not written)."""
+    """Change a room's title or topic, or archive it, which makes it read-only."""
 
     room: RoomId
     title: str | None = None
@@ -212,21 +210,21 @@ class UpdateRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="up
 
     def __post_init__(self) -> None:
         if self.title is not None:
-            restate(self, "title", line(self.title, TITLE_MAX, "title", least=1))
+            set_canonical(self, "title", single_line(self.title, TITLE_MAX, "title", least=1))
         if self.topic is not None:
-            restate(self, "topic", line(self.topic, TOPIC_MAX, "topic"))
+            set_canonical(self, "topic", single_line(self.topic, TOPIC_MAX, "topic"))
 
 
 class DeleteRoom(Command, frozen=True, kw_only=True, omit_defaults=True, tag="delete_room"):
-    """Delete a room with all its messages, for everyone and for good."""
+    """Delete a room and all its messages, for everybody and permanently."""
 
     room: RoomId
 
 
 class Prefs(Command, frozen=True, kw_only=True, omit_defaults=True, tag="prefs"):
-    """What I want to be told of a room, whether it stands in my list, and that I stay in it.
+    """Change my notifications for a room, hide or show it, or choose to stay in it.
 
-    With ``stay`` it is no longer told who added me.
+    ``stay`` removes ``added_by`` from the room.
     """
 
     room: RoomId
@@ -236,11 +234,11 @@ class Prefs(Command, frozen=True, kw_only=True, omit_defaults=True, tag="prefs")
 
 
 class Members(Query, frozen=True, kw_only=True, omit_defaults=True, tag="members"):
-    """A page of a room's members by name; ``after`` is the last name of the page before."""
+    """A page of a room's members by name; ``after`` is the last name of the previous page."""
 
     room: RoomId
     after: After = ""
-    limit: PageLimit = DIRECTORY_PAGE
+    limit: PageLimit = LIST_PAGE_MAX
 
 
 class MembersPage(Reply, frozen=True, kw_only=True):
@@ -250,25 +248,25 @@ class MembersPage(Reply, frozen=True, kw_only=True):
 
 
 class Rooms(Query, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
-    """A page of the rooms one may know of, by title; ``q`` filters."""
+    """A page of the rooms that I can find, by title; ``q`` filters."""
 
     q: str = ""
     after: After = ""
-    limit: PageLimit = DIRECTORY_PAGE
+    limit: PageLimit = LIST_PAGE_MAX
 
     def __post_init__(self) -> None:
-        search_words(self.q)
+        require_short_search(self.q)
 
 
 class RoomsPage(Reply, frozen=True, kw_only=True):
-    """``cursor`` is the next ``after``; null at the end."""
+    """``cursor`` is the ``after`` of the next page; null on the last page."""
 
     rooms: list[MyRoom]
     cursor: str | None
 
 
 class RoomChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="room"):
-    """A room's title, topic or archive changed: the whole present state of these."""
+    """A room's title, topic or archived flag changed: the complete present state of these."""
 
     room: RoomId
     rev: Rev
@@ -280,7 +278,7 @@ class RoomChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="roo
 class MemberChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="member"):
     """Somebody joined, left (``role`` null) or got a role.
 
-    In rooms of more than 200 only ``members``, the new count, at most once a second.
+    Rooms of more than 200 get only ``members``, the new count, at most once a second.
     """
 
     room: RoomId
@@ -292,9 +290,9 @@ class MemberChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="m
 
 
 class Removed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="removed"):
-    """I am no longer in this room; erase what is kept of it and of its threads.
+    """I am no longer in this room: erase everything stored of it and of its threads.
 
-    ``rev`` is mine.
+    ``rev`` is my own.
     """
 
     room: RoomId

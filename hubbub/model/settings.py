@@ -1,11 +1,11 @@
-"""What an operator may set: by an option, or as ``HUBBUB_…`` in the environment."""
+"""The server's settings, from options or ``HUBBUB_…`` variables of the environment."""
 
 from pathlib import Path
 
 import msgspec
 
 from hubbub.model.accounts import Registration
-from hubbub.model.quotas import UNBOUND, Quotas
+from hubbub.model.quotas import MAXIMUM_QUOTAS, Quotas
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -16,14 +16,14 @@ class RateLimit(msgspec.Struct, frozen=True):
 
 
 class Settings(Quotas, frozen=True, kw_only=True):
-    """All settings of one server; the quotas are among them.
+    """All settings of one server, including the quotas.
 
-    ``registration`` and ``guests`` are None when the operator leaves them to the owner, who
-    changes them in the web client; until then ``default_registration`` and ``default_guests``
-    hold. With ``first_owns`` the first account of all is the owner's. With ``through_make`` it was
-    started by ``make run``, whose variables are then named instead of options. ``limits`` is False
-    only for measuring, on loopback. ``database`` is the address of a PostgreSQL, None for SQLite in
-    the data folder; ``bus`` is that of a NATS, which several servers on one PostgreSQL share.
+    ``registration`` and ``guests`` are None if the operator leaves them to the owner, who sets
+    them in the web client; until then ``default_registration`` and ``default_guests`` apply. With
+    ``first_owns`` the first account on the server becomes its owner. With ``through_make`` the
+    server was started by ``make run``, and texts name its variables instead of options. ``limits``
+    is False only in benchmarks, on loopback. ``database`` is the URL of a PostgreSQL, None for
+    SQLite in the data folder; ``bus`` is the URL of a NATS that servers on one PostgreSQL share.
     """
 
     host: str = "127.0.0.1"
@@ -53,21 +53,21 @@ class Settings(Quotas, frozen=True, kw_only=True):
 
     @property
     def quotas(self) -> Quotas:
-        """Those in force."""
+        """The quotas in force."""
         if not self.limits:
-            return UNBOUND
+            return MAXIMUM_QUOTAS
         return Quotas(**{name: getattr(self, name) for name in Quotas.__struct_fields__})
 
     @property
     def base_url(self) -> str:
-        """Where people find this server, without a slash at the end."""
+        """The server's address in a browser, without a slash at the end."""
         if self.public_url:
             return self.public_url.rstrip("/")
         shown = "localhost" if self.is_loopback else self.host
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
 
-    def lets_guests_in(self, stored: str | None) -> bool:
-        """Whether guests may come in, given what the owner has stored (``"1"`` or ``"0"``)."""
+    def allows_guests(self, stored: str | None) -> bool:
+        """Whether guests are allowed; ``stored`` is the owner's choice: ``1``, ``0`` or None."""
         if self.guests is not None:
             return self.guests
         return stored == "1" if stored else self.default_guests
@@ -77,18 +77,18 @@ class Settings(Quotas, frozen=True, kw_only=True):
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     @property
-    def secure(self) -> bool:
-        """Whether people come over TLS, so that cookies may be marked so."""
+    def is_secure(self) -> bool:
+        """Whether browsers use HTTPS, so that cookies can be marked as secure."""
         return self.base_url.startswith("https://")
 
 
 class Worker(msgspec.Struct, frozen=True):
-    """What one of several processes of a server is told beside the settings.
+    """The part of a worker process's configuration that differs between workers.
 
-    ``number`` counts from 1. ``lock`` is the open file by which they all hold the data folder.
-    ``greets`` says whether it makes the owner's link: one of them does, when the server starts.
+    ``number`` counts from 1. ``lock`` is the descriptor of the data folder's lock file, which all
+    workers hold. ``makes_owner_link``: one worker creates the owner's link when the server starts.
     """
 
     number: int
     lock: int
-    greets: bool = False
+    makes_owner_link: bool = False

@@ -1,1 +1,1 @@
-"""What is kept: tables, SQL, migrations, the ledger that writes, the data folder."""
+"""Storage: the command executor, SQL statements, database engines, copies, the data folder."""

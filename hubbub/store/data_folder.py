@@ -1,4 +1,4 @@
-"""The data folder: one server at a time, its secret, and what it last showed."""
+"""The data folder: its lock, the signing key, and the number of revs shown to clients."""
 
 import contextlib
 import fcntl
@@ -10,11 +10,11 @@ from pathlib import Path
 from hubbub.model.errors import HubbubError
 from hubbub.model.settings import Worker
 
-_SHOWN = struct.Struct("<32sQ")  # epoch, how many revs have been shown
+_SHOWN_FORMAT = struct.Struct("<32sQ")  # epoch, how many revs have been shown
 
 
 class FolderError(HubbubError):
-    """The data folder cannot be used; the message says why and what to do."""
+    """The data folder cannot be used; the message says why, and what to do."""
 
     code = "data_folder"
     title = "The data folder cannot be used."
@@ -25,15 +25,16 @@ KEY_BYTES = 32
 
 def _unusable(path: Path, error: OSError) -> FolderError:
     return FolderError(
-        f"{path} cannot be opened ({error.strerror}). Make it, and the folder, the server's user's."
+        f"{path} cannot be opened ({error.strerror}). Make the server's user the owner of the "
+        "folder and its files."
     )
 
 
 class DataFolder:
-    """Paths and small files of one server's data. Only its user may look inside.
+    """Paths and small files of a server's data folder, which only its user can read.
 
-    A server of several processes has one folder. Each notes for itself what it has shown, the first
-    one where a server of one process would.
+    All workers of a server share one folder. Each notes in its own file how many revs it has shown;
+    the first worker uses the same file as a server with one process.
     """
 
     def __init__(self, path: Path, worker: Worker | None = None) -> None:
@@ -43,10 +44,10 @@ class DataFolder:
         self.socket = path / "hubbub.sock"
         self.key = path / "secret.key"
         self._lock: int | None = None
-        self._shown: int | None = None
+        self._shown_file: int | None = None
 
     def prepare(self) -> None:
-        """Make the folder if need be. Raises FolderError if it cannot be written."""
+        """Create the folder if necessary. Raises FolderError if it cannot be used."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe = self.path / f".probe-{os.getpid()}"
@@ -61,13 +62,13 @@ class DataFolder:
             ) from error
         for path in (self.key, self._shown_path, self._lock_path):
             if path.is_dir():
-                raise FolderError(f"{path} is a folder, and has to be a file. Move it away.")
+                raise FolderError(f"{path} is a folder, but must be a file. Move it away.")
 
     def lock(self) -> bool:
-        """Take the folder for this process; False if another server has it.
+        """Lock the folder for this process; False if another server has locked it.
 
-        For a worker it has been taken: it holds on to the file that is locked, so that the folder
-        is free only when all of them have ended.
+        For a worker it is already locked: the worker keeps the lock file open, so that the lock is
+        released only when all workers have ended.
         """
         if self._worker:
             self._lock = self._worker.lock
@@ -84,8 +85,8 @@ class DataFolder:
         self._lock = descriptor
         return True
 
-    def hold(self) -> None:
-        """Take the folder for a server. Raises FolderError if another has it."""
+    def require_lock(self) -> None:
+        """Lock the folder for a server. Raises FolderError if another server has locked it."""
         if not self.lock():
             raise FolderError(
                 f"Another Hubbub server is using {self.path}. "
@@ -93,17 +94,17 @@ class DataFolder:
             )
 
     def has_log(self) -> bool:
-        """Whether the database, which may be gone, has a write-ahead log."""
+        """Whether there is a write-ahead log, even without its database."""
         return self.database.with_name(self.database.name + "-wal").exists()
 
     @property
-    def locked(self) -> int:
-        """The open file by which the folder is held."""
+    def lock_file(self) -> int:
+        """The descriptor of the lock file."""
         assert self._lock is not None
         return self._lock
 
     def metrics_socket(self, worker: int) -> Path:
-        """Where the worker of this number tells the others how it is doing."""
+        """The socket on which a worker provides its metrics to the others."""
         return self.path / f"worker-{worker}.sock"
 
     @property
@@ -116,27 +117,29 @@ class DataFolder:
         return self.path / "hubbub.lock"
 
     def release(self) -> None:
-        for descriptor in (self._lock, self._shown):
+        for descriptor in (self._lock, self._shown_file):
             if descriptor is not None:
                 os.close(descriptor)
-        self._lock = self._shown = None
+        self._lock = self._shown_file = None
 
     def secret(self) -> bytes:
-        """The key that signs session tokens: made at first use, readable by the owner only."""
-        self._put_key(secrets.token_bytes(KEY_BYTES))
+        """The key that signs session tokens; created at first use, readable only by the owner."""
+        self._create_key(secrets.token_bytes(KEY_BYTES))
         key = self._read_key()
         if len(key) < KEY_BYTES:
-            raise FolderError(f"{self.key} is damaged. Remove it; everybody then signs in again.")
+            raise FolderError(
+                f"{self.key} is damaged. Remove it; then everybody has to sign in again."
+            )
         return key
 
     def adopt_secret(self, key: bytes) -> bool:
-        """Sign sessions with this key from now on; False if the folder has another, which stays.
+        """Make this the signing key; False if the folder has another one, which stays.
 
-        That one may have been made because this one had become known.
+        The other may have been created because this one had leaked.
         """
         if self.key.exists() and len(self._read_key()) < KEY_BYTES:
-            self.key.unlink()  # damaged: nothing was ever signed with it
-        self._put_key(key)
+            self.key.unlink()  # damaged, so nothing was ever signed with it
+        self._create_key(key)
         return self._read_key() == key
 
     def _read_key(self) -> bytes:
@@ -145,8 +148,8 @@ class DataFolder:
         except OSError as error:
             raise _unusable(self.key, error) from error
 
-    def _put_key(self, key: bytes) -> None:
-        """Only if there is none."""
+    def _create_key(self, key: bytes) -> None:
+        """Store the key, unless there is one."""
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(self.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -155,25 +158,25 @@ class DataFolder:
                 os.fsync(file.fileno())
 
     def shown(self, epoch: str) -> int | None:
-        """How many revs of this epoch a server in this folder has shown; None if unknown."""
+        """How many revs of this epoch were shown to clients from this folder; None if unknown."""
         try:
-            known, total = _SHOWN.unpack(self._shown_path.read_bytes())
+            known, total = _SHOWN_FORMAT.unpack(self._shown_path.read_bytes())
         except (OSError, struct.error):
             return None
         return int(total) if known.rstrip(b"\0") == epoch.encode() else None
 
     def has_shown(self) -> bool:
-        """Whether a server in this folder has ever shown anything."""
+        """Whether a server has ever shown anything to clients from this folder."""
         return self._shown_path.exists()
 
     def note_shown(self, epoch: str, total: int) -> None:
-        """Note what is about to be shown, so that a database from an older copy is found out.
+        """Store how many revs are about to be shown, by which an older copy is detected later.
 
-        Not synced: it must outlive the process, which page cache does; after a loss of power a
-        count that is too low is harmless.
+        It is not synced: the page cache survives the end of the process, and after a power failure
+        a count that is too low is harmless.
         """
-        # A full disk must not stop what has been committed from being shown.
+        # A full disk must not keep committed changes from being published.
         with contextlib.suppress(OSError):
-            if self._shown is None:
-                self._shown = os.open(self._shown_path, os.O_WRONLY | os.O_CREAT, 0o600)
-            os.pwrite(self._shown, _SHOWN.pack(epoch.encode(), total), 0)
+            if self._shown_file is None:
+                self._shown_file = os.open(self._shown_path, os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._shown_file, _SHOWN_FORMAT.pack(epoch.encode(), total), 0)

@@ -1,1 +1,1 @@
-"""Dialects: bytes to commands, events to bytes. No I/O."""
+"""The two dialects: decode frames to commands, encode events to frames. No I/O."""

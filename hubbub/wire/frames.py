@@ -1,6 +1,6 @@
-"""WebSocket frames as a server sends them: whole and unmasked (RFC 6455, section 5).
+"""WebSocket frames as a server sends them: unfragmented and unmasked (RFC 6455, section 5).
 
-aiohttp frames for one connection at a time; a broadcast is framed once for all of them.
+aiohttp frames for one connection at a time; here a broadcast is framed once for all connections.
 """
 
 TEXT = 0x81  # final frame, opcode 1
@@ -9,7 +9,7 @@ CLOSE = 0x88  # opcode 8
 PING = 0x89  # opcode 9
 PONG = 0x8A  # opcode 10
 
-REASON_MAX_BYTES = 123  # a control frame has at most 125 bytes, the close code among them
+REASON_MAX_BYTES = 123  # a control frame has at most 125 bytes, including the close code
 PING_FRAME = bytes((PING, 0))
 
 # Close codes that clients act on (protocol.md).
@@ -21,7 +21,7 @@ CLOSE_SIGN_IN_AGAIN = 4001
 
 
 def text_frame(payload: bytes) -> bytes:
-    """The frame of a text, which is UTF-8."""
+    """A text frame; the payload is UTF-8."""
     return _frame(TEXT, payload)
 
 
@@ -35,9 +35,9 @@ def pong_frame(payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """The reason is cut, between characters, where a frame has no room for it."""
-    shown = reason.encode()[:REASON_MAX_BYTES].decode("utf-8", "ignore")
-    return _frame(CLOSE, code.to_bytes(2, "big") + shown.encode())
+    """A close frame; a reason that is too long is cut between two characters."""
+    shortened = reason.encode()[:REASON_MAX_BYTES].decode("utf-8", "ignore")
+    return _frame(CLOSE, code.to_bytes(2, "big") + shortened.encode())
 
 
 def _frame(head: int, payload: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The JSON dialect: one object in a frame. Decoding is validation."""
+"""The JSON dialect: one JSON object in each frame. Decoding validates."""
 
 from typing import NamedTuple
 
@@ -10,15 +10,15 @@ from hubbub.model.errors import HubbubError, Invalid, Malformed, UnknownCommand
 from hubbub.model.messages import Changes
 
 
-class _Envelope(msgspec.Struct):
-    """What can be read of a command that cannot be read as a whole."""
+class _CommandHeader(msgspec.Struct):
+    """The fields that are read from a command that cannot be decoded as a whole."""
 
     id: int | None = None
     do: str | None = None
 
 
-class Asked(NamedTuple):
-    """A command and its number, or why there is none."""
+class DecodedFrame(NamedTuple):
+    """A command and its number, or the error for what could not be decoded."""
 
     id: int | None
     command: Command | HubbubError
@@ -30,54 +30,54 @@ class _Error(msgspec.Struct):
     retry_after: float | None
 
 
-NO_NUL = "No text may have the character U+0000."
+NO_NUL = "A text must not contain the character U+0000."
 
-ERROR_MAX = 200  # characters of what msgspec says; it may quote a value as long as a frame
+ERROR_MAX = 200  # characters of msgspec's message, which may quote a value as long as a frame
 
 _decoder = msgspec.json.Decoder(AnyCommand)
-_envelope = msgspec.json.Decoder(_Envelope)
+_header_decoder = msgspec.json.Decoder(_CommandHeader)
 _encoder = msgspec.json.Encoder()
 
 
-def decode(data: str | bytes) -> Asked:
-    """One frame as a command. Never raises: what is wrong is answered to the command's number."""
+def decode(data: str | bytes) -> DecodedFrame:
+    """Decode one frame as a command. Never raises: an error is returned in the command's place."""
     try:
         command: Command = _decoder.decode(data)
         require_no_nul(data)
-    # A rule's own error passes through msgspec as it is, unless it is a ValueError.
+    # The model's own errors pass through msgspec unchanged, unless they are ValueErrors.
     except (HubbubError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        return _refused(data, error)
-    return Asked(command.id, command)
+        return _decode_error(data, error)
+    return DecodedFrame(command.id, command)
 
 
 def require_no_nul(data: str | bytes) -> None:
-    """Raises Invalid if a text in this JSON has U+0000, which PostgreSQL cannot keep.
+    """Raises Invalid if a text in this JSON has U+0000, which PostgreSQL cannot store.
 
-    Once for all texts, as names that are only looked for reach the database too.
+    All texts are checked, as names that are only searched for reach the database too.
     """
     if isinstance(data, bytes):
         if rb"\u0000" not in data:
             return
         data = data.decode()
-    # In JSON only what follows an even number of backslashes is an escape.
+    # In JSON a backslash begins an escape only after an even number of other backslashes.
     if r"\u0000" in data and r"\u0000" in data.replace(r"\\", " "):
         raise Invalid(NO_NUL)
 
 
-def _refused(data: str | bytes, error: Exception) -> Asked:
+def _decode_error(data: str | bytes, error: Exception) -> DecodedFrame:
     try:
-        envelope = _envelope.decode(data)
+        header = _header_decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        envelope = _Envelope()
-    if envelope.do is not None and envelope.do not in COMMANDS:
-        return Asked(envelope.id, UnknownCommand(f"There is no command “{envelope.do[:40]}”."))
-    return Asked(envelope.id, malformed(error))
+        header = _CommandHeader()
+    if header.do is not None and header.do not in COMMANDS:
+        return DecodedFrame(header.id, UnknownCommand(f"There is no command “{header.do[:40]}”."))
+    return DecodedFrame(header.id, malformed(error))
 
 
 def malformed(error: Exception) -> HubbubError:
-    """The error for what was refused: the rule that was broken, or where it does not fit."""
-    rule = rule_broken(error)
-    return rule or Malformed(f"This could not be understood: {shortened(error)}.")
+    """The error for what could not be decoded: the model's own, or what does not fit and where."""
+    found = validation_error(error)
+    return found or Malformed(f"This could not be understood: {shortened(error)}.")
 
 
 def shortened(error: Exception) -> str:
@@ -86,13 +86,13 @@ def shortened(error: Exception) -> str:
     return text if len(text) <= ERROR_MAX else f"{text[: ERROR_MAX - 1]}…"
 
 
-def rule_broken(error: Exception) -> HubbubError | None:
-    """The model's own error among those that decoding may raise, as a value; None for others."""
+def validation_error(error: Exception) -> HubbubError | None:
+    """The model's own error, if that is what decoding raised, as a value; else None."""
     found = error if isinstance(error, HubbubError) else error.__cause__
     if not isinstance(found, HubbubError):
         return None
     if found is not error:
-        error.__cause__ = error.__context__ = None  # else the two would hold each other
+        error.__cause__ = error.__context__ = None  # else the two would refer to each other
     return found.as_value()
 
 
@@ -100,23 +100,23 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-def event(happened: Event) -> bytes:
-    return _encoder.encode(happened)
+def event(value: Event) -> bytes:
+    return _encoder.encode(value)
 
 
 def reply(number: int | None, answer: Reply | Value) -> list[bytes]:
-    """The frames of an answer. A sync's events come before it, as ordinary frames."""
+    """The frames of a reply. A sync's events come before it, as ordinary frames."""
     if not isinstance(answer, Changes):
         return [_encoder.encode({"re": number, "ok": answer})]
-    frames = [_encoder.encode(happened) for happened in answer.events]
-    return [*frames, synced(number, answer.through, more=answer.more, reset=answer.reset)]
+    frames = [_encoder.encode(change) for change in answer.events]
+    return [*frames, sync_reply(number, answer.through, more=answer.more, reset=answer.reset)]
 
 
-def synced(number: int | None, through: int, *, more: bool, reset: bool) -> bytes:
-    """The answer of a sync whose events have been sent."""
+def sync_reply(number: int | None, through: int, *, more: bool, reset: bool) -> bytes:
+    """The reply to a sync whose events have been sent."""
     return _encoder.encode({"re": number, "ok": {"through": through, "more": more, "reset": reset}})
 
 
-def error(number: int | None, refused: HubbubError) -> bytes:
-    wrong = _Error(refused.code, refused.message, refused.retry_after)
-    return _encoder.encode({"re": number, "error": wrong})
+def error(number: int | None, cause: HubbubError) -> bytes:
+    body = _Error(cause.code, cause.message, cause.retry_after)
+    return _encoder.encode({"re": number, "error": body})

@@ -1,7 +1,7 @@
-"""The plain-text dialect: a line is a message, ``/word`` a command, ``* `` the server speaking.
+"""The plain-text dialect: a line is a message, ``/word`` a command; ``* `` begins a server line.
 
-Nothing that a person says can look like the server: their lines begin with a handle and a
-colon, and further lines of the same message are indented.
+No message can look like a line from the server: its first line begins with a handle and a colon,
+and further lines are indented.
 """
 
 import re
@@ -16,30 +16,29 @@ from hubbub.wire.frames import text_frame
 from hubbub.wire.json import NO_NUL
 
 HELP: dict[str, tuple[str, str]] = {
-    "help": ("", "what can be said here"),
+    "help": ("", "show the commands"),
     "join": ("ROOM", "go to another room"),
-    "leave": ("", "leave this room for the lobby"),
-    "rooms": ("", "the rooms there are"),
-    "who": ("", "who is here"),
-    "nick": ("NAME", "be called something else (guests)"),
+    "leave": ("", "leave this room and go to the lobby"),
+    "rooms": ("", "list the rooms"),
+    "who": ("", "list who is here"),
+    "nick": ("NAME", "change your name (guests)"),
     "me": ("TEXT", "say what you do"),
-    "history": ("[N]", "the last N messages (20)"),
-    "numbers": ("[N]", "the last N messages with their numbers"),
-    "react": ("[NUMBER] EMOJI", "react to a message, else to the last; again: take it back"),
-    "pin": ("[NUMBER]", "pin a message, else the last; again: take it off"),
-    "pins": ("", "what is pinned here"),
-    "answer": ("[NUMBER] TEXT", "answer a message, else the last, in its thread"),
-    "thread": ("[NUMBER]", "go into the thread of a message; /leave comes back"),
-    "topic": ("[TEXT]", "what this room is about, or change it"),
-    "msg": ("USER TEXT", "write to somebody alone"),
-    "block": ("USER", "keep somebody from adding you and writing to you alone"),
-    "unblock": ("USER", "let them again"),
-    "quit": ("", "leave"),
+    "history": ("[N]", "show the last N messages (20)"),
+    "numbers": ("[N]", "show the last N messages with their numbers"),
+    "react": ("[NUMBER] EMOJI", "react to a message, or the last one; again to undo it"),
+    "pin": ("[NUMBER]", "pin a message, or the last one; again to unpin it"),
+    "pins": ("", "show the pinned messages"),
+    "answer": ("[NUMBER] TEXT", "answer a message, or the last one, in its thread"),
+    "thread": ("[NUMBER]", "go to the thread of a message; /leave comes back"),
+    "topic": ("[TEXT]", "show the topic of this room, or change it"),
+    "msg": ("USER TEXT", "send a direct message"),
+    "block": ("USER", "keep somebody from adding you and sending you direct messages"),
+    "unblock": ("USER", "undo /block"),
+    "quit": ("", "disconnect"),
 }
 
 
-# Where a message goes on in a new line: Unicode's own separators are allowed in it, and some
-# programs show them as what they are.
+# Line breaks in a message: Unicode's own separators are allowed, and some programs break at them.
 _LINE_BREAK = re.compile("[\n\u2028\u2029]")
 
 
@@ -57,17 +56,17 @@ class SlashCommand(NamedTuple):
 
 
 def frames(lines: str) -> bytes:
-    """One frame for each line, as clients that show one line a frame would join them."""
+    """One frame for each line, as some clients show each frame on one line."""
     return b"".join(text_frame(line.encode()) for line in lines.split("\n"))
 
 
 def lines(data: str) -> list[str]:
-    """What was typed, line by line; empty lines are nothing."""
+    """The lines that were typed, without empty ones."""
     return [line for line in data.splitlines() if line.strip()]
 
 
 def parse(line: str) -> TextMessage | SlashCommand:
-    """Raises UnknownCommand, Invalid."""
+    """Parse a line that was typed. Raises UnknownCommand, Invalid."""
     if "\0" in line:
         raise Invalid(NO_NUL)
     if line.startswith("//"):
@@ -76,75 +75,77 @@ def parse(line: str) -> TextMessage | SlashCommand:
         return TextMessage(line)
     word, _, rest = line[1:].partition(" ")
     if word not in HELP:
-        raise UnknownCommand(f"There is no /{word[:20]}. Say /help, or // to begin with a slash.")
+        raise UnknownCommand(f"There is no /{word[:20]}. Type /help, or // to begin with a slash.")
     return SlashCommand(word, rest.strip())
 
 
 def server(text: str) -> str:
-    """A line of the server's own."""
+    """A line from the server itself."""
     return "* " + _indent(text)
 
 
 def help_lines() -> str:
-    width = max(len(f"/{word} {given}") for word, (given, _) in HELP.items())
-    rows = [f"{f'/{word} {given}':<{width}}  {what}" for word, (given, what) in HELP.items()]
-    return server("\n".join(["What you type is said to the room, but for:", *rows]))
+    width = max(len(f"/{word} {arguments}") for word, (arguments, _) in HELP.items())
+    rows = [
+        f"{f'/{word} {arguments}':<{width}}  {text}" for word, (arguments, text) in HELP.items()
+    ]
+    return server("\n".join(["What you type is sent to the room, except these commands:", *rows]))
 
 
-def message(said: Message) -> str:
-    """A message as it stands now: ``ana: hello``."""
-    if said.deleted:
-        return server(f"{said.seq} by {said.by} was deleted")
-    action = "/me " if said.kind == "me" else ""
-    return f"{said.by}: {action}{_indent(said.text)}"
+def message(event: Message) -> str:
+    """A message in its current state: ``ana: hello``."""
+    if event.deleted:
+        return server(f"{event.seq} by {event.by} was deleted")
+    action = "/me " if event.kind == "me" else ""
+    return f"{event.by}: {action}{_indent(event.text)}"
 
 
-def numbered(said: Message) -> str:
-    """A message with the number by which it can be named."""
-    return server(f"{said.seq} {message(said)}")
+def numbered(event: Message) -> str:
+    """A message with its number, which commands refer to."""
+    return server(f"{event.seq} {message(event)}")
 
 
-def changed(said: Message) -> str:
-    """A message that has been shown before and is different now."""
-    if said.deleted:
-        return message(said)
-    return server(f"{said.by} edited {said.seq}: {said.text}")
+def changed(event: Message) -> str:
+    """A message that was edited or deleted after it was shown."""
+    if event.deleted:
+        return message(event)
+    return server(f"{event.by} edited {event.seq}: {event.text}")
 
 
-def marks(happened: Marks) -> str | None:
-    """What was just done to a message without touching its text."""
-    last, seq = happened.last, happened.seq
+def marks(event: Marks) -> str | None:
+    """The reaction, pin or reply that was just added to a message or taken off."""
+    last, seq = event.last, event.seq
     if last is None or last.did == "delete_reply":
         return None
-    doing = {
+    actions = {
         "react": f"reacted to {seq} with {last.emoji}",
-        "unreact": f"took {last.emoji} back from {seq}",
+        "unreact": f"removed {last.emoji} from {seq}",
         "pin": f"pinned {seq}",
         "unpin": f"unpinned {seq}",
         "reply": f"answered {seq} in its thread: /thread {seq}",
     }
-    return server(f"{last.by} {doing[last.did]}")
+    return server(f"{last.by} {actions[last.did]}")
 
 
-def room(happened: RoomChanged) -> str:
-    topic = f": {happened.topic}" if happened.topic else ""
-    archived = " (archived)" if happened.archived else ""
-    return server(f"#{happened.room} is now “{happened.title}”{topic}{archived}")
+def room(event: RoomChanged) -> str:
+    topic = f": {event.topic}" if event.topic else ""
+    archived = " (archived)" if event.archived else ""
+    return server(f"#{event.room} is now “{event.title}”{topic}{archived}")
 
 
-def arrived(where: MyRoom) -> str:
-    topic = f": {where.topic}" if where.topic else ""
-    return server(f"You are in #{where.room}{topic}")
+def current_room(room: MyRoom) -> str:
+    topic = f": {room.topic}" if room.topic else ""
+    return server(f"You are in #{room.room}{topic}")
 
 
-def presence(happened: Presence) -> str | None:
-    if happened.user is None:
+def presence(event: Presence) -> str | None:
+    if event.user is None:
         return None
-    return server(f"{happened.user} {'left' if happened.state == 'offline' else 'is here'}")
+    return server(f"{event.user} {'left' if event.state == 'offline' else 'is here'}")
 
 
-def error(refused: HubbubError) -> str:
-    return server(refused.message)
+def error(cause: HubbubError) -> str:
+    return server(cause.message)
 
 
 def _indent(text: str) -> str:

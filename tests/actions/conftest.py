@@ -1,4 +1,4 @@
-"""Each test has a world of its own, on each of the databases."""
+"""Each test gets its own world, once on SQLite and once on PostgreSQL."""
 
 from collections.abc import Iterator
 
@@ -11,25 +11,25 @@ from tests.support.world import World
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    made = World(fresh(request))
-    yield made
-    made.close()
+    world = World(empty_database(request))
+    yield world
+    world.close()
 
 
-def fresh(request: pytest.FixtureRequest) -> Database | None:
-    """An empty PostgreSQL with the schema, if the test's parameter asks for one."""
+def empty_database(request: pytest.FixtureRequest) -> Database | None:
+    """An empty PostgreSQL database with the schema; None if the test's parameter is SQLite."""
     if request.param == "sqlite":
         return None
     postgres: Postgres = request.getfixturevalue("postgres")
-    name, values = request.getfixturevalue("used")
+    name, values = request.getfixturevalue("reused_database")
     postgres.empty(name, values)
     return Database(postgres.url(name))
 
 
 @pytest.fixture(scope="session")
-def used(postgres: Postgres, migrated: str) -> tuple[str, list[tuple[object, ...]]]:
-    """A database that serves one test after another, and what a new one has in `server`.
+def reused_database(postgres: Postgres, migrated: str) -> tuple[str, list[tuple[object, ...]]]:
+    """A database that is emptied before each test, and the rows of a new one in `server`.
 
-    A new database for each of hundreds of tests took minutes.
+    Creating a database for each of hundreds of tests took minutes.
     """
     return postgres.database(migrated), postgres.execute("SELECT key, value FROM server", migrated)

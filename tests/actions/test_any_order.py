@@ -1,4 +1,4 @@
-"""Whatever several people do to a room in whatever order, its numbers add up."""
+"""Random commands of several people in random order keep a room's counters consistent."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from hubbub.model.accounts import OPERATOR, Actor
 from hubbub.model.base import Command
-from hubbub.model.marks import Marks, Pin, React, marks_in
+from hubbub.model.marks import Marks, Pin, React, marks_of
 from hubbub.model.messages import Changes, Delete, Edit, History, Message, Post, Posted
 from hubbub.model.names import LOBBY
 from hubbub.model.outcome import Effect, MembershipChanged, ToRoom
-from hubbub.model.quotas import UNBOUND
+from hubbub.model.quotas import MAXIMUM_QUOTAS
 from hubbub.model.rooms import CreateRoom, DeleteRoom, Invite, Join, Kick, Leave, UpdateRoom
-from tests.actions.conftest import fresh
+from tests.actions.conftest import empty_database
 from tests.support.soak import tries
 from tests.support.world import World, guest
 
@@ -23,7 +23,7 @@ ROOM = "tea"
 NAMES = ["ana", "bo", "eva"]
 GUEST = 3
 
-who = st.integers(0, GUEST)
+actor_indexes = st.integers(0, GUEST)
 seqs = st.integers(1, 8)
 texts = st.sampled_from(["one", "two", "@ana", "@bo @eva", "@room"])
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
@@ -61,19 +61,19 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(Kick, room=st.just(ROOM), user=st.sampled_from(NAMES)),
     st.builds(UpdateRoom, room=st.just(ROOM), topic=st.sampled_from(["", "Leaves"])),
 )
-# What one transaction holds; a batch is what happened to wait at the same time.
-BATCHES = st.lists(st.lists(st.tuples(who, COMMANDS), min_size=1, max_size=6), max_size=8)
+# Each batch is executed in one transaction.
+BATCHES = st.lists(st.lists(st.tuples(actor_indexes, COMMANDS), min_size=1, max_size=6), max_size=8)
 
-# The state of everything in a room that has a rev: a message with its marks by its seq, the room
-# itself as 0.
+# The state of everything in a room that has a rev: messages with their marks by seq, and the
+# room's own state under 0.
 State = dict[int, object]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def chat(request: pytest.FixtureRequest) -> Iterator[World]:
-    """One world for all examples; each begins with the room made anew."""
-    world = World(fresh(request))
-    world.quotas = UNBOUND
+    """One world for all examples; each example creates the room again."""
+    world = World(empty_database(request))
+    world.quotas = MAXIMUM_QUOTAS
     yield world
     world.close()
 
@@ -83,41 +83,39 @@ def actors(chat: World) -> list[Actor]:
     return [*chat.people(" ".join(NAMES)), guest()]
 
 
-def applied(state: State, event: object) -> State:
-    """The state after this event, by the rule that clients follow."""
+def apply_event(state: State, event: object) -> State:
+    """The state after this event, by the rule that clients follow (see the protocol)."""
     if isinstance(event, Marks):
         message = state[event.seq]
         assert isinstance(message, Message)
         if event.rev <= max(message.rev, message.marks_rev):
             return state
-        return state | {event.seq: replace(message, marks_rev=event.rev, **marks_in(event))}
+        return state | {event.seq: replace(message, marks_rev=event.rev, **marks_of(event))}
     return state | {event.seq if isinstance(event, Message) else 0: event}
 
 
-class Onlooker:
-    """Somebody who sees all that is told, and remembers how the room was after each change."""
+class EventRecorder:
+    """Applies all events of the room, and keeps its state after each change."""
 
     def __init__(self) -> None:
-        self.now: State = {}
-        self.after: list[State] = [{}]
+        self.state: State = {}
+        self.history: list[State] = [{}]
         self.mrevs = [1]
-        self.remote = 0
+        self.events_elsewhere = 0
 
-    def hear(self, effects: Effect) -> None:
-        if isinstance(effects, ToRoom) and effects.room == ROOM:
-            assert effects.event.rev == len(self.after), (
-                "each change has the next rev, told in order"
-            )
-            self.now = applied(self.now, effects.event)
-            self.after.append(self.now)
-        elif isinstance(effects, ToRoom):
-            self.remote += 1
-        elif isinstance(effects, MembershipChanged) and effects.room == ROOM:
-            self.mrevs.append(effects.event.mrev)
+    def record(self, effect: Effect) -> None:
+        if isinstance(effect, ToRoom) and effect.room == ROOM:
+            assert effect.event.rev == len(self.history), "each change has the next rev, in order"
+            self.state = apply_event(self.state, effect.event)
+            self.history.append(self.state)
+        elif isinstance(effect, ToRoom):
+            self.events_elsewhere += 1
+        elif isinstance(effect, MembershipChanged) and effect.room == ROOM:
+            self.mrevs.append(effect.event.mrev)
 
 
-def begin(chat: World, ana: Actor) -> int:
-    """The room made anew; how many revs there have been before."""
+def recreate_room(chat: World, ana: Actor) -> int:
+    """Delete and create the room; returns the total number of revs so far."""
     if chat.tx().room(ROOM):
         chat.do(OPERATOR, DeleteRoom(room=ROOM))
     chat.do(ana, CreateRoom(title=ROOM))
@@ -125,84 +123,84 @@ def begin(chat: World, ana: Actor) -> int:
 
 
 def assert_sync_is_the_difference(changes: Changes, before: State, now: State) -> None:
-    effects = [(type(event), getattr(event, "seq", 0)) for event in changes.events]
-    assert len(set(effects)) == len(effects), "a sync tells each thing once"
-    assert {seq for _, seq in effects} == {key for key in now if before.get(key) != now[key]}
-    found = before
+    changed = [(type(event), getattr(event, "seq", 0)) for event in changes.events]
+    assert len(set(changed)) == len(changed), "a sync sends each message and mark once"
+    assert {seq for _, seq in changed} == {key for key in now if before.get(key) != now[key]}
+    state = before
     for event in changes.events:
-        found = applied(found, event)
-    assert found == now
+        state = apply_event(state, event)
+    assert state == now
 
 
-def assert_all_is_counted(chat: World) -> None:
-    """Members of the room and of its threads, who are all members of the room."""
+def assert_member_counts_match(chat: World) -> None:
+    """The member counts of the room and its threads are right, and followers are members."""
     counted = (
         "SELECT id, members, (SELECT COUNT(*) FROM members WHERE room_pk = pk) FROM rooms"
         " WHERE id LIKE 'tea%'"
     )
-    for name, said, real in chat.rows(counted):
-        assert said == real, name
-    strangers = (
+    for room, stored, actual in chat.rows(counted):
+        assert stored == actual, room
+    non_members = (
         "SELECT COUNT(*) FROM members JOIN rooms ON pk = room_pk WHERE parent_pk IS NOT NULL AND"
         " NOT EXISTS (SELECT 1 FROM members AS m WHERE m.room_pk = parent_pk"
         " AND m.user_id = members.user_id)"
     )
-    assert chat.rows(strangers) == [(0,)]
+    assert chat.rows(non_members) == [(0,)]
 
 
-def assert_marks_tell_what_the_tables_have(chat: World, messages: list[Message]) -> None:
+def assert_marks_match_the_tables(chat: World, messages: list[Message]) -> None:
     reacted = chat.rows(
         "SELECT reactions.seq, emoji FROM reactions JOIN rooms ON pk = room_pk WHERE id = 'tea'"
     )
-    effects = [
-        (one.seq, reaction.emoji)
-        for one in messages
-        for reaction in one.reactions
+    reactions = [
+        (message.seq, reaction.emoji)
+        for message in messages
+        for reaction in message.reactions
         for _ in range(reaction.count)
     ]
-    assert sorted(effects) == sorted(reacted)
+    assert sorted(reactions) == sorted(reacted)
     assert all(
         len(reaction.names) == reaction.count for one in messages for reaction in one.reactions
     )
     pinned = "SELECT pins.seq FROM pins JOIN rooms ON pk = room_pk WHERE id = 'tea'"
     assert {one.seq for one in messages if one.pinned} == {seq for (seq,) in chat.rows(pinned)}
-    answers = (
+    replies = (
         "SELECT parent_seq, (SELECT COUNT(*) FROM messages WHERE room_pk = pk AND deleted = 0)"
         " FROM rooms WHERE parent_pk = (SELECT pk FROM rooms WHERE id = 'tea')"
     )
-    counted = {seq: count for seq, count in chat.rows(answers) if count}
+    counted = {seq: count for seq, count in chat.rows(replies) if count}
     assert {one.seq: one.replies for one in messages if one.replies} == counted
 
 
 @settings(max_examples=tries(40, many=1_000), deadline=None)
 @given(batches=BATCHES)
-def test_after_any_commands_numbers_have_no_holes_and_every_sync_is_the_difference(
+def test_after_any_commands_revs_have_no_gaps_and_every_sync_is_the_difference(
     chat: World, actors: list[Actor], batches: list[list[tuple[int, Command]]]
 ) -> None:
-    revs_before = begin(chat, actors[0])
-    seen = Onlooker()
+    revs_before = recreate_room(chat, actors[0])
+    recorder = EventRecorder()
     acks: dict[tuple[int, str, str], Posted] = {}
     for batch in batches:
         replies = chat.batch(*((actors[index], command) for index, command in batch))
         for (index, command), reply in zip(batch, replies, strict=True):
             if isinstance(command, Post) and isinstance(reply, Posted) and command.nonce:
                 first = acks.setdefault((index, command.room, command.nonce), reply)
-                assert reply.seq == first.seq, "a retry is answered by the first post"
-        for effects in chat.effects:
-            seen.hear(effects)
+                assert reply.seq == first.seq, "a retry gets the first acknowledgement"
+        for effect in chat.effects:
+            recorder.record(effect)
 
     room = chat.tx().room(ROOM)
     assert room
     messages: list[Message] = chat.ask(actors[GUEST], History(room=ROOM, limit=200)).messages
     assert [message.seq for message in messages] == list(range(1, room.seq + 1))
-    assert messages == [seen.now[key] for key in sorted(seen.now) if key]
-    assert room.rev == len(seen.after) - 1
-    assert seen.mrevs == list(range(1, room.mrev + 1))
-    assert_all_is_counted(chat)
-    assert chat.tx().total_rev() == revs_before + room.rev + seen.remote
+    assert messages == [recorder.state[key] for key in sorted(recorder.state) if key]
+    assert room.rev == len(recorder.history) - 1
+    assert recorder.mrevs == list(range(1, room.mrev + 1))
+    assert_member_counts_match(chat)
+    assert chat.tx().total_rev() == revs_before + room.rev + recorder.events_elsewhere
 
-    assert_marks_tell_what_the_tables_have(chat, messages)
-    for rev, before in enumerate(seen.after):
+    assert_marks_match_the_tables(chat, messages)
+    for rev, before in enumerate(recorder.history):
         changes = chat.sync(actors[GUEST], rev, ROOM)
         assert (changes.through, changes.more, changes.reset) == (room.rev, False, False)
-        assert_sync_is_the_difference(changes, before, seen.now)
+        assert_sync_is_the_difference(changes, before, recorder.state)

@@ -1,4 +1,4 @@
-"""Blocking people, and who added whom: what follows, and what is told of it."""
+"""Blocks, what they prevent, and `added_by`."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ from hubbub.model.rooms import CreateRoom, Direct, Invite, Join, Leave, Prefs
 from tests.support.world import World, guest
 
 
-def blocked(world: World, who: Actor) -> list[str]:
-    return [person.name for person in world.ask(who, Blocks()).people]
+def blocked(world: World, actor: Actor) -> list[str]:
+    return [person.name for person in world.ask(actor, Blocks()).people]
 
 
 def count(world: World, *tables: str) -> list[int]:
@@ -28,11 +28,11 @@ def count(world: World, *tables: str) -> list[int]:
 # Blocks themselves
 
 
-def test_a_block_is_told_to_its_owner_alone_and_can_be_taken_back(world: World) -> None:
+def test_a_block_is_sent_only_to_its_owner_and_can_be_undone(world: World) -> None:
     ana, bo = world.people("ana bo")
     rev = world.do(ana, Block(user="@Bo")).rev
-    [told] = world.effects
-    assert told == ToPerson("ana", BlockChanged(rev=rev, user="bo"))
+    [effect] = world.effects
+    assert effect == ToPerson("ana", BlockChanged(rev=rev, user="bo"))
     assert blocked(world, ana) == ["bo"]
     assert blocked(world, bo) == []
     assert world.do(ana, Block(user="bo")).rev == rev
@@ -42,7 +42,7 @@ def test_a_block_is_told_to_its_owner_alone_and_can_be_taken_back(world: World) 
     assert blocked(world, ana) == []
 
 
-def test_nobody_blocks_themselves_a_guest_or_nobody(world: World) -> None:
+def test_one_cannot_block_oneself_a_guest_or_an_unknown_name(world: World) -> None:
     ana = world.account("ana")
     world.post(guest())
     with pytest.raises(Conflict):
@@ -55,23 +55,25 @@ def test_nobody_blocks_themselves_a_guest_or_nobody(world: World) -> None:
             world.take(guest(), command)
 
 
-# What they keep from happening
+# What a block prevents
 
-WAYS_IN: dict[str, Callable[[World, Actor], Command]] = {
+ADDING_COMMANDS: dict[str, Callable[[World, Actor], Command]] = {
     "invite": lambda world, bo: Invite(room="tea", user="ana"),
     "a room with her in it": lambda world, bo: CreateRoom(title="X", members=("cy", "ana")),
     "a private room": lambda world, bo: CreateRoom(title="X", kind="private", members=("ana",)),
     "a direct conversation": lambda world, bo: Direct(users=("ana",)),
-    "one of several": lambda world, bo: Direct(users=("cy", "ana")),
+    "a direct conversation of three": lambda world, bo: Direct(users=("cy", "ana")),
 }
 
-each_way = pytest.mark.parametrize("way", WAYS_IN.values(), ids=WAYS_IN)
+each_command = pytest.mark.parametrize(
+    "make_command", ADDING_COMMANDS.values(), ids=ADDING_COMMANDS
+)
 
 
-@each_way
+@each_command
 @pytest.mark.parametrize("role", [ServerRole.MEMBER, ServerRole.OWNER])
-def test_who_is_blocked_cannot_add_one_and_leaves_nothing_behind(
-    world: World, way: Callable[[World, Actor], Command], role: ServerRole
+def test_a_blocked_person_cannot_add_the_blocker_and_changes_nothing(
+    world: World, make_command: Callable[[World, Actor], Command], role: ServerRole
 ) -> None:
     ana, _ = world.people("ana cy")
     bo = world.account("bo", role)
@@ -79,25 +81,25 @@ def test_who_is_blocked_cannot_add_one_and_leaves_nothing_behind(
     world.do(ana, Block(user="bo"))
     before = count(world, "rooms", "members", "usage")
     with pytest.raises(Conflict, match=r"^ana cannot be added\.$"):
-        world.do(bo, way(world, bo))
+        world.do(bo, make_command(world, bo))
     assert count(world, "rooms", "members", "usage") == before
     assert world.effects == []
     world.do(ana, Block(user="bo", on=False))
-    world.do(bo, way(world, bo))
+    world.do(bo, make_command(world, bo))
 
 
-@each_way
-def test_whom_one_has_blocked_one_does_not_add_either(
-    world: World, way: Callable[[World, Actor], Command]
+@each_command
+def test_a_blocker_cannot_add_the_person_they_blocked(
+    world: World, make_command: Callable[[World, Actor], Command]
 ) -> None:
     _, bo, _ = world.people("ana bo cy")
     world.do(bo, CreateRoom(title="Tea"))
     world.do(bo, Block(user="ana"))
     with pytest.raises(Conflict, match=r"You have blocked ana\. Unblock them"):
-        world.do(bo, way(world, bo))
+        world.do(bo, make_command(world, bo))
 
 
-def test_others_may_add_both_and_rooms_that_are_shared_go_on(world: World) -> None:
+def test_a_block_affects_neither_third_people_nor_shared_rooms(world: World) -> None:
     ana, bo, cy = world.people("ana bo cy")
     world.do(ana, Block(user="bo"))
     world.do(cy, CreateRoom(title="Tea", members=("ana", "bo")))
@@ -110,10 +112,10 @@ def test_others_may_add_both_and_rooms_that_are_shared_go_on(world: World) -> No
 
 WRITES: dict[str, Callable[[str], Command]] = {
     "post": lambda room: Post(room=room, text="hi"),
-    "answer": lambda room: Post(room=f"{room}.1", text="hi"),
-    "first answer": lambda room: Post(room=f"{room}.2", text="hi"),
+    "reply in a thread": lambda room: Post(room=f"{room}.1", text="hi"),
+    "first reply of a thread": lambda room: Post(room=f"{room}.2", text="hi"),
     "edit": lambda room: Edit(room=room, seq=2, text="other words"),
-    "edit an answer": lambda room: Edit(room=f"{room}.1", seq=1, text="other words"),
+    "edit a reply": lambda room: Edit(room=f"{room}.1", seq=1, text="other words"),
     "react": lambda room: React(room=room, seq=1, emoji="👍"),
     "pin": lambda room: Pin(room=room, seq=1),
     "forward": lambda room: Forward(room="lobby", seq=1, to=room),
@@ -121,7 +123,7 @@ WRITES: dict[str, Callable[[str], Command]] = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_in_a_direct_conversation_of_two_who_is_blocked_writes_nothing(
+def test_a_blocked_person_cannot_write_in_a_direct_conversation_of_two(
     world: World, write: Callable[[str], Command]
 ) -> None:
     ana, bo = world.people("ana bo")
@@ -129,13 +131,13 @@ def test_in_a_direct_conversation_of_two_who_is_blocked_writes_nothing(
     room = world.do(bo, Direct(users=("ana",))).room.room
     world.post(ana, "one", room)
     world.post(bo, "two", room)
-    world.post(bo, "an answer", f"{room}.1")
+    world.post(bo, "a reply", f"{room}.1")
     world.do(ana, Block(user="bo"))
     before = count(world, "messages", "rooms", "reactions", "pins", "usage")
     with pytest.raises(Conflict, match=r"^Your message cannot be delivered\.$"):
         world.do(bo, write(room))
     assert count(world, "messages", "rooms", "reactions", "pins", "usage") == before
-    # They may take back what they said.
+    # Deleting one's own messages is still allowed.
     world.delete(bo, 2, room)
     world.do(ana, Block(user="bo", on=False))
     world.post(bo, "three", room)
@@ -144,7 +146,7 @@ def test_in_a_direct_conversation_of_two_who_is_blocked_writes_nothing(
         world.post(bo, "four", room)
 
 
-def test_what_was_acknowledged_before_stays_so(world: World) -> None:
+def test_a_retry_is_acknowledged_after_a_block(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(bo, Direct(users=("ana",))).room.room
     first = world.post(bo, "hi", room, nonce="n")
@@ -152,18 +154,18 @@ def test_what_was_acknowledged_before_stays_so(world: World) -> None:
     assert world.post(bo, "hi", room, nonce="n") == first
 
 
-def test_of_a_batch_only_what_meets_a_block_is_refused(world: World) -> None:
+def test_only_the_blocked_posts_of_a_batch_are_refused(world: World) -> None:
     ana, bo, _ = world.people("ana bo cy")
-    barred = world.do(bo, Direct(users=("ana",))).room.room
-    free = world.do(bo, Direct(users=("cy",))).room.room
-    alone = world.do(bo, Direct(users=("bo",))).room.room
+    blocked_room = world.do(bo, Direct(users=("ana",))).room.room
+    other_room = world.do(bo, Direct(users=("cy",))).room.room
+    own_room = world.do(bo, Direct(users=("bo",))).room.room
     world.do(ana, Block(user="bo"))
-    rooms = [barred, free, "lobby", alone, barred]
+    rooms = [blocked_room, other_room, "lobby", own_room, blocked_room]
     results = world.batch(*((bo, Post(room=room, text="hi")) for room in rooms))
     assert [isinstance(one, HubbubError) for one in results] == [True, False, False, False, True]
 
 
-def test_a_conversation_that_is_there_is_still_found(world: World) -> None:
+def test_an_existing_conversation_is_found_despite_a_block(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(bo, Direct(users=("ana",))).room.room
     world.post(bo, "hi", room)
@@ -172,14 +174,14 @@ def test_a_conversation_that_is_there_is_still_found(world: World) -> None:
     assert (found.room.room, [one.text for one in found.messages]) == (room, ["hi"])
 
 
-# Who added me
+# added_by
 
 
-def added(world: World, who: Actor) -> dict[str, str | None]:
-    return {room: mine.added_by for room, mine in world.mine(who).items()}
+def added_by(world: World, actor: Actor) -> dict[str, str | None]:
+    return {room: mine.added_by for room, mine in world.mine(actor).items()}
 
 
-def test_one_is_told_who_added_one_until_one_stays(world: World) -> None:
+def test_added_by_is_shown_until_the_person_chooses_to_stay(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.do(ana, CreateRoom(title="Tea", members=("bo",)))
     [event] = [one.event for one in world.effects if isinstance(one, ToPerson) and one.user == "bo"]
@@ -191,30 +193,30 @@ def test_one_is_told_who_added_one_until_one_stays(world: World) -> None:
     direct = world.do(ana, Direct(users=("bo",))).room
     world.post(ana, "hi", direct.room)
     assert direct.added_by is None
-    assert added(world, bo) == {"lobby": None, "tea": "ana", "cake": "ana", direct.room: "ana"}
-    assert set(added(world, ana).values()) == {None}
+    assert added_by(world, bo) == {"lobby": None, "tea": "ana", "cake": "ana", direct.room: "ana"}
+    assert set(added_by(world, ana).values()) == {None}
     assert world.do(bo, Join(room="tea")).room.added_by == "ana"
     world.do(bo, Prefs(room="tea", notify="mentions"))
-    assert added(world, bo)["tea"] == "ana"
+    assert added_by(world, bo)["tea"] == "ana"
     world.do(bo, Prefs(room="tea", stay=True))
-    [told] = world.effects
-    assert isinstance(told, ToPerson)
-    assert isinstance(told.event, MeChanged)
-    assert told.event.room
-    assert (told.event.room.added_by, told.event.room.notify) == (None, "mentions")
-    assert added(world, bo) == {"lobby": None, "tea": None, "cake": "ana", direct.room: "ana"}
+    [effect] = world.effects
+    assert isinstance(effect, ToPerson)
+    assert isinstance(effect.event, MeChanged)
+    assert effect.event.room
+    assert (effect.event.room.added_by, effect.event.room.notify) == (None, "mentions")
+    assert added_by(world, bo) == {"lobby": None, "tea": None, "cake": "ana", direct.room: "ana"}
 
 
-def test_who_left_and_comes_back_by_themselves_was_added_by_nobody(world: World) -> None:
+def test_rejoining_clears_added_by(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.do(ana, CreateRoom(title="Tea", members=("bo",)))
     world.do(bo, Leave(room="tea"))
     world.do(bo, Join(room="tea"))
-    assert added(world, bo)["tea"] is None
+    assert added_by(world, bo)["tea"] is None
 
 
-def test_who_follows_a_thread_was_added_by_nobody(world: World) -> None:
+def test_following_a_thread_sets_no_added_by(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     world.post(bo, "@ana hi", "lobby.1")
-    assert added(world, ana) == {"lobby": None, "lobby.1": None}
+    assert added_by(world, ana) == {"lobby": None, "lobby.1": None}

@@ -1,4 +1,4 @@
-"""Who is out is out: the order of commits decides, also within one batch."""
+"""Ended sessions, locks and lost roles apply from their commit on, also within one batch."""
 
 from typing import Any
 
@@ -14,13 +14,14 @@ from hubbub.model.accounts import (
     EndSession,
     MyProfile,
     OpenSession,
-    SeeSessions,
     SetPassword,
     SignOut,
+    TouchSessions,
     UpdateServer,
 )
 from hubbub.model.base import Command
-from hubbub.model.bookmarks import Bookmark, Bookmarks, Draft
+from hubbub.model.bookmarks import Bookmark, Bookmarks
+from hubbub.model.drafts import Draft
 from hubbub.model.errors import Forbidden, NotFound, SignInRequired, WrongCredentials
 from hubbub.model.marks import React
 from hubbub.model.messages import Forward, History, Post, Posted
@@ -39,14 +40,9 @@ COMMANDS: list[Command] = [
 ]
 
 
-def _in(batch: list[Any], at: int) -> str:
-    found = batch[at]
-    return str(getattr(found, "code", "done"))
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.word())
 @pytest.mark.parametrize("how", ["sign out", "end session", "lock", "new password"])
-def test_what_comes_after_the_end_of_its_session_is_refused(
+def test_commands_after_the_end_of_their_session_are_refused(
     world: World, how: str, command: Command
 ) -> None:
     owner = world.account("olga", ServerRole.OWNER)
@@ -72,7 +68,7 @@ def test_what_comes_after_the_end_of_its_session_is_refused(
         assert isinstance(world.post(other), Posted)
 
 
-def test_a_role_that_was_taken_away_is_no_longer_there_for_what_comes_after(world: World) -> None:
+def test_a_lost_role_does_not_apply_to_later_commands_of_the_batch(world: World) -> None:
     owner = world.account("olga", ServerRole.OWNER)
     adam = world.account("adam", ServerRole.ADMIN, session="a1")
     results = world.batch(
@@ -84,7 +80,7 @@ def test_a_role_that_was_taken_away_is_no_longer_there_for_what_comes_after(worl
     assert not isinstance(results[0], Exception)
 
 
-def test_guests_that_are_let_in_no_longer_say_and_read_nothing(world: World) -> None:
+def test_guests_can_neither_post_nor_read_once_guests_are_disabled(world: World) -> None:
     owner, gus = world.account("olga", ServerRole.OWNER), guest()
     results = world.batch(
         (gus, Post(room="lobby", text="hello")),
@@ -96,77 +92,77 @@ def test_guests_that_are_let_in_no_longer_say_and_read_nothing(world: World) -> 
     assert [isinstance(one, Forbidden) for one in results] == [False, False, True, False, True]
     with pytest.raises(Forbidden):
         world.ask(gus, History(room="lobby"))
-    # What the operator has set goes before that.
+    # The operator's setting takes precedence over the owner's.
     history = actions.answer(world.tx(), gus, History(room="lobby"), lambda stored: True)
     assert len(history.messages) == 2  # type: ignore[attr-defined]
 
 
-def test_a_password_that_was_replaced_while_it_was_checked_opens_no_session(world: World) -> None:
+def test_a_password_changed_during_its_check_opens_no_session(world: World) -> None:
     bo = world.account("bo", session="b1")
-    world.do(bo, SetPassword(user="bo", password_hash="new", keep="b1", checked="hash"))
-    late = OpenSession(user_id=bo.user_id, session="b2", label="", checked="hash")
+    world.do(bo, SetPassword(user="bo", password_hash="new", keep="b1", checked_hash="hash"))
+    late = OpenSession(user_id=bo.user_id, session="b2", label="", checked_hash="hash")
     with pytest.raises(WrongCredentials):
         world.do(OPERATOR, late)
     with pytest.raises(WrongCredentials):
-        world.do(bo, SetPassword(user="bo", password_hash="x", keep="b1", checked="hash"))
-    world.do(OPERATOR, msgspec.structs.replace(late, checked="new"))
+        world.do(bo, SetPassword(user="bo", password_hash="x", keep="b1", checked_hash="hash"))
+    world.do(OPERATOR, msgspec.structs.replace(late, checked_hash="new"))
 
 
-def test_no_session_ends_before_all_in_use_are_known(world: World) -> None:
+def test_idle_sessions_end_only_after_all_used_ones_are_reported(world: World) -> None:
     bo = world.account("bo", session="b1")
     world.do(OPERATOR, OpenSession(user_id=bo.user_id, session="b2", label=""))
     world.now += 31 * 24 * 3600 * 1000
-    world.do(OPERATOR, SeeSessions(sessions=("b1",), more=True))
-    world.do(OPERATOR, SeeSessions(sessions=("b2",)))
+    world.do(OPERATOR, TouchSessions(sessions=("b1",), more=True))
+    world.do(OPERATOR, TouchSessions(sessions=("b2",)))
     assert world.effects == []
 
 
-# What somebody keeps who was put out
+# Bookmarks and drafts of former members
 
 
-def _put_out(world: World) -> tuple[Actor, Actor, str]:
-    """Ana, bo, and a private room of ana's that bo was put out of and keeps something in."""
+def _kick_with_bookmarks(world: World) -> tuple[Actor, Actor, str]:
+    """Ana, bo, and a private room from which bo was kicked; he has bookmarks and drafts in it."""
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private", members=("bo",))).room.room
     world.post(ana, "secret", room)
     world.post(bo, "answer", f"{room}.1")
-    for place in (room, f"{room}.1"):
-        world.do(bo, Bookmark(room=place, seq=1, note=f"of {place}"))
-        world.do(bo, Draft(room=place, text="half a thou"))
+    for room_id in (room, f"{room}.1"):
+        world.do(bo, Bookmark(room=room_id, seq=1, note=f"of {room_id}"))
+        world.do(bo, Draft(room=room_id, text="half a thou"))
     world.do(ana, Kick(room=room, user="bo"))
     return ana, bo, room
 
 
-def _kept(world: World, bo: Actor) -> list[Any]:
-    page = world.ask(bo, Bookmarks())
+def _bookmarks(world: World, actor: Actor) -> list[Any]:
+    page = world.ask(actor, Bookmarks())
     return [(one.room, one.seq, one.note, one.message) for one in page.bookmarks]
 
 
-def test_what_is_kept_does_not_tell_that_the_room_was_deleted(world: World) -> None:
-    ana, bo, room = _put_out(world)
-    before, rev = _kept(world, bo), world.ask(bo, MyProfile()).me.rev
+def test_bookmarks_and_drafts_do_not_reveal_that_a_room_was_deleted(world: World) -> None:
+    ana, bo, room = _kick_with_bookmarks(world)
+    before, rev = _bookmarks(world, bo), world.ask(bo, MyProfile()).me.rev
     assert [one[3] for one in before] == [None, None]
     world.do(ana, DeleteRoom(room=room))
-    assert (_kept(world, bo), world.ask(bo, MyProfile()).me.rev) == (before, rev)
-    for place in (room, f"{room}.1"):
+    assert (_bookmarks(world, bo), world.ask(bo, MyProfile()).me.rev) == (before, rev)
+    for room_id in (room, f"{room}.1"):
         for command in (
-            Bookmark(room=place, seq=1, on=False),
-            Draft(room=place, text=""),
+            Bookmark(room=room_id, seq=1, on=False),
+            Draft(room=room_id, text=""),
         ):
             assert world.do(bo, command).rev == rev + 1
             rev += 1
         with pytest.raises(NotFound, match=f"no room #{room}"):
-            world.do(bo, Bookmark(room=place, seq=1))
-    # Then nothing is left of it.
+            world.do(bo, Bookmark(room=room_id, seq=1))
+    # The last removal deletes the empty row of the room.
     assert world.rows("SELECT id FROM rooms") == [("lobby",)]
-    assert _kept(world, bo) == []
+    assert _bookmarks(world, bo) == []
 
 
-def test_of_a_deleted_room_nothing_is_left_but_that_something_was_kept(world: World) -> None:
-    ana, _, room = _put_out(world)
+def test_a_deleted_room_leaves_only_an_empty_row_for_bookmarks(world: World) -> None:
+    ana, _, room = _kick_with_bookmarks(world)
     world.do(ana, Bookmark(room=room, seq=1, note="her own"))
     world.do(ana, DeleteRoom(room=room))
-    assert _kept(world, ana) == []
+    assert _bookmarks(world, ana) == []
     rows = world.rows("SELECT title, topic, members FROM rooms WHERE id <> 'lobby'")
     assert rows == [("", "", 0)] * 2
     for table in ("messages", "members", "mentions", "reactions", "pins"):
@@ -174,7 +170,7 @@ def test_of_a_deleted_room_nothing_is_left_but_that_something_was_kept(world: Wo
         assert world.rows(sql) == []
 
 
-def test_an_old_nonce_tells_those_outside_nothing(world: World) -> None:
+def test_an_old_nonce_reveals_nothing_to_former_members(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private", members=("bo",))).room.room
     world.post(ana, "quote me")
@@ -185,15 +181,15 @@ def test_an_old_nonce_tells_those_outside_nothing(world: World) -> None:
     )
     first = [world.do(bo, post) for post in posts]
     world.do(ana, Kick(room=room, user="bo"))
-    other = (msgspec.structs.replace(posts[0], text="another"), *posts)
-    for post in other:
-        with pytest.raises(NotFound) as told:
+    retries = (msgspec.structs.replace(posts[0], text="another"), *posts)
+    for post in retries:
+        with pytest.raises(NotFound) as refusal:
             world.do(bo, post)
-        nowhere = {"to": "nowhere"} if isinstance(post, Forward) else {"room": "nowhere"}
+        missing = {"to": "nowhere"} if isinstance(post, Forward) else {"room": "nowhere"}
         if "." in getattr(post, "room", "") and not isinstance(post, Forward):
-            nowhere = {"room": "nowhere.1"}
-        with pytest.raises(NotFound) as of_nowhere:
-            world.do(bo, msgspec.structs.replace(post, **nowhere))
-        assert str(told.value).replace(room, "nowhere") == str(of_nowhere.value)
+            missing = {"room": "nowhere.1"}
+        with pytest.raises(NotFound) as refusal_of_missing:
+            world.do(bo, msgspec.structs.replace(post, **missing))
+        assert str(refusal.value).replace(room, "nowhere") == str(refusal_of_missing.value)
     world.do(ana, Invite(room=room, user="bo"))
     assert [world.do(bo, post) for post in posts] == first

@@ -1,10 +1,10 @@
-"""Direct rooms that are there already."""
+"""Direct rooms that exist already."""
 
 from hubbub.model.rooms import Direct, Prefs
 from tests.support.world import World
 
 
-def test_a_direct_room_that_is_found_comes_with_its_latest_messages(world: World) -> None:
+def test_an_existing_direct_room_is_returned_with_its_latest_messages(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, Direct(users=("bo",))).room.room
     world.post(ana, "psst", room=room)

@@ -1,4 +1,4 @@
-"""Forwarding: a quote with a way back, and what becomes of it."""
+"""Forwarding: a quote with its origin, and edits of it."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from hubbub.model.rooms import (
 from tests.support.world import World, guest
 
 
-def test_a_forwarded_message_is_a_quote_with_a_way_back(world: World) -> None:
+def test_a_forwarded_message_is_a_quote_with_its_origin(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private")).room.room
     world.post(ana, "one\ntwo @bo", room)
@@ -32,24 +32,24 @@ def test_a_forwarded_message_is_a_quote_with_a_way_back(world: World) -> None:
     assert world.ask(bo, History(room="lobby")).messages[0].origin is None
 
 
-def test_what_was_forwarded_is_somebody_else_s_only_while_it_stands_as_it_was(
+def test_editing_the_quote_removes_the_origin(
     world: World,
 ) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana, "one\ntwo")
     world.do(bo, Forward(room="lobby", seq=1, to="lobby", text="Look:"))
 
-    def edited(text: str) -> bool:
+    def has_origin_after_edit(text: str) -> bool:
         world.edit(bo, 2, text)
         return world.ask(ana, History(room="lobby")).messages[1].origin is not None
 
-    assert edited("Do look:\n\n> one\n> two")
-    assert edited("> one\n> two")
-    assert not edited("> one\n> three")
-    assert not edited("> one\n> two")
+    assert has_origin_after_edit("Do look:\n\n> one\n> two")
+    assert has_origin_after_edit("> one\n> two")
+    assert not has_origin_after_edit("> one\n> three")
+    assert not has_origin_after_edit("> one\n> two")
 
 
-def test_one_forwards_what_one_may_read_to_where_one_may_write(world: World) -> None:
+def test_forwarding_requires_reading_the_source_and_posting_in_the_target(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private")).room.room
     world.do(ana, CreateRoom(title="Old"))
@@ -71,7 +71,7 @@ def test_one_forwards_what_one_may_read_to_where_one_may_write(world: World) -> 
         world.do(ana, Forward(room="lobby", seq=1, to=room))
 
 
-def test_a_retry_is_answered_whatever_became_of_the_source(world: World) -> None:
+def test_a_retry_is_acknowledged_whatever_happened_to_the_source(world: World) -> None:
     ana = world.account("ana")
     world.do(ana, CreateRoom(title="Tea"))
     world.post(ana, "words")
@@ -90,7 +90,7 @@ def test_a_retry_is_answered_whatever_became_of_the_source(world: World) -> None
         world.do(ana, command)
 
 
-def test_a_quote_that_is_too_long_is_cut(world: World) -> None:
+def test_a_long_quote_is_truncated(world: World) -> None:
     ana = world.account("ana")
     world.post(ana, "x\n" * 7_999 + "y")
     world.do(ana, Forward(room="lobby", seq=1, to="lobby", text="c" * 100))

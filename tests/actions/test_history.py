@@ -1,8 +1,9 @@
-"""Reading back by page, and syncing by state."""
+"""Pages of history, and syncing by state."""
 
 import pytest
 
-from hubbub.actions.history import CHANGES_MAX, REPLY_MAX, RING_CHANGES, room_state
+from hubbub.actions.history import CHANGES_MAX, SNAPSHOT_CHANGES, get_room_snapshot
+from hubbub.actions.paging import REPLY_MAX
 from hubbub.model.accounts import Actor
 from hubbub.model.errors import NotFound
 from hubbub.model.messages import PAGE_LATEST, Changes, History, Message, Page, Post, Reset
@@ -19,8 +20,8 @@ def fill(world: World, ana: Actor, count: int, text: str = "x") -> None:
     world.batch(*((ana, Post(room="lobby", text=text)) for _ in range(count)))
 
 
-def page(world: World, **where: int) -> Page:
-    found: Page = world.ask(guest(), History(room="lobby", **where))
+def page(world: World, **position: int) -> Page:
+    found: Page = world.ask(guest(), History(room="lobby", **position))
     return found
 
 
@@ -30,7 +31,7 @@ def seqs(found: Page | Changes) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("where", "first", "last", "before", "after"),
+    ("position", "first", "last", "before", "after"),
     [
         ({"limit": 3}, 8, 10, True, False),
         ({"limit": 10}, 1, 10, False, False),
@@ -47,47 +48,49 @@ def seqs(found: Page | Changes) -> list[int]:
         ({"around": 5, "limit": 1}, 5, 5, True, True),
     ],
 )
-def test_a_page_is_in_order_and_says_what_lies_beyond(
+def test_a_page_is_ordered_and_says_whether_there_are_more(
     world: World,
     ana: Actor,
-    where: dict[str, int],
+    position: dict[str, int],
     first: int,
     last: int,
     before: bool,
     after: bool,
 ) -> None:
     fill(world, ana, 10)
-    found = page(world, **where)
+    found = page(world, **position)
     assert seqs(found) == list(range(first, last + 1))
     assert (found.more_before, found.more_after) == (before, after)
     assert [one.name for one in found.people] == ["ana"]
 
 
-@pytest.mark.parametrize("where", [{}, {"before": 1}, {"after": 0}, {"around": 1}])
-def test_an_empty_room_has_an_empty_page(world: World, where: dict[str, int]) -> None:
-    assert page(world, **where) == Page(messages=[], people=[], more_before=False, more_after=False)
+@pytest.mark.parametrize("position", [{}, {"before": 1}, {"after": 0}, {"around": 1}])
+def test_an_empty_room_has_an_empty_page(world: World, position: dict[str, int]) -> None:
+    assert page(world, **position) == Page(
+        messages=[], people=[], more_before=False, more_after=False
+    )
 
 
 def test_pages_of_long_messages_are_shorter_but_never_empty(world: World, ana: Actor) -> None:
     fill(world, ana, 80, "x" * 16_000)
-    most = REPLY_MAX // 16_000
-    assert seqs(page(world, limit=200)) == list(range(81 - most, 81))
-    assert seqs(page(world, after=0, limit=200)) == list(range(1, most + 1))
+    fitting = REPLY_MAX // 16_000
+    assert seqs(page(world, limit=200)) == list(range(81 - fitting, 81))
+    assert seqs(page(world, after=0, limit=200)) == list(range(1, fitting + 1))
 
 
-def test_a_sync_tells_each_change_once_in_its_present_form(world: World, ana: Actor) -> None:
+def test_a_sync_sends_each_change_once_in_its_present_state(world: World, ana: Actor) -> None:
     fill(world, ana, 4)
     world.edit(ana, 2, "two")
     world.edit(ana, 2, "two!")
     world.delete(ana, 3)
     changes = world.sync(ana, 3)
-    told = [(one.seq, one.rev, one.text, one.deleted) for one in changes.events]  # type: ignore[attr-defined]
-    assert told == [(4, 4, "x", False), (2, 6, "two!", False), (3, 7, "", True)]
+    events = [(one.seq, one.rev, one.text, one.deleted) for one in changes.events]  # type: ignore[attr-defined]
+    assert events == [(4, 4, "x", False), (2, 6, "two!", False), (3, 7, "", True)]
     assert (changes.through, changes.more, changes.reset) == (7, False, False)
     assert world.sync(ana, 7) == Changes(events=[], through=7)
 
 
-def test_a_room_of_few_changes_is_synced_from_nothing_and_one_of_many_by_its_page(
+def test_a_first_sync_sends_few_changes_or_resets_with_the_latest_page(
     world: World, ana: Actor
 ) -> None:
     fill(world, ana, PAGE_LATEST)
@@ -100,7 +103,7 @@ def test_a_room_of_few_changes_is_synced_from_nothing_and_one_of_many_by_its_pag
     assert changes.through == PAGE_LATEST + 1
 
 
-def test_too_many_changes_and_a_rev_from_another_time_start_over(world: World, ana: Actor) -> None:
+def test_too_many_changes_or_a_future_rev_reset_the_client(world: World, ana: Actor) -> None:
     fill(world, ana, CHANGES_MAX + 2)
     assert world.sync(ana, 1).reset
     assert seqs(world.sync(ana, 2)) == list(range(3, CHANGES_MAX + 3))
@@ -109,32 +112,32 @@ def test_too_many_changes_and_a_rev_from_another_time_start_over(world: World, a
     assert (beyond.reset, beyond.through) == (True, CHANGES_MAX + 2)
 
 
-def test_below_the_floor_nothing_can_be_told_by_state(world: World, ana: Actor) -> None:
+def test_a_rev_below_the_floor_resets_the_client(world: World, ana: Actor) -> None:
     fill(world, ana, 9)
     world.change("UPDATE rooms SET floor = 5")
     assert world.sync(ana, 4).reset
     assert not world.sync(ana, 5).reset
 
 
-def test_a_large_sync_comes_in_parts_that_join_without_a_gap(world: World, ana: Actor) -> None:
+def test_a_large_sync_is_split_without_gaps(world: World, ana: Actor) -> None:
     fill(world, ana, 10)
     fill(world, ana, 140, "x" * 16_000)
     world.edit(ana, 1, "last")
-    have, rounds, found = 10, 0, list[int]()
+    have, parts, found = 10, 0, list[int]()
     while True:
         changes = world.sync(ana, have)
         assert not changes.reset
         assert changes.through > have
         found += seqs(changes)
-        have, rounds = changes.through, rounds + 1
+        have, parts = changes.through, parts + 1
         if not changes.more:
             break
-    assert rounds == 3
+    assert parts == 3
     assert found == [*range(11, 151), 1]
     assert have == 151
 
 
-def test_the_rooms_own_change_takes_its_turn_among_the_messages(world: World, ana: Actor) -> None:
+def test_changes_of_the_room_are_ordered_among_the_messages(world: World, ana: Actor) -> None:
     world.do(ana, CreateRoom(title="Tea"))
     world.post(ana, "one", "tea")
     world.do(ana, UpdateRoom(room="tea", topic="Leaves"))
@@ -144,14 +147,16 @@ def test_the_rooms_own_change_takes_its_turn_among_the_messages(world: World, an
     assert isinstance(changes.events[1], RoomChanged)
 
 
-def test_the_hub_gets_a_room_with_its_last_changes(world: World, ana: Actor) -> None:
-    fill(world, ana, RING_CHANGES + 10)
+def test_a_room_snapshot_has_the_latest_changes(world: World, ana: Actor) -> None:
+    fill(world, ana, SNAPSHOT_CHANGES + 10)
     world.edit(ana, 1, "first")
-    state = room_state(world.tx(), "lobby", None)
-    assert (state.seq, state.rev, state.floor) == (RING_CHANGES + 10, RING_CHANGES + 11, 11)
+    state = get_room_snapshot(world.tx(), "lobby", None)
+    assert (state.seq, state.rev, state.floor) == (SNAPSHOT_CHANGES + 10, SNAPSHOT_CHANGES + 11, 11)
     revs = [event.rev for event in state.events]
-    assert revs == list(range(12, RING_CHANGES + 12))
-    assert state.events[-1].rev == room_state(world.tx(), "lobby", state.rev - 1).events[0].rev
+    assert revs == list(range(12, SNAPSHOT_CHANGES + 12))
+    assert (
+        state.events[-1].rev == get_room_snapshot(world.tx(), "lobby", state.rev - 1).events[0].rev
+    )
     assert (state.mrev, state.members, state.is_public) == (1, 1, True)
     with pytest.raises(NotFound):
-        room_state(world.tx(), "nowhere", None)
+        get_room_snapshot(world.tx(), "nowhere", None)

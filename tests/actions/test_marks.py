@@ -1,4 +1,4 @@
-"""Reactions and pins: what they tell, how much of it, and what they may not do."""
+"""Reactions and pins: their events, bounds and permissions."""
 
 import msgspec
 import pytest
@@ -16,32 +16,32 @@ from hubbub.model.marks import (
 )
 from hubbub.model.messages import History, Reaction
 from hubbub.model.outcome import ToRoom
-from hubbub.model.quotas import USUAL, Quotas
+from hubbub.model.quotas import DEFAULT_QUOTAS, Quotas
 from hubbub.model.rooms import CreateRoom, UpdateRoom
 from hubbub.wire import json
 from tests.support.world import World, guest
 
-# Some that are as long as emoji get: families, flags and people with two skin tones.
+# Some of the longest emoji: families, flags, and people with two skin tones.
 LONG = ["👩🏻‍❤️‍💋‍👨🏿", "👨‍👩‍👧‍👦", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🧑🏽‍🤝‍🧑🏿"]
 
 
-def told(world: World) -> Marks:
-    """What everyone was told by the last command."""
-    [one] = world.effects
-    assert isinstance(one, ToRoom)
-    assert isinstance(one.event, Marks)
-    return one.event
+def marks_event(world: World) -> Marks:
+    """The event of the last command."""
+    [effect] = world.effects
+    assert isinstance(effect, ToRoom)
+    assert isinstance(effect.event, Marks)
+    return effect.event
 
 
-def react(world: World, who: object, emoji: str = "👍", *, on: bool = True, seq: int = 1) -> int:
-    return int(world.do(who, React(room="lobby", seq=seq, emoji=emoji, on=on)).rev)  # type: ignore[arg-type]
+def react(world: World, actor: object, emoji: str = "👍", *, on: bool = True, seq: int = 1) -> int:
+    return int(world.do(actor, React(room="lobby", seq=seq, emoji=emoji, on=on)).rev)  # type: ignore[arg-type]
 
 
-def test_a_reaction_is_told_with_who_and_without_the_text(world: World) -> None:
+def test_a_reaction_event_names_the_people_and_omits_the_text(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana, "x" * 16_000)
     assert react(world, bo) == 2
-    event = told(world)
+    event = marks_event(world)
     assert event.reactions == (Reaction("👍", 1, ("bo",)),)
     assert (event.rev, event.seq) == (2, 1)
     assert event.last
@@ -49,61 +49,61 @@ def test_a_reaction_is_told_with_who_and_without_the_text(world: World) -> None:
     assert len(json.event(event)) < 200
 
 
-def test_the_same_again_changes_nothing_and_is_answered_alike(world: World) -> None:
+def test_a_repeated_reaction_changes_nothing_and_gets_the_same_reply(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     first = react(world, bo)
     assert react(world, bo) == first
     assert world.effects == []
     react(world, bo, on=False)
-    assert told(world).reactions == ()
+    assert marks_event(world).reactions == ()
     assert react(world, bo, on=False) == 3
     assert world.effects == []
 
 
-def test_one_emoji_is_one_however_it_was_typed(world: World) -> None:
+def test_variants_of_an_emoji_count_as_one(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     react(world, ana, "❤")
     react(world, bo, "❤️")
-    assert told(world).reactions == (Reaction("❤️", 2, ("ana", "bo")),)
+    assert marks_event(world).reactions == (Reaction("❤️", 2, ("ana", "bo")),)
 
 
 @pytest.mark.parametrize(
     "text", ["a", "1", "👍👍", "🏽", "🇦", ":+1:", " 👍", "<b>", "\u200d", "👍" * 30]
 )
-def test_what_is_no_emoji_is_refused(text: str) -> None:
-    with pytest.raises(Invalid, match="one emoji"):
+def test_text_that_is_not_one_emoji_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="a single emoji"):
         React(room="lobby", seq=1, emoji=text)
 
 
 @pytest.mark.parametrize("text", ["👍", "👍🏽", "🇩🇪", "1️⃣", "🏳️‍🌈", *LONG])
-def test_what_unicode_lists_is_an_emoji(text: str) -> None:
+def test_every_emoji_of_unicode_is_accepted(text: str) -> None:
     assert React(room="lobby", seq=1, emoji=text).emoji == text
 
 
-def test_different_reactions_have_a_bound_and_those_that_are_there_go_on(world: World) -> None:
+def test_the_number_of_different_reactions_is_limited(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
-    most = USUAL.reactions_per_message
-    for code in range(most):
+    limit = DEFAULT_QUOTAS.reactions_per_message
+    for code in range(limit):
         react(world, ana, chr(0x1F600 + code))
-    with pytest.raises(Conflict, match=f"at most {most}"):
+    with pytest.raises(Conflict, match=f"at most {limit}"):
         react(world, bo, "👍")
     react(world, bo, chr(0x1F600))
     react(world, ana, chr(0x1F601), on=False)
     react(world, bo, "👍")
-    assert len(told(world).reactions) == most
+    assert len(marks_event(world).reactions) == limit
 
 
-def test_however_many_react_the_event_stays_small_and_counts_all(world: World) -> None:
+def test_reaction_events_stay_small_and_count_everyone(world: World) -> None:
     ana = world.account("ana")
     world.post(ana)
     people = [world.account(f"somebody-with-a-long-name-{n}") for n in range(60)]
     for nth, one in enumerate(people):
         react(world, one, "🎉")
         react(world, one, LONG[nth % len(LONG)])
-    event = told(world)
+    event = marks_event(world)
     assert [reaction.count for reaction in event.reactions] == [60, 15, 15, 15, 15]
     names = [name for reaction in event.reactions for name in reaction.names]
     assert len(names) <= NAMES_MAX
@@ -115,25 +115,27 @@ def test_however_many_react_the_event_stays_small_and_counts_all(world: World) -
     assert len(page.people) == 60
 
 
-def test_the_first_are_named_and_others_move_up_when_they_go(world: World) -> None:
+def test_the_first_reactors_are_named_and_replaced_when_they_undo(world: World) -> None:
     people = world.people(" ".join(f"p{n:02}" for n in range(NAMES_PER_EMOJI + 5)))
     world.post(people[0])
     for one in people:
         react(world, one)
-    assert told(world).reactions[0].names == tuple(one.name for one in people[:NAMES_PER_EMOJI])
+    assert marks_event(world).reactions[0].names == tuple(
+        one.name for one in people[:NAMES_PER_EMOJI]
+    )
     react(world, people[0], on=False)
-    [reaction] = told(world).reactions
+    [reaction] = marks_event(world).reactions
     assert reaction.count == len(people) - 1
     assert reaction.names == tuple(one.name for one in people[1 : NAMES_PER_EMOJI + 1])
     page = world.ask(people[3], Reactions(room="lobby", seq=1))
     assert (page.reactions[0].mine, page.reactions[0].count) == (True, len(people) - 1)
 
 
-def test_history_and_sync_bring_marks_along(world: World) -> None:
+def test_history_and_sync_include_marks(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     react(world, bo)
-    marked = told(world)
+    marked = marks_event(world)
     [message] = world.ask(ana, History(room="lobby")).messages
     assert (message.rev, message.marks_rev, message.reactions) == (1, 2, marked.reactions)
     [event] = world.sync(ana, 1).events
@@ -143,7 +145,7 @@ def test_history_and_sync_bring_marks_along(world: World) -> None:
     assert (event.rev, event.marks_rev, event.reactions) == (3, 2, marked.reactions)  # type: ignore[attr-defined]
 
 
-def test_a_deleted_message_has_no_reactions_and_takes_none(world: World) -> None:
+def test_a_deleted_message_loses_its_reactions_and_accepts_none(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     react(world, bo)
@@ -164,24 +166,24 @@ def test_a_deleted_message_has_no_reactions_and_takes_none(world: World) -> None
         react(world, bo, seq=7)
 
 
-def test_guests_react_in_public_rooms_and_do_not_pin(world: World) -> None:
+def test_guests_can_react_in_public_rooms_but_not_pin(world: World) -> None:
     ana = world.account("ana")
     world.post(ana)
     gus = guest()
     react(world, gus)
-    assert told(world).reactions == (Reaction("👍", 1, ("~gus",)),)
+    assert marks_event(world).reactions == (Reaction("👍", 1, ("~gus",)),)
     assert world.ask(gus, Reactions(room="lobby", seq=1)).reactions[0].mine
     react(world, gus, on=False)
-    assert told(world).reactions == ()
+    assert marks_event(world).reactions == ()
     with pytest.raises(NotMember):
         world.do(gus, Pin(room="lobby", seq=1))
     react(world, gus)
-    # A guest of the same handle is somebody else, with nothing to take back.
+    # Another guest with the same handle has no reaction to undo.
     react(world, guest(key="~another"), on=False)
     assert world.effects == []
 
 
-def test_in_a_room_that_one_only_looks_into_one_joins_first(world: World) -> None:
+def test_reacting_requires_joining_a_public_room_first(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.do(ana, CreateRoom(title="Tea"))
     world.post(ana, room="tea")
@@ -193,14 +195,14 @@ def test_in_a_room_that_one_only_looks_into_one_joins_first(world: World) -> Non
             world.do(ana, command)
 
 
-def test_pins_are_for_all_in_the_order_in_which_they_came(world: World) -> None:
+def test_pins_are_listed_for_everyone_latest_first(world: World) -> None:
     ana, bo = world.people("ana bo")
     for text in ("one", "two", "three"):
         world.post(ana, text)
     for seq in (3, 1):
         world.now += 1
         world.do(bo, Pin(room="lobby", seq=seq))
-    event = told(world)
+    event = marks_event(world)
     assert (event.pinned, event.pinned_by) == (True, "bo")
     page = world.ask(ana, Pins(room="lobby"))
     assert [message.seq for message in page.messages] == [1, 3]
@@ -208,11 +210,11 @@ def test_pins_are_for_all_in_the_order_in_which_they_came(world: World) -> None:
     rev = world.do(ana, Pin(room="lobby", seq=1)).rev
     assert (rev, world.effects) == (event.rev, [])
     world.do(ana, Pin(room="lobby", seq=1, on=False))
-    assert told(world).pinned is False
+    assert marks_event(world).pinned is False
     assert [message.seq for message in world.ask(ana, Pins(room="lobby")).messages] == [3]
 
 
-def test_pins_have_a_bound(world: World) -> None:
+def test_the_number_of_pins_is_limited(world: World) -> None:
     world.quotas = Quotas(pins_per_room=2)
     ana = world.account("ana")
     for _ in range(3):
@@ -223,7 +225,7 @@ def test_pins_have_a_bound(world: World) -> None:
         world.do(ana, Pin(room="lobby", seq=3))
 
 
-def test_whoever_is_locked_out_of_a_room_marks_nothing_there(world: World) -> None:
+def test_reacting_in_an_unreadable_room_is_refused(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private")).room.room
     world.post(ana, room=room)
@@ -233,11 +235,11 @@ def test_whoever_is_locked_out_of_a_room_marks_nothing_there(world: World) -> No
         world.do(guest(), CreateRoom(title="Y"))
 
 
-def test_marks_come_over_the_wire_as_the_protocol_says(world: World) -> None:
+def test_marks_are_encoded_as_in_the_protocol(world: World) -> None:
     ana = world.account("ana")
     world.post(ana)
     react(world, ana)
-    assert msgspec.json.decode(json.event(told(world))) == {
+    assert msgspec.json.decode(json.event(marks_event(world))) == {
         "on": "marks",
         "room": "lobby",
         "seq": 1,

@@ -1,9 +1,7 @@
-"""Mentions: by name, of everybody, of those who are here; and where one finds them."""
+"""Mentions by handle, @room and @here, and the list of one's own mentions."""
 
 from hubbub.model.accounts import UpdateMe
-from hubbub.model.bookmarks import (
-    Mentions,
-)
+from hubbub.model.mentions import Mentions
 from hubbub.model.messages import Edit, History, Post, PostHere
 from hubbub.model.policy import ServerRole
 from hubbub.model.reading import Read
@@ -18,28 +16,28 @@ from tests.support.world import World, guest
 
 
 def names(world: World, seq: int, room: str = "lobby") -> tuple[str, ...]:
-    """Who a message mentions, as everyone is told."""
+    """The mentions of a message."""
     [message] = world.ask(guest(), History(room=room, around=seq, limit=1)).messages
     found: tuple[str, ...] = message.mentions
     return found
 
 
-def test_everybody_is_everybody_in_the_room_however_many(world: World) -> None:
+def test_a_room_mention_counts_for_everyone_with_one_row(world: World) -> None:
     ana, bo, eva = world.people("ana bo eva")
     world.post(ana, "tea is ready, @room!")
     assert world.rows("SELECT COUNT(*) FROM mentions") == [(0,)]
     assert world.mine(bo)["lobby"].mentions == 1
     assert names(world, 1) == ("@room",)
-    [hit] = world.ask(eva, Mentions()).mentions
-    assert (hit.unread, hit.message.text) == (True, "tea is ready, @room!")
-    assert world.ask(ana, Mentions()).mentions == [], "one does not call oneself"
+    [entry] = world.ask(eva, Mentions()).mentions
+    assert (entry.unread, entry.message.text) == (True, "tea is ready, @room!")
+    assert world.ask(ana, Mentions()).mentions == [], "authors do not mention themselves"
     world.do(bo, Read(room="lobby", seq=1))
     assert world.mine(bo)["lobby"].mentions == 0
     assert world.ask(bo, Mentions()).mentions[0].unread is False
     assert world.ask(bo, Mentions(unread=True)).mentions == []
 
 
-def test_one_does_not_call_oneself(world: World) -> None:
+def test_authors_do_not_mention_themselves(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(bo, "something that ana has not read")
     for text in ("@ana", "@room", "@here"):
@@ -49,7 +47,7 @@ def test_one_does_not_call_oneself(world: World) -> None:
     assert world.mine(bo)["lobby"].mentions == 2
 
 
-def test_what_was_said_to_everybody_before_one_came_was_not_said_to_one(world: World) -> None:
+def test_room_mentions_from_before_joining_do_not_count(world: World) -> None:
     ana = world.account("ana")
     world.post(ana, "@room")
     world.now += 1
@@ -58,13 +56,13 @@ def test_what_was_said_to_everybody_before_one_came_was_not_said_to_one(world: W
     assert world.mine(bo)["lobby"].mentions == 0
 
 
-def test_here_are_those_who_were_present(world: World) -> None:
+def test_a_here_mention_counts_for_those_present(world: World) -> None:
     ana, bo, eva = world.people("ana bo eva")
     world.do(ana, PostHere(room="lobby", text="@here?", present=("ana", "bo", "~gus", "nobody")))
     assert world.mine(bo)["lobby"].mentions == 1
     assert world.mine(eva)["lobby"].mentions == 0
     assert names(world, 1) == ("@here",)
-    # An edit does not call those who are here by then, and lets the others have their mention.
+    # An edit keeps the mentions of those who were present, and adds none for those present now.
     world.do(ana, Edit(room="lobby", seq=1, text="@here? anybody?"))
     assert (world.mine(bo)["lobby"].mentions, names(world, 1)) == (1, ("@here",))
     world.do(ana, Edit(room="lobby", seq=1, text="nobody?"))
@@ -73,7 +71,7 @@ def test_here_are_those_who_were_present(world: World) -> None:
     assert names(world, 1) == ("@room",)
 
 
-def test_in_a_crowd_only_moderators_call_everybody(world: World) -> None:
+def test_in_a_large_room_only_moderators_can_mention_everybody(world: World) -> None:
     ana, bo = world.account("ana", ServerRole.OWNER), world.account("bo")
     world.do(ana, CreateRoom(title="Tea"))
     world.do(bo, Join(room="tea"))
@@ -90,7 +88,7 @@ def test_in_a_crowd_only_moderators_call_everybody(world: World) -> None:
     assert names(world, 1) == ()
 
 
-def test_who_is_named_in_a_quote_is_not_called_again(world: World) -> None:
+def test_names_in_a_quote_are_not_mentions(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana, "> @bo said\n  > @room\nso @ana > @bo")
     assert names(world, 1) == ("ana", "bo")
@@ -99,27 +97,27 @@ def test_who_is_named_in_a_quote_is_not_called_again(world: World) -> None:
     assert world.mine(bo)["lobby"].mentions == 1
 
 
-def test_mentions_are_told_by_pages_over_rooms_and_only_of_rooms_one_is_in(world: World) -> None:
+def test_mentions_are_listed_in_pages_for_ones_own_rooms_only(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private", members=("bo",))).room.room
-    for nth, (where, text) in enumerate(
+    for nth, (room_id, text) in enumerate(
         [("lobby", "@bo 1"), (room, "@bo 2"), ("lobby.1", "@bo 3"), (room, "@room 4")]
     ):
         world.now += nth
-        world.post(ana, text, where)
+        world.post(ana, text, room_id)
     page = world.ask(bo, Mentions(limit=3))
-    assert [hit.message.text for hit in page.mentions] == ["@room 4", "@bo 3", "@bo 2"]
-    assert [hit.message.room for hit in page.mentions] == [room, "lobby.1", room]
+    assert [entry.message.text for entry in page.mentions] == ["@room 4", "@bo 3", "@bo 2"]
+    assert [entry.message.room for entry in page.mentions] == [room, "lobby.1", room]
     rest = world.ask(bo, Mentions(limit=3, after=page.cursor))
-    assert ([hit.message.text for hit in rest.mentions], rest.cursor) == (["@bo 1"], None)
+    assert ([entry.message.text for entry in rest.mentions], rest.cursor) == (["@bo 1"], None)
     world.do(ana, Kick(room=room, user="bo"))
-    left = [hit.message.text for hit in world.ask(bo, Mentions()).mentions]
+    left = [entry.message.text for entry in world.ask(bo, Mentions()).mentions]
     assert left == ["@bo 3", "@bo 1"]
     world.delete(ana, 1)
-    assert [hit.message.text for hit in world.ask(bo, Mentions()).mentions] == ["@bo 3"]
+    assert [entry.message.text for entry in world.ask(bo, Mentions()).mentions] == ["@bo 3"]
 
 
-def test_a_display_name_changes_how_somebody_shows_and_not_whom_was_meant(world: World) -> None:
+def test_a_display_name_does_not_change_who_is_mentioned(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana, "@bo")
     world.do(bo, UpdateMe(display_name="ana"))
@@ -128,7 +126,7 @@ def test_a_display_name_changes_how_somebody_shows_and_not_whom_was_meant(world:
     assert world.ask(ana, Mentions()).mentions == []
 
 
-def test_each_message_counts_once_however_it_calls_somebody(world: World) -> None:
+def test_a_message_counts_as_one_mention_however_often_it_mentions(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.do(ana, PostHere(room="lobby", text="@room @here @bo", present=("ana", "bo")))
     assert world.mine(bo)["lobby"].mentions == 1
@@ -136,10 +134,10 @@ def test_each_message_counts_once_however_it_calls_somebody(world: World) -> Non
     assert names(world, 2) == ()
 
 
-def test_a_post_cannot_say_for_itself_who_is_here_or_where_it_comes_from(world: World) -> None:
+def test_clients_cannot_set_present_or_origin_of_a_post(world: World) -> None:
     from hubbub.wire import json
 
-    said = b'{"do":"post","room":"lobby","text":"@here","present":["bo"],"origin":{"room":"x"}}'
-    _, command = json.decode(said)
+    frame = b'{"do":"post","room":"lobby","text":"@here","present":["bo"],"origin":{"room":"x"}}'
+    _, command = json.decode(frame)
     assert type(command) is Post
     assert command == Post(room="lobby", text="@here")

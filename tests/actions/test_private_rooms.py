@@ -1,12 +1,13 @@
-"""Private and direct rooms: what strangers may not know of, and what its people share."""
+"""Private and direct rooms: they look missing to others, and the same people share one."""
 
 from typing import Any
 
 import pytest
 
 from hubbub.model.base import Command
-from hubbub.model.bookmarks import Bookmark, Draft
+from hubbub.model.bookmarks import Bookmark
 from hubbub.model.commands import COMMANDS
+from hubbub.model.drafts import Draft
 from hubbub.model.errors import Forbidden, HubbubError, Invalid, NotFound
 from hubbub.model.marks import Pin, Pins, React, Reactions
 from hubbub.model.messages import Delete, Edit, Forward, History, Post, Sync
@@ -29,7 +30,7 @@ from hubbub.model.rooms import (
 )
 from tests.support.world import World, guest
 
-IN_A_ROOM: dict[type[Command], Command] = {
+ROOM_COMMANDS: dict[type[Command], Command] = {
     type(command): command
     for command in (
         Post(room="?", text="hi"),
@@ -59,21 +60,21 @@ IN_A_ROOM: dict[type[Command], Command] = {
 }
 
 
-def test_every_command_that_takes_a_room_is_tried_on_private_ones() -> None:
+def test_every_command_with_a_room_is_tested_on_private_rooms() -> None:
     with_room = {command for command in COMMANDS.values() if "room" in command.__struct_fields__}
-    # `create_room` makes one; `typing` and `unwatch` are the hub's.
-    done_elsewhere = {CreateRoom, COMMANDS["typing"], COMMANDS["unwatch"]}
-    assert with_room - done_elsewhere == set(IN_A_ROOM)
+    # `create_room` creates one; the hub handles `typing` and `unwatch`.
+    not_applicable = {CreateRoom, COMMANDS["typing"], COMMANDS["unwatch"]}
+    assert with_room - not_applicable == set(ROOM_COMMANDS)
 
 
 @pytest.mark.parametrize("kind", ["private", "direct"])
-@pytest.mark.parametrize("who", ["member", "admin", "owner", "guest"])
-@pytest.mark.parametrize("command", IN_A_ROOM.values(), ids=lambda command: command.word())
-def test_what_is_private_does_not_exist_for_others(
-    world: World, command: Command, who: str, kind: str
+@pytest.mark.parametrize("role", ["member", "admin", "owner", "guest"])
+@pytest.mark.parametrize("command", ROOM_COMMANDS.values(), ids=lambda command: command.word())
+def test_a_private_room_looks_missing_to_others(
+    world: World, command: Command, role: str, kind: str
 ) -> None:
     ana, _ = world.people("ana eva")
-    stranger = guest("bo") if who == "guest" else world.account("bo", ServerRole(who))
+    other = guest("bo") if role == "guest" else world.account("bo", ServerRole(role))
     if kind == "private":
         room = world.do(ana, CreateRoom(title="X", kind="private", members=("eva",))).room.room
     else:
@@ -82,21 +83,21 @@ def test_what_is_private_does_not_exist_for_others(
     world.post(ana, "more of it", f"{room}.1")
     before = world.rows("SELECT seq, rev FROM rooms ORDER BY pk")
 
-    def refusal(room: str, part: str) -> HubbubError:
+    def refusal(room: str, suffix: str) -> HubbubError:
         changed = type(command)(
             **{field: getattr(command, field) for field in command.__struct_fields__}
-            | {"room": room + part}
+            | {"room": room + suffix}
         )
         with pytest.raises(HubbubError) as caught:
-            world.take(stranger, changed)
+            world.take(other, changed)
         return caught.value
 
-    # The room, a thread of it, and one that is still to begin.
-    for part in ("", ".1", ".2"):
-        private, missing = refusal(room, part), refusal("no-such-room", part)
+    # The room, a thread of it, and a thread that does not exist yet.
+    for suffix in ("", ".1", ".2"):
+        private, missing = refusal(room, suffix), refusal("no-such-room", suffix)
         assert type(private) is type(missing)
-        assert who == "guest" or type(private) is NotFound
-        # Not even by its words does the answer tell whether there is such a room.
+        assert role == "guest" or type(private) is NotFound
+        # The text of the refusal does not reveal either whether the room exists.
         assert private.message.replace(room, "?") == missing.message.replace("no-such-room", "?")
     assert world.rows("SELECT seq, rev FROM rooms ORDER BY pk") == before
 
@@ -123,14 +124,14 @@ def test_a_direct_room_has_two_to_nine_people() -> None:
             Direct(users=users)
 
 
-def test_one_may_talk_to_oneself(world: World) -> None:
+def test_a_direct_room_with_oneself_is_allowed(world: World) -> None:
     [ana] = world.people("ana")
     room = world.do(ana, Direct(users=("ana",))).room
     assert (room.members, room.people) == (1, ())
     assert world.do(ana, Direct(users=("ana", "ana"))).room.room == room.room
 
 
-def test_the_others_see_a_direct_room_once_something_is_said(world: World) -> None:
+def test_a_direct_room_is_hidden_from_others_until_its_first_message(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, Direct(users=("bo",))).room.room
     assert (world.mine(ana)[room].hidden, world.mine(bo)[room].hidden) == (False, True)
@@ -164,7 +165,7 @@ def test_leaving_a_direct_room_hides_it_until_somebody_writes(world: World) -> N
     ],
     ids=lambda command: command.word(),
 )
-def test_a_direct_room_is_what_it_is(world: World, command: Any) -> None:
+def test_a_direct_room_cannot_be_changed(world: World, command: Any) -> None:
     ana, *_ = world.people("ana bo eva")
     room = world.do(ana, Direct(users=("bo",))).room.room
     fields = {field: getattr(command, field) for field in command.__struct_fields__}

@@ -1,4 +1,4 @@
-"""Read markers, unread and mention counts, and what one wants to be told."""
+"""Read markers, unread and mention counts, and preferences for a room."""
 
 import pytest
 
@@ -26,15 +26,13 @@ def unread(world: World, actor: Actor) -> int:
     return room.seq - room.read_seq
 
 
-def test_a_marker_moves_forward_and_back_only_on_purpose(
-    world: World, ana: Actor, bo: Actor
-) -> None:
+def test_a_read_marker_moves_back_only_with_back_set(world: World, ana: Actor, bo: Actor) -> None:
     for text in ("one", "@bo two", "@bo three"):
         world.post(ana, text)
     assert world.do(bo, Read(room="lobby", seq=2)) == ReadMarker(read_seq=2, mentions=1)
-    [told] = world.effects
+    [effect] = world.effects
     rev = world.ask(bo, MyProfile()).me.rev
-    assert told == ToPerson("bo", ReadChanged(room="lobby", read_seq=2, mentions=1, rev=rev))
+    assert effect == ToPerson("bo", ReadChanged(room="lobby", read_seq=2, mentions=1, rev=rev))
     assert world.do(bo, Read(room="lobby", seq=1)) == ReadMarker(read_seq=2, mentions=1)
     assert world.effects == []
     back = world.do(bo, Read(room="lobby", seq=0, back=True))
@@ -44,14 +42,14 @@ def test_a_marker_moves_forward_and_back_only_on_purpose(
         world.do(bo, Read(room="lobby", seq=4))
 
 
-def test_guests_and_strangers_have_no_markers(world: World, ana: Actor, bo: Actor) -> None:
+def test_only_members_have_read_markers(world: World, ana: Actor, bo: Actor) -> None:
     world.do(ana, CreateRoom(title="Tea"))
     for actor in (bo, guest()):
         with pytest.raises(NotMember):
             world.do(actor, Read(room="tea", seq=0))
 
 
-def test_who_joins_has_read_what_was_said_before(world: World, ana: Actor) -> None:
+def test_messages_from_before_joining_count_as_read(world: World, ana: Actor) -> None:
     world.post(ana, "one")
     late = world.account("late")
     assert unread(world, late) == 0
@@ -59,14 +57,14 @@ def test_who_joins_has_read_what_was_said_before(world: World, ana: Actor) -> No
     assert unread(world, late) == 1
 
 
-def test_who_comes_back_starts_at_the_head(world: World, ana: Actor, bo: Actor) -> None:
+def test_rejoining_marks_everything_as_read(world: World, ana: Actor, bo: Actor) -> None:
     world.do(bo, Leave(room="lobby"))
     world.post(ana, "@bo")
     world.do(bo, Join(room="lobby"))
     assert (unread(world, bo), world.mine(bo)["lobby"].mentions) == (0, 0)
 
 
-def test_posting_reads_what_one_wrote_if_one_was_caught_up(
+def test_posting_moves_the_marker_if_everything_was_read(
     world: World, ana: Actor, bo: Actor
 ) -> None:
     world.post(ana, "one")
@@ -76,7 +74,7 @@ def test_posting_reads_what_one_wrote_if_one_was_caught_up(
     assert (unread(world, ana), unread(world, bo)) == (1, 3)
 
 
-def test_in_a_batch_everyones_marker_stops_at_the_first_of_another(
+def test_in_a_batch_a_marker_stops_at_the_first_post_of_another(
     world: World, ana: Actor, bo: Actor
 ) -> None:
     post = Post(room="lobby", text="x")
@@ -84,14 +82,14 @@ def test_in_a_batch_everyones_marker_stops_at_the_first_of_another(
     assert (unread(world, ana), unread(world, bo)) == (2, 4)
 
 
-def test_a_marker_set_back_stays_while_one_posts(world: World, ana: Actor) -> None:
+def test_a_marker_set_back_is_not_moved_by_posting(world: World, ana: Actor) -> None:
     world.post(ana, "one")
     world.do(ana, Read(room="lobby", seq=0, back=True))
     world.post(ana, "two")
     assert unread(world, ana) == 2
 
 
-def test_preferences_are_ones_own(world: World, ana: Actor, bo: Actor) -> None:
+def test_preferences_belong_to_one_person(world: World, ana: Actor, bo: Actor) -> None:
     before = world.ask(ana, MyProfile()).me.rev
     assert world.do(ana, Prefs(room="lobby", notify="mentions")).rev == before + 1
     world.do(ana, Prefs(room="lobby", hidden=True))
@@ -102,7 +100,7 @@ def test_preferences_are_ones_own(world: World, ana: Actor, bo: Actor) -> None:
     )
 
 
-def test_what_changes_for_me_counts_up_by_one_and_is_told_with_its_rev(
+def test_each_change_for_a_person_is_sent_with_their_next_rev(
     world: World, ana: Actor, bo: Actor
 ) -> None:
     world.post(bo, "one")
@@ -115,12 +113,12 @@ def test_what_changes_for_me_counts_up_by_one_and_is_told_with_its_rev(
     ):
         world.do(ana, command)
         have += 1
-        told = [one.event for one in world.effects if isinstance(one, ToPerson)]
-        assert [one.rev for one in told] == [have]
+        events = [one.event for one in world.effects if isinstance(one, ToPerson)]
+        assert [event.rev for event in events] == [have]
     assert world.ask(ana, MyProfile()).me.rev == have
 
 
-def test_markers_that_come_together_are_each_answered_as_if_they_came_alone(world: World) -> None:
+def test_a_batch_of_markers_gets_the_same_replies_as_single_ones(world: World) -> None:
     ana, bo = world.people("ana bo")
     for number in range(5):
         world.post(ana, f"@bo {number}")
@@ -135,13 +133,13 @@ def test_markers_that_come_together_are_each_answered_as_if_they_came_alone(worl
         (ana, Read(room="lobby", seq=5)),
         (bo, Read(room="lobby", seq=1, back=True)),
     )
-    marks = [one.read_seq if isinstance(one, ReadMarker) else type(one) for one in results]
-    assert marks == [2, NotFound, Invalid, NotMember, 4, 4, 5, 1]
-    # What moved is told, each with a rev of its own; what did not is only answered.
-    told = [one.event for one in world.effects if isinstance(one, ToPerson) and one.user == "bo"]
-    assert [one.read_seq for one in told if isinstance(one, ReadChanged)] == [2, 4, 1]
-    revs = [one.rev or 0 for one in told]
+    markers = [one.read_seq if isinstance(one, ReadMarker) else type(one) for one in results]
+    assert markers == [2, NotFound, Invalid, NotMember, 4, 4, 5, 1]
+    # Only markers that moved have an event, each with its own rev.
+    events = [one.event for one in world.effects if isinstance(one, ToPerson) and one.user == "bo"]
+    assert [one.read_seq for one in events if isinstance(one, ReadChanged)] == [2, 4, 1]
+    revs = [one.rev or 0 for one in events]
     assert revs == [*range(revs[0], revs[0] + 3)]
-    assert len(world.effects) == 3, "ana had read what she wrote"
+    assert len(world.effects) == 3, "ana had already read her own posts"
     assert world.mine(bo)["lobby"].read_seq == 1
     assert world.mine(bo)["lobby"].mentions == 4

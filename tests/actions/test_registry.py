@@ -1,8 +1,8 @@
-"""The table of actions is complete, and a batch goes through it command by command."""
+"""The tables of handlers are complete, and a refusal affects only its own command."""
 
 import pytest
 
-from hubbub.actions import ANSWERS, HANDLERS, RUNS, execute
+from hubbub.actions import COMMAND_HANDLERS, QUERY_HANDLERS, RUN_HANDLERS, execute
 from hubbub.model import accounts, messages, reading, rooms
 from hubbub.model.accounts import AddAccount, OpenSession, OwnerInvite, Prepare
 from hubbub.model.base import Command, Query
@@ -13,8 +13,8 @@ from hubbub.model.reading import Active
 from hubbub.model.rooms import CreateRoom, UpdateRoom
 from tests.support.world import World
 
-# The gateway does these itself: they are about the connection, or about passwords and tokens.
-DONE_BY_THE_GATEWAY: set[type[Command]] = {
+# Handled by the gateway: they concern the connection, or passwords and tokens.
+GATEWAY_COMMANDS: set[type[Command]] = {
     accounts.About,
     accounts.Auth,
     accounts.ChangePassword,
@@ -27,33 +27,33 @@ DONE_BY_THE_GATEWAY: set[type[Command]] = {
     rooms.Unwatch,
 }
 
-# What the server's own parts ask for; they have no word on the wire.
-INWARD: set[type[Command]] = {
+# Used only inside the server; clients cannot send them.
+INTERNAL_COMMANDS: set[type[Command]] = {
     AddAccount,
-    accounts.KeepKey,
+    accounts.StoreSigningKey,
     OpenSession,
     OwnerInvite,
     Prepare,
-    accounts.SeeSessions,
+    accounts.TouchSessions,
     accounts.SetPassword,
     messages.PostHere,
 }
 
 
-def test_every_command_is_done_by_exactly_one() -> None:
-    by_actions = {*HANDLERS, *RUNS, *ANSWERS}
-    assert len(by_actions) == len(HANDLERS) + len(RUNS) + len(ANSWERS)
-    assert by_actions - INWARD | DONE_BY_THE_GATEWAY == set(COMMANDS.values())
-    assert by_actions.isdisjoint(DONE_BY_THE_GATEWAY)
-    assert {*HANDLERS, *RUNS} >= INWARD
+def test_every_command_has_exactly_one_handler() -> None:
+    handled = {*COMMAND_HANDLERS, *RUN_HANDLERS, *QUERY_HANDLERS}
+    assert len(handled) == len(COMMAND_HANDLERS) + len(RUN_HANDLERS) + len(QUERY_HANDLERS)
+    assert handled - INTERNAL_COMMANDS | GATEWAY_COMMANDS == set(COMMANDS.values())
+    assert handled.isdisjoint(GATEWAY_COMMANDS)
+    assert {*COMMAND_HANDLERS, *RUN_HANDLERS} >= INTERNAL_COMMANDS
 
 
-def test_what_only_reads_is_answered_and_what_changes_is_handled() -> None:
-    assert all(issubclass(query, Query) for query in ANSWERS)
-    assert not any(issubclass(command, Query) for command in HANDLERS)
+def test_queries_and_commands_are_registered_in_their_tables() -> None:
+    assert all(issubclass(query, Query) for query in QUERY_HANDLERS)
+    assert not any(issubclass(command, Query) for command in COMMAND_HANDLERS)
 
 
-def test_what_has_no_action_is_unknown_here(world: World) -> None:
+def test_a_command_without_a_handler_is_unknown(world: World) -> None:
     ana = world.account("ana")
     with pytest.raises(UnknownCommand):
         world.do(ana, Active(active=True))
@@ -75,7 +75,7 @@ def test_a_refusal_in_a_batch_undoes_only_itself(world: World) -> None:
     assert world.rows("SELECT id, topic FROM rooms WHERE id != 'lobby'") == [("tea", "Leaves")]
 
 
-def test_what_a_refused_command_has_counted_is_not_counted(world: World) -> None:
+def test_a_refused_command_does_not_raise_the_rev_count(world: World) -> None:
     ana = world.account("ana")
     tx = world.tx()
     world.db.begin()
@@ -83,4 +83,4 @@ def test_what_a_refused_command_has_counted_is_not_counted(world: World) -> None
     assert isinstance(results[0], Invalid)
     execute(tx, [(ana, Post(room="lobby", text="hi"))])
     world.db.commit()
-    assert tx.raised == 1 == tx.total_rev()
+    assert tx.revs_issued == 1 == tx.total_rev()

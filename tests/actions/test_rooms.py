@@ -1,4 +1,4 @@
-"""Rooms and who is in them."""
+"""Rooms and their members."""
 
 from typing import Any
 
@@ -44,10 +44,10 @@ def names(world: World, actor: Actor, room: str) -> dict[str, str]:
     return {one.name: one.role for one in world.ask(actor, Members(room=room)).members}
 
 
-# Making and finding
+# Creating and listing
 
 
-def test_whoever_makes_a_room_owns_it(world: World) -> None:
+def test_the_creator_of_a_room_owns_it(world: World) -> None:
     ana, _ = world.people("ana bo")
     made = world.do(ana, CreateRoom(title="Tea", topic="Leaves", members=("bo", "ana")))
     assert (made.room.room, made.room.topic, made.room.members) == ("tea", "Leaves", 2)
@@ -55,23 +55,23 @@ def test_whoever_makes_a_room_owns_it(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "address"),
+    ("title", "room_id"),
     [("Tea & Cake", "tea-cake"), ("Über uns", "uber-uns"), ("x" * 40, "x" * 28), ("!a!", "a")],
 )
-def test_a_public_room_is_addressed_by_its_title(world: World, title: str, address: str) -> None:
+def test_a_public_rooms_id_is_made_from_its_title(world: World, title: str, room_id: str) -> None:
     [ana] = world.people("ana")
-    assert create(world, ana, title) == address
-    assert create(world, ana, title) == f"{address}-2"
+    assert create(world, ana, title) == room_id
+    assert create(world, ana, title) == f"{room_id}-2"
 
 
-def test_an_address_is_chosen_once(world: World) -> None:
+def test_a_room_id_can_be_chosen_once(world: World) -> None:
     [ana] = world.people("ana")
     assert create(world, ana, room="#Den") == "den"
     with pytest.raises(NameTaken):
         create(world, ana, room="den")
 
 
-def test_a_private_rooms_address_gives_nothing_away(world: World) -> None:
+def test_a_private_rooms_id_is_random(world: World) -> None:
     [ana] = world.people("ana")
     assert create(world, ana, "Secret plan", kind="private").startswith("random-")
     assert create(world, ana, "李雷").startswith("random-")
@@ -79,21 +79,21 @@ def test_a_private_rooms_address_gives_nothing_away(world: World) -> None:
         CreateRoom(title="Tea", room="tea", kind="private")
 
 
-def test_a_room_with_somebody_unknown_is_not_made(world: World) -> None:
+def test_a_room_with_an_unknown_member_is_not_created(world: World) -> None:
     [ana] = world.people("ana")
     with pytest.raises(NotFound):
         create(world, ana, members=("nobody",))
     assert world.rows("SELECT id FROM rooms") == [("lobby",)]
 
 
-def test_guests_make_no_rooms_and_write_to_nobody_alone(world: World) -> None:
+def test_guests_cannot_create_rooms_or_direct_rooms(world: World) -> None:
     world.people("ana")
     for command in (CreateRoom(title="Tea"), Direct(users=("ana",))):
         with pytest.raises(Forbidden):
             world.do(guest(), command)
 
 
-def test_the_directory_has_public_rooms_and_ones_own_private_ones_by_page(world: World) -> None:
+def test_the_directory_pages_public_rooms_and_ones_own_private_ones(world: World) -> None:
     ana, bo = world.people("ana bo")
     for number in range(5):
         create(world, ana, f"Room {number}")
@@ -117,7 +117,7 @@ def test_the_directory_has_public_rooms_and_ones_own_private_ones_by_page(world:
     assert world.ask(bo, Rooms(q="%")).rooms == []
 
 
-def test_members_come_by_page_and_name(world: World) -> None:
+def test_members_are_listed_in_pages_by_name(world: World) -> None:
     ana, *_ = world.people("ana bo eva")
     page = world.ask(ana, Members(room="lobby", limit=2))
     assert ([one.name for one in page.members], page.more) == (["ana", "bo"], True)
@@ -125,10 +125,10 @@ def test_members_come_by_page_and_name(world: World) -> None:
     assert ([one.name for one in page.members], page.more, page.mrev) == (["eva"], False, 3)
 
 
-# Coming and going
+# Joining and leaving
 
 
-def test_who_joins_gets_the_room_and_its_latest_messages(world: World) -> None:
+def test_joining_returns_the_room_and_its_latest_messages(world: World) -> None:
     ana, bo = world.people("ana bo")
     create(world, ana)
     world.post(ana, "one", "tea")
@@ -141,14 +141,14 @@ def test_who_joins_gets_the_room_and_its_latest_messages(world: World) -> None:
     assert names(world, ana, "tea") == {"ana": "owner", "bo": "member"}
 
 
-def test_a_guest_who_looks_in_leaves_no_rows(world: World) -> None:
+def test_a_guest_who_joins_adds_no_rows(world: World) -> None:
     before = world.rows("SELECT COUNT(*) FROM users, members")
     assert world.do(guest(), Join(room="lobby")).room.role is None
     assert world.effects == []
     assert world.rows("SELECT COUNT(*) FROM users, members") == before
 
 
-def test_who_leaves_is_none_of_the_room_any_more(world: World) -> None:
+def test_leaving_removes_the_member(world: World) -> None:
     ana, bo = world.people("ana bo")
     create(world, ana)
     world.do(bo, Join(room="tea"))
@@ -160,7 +160,7 @@ def test_who_leaves_is_none_of_the_room_any_more(world: World) -> None:
         world.do(bo, Leave(room="tea"))
 
 
-def test_the_last_owner_hands_over_before_leaving(world: World) -> None:
+def test_the_last_owner_must_appoint_another_before_leaving(world: World) -> None:
     ana, bo = world.people("ana bo")
     create(world, ana, members=("bo",))
     with pytest.raises(LastOwner):
@@ -172,7 +172,7 @@ def test_the_last_owner_hands_over_before_leaving(world: World) -> None:
     assert names(world, bo, "tea") == {"bo": "owner"}
 
 
-def test_a_private_room_ends_with_its_last_member_and_a_public_one_stays(world: World) -> None:
+def test_a_private_room_is_deleted_with_its_last_member(world: World) -> None:
     [ana] = world.people("ana")
     public, private = create(world, ana), create(world, ana, kind="private")
     world.do(ana, Leave(room=public))
@@ -181,7 +181,7 @@ def test_a_private_room_ends_with_its_last_member_and_a_public_one_stays(world: 
     assert world.rows("SELECT id FROM rooms") == [("lobby",), (public,)]
 
 
-def test_membership_has_a_counter_of_its_own(world: World) -> None:
+def test_membership_has_its_own_counter(world: World) -> None:
     ana, bo, _ = world.people("ana bo eva")
     create(world, ana)
     revs = [
@@ -196,7 +196,7 @@ def test_membership_has_a_counter_of_its_own(world: World) -> None:
     assert world.rows("SELECT members, mrev FROM rooms WHERE id = 'tea'") == [(1, 6)]
 
 
-def test_moderators_remove_members_and_owners_moderators(world: World) -> None:
+def test_moderators_can_remove_members_and_owners_moderators(world: World) -> None:
     ana, bo, eva, _ = world.people("ana bo eva max")
     create(world, ana, members=("bo", "eva", "max"))
     for name in ("bo", "eva"):
@@ -213,7 +213,7 @@ def test_moderators_remove_members_and_owners_moderators(world: World) -> None:
         world.post(eva, room="tea")
 
 
-def test_admins_of_the_server_keep_order_in_public_rooms_but_never_remove_the_last_owner(
+def test_server_admins_moderate_public_rooms_but_cannot_remove_the_last_owner(
     world: World,
 ) -> None:
     ana, _ = world.people("ana bo")
@@ -227,7 +227,7 @@ def test_admins_of_the_server_keep_order_in_public_rooms_but_never_remove_the_la
     world.do(admin, DeleteRoom(room="tea"))
 
 
-def test_nobody_with_a_locked_account_is_invited(world: World) -> None:
+def test_locked_accounts_cannot_be_invited(world: World) -> None:
     ana, _ = world.people("ana bo")
     admin = world.account("adam", ServerRole.ADMIN)
     create(world, ana)
@@ -241,7 +241,7 @@ def test_nobody_with_a_locked_account_is_invited(world: World) -> None:
 # Changing and deleting
 
 
-def test_title_topic_and_archive_are_changes_of_the_room(world: World) -> None:
+def test_title_and_topic_changes_are_sent_to_the_room(world: World) -> None:
     [ana] = world.people("ana")
     create(world, ana)
     assert world.do(ana, UpdateRoom(room="tea", title="Coffee")).rev == 1
@@ -254,7 +254,7 @@ def test_title_topic_and_archive_are_changes_of_the_room(world: World) -> None:
     assert world.sync(ana, 2, "tea").events == []
 
 
-def test_an_archived_room_is_read_and_not_written(world: World) -> None:
+def test_an_archived_room_is_read_only(world: World) -> None:
     [ana] = world.people("ana")
     create(world, ana)
     world.post(ana, "one", "tea")
@@ -267,7 +267,7 @@ def test_an_archived_room_is_read_and_not_written(world: World) -> None:
     assert world.post(ana, "two", "tea").seq == 2
 
 
-def test_a_deleted_room_is_gone_with_all_in_it(world: World) -> None:
+def test_deleting_a_room_deletes_everything_in_it(world: World) -> None:
     ana, bo = world.people("ana bo")
     create(world, ana, members=("bo",))
     world.post(ana, "@bo", "tea")
@@ -282,7 +282,7 @@ def test_a_deleted_room_is_gone_with_all_in_it(world: World) -> None:
     assert create(world, bo) == "tea"
 
 
-def test_the_lobby_stays(world: World) -> None:
+def test_the_lobby_cannot_be_deleted_or_archived(world: World) -> None:
     owner = world.account("olga", ServerRole.OWNER)
     for command in (DeleteRoom(room="lobby"), UpdateRoom(room="lobby", archived=True)):
         with pytest.raises(Forbidden):

@@ -1,11 +1,11 @@
-"""Threads: rooms under a message, with followers, and what the message tells of them."""
+"""Threads: rooms under a root message, their followers, and the root's reply count."""
 
 import pytest
 
 from hubbub.model.accounts import Actor, MeChanged
-from hubbub.model.bookmarks import AWAKE_MS, Mentions, Threads
 from hubbub.model.errors import Conflict, Forbidden, Invalid, NotFound, NotMember
 from hubbub.model.marks import Marks
+from hubbub.model.mentions import Mentions
 from hubbub.model.messages import Forward, History, Message, Post
 from hubbub.model.outcome import MembershipChanged, RoomGone, ToPerson, ToRoom
 from hubbub.model.reading import Read
@@ -23,13 +23,14 @@ from hubbub.model.rooms import (
     UpdateRoom,
     Watch,
 )
+from hubbub.model.threads import ACTIVE_MS, Threads
 from tests.support.world import DAY_MS, World, guest
 
 THREAD = "lobby.1"
 
 
 def marks(world: World) -> Marks:
-    """What the thread's room was told last of its message."""
+    """The last event about the root message's marks."""
     return [
         one.event
         for one in world.effects
@@ -37,11 +38,11 @@ def marks(world: World) -> Marks:
     ][-1]
 
 
-def followers(world: World, who: Actor, thread: str = THREAD) -> list[str]:
-    return [one.name for one in world.ask(who, Members(room=thread)).members]
+def followers(world: World, actor: Actor, thread: str = THREAD) -> list[str]:
+    return [one.name for one in world.ask(actor, Members(room=thread)).members]
 
 
-def test_the_first_answer_makes_the_thread_and_its_message_tells_of_it(world: World) -> None:
+def test_the_first_reply_creates_the_thread_and_is_counted_on_its_root(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana, "what is for tea?")
     posted = world.post(bo, "cake", THREAD)
@@ -49,8 +50,8 @@ def test_the_first_answer_makes_the_thread_and_its_message_tells_of_it(world: Wo
     event = marks(world)
     assert (event.room, event.seq, event.rev) == ("lobby", 1, 2)
     assert (event.replies, event.replied_at, event.repliers) == (1, world.now, ("bo",))
-    [answer] = world.ask(ana, History(room=THREAD)).messages
-    assert (answer.room, answer.by, answer.text) == (THREAD, "bo", "cake")
+    [reply] = world.ask(ana, History(room=THREAD)).messages
+    assert (reply.room, reply.by, reply.text) == (THREAD, "bo", "cake")
     thread = world.mine(ana)[THREAD]
     assert (thread.parent, thread.parent_seq, thread.kind, thread.title) == (
         "lobby",
@@ -60,23 +61,23 @@ def test_the_first_answer_makes_the_thread_and_its_message_tells_of_it(world: Wo
     )
 
 
-def test_answers_do_not_drown_the_room(world: World) -> None:
+def test_replies_add_no_messages_to_the_parent_room(world: World) -> None:
     ana, bo, eva = world.people("ana bo eva")
     world.post(ana)
     for n in range(5):
-        world.post(bo, f"answer {n}", THREAD)
+        world.post(bo, f"reply {n}", THREAD)
     lobby, thread = world.mine(eva)["lobby"], world.mine(ana)[THREAD]
     assert (lobby.seq, lobby.rev) == (1, 6)
     assert THREAD not in world.mine(eva)
     assert (thread.seq, thread.read_seq) == (5, 0)
 
 
-def test_the_author_and_those_who_answer_or_are_named_follow(world: World) -> None:
+def test_the_author_repliers_and_mentioned_people_follow_a_thread(world: World) -> None:
     ana, bo, eva, _ = world.people("ana bo eva kim")
     world.post(ana)
     world.post(bo, "@eva what do you say?", THREAD)
-    told = [one for one in world.effects if isinstance(one, MembershipChanged)]
-    assert sorted(one.event.user or "" for one in told) == ["ana", "bo", "eva"]
+    joined = [one for one in world.effects if isinstance(one, MembershipChanged)]
+    assert sorted(one.event.user or "" for one in joined) == ["ana", "bo", "eva"]
     assert followers(world, ana) == ["ana", "bo", "eva"]
     mine = world.mine(eva)[THREAD]
     assert (mine.read_seq, mine.mentions) == (0, 1)
@@ -87,7 +88,7 @@ def test_the_author_and_those_who_answer_or_are_named_follow(world: World) -> No
     assert (me[0].room.room, me[0].room.seq, me[0].room.mentions) == (THREAD, 1, 1)
 
 
-def test_who_unfollows_is_left_alone_until_they_answer_again(world: World) -> None:
+def test_unfollowing_lasts_until_the_next_own_reply(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     world.post(bo, "one", THREAD)
@@ -105,7 +106,7 @@ def test_who_unfollows_is_left_alone_until_they_answer_again(world: World) -> No
     assert followers(world, bo) == ["ana", "bo"]
 
 
-def test_whoever_is_in_the_room_may_follow_and_whoever_is_not_may_look(world: World) -> None:
+def test_members_of_the_room_can_follow_and_others_can_read(world: World) -> None:
     ana, bo, eva = world.people("ana bo eva")
     world.do(ana, CreateRoom(title="Tea", members=("bo",)))
     world.post(ana, room="tea")
@@ -119,7 +120,7 @@ def test_whoever_is_in_the_room_may_follow_and_whoever_is_not_may_look(world: Wo
     assert world.do(guest(), Join(room="tea.1")).room.role is None
 
 
-def test_a_thread_has_no_settings_of_its_own_and_no_threads(world: World) -> None:
+def test_a_thread_has_neither_settings_nor_threads(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     world.post(ana, "more", THREAD)
@@ -137,7 +138,7 @@ def test_a_thread_has_no_settings_of_its_own_and_no_threads(world: World) -> Non
 
 
 @pytest.mark.parametrize("seq", [2, 99])
-def test_there_is_no_thread_without_its_message(world: World, seq: int) -> None:
+def test_a_thread_needs_an_existing_message(world: World, seq: int) -> None:
     ana = world.account("ana")
     world.post(ana)
     world.post(ana)
@@ -150,17 +151,17 @@ def test_there_is_no_thread_without_its_message(world: World, seq: int) -> None:
 @pytest.mark.parametrize(
     "name", ["lobby.0", "lobby.01", "lobby.x", "lobby.", ".1", "x.1", "lobby.-1"]
 )
-def test_what_names_no_thread_is_no_room(world: World, name: str) -> None:
+def test_an_invalid_thread_id_is_no_room(world: World, name: str) -> None:
     ana = world.account("ana")
     world.post(ana)
     with pytest.raises(NotFound):
         world.post(ana, "hi", name)
 
 
-def test_a_thread_outlives_its_message(world: World) -> None:
+def test_a_thread_survives_the_deletion_of_its_root(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
-    world.post(bo, "an answer", THREAD)
+    world.post(bo, "a reply", THREAD)
     world.delete(ana, 1)
     [tombstone] = world.ask(bo, History(room="lobby")).messages
     assert (tombstone.deleted, tombstone.replies) == (True, 1)
@@ -168,7 +169,7 @@ def test_a_thread_outlives_its_message(world: World) -> None:
     assert marks(world).replies == 2
 
 
-def test_a_deleted_answer_is_not_counted(world: World) -> None:
+def test_a_deleted_reply_is_not_counted(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     world.post(bo, "one", THREAD)
@@ -184,7 +185,7 @@ def test_a_deleted_answer_is_not_counted(world: World) -> None:
     assert (event.replies, event.replied_at, event.repliers) == (0, None, ())
 
 
-def test_who_is_named_by_an_edit_follows_from_there(world: World) -> None:
+def test_people_mentioned_by_an_edit_follow_from_that_message(world: World) -> None:
     ana, bo, eva = world.people("ana bo eva")
     world.post(ana)
     world.post(bo, "one", THREAD)
@@ -197,10 +198,10 @@ def test_who_is_named_by_an_edit_follows_from_there(world: World) -> None:
     assert (mine.read_seq, mine.mentions) == (1, 1)
 
 
-def test_who_is_left_in_a_thread_by_a_server_that_knows_none_sees_nothing_of_it(
+def test_a_follower_without_membership_sees_nothing_of_the_thread(
     world: World,
 ) -> None:
-    """A server of the release before may put somebody out of a room while this one runs."""
+    """A node of the previous release, which has no threads, may remove the member."""
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private", members=("bo",))).room.room
     world.post(ana, room=room)
@@ -216,36 +217,40 @@ def test_who_is_left_in_a_thread_by_a_server_that_knows_none_sees_nothing_of_it(
         world.do(bo, Read(room=f"{room}.1", seq=1))
 
 
-def test_an_answer_can_be_said_to_the_room_as_well(world: World) -> None:
+def test_a_reply_can_also_be_posted_to_the_room(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana, "question")
     world.post(bo, "for all: @ana", THREAD, also_in_room=True, nonce="n1")
-    told = [one.event for one in world.effects if isinstance(one, ToRoom)]
-    assert [(one.room, one.rev) for one in told] == [(THREAD, 1), ("lobby", 2), ("lobby", 3)]
+    events = [one.event for one in world.effects if isinstance(one, ToRoom)]
+    assert [(event.room, event.rev) for event in events] == [
+        (THREAD, 1),
+        ("lobby", 2),
+        ("lobby", 3),
+    ]
     copy = world.ask(ana, History(room="lobby")).messages[1]
     assert (copy.text, copy.by, copy.reply_to, copy.nonce) == ("for all: @ana", "bo", 1, None)
-    # Named once, though it was said twice.
+    # The mention counts once, though there are two messages.
     assert (world.mine(ana)[THREAD].mentions, world.mine(ana)["lobby"].mentions) == (1, 0)
     again = world.post(bo, "for all: @ana", THREAD, also_in_room=True, nonce="n1")
     assert (again.seq, world.effects) == (1, [])
     assert world.mine(ana)["lobby"].seq == 2
     world.post(bo, "waves", THREAD, also_in_room=True, kind="me")
     assert world.ask(ana, History(room="lobby")).messages[2].kind == "me"
-    with pytest.raises(Invalid, match="Only an answer"):
+    with pytest.raises(Invalid, match="Only a reply"):
         world.post(bo, "hm", also_in_room=True)
 
 
-def test_answers_that_come_together_are_written_together(world: World) -> None:
+def test_replies_in_one_batch_are_written_together(world: World) -> None:
     ana, bo, eva = world.people("ana bo eva")
     world.post(ana)
-    one, other, room, twice, nested = world.batch(
+    first, second, in_room, retry, nested = world.batch(
         (bo, Post(room=THREAD, text="one", nonce="a")),
         (eva, Post(room=THREAD, text="two", also_in_room=True)),
         (ana, Post(room="lobby", text="between")),
         (bo, Post(room=THREAD, text="one", nonce="a")),
         (ana, Post(room=f"{THREAD}.1", text="no")),
     )
-    assert (one.seq, other.seq, room.seq, twice.seq) == (1, 2, 3, 1)
+    assert (first.seq, second.seq, in_room.seq, retry.seq) == (1, 2, 3, 1)
     assert isinstance(nested, Invalid)
     assert (marks(world).replies, marks(world).repliers) == (2, ("eva", "bo"))
     revs = [
@@ -255,7 +260,7 @@ def test_answers_that_come_together_are_written_together(world: World) -> None:
     assert followers(world, ana) == ["ana", "bo", "eva"]
 
 
-def test_faces_are_the_latest_few(world: World) -> None:
+def test_repliers_are_the_latest_five(world: World) -> None:
     people = world.people("ana bo eva kim lee mia ned")
     world.post(people[0])
     for one in (*people, people[1]):
@@ -264,7 +269,7 @@ def test_faces_are_the_latest_few(world: World) -> None:
     assert marks(world).replies == 8
 
 
-def test_guests_answer_and_follow_nothing(world: World) -> None:
+def test_guests_can_reply_but_do_not_follow(world: World) -> None:
     ana = world.account("ana")
     world.post(ana)
     world.post(guest(), "hi", THREAD)
@@ -272,7 +277,7 @@ def test_guests_answer_and_follow_nothing(world: World) -> None:
     assert marks(world).repliers == ("~gus",)
 
 
-def test_whoever_leaves_a_room_is_out_of_its_threads(world: World) -> None:
+def test_leaving_a_room_unfollows_its_threads(world: World) -> None:
     ana, bo = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private", members=("bo",))).room.room
     world.post(ana, room=room)
@@ -287,7 +292,7 @@ def test_whoever_leaves_a_room_is_out_of_its_threads(world: World) -> None:
     assert f"{room}.1" not in world.mine(bo)
 
 
-def test_who_is_not_in_the_room_is_not_brought_into_a_thread_by_name(world: World) -> None:
+def test_mentioning_a_non_member_does_not_add_them_to_the_thread(world: World) -> None:
     ana, _ = world.people("ana bo")
     room = world.do(ana, CreateRoom(title="X", kind="private")).room.room
     world.post(ana, room=room)
@@ -296,7 +301,7 @@ def test_who_is_not_in_the_room_is_not_brought_into_a_thread_by_name(world: Worl
     assert world.ask(ana, History(room=f"{room}.1")).messages[0].mentions == ()
 
 
-def test_a_deleted_room_takes_its_threads_along(world: World) -> None:
+def test_deleting_a_room_deletes_its_threads(world: World) -> None:
     ana, bo = world.people("ana bo")
     total = world.tx().total_rev()
     world.do(ana, CreateRoom(title="Tea", members=("bo",)))
@@ -312,7 +317,7 @@ def test_a_deleted_room_takes_its_threads_along(world: World) -> None:
         world.ask(bo, History(room="tea.1"))
 
 
-def test_direct_conversations_have_threads(world: World) -> None:
+def test_direct_rooms_have_threads(world: World) -> None:
     ana, bo, eva = world.people("ana bo eva")
     room = world.do(ana, Direct(users=("bo",))).room.room
     world.post(ana, "hi", room)
@@ -326,17 +331,17 @@ def test_direct_conversations_have_threads(world: World) -> None:
     assert again.room.room == room
 
 
-def test_the_view_of_threads_pages_and_filters(world: World) -> None:
+def test_the_list_of_threads_has_pages_and_a_filter(world: World) -> None:
     ana, bo = world.people("ana bo")
     for n in range(1, 5):
         world.post(ana, f"question {n}")
         world.now += 1
-        world.post(bo, f"answer {n}", f"lobby.{n}")
+        world.post(bo, f"reply {n}", f"lobby.{n}")
     page = world.ask(ana, Threads(limit=3))
     assert [one.thread.room for one in page.threads] == ["lobby.4", "lobby.3", "lobby.2"]
     first = page.threads[0]
     assert first.last
-    assert (first.root.text, first.last.text) == ("question 4", "answer 4")
+    assert (first.root.text, first.last.text) == ("question 4", "reply 4")
     rest = world.ask(ana, Threads(limit=3, after=page.cursor or ""))
     assert ([one.thread.room for one in rest.threads], rest.cursor) == (["lobby.1"], None)
     world.do(ana, Read(room="lobby.3", seq=1))
@@ -345,32 +350,32 @@ def test_the_view_of_threads_pages_and_filters(world: World) -> None:
     assert world.ask(bo, Threads(unread=True)).threads == []
 
 
-def test_a_thread_that_sleeps_is_woken_by_the_next_answer(world: World) -> None:
+def test_a_reply_reactivates_an_inactive_thread(world: World) -> None:
     ana, bo = world.people("ana bo")
     world.post(ana)
     world.post(bo, "one", THREAD)
-    world.now += AWAKE_MS + DAY_MS
+    world.now += ACTIVE_MS + DAY_MS
     assert THREAD not in world.mine(ana)
     assert [one.thread.room for one in world.ask(ana, Threads()).threads] == [THREAD]
     world.post(bo, "two", THREAD)
-    told = {one.user: one.event for one in world.effects if isinstance(one, ToPerson)}
-    assert isinstance(told["ana"], MeChanged)
-    assert told["ana"].room == world.mine(ana)[THREAD]
+    sent = {one.user: one.event for one in world.effects if isinstance(one, ToPerson)}
+    assert isinstance(sent["ana"], MeChanged)
+    assert sent["ana"].room == world.mine(ana)[THREAD]
     joined = [one.event for one in world.effects if isinstance(one, MembershipChanged)]
     assert {one.user for one in joined} == {"ana", "bo"}
-    assert {one.mrev for one in joined} == {2}, "nobody new has come"
+    assert {one.mrev for one in joined} == {2}, "no follower was added"
 
 
-def test_a_quote_goes_into_a_thread_too(world: World) -> None:
+def test_a_message_can_be_forwarded_into_a_thread(world: World) -> None:
     ana = world.account("ana")
     world.post(ana, "the words")
     world.do(ana, Forward(room="lobby", seq=1, to=THREAD))
-    [answer] = world.ask(ana, History(room=THREAD)).messages
-    assert isinstance(answer, Message)
-    assert answer.text == "> the words"
+    [reply] = world.ask(ana, History(room=THREAD)).messages
+    assert isinstance(reply, Message)
+    assert reply.text == "> the words"
 
 
-def test_in_an_archived_room_nobody_answers(world: World) -> None:
+def test_replies_in_an_archived_room_are_refused(world: World) -> None:
     ana = world.account("ana")
     world.do(ana, CreateRoom(title="Tea"))
     world.post(ana, room="tea")

@@ -1,4 +1,4 @@
-"""Another commit is served from its own files, with accounts that its own code makes."""
+"""Another commit runs from its own files, with accounts created by its own code."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from bench import base
 from bench.errors import BenchError
 from bench.server import Hubbub
 
-#: Answers as the `bench.people` of another commit might.
+#: A stand-in for `bench.people` of another commit.
 PEOPLE = """
 from pathlib import Path
 def settle(data, count):
@@ -26,22 +26,20 @@ def other(tmp_path: Path) -> Hubbub:
     return Hubbub(["python3"], name="base", root=root)
 
 
-def test_accounts_are_made_by_the_code_that_will_serve_them(other: Hubbub, tmp_path: Path) -> None:
-    assert base.accounts(other, "settle", tmp_path, 2) == ["token-0", "token-1"]
+def test_accounts_are_created_by_the_code_that_serves_them(other: Hubbub, tmp_path: Path) -> None:
+    assert base.call_people(other, "settle", tmp_path, 2) == ["token-0", "token-1"]
     assert (tmp_path / "made").read_text() == "2"
 
 
-def test_what_another_commit_cannot_do_is_an_error_that_says_so(
-    other: Hubbub, tmp_path: Path
-) -> None:
+def test_an_error_of_another_commit_is_reported(other: Hubbub, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="has no attribute 'gather'"):
-        base.accounts(other, "gather", tmp_path, 2)
+        base.call_people(other, "gather", tmp_path, 2)
 
 
-def test_this_commit_makes_its_own(tmp_path: Path) -> None:
-    assert len(base.accounts(Hubbub(["hubbub"]), "settle", tmp_path, 2)) == 2
+def test_this_commit_creates_its_own_accounts(tmp_path: Path) -> None:
+    assert len(base.call_people(Hubbub(["hubbub"]), "settle", tmp_path, 2)) == 2
 
 
-def test_a_commit_that_is_none_is_an_error_that_names_it() -> None:
+def test_an_unknown_commit_is_reported_by_name() -> None:
     with pytest.raises(BenchError, match="git failed"):
-        base.unpacked("no-such-commit")
+        base.checkout("no-such-commit")

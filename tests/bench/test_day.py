@@ -1,4 +1,4 @@
-"""The steps in which a working day grows."""
+"""The numbers of people in the steps of the working day."""
 
 import itertools
 
@@ -17,5 +17,5 @@ def test_every_step_is_of_whole_teams_and_about_a_quarter_more(start: int) -> No
         assert fewer * GROWTH <= more < fewer * GROWTH + TEAM
 
 
-def test_where_no_more_are_possible_there_is_one_step() -> None:
+def test_at_the_maximum_there_is_one_step() -> None:
     assert ladder(1_000, 1_000) == [1_000]

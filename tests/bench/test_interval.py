@@ -1,4 +1,4 @@
-"""Intervals and verdicts of runs that took turns."""
+"""Intervals and verdicts of alternating runs."""
 
 import random
 from statistics import median
@@ -23,11 +23,11 @@ def test_the_interval_is_the_narrowest_that_covers_95_percent(count: int) -> Non
     assert coverage(count, rank) >= 0.95 > coverage(count, rank + 1)
 
 
-def test_it_covers_what_it_says_whatever_the_distribution() -> None:
-    chance = random.Random(5)
+def test_the_interval_has_its_coverage_for_any_distribution() -> None:
+    rng = random.Random(5)
     hits = 0
     for _ in range(2000):
-        found = Interval.of([chance.lognormvariate(0, 1) for _ in range(9)])  # its median is 1
+        found = Interval.of([rng.lognormvariate(0, 1) for _ in range(9)])  # its median is 1
         assert found.low is not None
         assert found.high is not None
         hits += found.low <= 1 <= found.high
@@ -67,11 +67,11 @@ def test_noise_that_both_sides_share_does_not_hide_a_difference() -> None:
     assert Interval.of(ratios(ours, theirs)).verdict("lower") == "faster"
 
 
-def test_a_pair_without_a_figure_of_the_other_gives_no_ratio() -> None:
+def test_a_pair_with_a_missing_value_gives_no_ratio() -> None:
     assert ratios([1, 2, 3], [2, 0, 6]) == (0.5, 0.5)
 
 
-def test_each_goes_first_as_often_as_the_other_or_once_more() -> None:
+def test_both_sides_go_first_equally_often_or_differ_by_one() -> None:
     orders = ["".join(order("AB", run)) for run in range(9)]
     assert orders[:4] == ["AB", "BA", "AB", "BA"]
     assert abs(orders.count("AB") - orders.count("BA")) == 1

@@ -1,4 +1,4 @@
-"""The load generator against servers whose faults are known: it has to find exactly those."""
+"""The load generator with servers of known faults: it must report exactly these."""
 
 import asyncio
 import subprocess
@@ -12,12 +12,12 @@ import pytest
 from aiohttp import WSCloseCode, web
 
 from bench.loadgen import (
-    HTTP_DOOR,
-    JSON_DOOR,
+    HTTP_API,
+    JSON_SOCKET,
     SOURCE,
     ChatResult,
     ConnectResult,
-    Door,
+    Endpoint,
     PostResult,
     build,
     compiler,
@@ -29,12 +29,12 @@ pytestmark = needs_compiler
 CLIENTS = 5
 SENDERS = 2
 SENT = 40
-#: One after the other, so that the first in the room are the senders.
+#: One at a time, so that the senders are the first in the room.
 RUN = tuple(f"--clients {CLIENTS} --senders {SENDERS} --at-once 1 --rate 200 --seconds 0.2".split())
 
 Answer = TypeVar("Answer", ChatResult, ConnectResult, PostResult)
 Room = list[web.WebSocketResponse]
-#: Sends the n-th message to everyone, or does not.
+#: Sends the n-th message to everyone, or leaves it out.
 Deliver = Callable[[Room, int, str], Awaitable[None]]
 
 
@@ -45,18 +45,18 @@ async def to_everyone(room: Room, _number: int, text: str) -> None:
 
 @asynccontextmanager
 async def chat_server(deliver: Deliver) -> AsyncIterator[int]:
-    """A chat in a few lines, which delivers as `deliver` says; yields its port."""
+    """A minimal chat whose messages are sent by `deliver`; yields its port."""
     room: Room = []
-    heard = 0
+    count = 0
 
     async def enter(request: web.Request) -> web.WebSocketResponse:
-        nonlocal heard
+        nonlocal count
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         room.append(socket)
         async for message in socket:
-            heard += 1
-            await deliver(room, heard, str(message.data))
+            count += 1
+            await deliver(room, count, str(message.data))
         return socket
 
     async with listening(web.get("/ws", enter)) as port:
@@ -77,13 +77,13 @@ async def listening(*routes: web.RouteDef) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def run(port: int, mode: str, door: Door, *more: str) -> tuple[int, bytes, str]:
+async def run(port: int, mode: str, endpoint: Endpoint, *more: str) -> tuple[int, bytes, str]:
     process = await asyncio.create_subprocess_exec(
         str(build()),
         mode,
         "--port",
         str(port),
-        *door.arguments(),
+        *endpoint.arguments(),
         *more,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -93,20 +93,22 @@ async def run(port: int, mode: str, door: Door, *more: str) -> tuple[int, bytes,
     return process.returncode or 0, out, err.decode()
 
 
-async def result(kind: type[Answer], port: int, mode: str, door: Door, *more: str) -> Answer:
-    code, out, err = await run(port, mode, door, *more)
+async def result(
+    kind: type[Answer], port: int, mode: str, endpoint: Endpoint, *more: str
+) -> Answer:
+    code, out, err = await run(port, mode, endpoint, *more)
     assert code == 0, err
     return msgspec.json.decode(out, type=kind)
 
 
 @asynccontextmanager
 async def talking(
-    port: int, door: Door, *more: str
+    port: int, endpoint: Endpoint, *more: str
 ) -> AsyncIterator[Callable[[bytes], Awaitable[ChatResult]]]:
-    """A load that waits to be told; yields what tells it "RATE SECONDS" and takes the answer."""
+    """A load with --pause; yields a function that sends "RATE SECONDS" and returns the result."""
     process = await asyncio.create_subprocess_exec(
         str(build()),
-        *("chat", "--pause", "--port", str(port), *door.arguments(), *RUN, *more),
+        *("chat", "--pause", "--port", str(port), *endpoint.arguments(), *RUN, *more),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -125,10 +127,10 @@ async def talking(
 
 async def chat(deliver: Deliver) -> ChatResult:
     async with chat_server(deliver) as port:
-        return await result(ChatResult, port, "chat", Door("/ws"), *RUN)
+        return await result(ChatResult, port, "chat", Endpoint("/ws"), *RUN)
 
 
-async def test_a_server_without_fault_is_found_without_fault() -> None:
+async def test_a_faultless_server_is_reported_without_faults() -> None:
     seen = await chat(to_everyone)
     assert (seen.sent, seen.unsent) == (SENT, 0)
     assert seen.deliveries == seen.expected == SENT * CLIENTS
@@ -136,7 +138,7 @@ async def test_a_server_without_fault_is_found_without_fault() -> None:
     assert 0 < seen.p50_us <= seen.p99_us <= seen.max_us
 
 
-async def test_one_lost_delivery_is_one_lost_delivery() -> None:
+async def test_one_lost_delivery_is_counted_once() -> None:
     async def deliver(room: Room, number: int, text: str) -> None:
         await to_everyone(room[1:] if number == 7 else room, number, text)
 
@@ -144,7 +146,7 @@ async def test_one_lost_delivery_is_one_lost_delivery() -> None:
     assert (seen.lost, seen.repeated, seen.wrong) == (1, 0, 0)
 
 
-async def test_a_delivery_that_comes_twice_is_noticed() -> None:
+async def test_a_duplicate_delivery_is_counted() -> None:
     async def deliver(room: Room, number: int, text: str) -> None:
         await to_everyone(room, number, text)
         if number == 7:
@@ -154,7 +156,7 @@ async def test_a_delivery_that_comes_twice_is_noticed() -> None:
     assert (seen.lost, seen.repeated, seen.wrong) == (0, 1, 0)
 
 
-async def test_one_lost_and_another_twice_do_not_cancel_out() -> None:
+async def test_a_lost_and_a_duplicate_delivery_do_not_cancel_out() -> None:
     async def deliver(room: Room, number: int, text: str) -> None:
         for _ in range({7: 0, 8: 2}.get(number, 1)):
             await room[0].send_str(f"~guest: {text}")
@@ -170,15 +172,17 @@ async def test_several_messages_in_one_frame_all_count() -> None:
     async def deliver(room: Room, number: int, text: str) -> None:
         held.append(f"~guest: {text}")
         if number % 10 == 0:
-            await asyncio.gather(*(socket.send_str("\n".join(held)) for socket in room))
+            # Taken before the first await, as others go on delivering meanwhile.
+            frame = "\n".join(held)
             held.clear()
+            await asyncio.gather(*(socket.send_str(frame) for socket in room))
 
     seen = await chat(deliver)
     assert seen.deliveries == SENT * CLIENTS
     assert (seen.lost, seen.repeated, seen.wrong) == (0, 0, 0)
 
 
-async def test_a_message_in_fragments_counts_even_when_its_mark_is_cut() -> None:
+async def test_a_fragmented_message_counts_even_when_its_marker_is_split() -> None:
     async def deliver(room: Room, _number: int, text: str) -> None:
         whole = f"~guest: {text}".encode()
         cut = whole.index(b"@T") + 1
@@ -193,9 +197,9 @@ async def test_a_message_in_fragments_counts_even_when_its_mark_is_cut() -> None
     assert (seen.lost, seen.repeated, seen.wrong) == (0, 0, 0)
 
 
-async def test_long_messages_arrive_whole_however_they_are_cut_on_the_way() -> None:
+async def test_long_messages_are_parsed_however_they_are_split() -> None:
     async with chat_server(to_everyone) as port:
-        seen = await result(ChatResult, port, "chat", Door("/ws"), *RUN, "--size", "60000")
+        seen = await result(ChatResult, port, "chat", Endpoint("/ws"), *RUN, "--size", "60000")
     assert seen.deliveries == SENT * CLIENTS
     assert seen.bytes_in > SENT * CLIENTS * 60_000
     assert (seen.lost, seen.repeated, seen.wrong, seen.closed) == (0, 0, 0, 0)
@@ -222,7 +226,7 @@ async def test_steps_on_the_same_connections_count_each_for_itself() -> None:
         arrivals = len(room)
         await to_everyone(room[1:] if number == 7 else room, number, text)
 
-    async with chat_server(deliver) as port, talking(port, Door("/ws")) as step:
+    async with chat_server(deliver) as port, talking(port, Endpoint("/ws")) as step:
         first, second = await step(b"200 0.2"), await step(b"400 0.2")
     assert (first.sent, first.lost) == (SENT, 1)
     assert (second.sent, second.lost) == (2 * SENT, 0)
@@ -243,17 +247,17 @@ async def test_a_refused_message_is_shown_and_counts_as_lost() -> None:
 
 
 @asynccontextmanager
-async def json_server(heard: list[dict[str, object]]) -> AsyncIterator[int]:
-    """Speaks enough of the JSON door for a client to say hello and to post."""
+async def json_server(received: list[dict[str, object]]) -> AsyncIterator[int]:
+    """Implements enough of the JSON WebSocket for hello and posts."""
     room: Room = []
 
     async def enter(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("hubbub.v1",), compress=False)
         await socket.prepare(request)
-        heard.append({"token": request.headers["Authorization"], "protocol": socket.ws_protocol})
+        received.append({"token": request.headers["Authorization"], "protocol": socket.ws_protocol})
         async for message in socket:
             command = msgspec.json.decode(message.data)
-            heard.append(command)
+            received.append(command)
             if command["do"] == "hello":
                 await socket.send_str('{"on":"notice","text":"not the welcome yet"}')
                 await socket.send_str('{"re":1,"ok":{"epoch":"e"}}')
@@ -275,46 +279,46 @@ def tokens_file(folder: Path, count: int) -> str:
     return str(path)
 
 
-async def test_json_clients_sign_in_say_hello_and_post_with_unique_nonces(tmp_path: Path) -> None:
-    heard: list[dict[str, object]] = []
-    async with json_server(heard) as port:
+async def test_json_clients_sign_in_send_hello_and_post_with_unique_nonces(tmp_path: Path) -> None:
+    received: list[dict[str, object]] = []
+    async with json_server(received) as port:
         tokens = tokens_file(tmp_path, CLIENTS)
-        async with talking(port, JSON_DOOR, "--tokens", tokens) as step:
+        async with talking(port, JSON_SOCKET, "--tokens", tokens) as step:
             for seen in (await step(b"200 0.2"), await step(b"200 0.2")):
                 assert (seen.deliveries, seen.lost, seen.notices) == (SENT * CLIENTS, 0, 0)
-    posts = [command for command in heard if command.get("do") == "post"]
+    posts = [command for command in received if command.get("do") == "post"]
     assert len({post["nonce"] for post in posts}) == 2 * SENT
     assert len({post["id"] for post in posts} - {1}) == 2 * SENT
     assert {len(str(post["text"])) for post in posts} == {120}
-    arrivals = [entry for entry in heard if "token" in entry]
+    arrivals = [entry for entry in received if "token" in entry]
     assert {entry["token"] for entry in arrivals} == {f"Bearer token-{n}" for n in range(CLIENTS)}
     assert {entry["protocol"] for entry in arrivals} == {"hubbub.v1"}
 
 
 async def test_connecting_waits_for_every_welcome(tmp_path: Path) -> None:
-    heard: list[dict[str, object]] = []
-    async with json_server(heard) as port:
+    received: list[dict[str, object]] = []
+    async with json_server(received) as port:
         more = ("--clients", "30", "--at-once", "4", "--skip", "10", "--browser")
         tokens = tokens_file(tmp_path, 40)
-        seen = await result(ConnectResult, port, "connect", JSON_DOOR, *more, "--tokens", tokens)
+        seen = await result(ConnectResult, port, "connect", JSON_SOCKET, *more, "--tokens", tokens)
     assert (seen.clients, seen.closed) == (30, 0)
     assert seen.connect_s > 0
-    used = {entry["token"] for entry in heard if "token" in entry}
+    used = {entry["token"] for entry in received if "token" in entry}
     assert used == {f"Bearer token-{number}" for number in range(10, 40)}
 
 
-async def test_a_server_that_lets_nobody_in_is_an_error_that_says_so() -> None:
+async def test_a_server_that_refuses_everybody_is_an_error() -> None:
     async def refuse(_request: web.Request) -> web.Response:
         return web.Response(status=401, text="Sign in first.")
 
     async with listening(web.get("/ws", refuse)) as port:
-        code, _, err = await run(port, "chat", Door("/ws"), *RUN)
+        code, _, err = await run(port, "chat", Endpoint("/ws"), *RUN)
     assert code == 1
     assert "401" in err
 
 
-async def test_too_few_tokens_are_an_error_that_says_so(tmp_path: Path) -> None:
-    code, _, err = await run(1, "chat", JSON_DOOR, *RUN, "--tokens", tokens_file(tmp_path, 2))
+async def test_too_few_tokens_are_an_error(tmp_path: Path) -> None:
+    code, _, err = await run(1, "chat", JSON_SOCKET, *RUN, "--tokens", tokens_file(tmp_path, 2))
     assert code == 1
     assert "only 2 tokens" in err
 
@@ -326,10 +330,10 @@ async def test_posts_are_counted_by_their_answers(tmp_path: Path) -> None:
         bodies.append(await request.json())
         return web.json_response({"seq": len(bodies)}, status=429 if len(bodies) == 3 else 201)
 
-    async with listening(web.post(HTTP_DOOR.path, take)) as port:
+    async with listening(web.post(HTTP_API.path, take)) as port:
         more = ("--clients", "3", "--seconds", "30", "--most", "20")
         tokens = tokens_file(tmp_path, 3)
-        seen = await result(PostResult, port, "post", HTTP_DOOR, *more, "--tokens", tokens)
+        seen = await result(PostResult, port, "post", HTTP_API, *more, "--tokens", tokens)
     assert (seen.sent, seen.acknowledged) == (20, 19)
     assert (seen.refused, seen.first_refusal) == (1, 429)
     assert len({body["nonce"] for body in bodies}) == len(bodies) == 20
@@ -369,6 +373,6 @@ def test_percentiles_are_those_of_the_sorted_values(tmp_path: Path, values: list
     given = "\n".join(map(str, values))
     done = subprocess.run([str(program)], input=given, capture_output=True, text=True, check=True)
     ordered = sorted(values)
-    for part, found in enumerate(map(int, done.stdout.split())):
-        rank = max(1, -(-part * len(ordered) // 100))
+    for quantile, found in enumerate(map(int, done.stdout.split())):
+        rank = max(1, -(-quantile * len(ordered) // 100))
         assert found == pytest.approx(ordered[rank - 1], rel=0.004)

@@ -1,4 +1,4 @@
-"""What /proc says, read on processes whose behaviour is known."""
+"""Reading /proc for processes of known behaviour."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from bench import machine
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-#: Burns CPU in a child of its own, says so, and stays until its input ends.
+#: Uses CPU in a child process, prints a line, and runs until its input ends.
 BUSY_CHILD = """
 import subprocess, sys
 work = "sum(range(20_000_000)); print('done', flush=True); input()"
@@ -28,20 +28,20 @@ def test_cpu_and_memory_count_what_a_process_started() -> None:
         tree = list(machine.process_tree(parent.pid))
         assert len(tree) == 2
         child = tree[1]
-        # In whole ticks each: the parent itself may have used less than one.
+        # Each is in whole ticks, and the parent may have used less than one.
         assert machine.cpu_s(parent.pid) >= machine.cpu_s(child) > 0
         assert machine.memory_bytes(parent.pid) > machine.memory_bytes(child) > 1_000_000
         parent.communicate(b"\n")
 
 
-# In a process of its own: this one may have started servers for other tests, which count as well.
+# In a separate process, as this one's servers for other tests would count as well.
 COUNTS = """
 import os
 from bench import machine
 before = sum(os.times()[:4])
 counted = machine.cpu_s(os.getpid())
 after = sum(os.times()[:4])
-# Each of the four sums is cut to a whole tick on its own.
+# Each of the four sums is rounded down to a whole tick.
 slack = 4 / machine.TICKS_PER_S
 assert before - slack <= counted <= after + slack, (before, counted, after)
 """
@@ -61,7 +61,7 @@ def test_a_sync_takes_time_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-#: Takes 40 MB, gives them back, and says so each time it is asked to go on.
+#: Allocates 40 MB, frees it, and prints a line after each step.
 PEAK = """
 input()
 held = bytearray(40_000_000)
@@ -82,7 +82,7 @@ def test_a_peak_is_remembered_until_it_is_forgotten() -> None:
         process.stdin.flush()
         assert process.stdout.readline() == b"done\n"
         assert machine.peak_memory_bytes(process.pid) > before + 30_000_000
-        machine.forget_peak(process.pid)
+        machine.reset_peak(process.pid)
         assert machine.peak_memory_bytes(process.pid) < before + 20_000_000
         assert machine.waited_s(process.pid) >= 0
         process.communicate(b"\n")

@@ -1,4 +1,4 @@
-"""Accounts for a benchmark are real accounts."""
+"""The accounts of a benchmark are real accounts."""
 
 from contextlib import closing
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_everyone_is_in_the_lobby_and_has_a_token_of_their_own(tmp_path: Path) -
     assert len(names) == 3
 
 
-def test_everyone_is_in_as_many_rooms_and_in_each_room_something_was_said(tmp_path: Path) -> None:
+def test_everyone_is_in_as_many_rooms_and_each_room_has_a_message(tmp_path: Path) -> None:
     settle(tmp_path, 8)
     ids = gather(tmp_path, 8, rooms=4, each=2, messages=3)
     with closing(Database(DataFolder(tmp_path).database).reader()) as db:
@@ -48,7 +48,7 @@ def test_guests_have_tokens_and_no_accounts(tmp_path: Path) -> None:
     assert claims[0]["guest"] != claims[1]["guest"]
 
 
-def test_a_folder_with_a_running_server_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_a_running_server_is_refused(tmp_path: Path) -> None:
     running = DataFolder(tmp_path)
     running.prepare()
     assert running.lock()

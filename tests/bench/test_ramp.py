@@ -1,4 +1,4 @@
-"""How high a rate is held: the ladder, the judge, and the way up and down."""
+"""Finding the highest sustained rate: the ladder, the faults, ascent and descent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from bench import ramp
 
 
 @dataclass(frozen=True)
-class Seen:
+class StepStub:
     sent: int = 1000
     unsent: int = 0
     lost: int = 0
@@ -20,16 +20,16 @@ class Seen:
     rate: float = 0
 
 
-def server_that_holds(limit: float, tried: list[float]) -> Callable[[float], Seen]:
-    def attempt(rate: float) -> Seen:
+def server_that_holds(limit: float, tried: list[float]) -> Callable[[float], StepStub]:
+    def attempt(rate: float) -> StepStub:
         tried.append(rate)
-        return Seen(rate=rate, lost=0 if rate <= limit else 1)
+        return StepStub(rate=rate, lost=0 if rate <= limit else 1)
 
     return attempt
 
 
-def test_a_step_that_lost_nothing_in_good_time_is_sustained() -> None:
-    assert ramp.fault(Seen()) is None
+def test_a_step_without_loss_and_in_time_is_sustained() -> None:
+    assert ramp.fault(StepStub()) is None
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_a_step_that_lost_nothing_in_good_time_is_sustained() -> None:
     ],
 )
 def test_a_step_with_one_fault_is_not_sustained(bad: dict[str, float]) -> None:
-    assert ramp.fault(replace(Seen(), **bad)) is not None  # type: ignore[arg-type]
+    assert ramp.fault(replace(StepStub(), **bad)) is not None  # type: ignore[arg-type]
 
 
-def test_one_message_that_the_clock_cut_off_does_not_spoil_a_step() -> None:
-    assert ramp.fault(Seen(sent=999, unsent=1)) is None
+def test_one_message_cut_off_at_the_end_does_not_fail_a_step() -> None:
+    assert ramp.fault(StepStub(sent=999, unsent=1)) is None
 
 
 def test_the_ladder_rises_in_steps_of_a_quarter() -> None:
@@ -57,29 +57,29 @@ def test_the_ladder_rises_in_steps_of_a_quarter() -> None:
     assert ramp.rate(-1) == 400
 
 
-def test_a_climb_ends_at_the_first_rate_that_fails() -> None:
+def test_an_ascent_ends_at_the_first_rate_that_fails() -> None:
     tried: list[float] = []
-    best = ramp.climb(server_that_holds(1000, tried), start=0)
+    best = ramp.ascend(server_that_holds(1000, tried), start=0)
     assert tried == [500, 625, 781.25, 976.5625, 1220.703125]
     assert best is not None
     assert best.rate == 976.5625
 
 
-def test_a_climb_that_began_too_high_goes_down_to_what_holds() -> None:
+def test_an_ascent_that_began_too_high_descends_to_a_sustained_rate() -> None:
     tried: list[float] = []
-    best = ramp.climb(server_that_holds(400, tried), start=2)
+    best = ramp.ascend(server_that_holds(400, tried), start=2)
     assert tried == [781.25, 625, 500, 400]
     assert best is not None
     assert best.rate == 400
 
 
-def test_a_server_that_holds_nothing_has_no_best_step() -> None:
+def test_a_server_that_sustains_nothing_has_no_best_step() -> None:
     tried: list[float] = []
-    assert ramp.climb(server_that_holds(0, tried), start=0) is None
+    assert ramp.ascend(server_that_holds(0, tried), start=0) is None
     assert min(tried) == ramp.rate(ramp.LOWEST_RUNG)
 
 
-def test_a_probe_finds_a_rung_that_holds_in_few_steps() -> None:
+def test_a_probe_finds_a_sustained_rung_in_few_steps() -> None:
     tried: list[float] = []
     rung = ramp.probe(server_that_holds(10_000, tried))
     assert ramp.rate(rung) <= 10_000 < ramp.rate(rung + ramp.PROBE_RUNGS)

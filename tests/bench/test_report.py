@@ -1,4 +1,4 @@
-"""Verdicts: a figure is good only when it was reached and nothing went wrong on the way."""
+"""Verdicts: a value passes only if all bounds hold and no run had a fault."""
 
 import io
 
@@ -12,11 +12,11 @@ TWICE = Bound("at most", 2, times_peer=True)
 
 
 def beside(ratio: float) -> tuple[float, ...]:
-    """Nine pairs of runs that show this ratio."""
+    """The ratios of nine pairs of runs with about this ratio."""
     return tuple(ratio * (1 + spread / 100) for spread in range(-4, 5))
 
 
-def test_every_bound_has_to_hold() -> None:
+def test_every_bound_must_hold() -> None:
     bounds = (MILLION, SIX_TIMES)
     assert Row("deliveries/s", "/s", 1_200_000, bounds, 150_000, (), beside(8)).ok is True
     assert Row("deliveries/s", "/s", 1_200_000, bounds, 250_000, (), beside(4.8)).ok is False
@@ -29,23 +29,23 @@ def test_without_a_peer_only_absolute_bounds_count() -> None:
     assert Row("p99", "ms", 3, (TWICE,)).ok is None
 
 
-def test_at_most_counts_downwards() -> None:
+def test_at_most_means_that_less_is_better() -> None:
     assert Row("p99", "ms", 3, (TWICE,), 2, (), beside(1.5)).ok is True
     assert Row("p99", "ms", 6, (TWICE,), 2, (), beside(3)).ok is False
 
 
-def test_a_bound_that_the_runs_do_not_decide_is_not_missed() -> None:
+def test_a_bound_that_is_not_decided_by_the_runs_is_not_missed() -> None:
     assert Row("p99", "ms", 4, (TWICE,), 2, (), beside(2.0)).ok is None
     assert Row("p99", "ms", 8, (TWICE,), 2, (), (4.0,)).ok is None
 
 
-def test_a_fault_spoils_the_best_figure() -> None:
+def test_a_fault_makes_a_good_result_a_failure() -> None:
     row = Row("p99", "ms", 1, (TWICE,), 2, ("3 deliveries lost",), beside(0.5))
     assert row.ok is False
     assert row.cells()[-1] == "NO: 3 deliveries lost"
 
 
-def test_the_table_shows_figures_bounds_and_verdicts() -> None:
+def test_the_table_shows_values_bounds_and_verdicts() -> None:
     page = io.StringIO()
     rows = [
         Row("deliveries/s", "/s", 1_200_000, (MILLION, SIX_TIMES), 150_000, (), beside(8)),

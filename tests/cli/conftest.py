@@ -1,4 +1,4 @@
-"""A chat that has been stopped, and a backup of it."""
+"""A stopped chat and its backup."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from tests.support.command import hubbub
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a chat that has been stopped, with one account."""
-    folder = tmp_path_factory.mktemp("left") / "data"
+def stopped_chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a stopped chat with one account."""
+    folder = tmp_path_factory.mktemp("stopped") / "data"
     assert hubbub("user", "add", "ana", "--bot", "--data", str(folder)).code == 0
     return folder
 
 
 @pytest.fixture(scope="module")
-def good(left: Path) -> Path:
-    """A backup of it."""
-    file = left.with_name("good.db")
-    assert hubbub("backup", str(file), "--data", str(left)).code == 0
+def backup_file(stopped_chat: Path) -> Path:
+    """A backup of `stopped_chat`."""
+    file = stopped_chat.with_name("good.db")
+    assert hubbub("backup", str(file), "--data", str(stopped_chat)).code == 0
     return file

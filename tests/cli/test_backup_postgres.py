@@ -1,4 +1,4 @@
-"""`hubbub backup` and `hubbub restore` with a PostgreSQL: the same file, for either engine."""
+"""`hubbub backup` and `hubbub restore` with PostgreSQL: the file is the same for both engines."""
 
 import asyncio
 import shutil
@@ -10,8 +10,8 @@ import pytest
 
 from hubbub.store.schema.migrations import HEAD
 from tests.conftest import MakeServer
-from tests.support.chat import House, Visitors
-from tests.support.command import Said, hubbub
+from tests.support.chat import RestApi, Sockets
+from tests.support.command import CommandResult, hubbub
 from tests.support.people import history
 from tests.support.postgres import Postgres
 from tests.support.server import Server
@@ -19,108 +19,108 @@ from tests.support.sqlite import opened
 from tests.support.waiting import until
 
 FAILED = 1
-PRESSES_ON_S = 30
+POSTING_LIMIT_S = 30
 
 
-def done(said: Said) -> str:
-    """A command that must have worked; what it says on stdout."""
-    assert said.code == 0, said.err
-    return said.out
+def ok(result: CommandResult) -> str:
+    """Check that the command succeeded, and return its stdout."""
+    assert result.code == 0, result.err
+    return result.out
 
 
-def refused(said: Said) -> str:
-    assert said.code == FAILED, said.out
-    assert "Traceback" not in said.err
-    return said.err.splitlines()[-1].removeprefix("hubbub: ")
+def refused(result: CommandResult) -> str:
+    assert result.code == FAILED, result.out
+    assert "Traceback" not in result.err
+    return result.err.splitlines()[-1].removeprefix("hubbub: ")
 
 
-def restore(file: Path, place: str | Path) -> Said:
-    option = "--database" if str(place).startswith("postgresql") else "--data"
-    return hubbub("restore", str(file), option, str(place))
+def restore(file: Path, location: str | Path) -> CommandResult:
+    option = "--database" if str(location).startswith("postgresql") else "--data"
+    return hubbub("restore", str(file), option, str(location))
 
 
 @pytest.fixture
 def empty(postgres: Postgres) -> str:
-    """The address of a database with nothing in it, not even the schema."""
+    """The URL of an empty database without a schema."""
     return postgres.url(postgres.database())
 
 
 @pytest.fixture
 def url(postgres: Postgres) -> str:
-    """Another one."""
+    """The URL of another empty database."""
     return postgres.url(postgres.database())
 
 
 @pytest.fixture
 def server(make_server: MakeServer, url: str) -> Server:
-    """A running server with a PostgreSQL."""
+    """A running server with PostgreSQL."""
     return make_server("--database", url).start()
 
 
 async def test_a_backup_of_a_busy_server_goes_back_into_either_engine(
     server: Server, make_server: MakeServer, url: str, empty: str, tmp_path: Path
 ) -> None:
-    house = House(server, "ana", "bo")
+    api = RestApi(server, "ana", "bo")
     is_over = False
     acknowledged: dict[int, str] = {}
 
-    def press_on() -> None:
-        deadline = time.monotonic() + PRESSES_ON_S
+    def keep_posting() -> None:
+        deadline = time.monotonic() + POSTING_LIMIT_S
         while not is_over and time.monotonic() < deadline:
             text = f"ana {len(acknowledged)} 😀"
-            acknowledged[house.post("lobby", text, by="ana")["seq"]] = text
+            acknowledged[api.post("lobby", text, by="ana")["seq"]] = text
 
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(asyncio.to_thread(press_on))
+        tasks.create_task(asyncio.to_thread(keep_posting))
         await until(lambda: len(acknowledged) >= 20)
         before = dict(acknowledged)
         file = tmp_path / "chat.db"
-        said = await asyncio.to_thread(hubbub, "backup", str(file), "--database", url)
+        result = await asyncio.to_thread(hubbub, "backup", str(file), "--database", url)
         is_over = True
-    assert f"{file} has 2 accounts, 1 room and " in done(said)
+    assert f"{file} has 2 accounts, 1 room and " in ok(result)
     assert file.stat().st_mode & 0o777 == 0o600
 
     single = make_server()
-    for place, other in ((empty, make_server("--database", empty)), (single.data, single)):
-        done(restore(file, place))
-        house.server = other.start()
-        messages = await history(other, house.tokens["bo"], "lobby")  # he is still signed in
+    for location, other in ((empty, make_server("--database", empty)), (single.data, single)):
+        ok(restore(file, location))
+        api.server = other.start()
+        messages = await history(other, api.tokens["bo"], "lobby")  # he is still signed in
         kept = {one["seq"]: one["text"] for one in messages}
         assert list(kept) == list(range(1, len(kept) + 1))
         assert before.items() <= kept.items()
         assert kept.items() <= acknowledged.items()
-        assert house.post("lobby", "after", by="bo")["seq"] == len(kept) + 1
-        house.sign_up("cy")
+        assert api.post("lobby", "after", by="bo")["seq"] == len(kept) + 1
+        api.sign_up("cy")
 
 
 async def test_after_a_restore_clients_start_over(
     server: Server, make_server: MakeServer, url: str, empty: str, tmp_path: Path
 ) -> None:
-    house = House(server, "ana")
-    house.post("lobby", "one", by="ana")
-    async with Visitors.of(house) as visitors:
-        ana = await visitors.json(None)
-        await ana.do("auth", token=house.tokens["ana"])
+    api = RestApi(server, "ana")
+    api.post("lobby", "one", by="ana")
+    async with Sockets.of(api) as sockets:
+        ana = await sockets.json(None)
+        await ana.do("auth", token=api.tokens["ana"])
         epoch = (await ana.do("hello"))["epoch"]
-    done(hubbub("backup", str(tmp_path / "chat.db"), "--database", url))
+    ok(hubbub("backup", str(tmp_path / "chat.db"), "--database", url))
     server.stop()
-    done(restore(tmp_path / "chat.db", empty))
-    house.server = make_server("--database", empty, data=server.data).start()
-    async with Visitors.of(house) as visitors:
-        ana = await visitors.json(None)
-        await ana.do("auth", token=house.tokens["ana"])
+    ok(restore(tmp_path / "chat.db", empty))
+    api.server = make_server("--database", empty, data=server.data).start()
+    async with Sockets.of(api) as sockets:
+        ana = await sockets.json(None)
+        await ana.do("auth", token=api.tokens["ana"])
         assert (await ana.do("hello", epoch=epoch, rooms={"lobby": 1}))["epoch"] != epoch
 
 
 def test_a_folders_backup_goes_into_postgresql_and_back_out(
-    good: Path, url: str, tmp_path: Path
+    backup_file: Path, url: str, tmp_path: Path
 ) -> None:
-    done(restore(good, url))
-    assert "ana" in done(hubbub("user", "list", "--database", url))
-    done(hubbub("backup", str(tmp_path / "again.db"), "--database", url))
-    done(restore(tmp_path / "again.db", tmp_path / "data"))
+    ok(restore(backup_file, url))
+    assert "ana" in ok(hubbub("user", "list", "--database", url))
+    ok(hubbub("backup", str(tmp_path / "again.db"), "--database", url))
+    ok(restore(tmp_path / "again.db", tmp_path / "data"))
     with (
-        opened(good) as first,
+        opened(backup_file) as first,
         opened(tmp_path / "data" / "hubbub.db") as second,
     ):
         for rows in ("SELECT * FROM users ORDER BY id", "SELECT * FROM sessions ORDER BY id"):
@@ -130,7 +130,7 @@ def test_a_folders_backup_goes_into_postgresql_and_back_out(
         assert second.execute("SELECT 1 FROM server WHERE key = 'signing_key'").fetchall() == []
 
 
-# What came after the first schema.
+# Tables and columns that the first schema did not have.
 NEWER_TABLES = (
     "journal",
     "room_mentions",
@@ -151,10 +151,10 @@ NEWER_COLUMNS = (
 )
 
 
-def test_one_from_an_older_version_is_brought_to_the_newest_schema(
-    good: Path, url: str, tmp_path: Path
+def test_a_backup_of_an_older_version_is_upgraded_to_the_newest_schema(
+    backup_file: Path, url: str, tmp_path: Path
 ) -> None:
-    older = Path(shutil.copy(good, tmp_path / "older.db"))
+    older = Path(shutil.copy(backup_file, tmp_path / "older.db"))
     with opened(older) as driver:
         for table in NEWER_TABLES:
             driver.execute(f"DROP TABLE {table}")
@@ -165,13 +165,13 @@ def test_one_from_an_older_version_is_brought_to_the_newest_schema(
         driver.execute("UPDATE alembic_version SET version_num = '0001'")
         driver.execute("DELETE FROM server WHERE key = 'works_with'")
     before = older.read_bytes()
-    assert f"schema {HEAD}" in done(restore(older, url))
+    assert f"schema {HEAD}" in ok(restore(older, url))
     assert older.read_bytes() == before
-    assert "ana" in done(hubbub("user", "list", "--database", url))
+    assert "ana" in ok(hubbub("user", "list", "--database", url))
 
 
-def test_what_cannot_be_restored_leaves_the_database_as_it_was(
-    good: Path, url: str, postgres: Postgres, tmp_path: Path
+def test_a_failed_restore_does_not_change_the_database(
+    backup_file: Path, url: str, postgres: Postgres, tmp_path: Path
 ) -> None:
     def is_untouched() -> bool:
         with psycopg.connect(url) as driver:
@@ -179,7 +179,7 @@ def test_what_cannot_be_restored_leaves_the_database_as_it_was(
                 "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
             ).fetchall() == [(0,)]
 
-    newer = Path(shutil.copy(good, tmp_path / "newer.db"))
+    newer = Path(shutil.copy(backup_file, tmp_path / "newer.db"))
     with opened(newer) as driver:
         driver.execute("UPDATE alembic_version SET version_num = '9999'")
     assert "was written by a newer Hubbub" in refused(restore(newer, url))
@@ -187,35 +187,35 @@ def test_what_cannot_be_restored_leaves_the_database_as_it_was(
     notes.write_text("These are my notes. " * 400)
     assert "is not a database" in refused(restore(notes, url))
     assert is_untouched()
-    done(restore(good, url))
-    assert "has a chat already" in refused(restore(good, url))
+    ok(restore(backup_file, url))
+    assert "already has a chat" in refused(restore(backup_file, url))
     recipes = postgres.database()
     postgres.execute("CREATE TABLE recipes (name text)", recipes)
-    assert "not Hubbub's" in refused(restore(good, postgres.url(recipes)))
+    assert "not a Hubbub database" in refused(restore(backup_file, postgres.url(recipes)))
 
 
-def test_what_cannot_be_backed_up_gives_no_file(url: str, left: Path, tmp_path: Path) -> None:
+def test_a_failed_backup_leaves_no_file(url: str, stopped_chat: Path, tmp_path: Path) -> None:
     def backup(database: str) -> str:
         return refused(hubbub("backup", str(tmp_path / "chat.db"), "--database", database))
 
-    assert "is not Hubbub's" in backup(url)
+    assert "is not a Hubbub database" in backup(url)
     assert "cannot be reached" in backup("postgresql://127.0.0.1:1/chat")
-    done(hubbub("user", "add", "ana", "--bot", "--database", url))
+    ok(hubbub("user", "add", "ana", "--bot", "--database", url))
     with psycopg.connect(url) as driver:
         driver.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert f"has schema 9999, and this Hubbub knows {HEAD}" in backup(url)
+    assert f"has schema 9999, but this Hubbub needs {HEAD}" in backup(url)
     (tmp_path / "chat.db").write_text("mine")
-    assert "is there already" in backup(url)
+    assert "already exists" in backup(url)
     assert (tmp_path / "chat.db").read_text() == "mine"
     assert [one.name for one in tmp_path.iterdir()] == ["chat.db"]
 
 
-def test_a_copy_without_a_key_has_everybody_sign_in_again(
-    good: Path, url: str, tmp_path: Path
+def test_after_restoring_a_copy_without_a_key_everybody_signs_in_again(
+    backup_file: Path, url: str, tmp_path: Path
 ) -> None:
-    copy = Path(shutil.copy(good, tmp_path / "copy.db"))
+    copy = Path(shutil.copy(backup_file, tmp_path / "copy.db"))
     with opened(copy) as driver:
         driver.execute("DROP TABLE backup")
-    said = restore(copy, url)
-    assert said.code == 0
-    assert "everybody signs in again" in said.err.splitlines()[-1]
+    result = restore(copy, url)
+    assert result.code == 0
+    assert "everybody must sign in again" in result.err.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""What `hubbub backup` and `hubbub restore` refuse, each in a sentence, with nothing changed."""
+"""Cases that `hubbub backup` and `hubbub restore` refuse without changing anything."""
 
 import os
 import shutil
@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Said, hubbub
+from tests.support.command import CommandResult, hubbub
 from tests.support.server import Server
 from tests.support.sqlite import opened
 
 FAILED = 1
 
 
-def restore(file: Path, data: Path) -> Said:
+def restore(file: Path, data: Path) -> CommandResult:
     return hubbub("restore", str(file), "--data", str(data))
 
 
 @pytest.fixture
-def file(good: Path, tmp_path: Path) -> Path:
-    """A copy of that backup, to be spoiled."""
-    return Path(shutil.copy(good, tmp_path / "file.db"))
+def file(backup_file: Path, tmp_path: Path) -> Path:
+    """A copy of `backup_file` that a test may damage."""
+    return Path(shutil.copy(backup_file, tmp_path / "file.db"))
 
 
 def spoil_half(file: Path) -> None:
@@ -38,7 +38,7 @@ def spoil_page(file: Path) -> None:
 
 
 def spoil_index(file: Path) -> None:
-    """Sound pages that contradict each other: only a thorough check finds it."""
+    """Make valid pages contradict each other, which only the full check finds."""
     with opened(file) as driver:
         driver.execute("PRAGMA writable_schema=ON")
         driver.execute("DELETE FROM sqlite_master WHERE name = 'ix_users_name'")
@@ -73,85 +73,85 @@ def folder(file: Path) -> None:
         (spoil_index, "is damaged"),
         (spoil_schema, "was written by a newer Hubbub"),
         (notes, "is not a database"),
-        (songs, "is not Hubbub's"),
-        (lambda file: file.write_bytes(b""), "is not Hubbub's"),
-        (Path.unlink, "There is no file"),
-        (folder, "There is no file"),
+        (songs, "is not a Hubbub database"),
+        (lambda file: file.write_bytes(b""), "is not a Hubbub database"),
+        (Path.unlink, "does not exist"),
+        (folder, "does not exist"),
     ],
 )
-def test_what_is_no_whole_backup_is_refused_before_the_folder_is_touched(
+def test_an_invalid_backup_is_refused_before_the_folder_is_changed(
     spoil: Callable[[Path], None], why: str, file: Path, tmp_path: Path
 ) -> None:
     spoil(file)
-    said = restore(file, tmp_path / "data")
-    assert said.code == FAILED
-    sentence = said.err.splitlines()[-1]
+    result = restore(file, tmp_path / "data")
+    assert result.code == FAILED
+    sentence = result.err.splitlines()[-1]
     assert sentence.startswith("hubbub: ")
     assert why in sentence
     assert str(file) in sentence
-    assert "Traceback" not in said.err
+    assert "Traceback" not in result.err
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("end", ["", "-wal"])
 def test_a_folder_that_has_a_database_or_the_log_of_one_is_refused(
-    end: str, good: Path, tmp_path: Path
+    end: str, backup_file: Path, tmp_path: Path
 ) -> None:
     there = tmp_path / f"hubbub.db{end}"
     there.write_text("mine")
-    said = restore(good, tmp_path)
-    assert said.code == FAILED
-    assert said.sentence.startswith(f"{there} is there already.")
+    result = restore(backup_file, tmp_path)
+    assert result.code == FAILED
+    assert result.sentence.startswith(f"{there} already exists.")
     assert there.read_text() == "mine"
     assert list(tmp_path.iterdir()) == [there]
 
 
-def test_a_folder_with_a_running_server_is_refused(server: Server, good: Path) -> None:
-    assert "is there already. Stop its server" in restore(good, server.data).sentence
+def test_a_folder_with_a_running_server_is_refused(server: Server, backup_file: Path) -> None:
+    assert "already exists. Stop its server" in restore(backup_file, server.data).sentence
     (server.data / "hubbub.db").unlink()
     for file in server.data.glob("hubbub.db-*"):
         file.unlink()
-    said = restore(good, server.data)
-    assert said.code == FAILED
-    assert said.err.endswith(f"A server is using {server.data}. Stop it first.\n")
+    result = restore(backup_file, server.data)
+    assert result.code == FAILED
+    assert result.err.endswith(f"A server is using {server.data}. Stop it first.\n")
     assert not (server.data / "hubbub.db").exists()
 
 
-def test_a_folder_that_cannot_be_used_is_told(good: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_reported(backup_file: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in ("file", "file/below", "x" * 300):
-        said = restore(good, tmp_path / path)
-        assert said.code == FAILED
-        assert str(tmp_path / path) in said.err.splitlines()[-1]
-        assert "Traceback" not in said.err
+        result = restore(backup_file, tmp_path / path)
+        assert result.code == FAILED
+        assert str(tmp_path / path) in result.err.splitlines()[-1]
+        assert "Traceback" not in result.err
 
 
-def test_a_backup_replaces_nothing_unless_told_to(left: Path, tmp_path: Path) -> None:
+def test_a_backup_replaces_a_file_only_with_force(stopped_chat: Path, tmp_path: Path) -> None:
     def refused(file: Path, *options: str) -> str:
-        said = hubbub("backup", str(file), "--data", str(left), *options)
-        assert said.code == FAILED
-        return said.sentence
+        result = hubbub("backup", str(file), "--data", str(stopped_chat), *options)
+        assert result.code == FAILED
+        return result.sentence
 
     file = tmp_path / "chat.db"
     file.write_text("mine")
-    assert refused(file) == f"{file} is there already. Give another name, or --force."
+    assert refused(file) == f"{file} already exists. Give another name, or --force."
     assert file.read_text() == "mine"
     assert refused(tmp_path, "--force").startswith(f"{tmp_path} is a folder.")
-    assert refused(tmp_path / "no/chat.db").startswith(f"There is no folder {tmp_path / 'no'}.")
+    assert refused(tmp_path / "no/chat.db").startswith(f"The folder {tmp_path / 'no'} does not")
     for name in ("hubbub.db", "chat.db"):
-        assert "is in the data folder" in refused(left / name, "--force")
-    assert refused(Path("/dev/null"), "--force").startswith("/dev/null is there already.")
+        assert "is in the data folder" in refused(stopped_chat / name, "--force")
+    assert refused(Path("/dev/null"), "--force").startswith("/dev/null already exists.")
 
-    assert hubbub("backup", str(file), "--data", str(left), "--force").code == 0
+    assert hubbub("backup", str(file), "--data", str(stopped_chat), "--force").code == 0
     assert restore(file, tmp_path / "data").code == 0
-    said = hubbub("backup", str(tmp_path / "other.db"), "--data", str(tmp_path / "nowhere"))
-    assert said.sentence.startswith("There is no chat in")
+    result = hubbub("backup", str(tmp_path / "other.db"), "--data", str(tmp_path / "nowhere"))
+    assert result.sentence.startswith("There is no chat in")
 
 
-def test_a_damaged_database_gives_no_backup(left: Path, tmp_path: Path) -> None:
-    database = shutil.copytree(left, tmp_path / "data") / "hubbub.db"
+def test_a_damaged_database_gives_no_backup(stopped_chat: Path, tmp_path: Path) -> None:
+    database = shutil.copytree(stopped_chat, tmp_path / "data") / "hubbub.db"
     spoil_page(database)
-    said = hubbub("backup", str(tmp_path / "chat.db"), "--data", str(database.parent))
-    assert said.code == FAILED
-    assert said.err.splitlines()[-1].startswith(f"hubbub: {database} is damaged")
+    result = hubbub("backup", str(tmp_path / "chat.db"), "--data", str(database.parent))
+    assert result.code == FAILED
+    assert result.err.splitlines()[-1].startswith(f"hubbub: {database} is damaged")
     assert [one.name for one in tmp_path.iterdir() if "chat.db" in one.name] == []

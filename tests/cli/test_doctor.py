@@ -1,4 +1,4 @@
-"""`hubbub doctor` names what is wrong, says what to do, and changes nothing."""
+"""`hubbub doctor` reports problems, says what to do, and changes nothing."""
 
 import os
 import re
@@ -17,35 +17,35 @@ from hubbub import __version__
 from hubbub.cli.checks import data, public_access
 from hubbub.store.engines.sqlite import connection
 from tests.conftest import MakeServer
-from tests.support.chat import House
+from tests.support.chat import RestApi
 from tests.support.command import hubbub
-from tests.support.doctor import doctor, examined, problems
+from tests.support.doctor import doctor, problems, run_doctor
 from tests.support.server import HOST, Server, free_port
 from tests.support.sqlite import opened
 
 GB, MB = 10**9, 10**6
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a chat with a few hundred messages that has been stopped."""
-    folder = tmp_path_factory.mktemp("left") / "data"
+def stopped_chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a stopped chat with a few hundred messages."""
+    folder = tmp_path_factory.mktemp("stopped") / "data"
     running = Server(folder).start()
     try:
-        house = House(running, "ana")
-        room = house.room()
+        api = RestApi(running, "ana")
+        room = api.room()
         for number in range(300):
-            house.post(room, f"Message {number}: " + "many words " * 20, by="ana")
+            api.post(room, f"Message {number}: " + "many words " * 20, by="ana")
     finally:
         running.stop()
     return folder
 
 
 @pytest.fixture
-def chat(left: Path, tmp_path: Path) -> Path:
-    """A copy of it, with all that belongs to it."""
-    return shutil.copytree(left, tmp_path / "data")
+def chat(stopped_chat: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return shutil.copytree(stopped_chat, tmp_path / "data")
 
 
 def change(chat: Path, statement: str, *values: Any) -> None:
@@ -58,7 +58,7 @@ def change(chat: Path, statement: str, *values: Any) -> None:
 # Healthy
 
 
-def test_a_healthy_folder_has_no_problem_and_is_left_as_it_was(chat: Path) -> None:
+def test_a_healthy_folder_has_no_problem_and_is_not_changed(chat: Path) -> None:
     before = {path.name: path.read_bytes() for path in chat.iterdir() if path.is_file()}
     found = doctor(chat)
 
@@ -76,18 +76,18 @@ def test_a_healthy_folder_has_no_problem_and_is_left_as_it_was(chat: Path) -> No
 
 
 def test_json_is_a_list_of_objects_with_a_state_and_what_to_do(tmp_path: Path) -> None:
-    for one in examined("--data", str(tmp_path / "none"), "--port", "http"):
+    for one in run_doctor("--data", str(tmp_path / "none"), "--port", "http"):
         assert set(one) == {"name", "state", "sentence", "do"}
         assert one["state"] in ("ok", "warning", "problem")
         assert one["sentence"].endswith("."), one
         assert bool(one["do"]) == (one["state"] != "ok"), one
 
 
-def test_for_people_each_check_is_a_line_that_begins_with_its_state_in_words(chat: Path) -> None:
-    said = hubbub("doctor", "--data", str(chat), "--port", "http")
+def test_as_text_each_check_is_a_line_that_begins_with_its_state(chat: Path) -> None:
+    result = hubbub("doctor", "--data", str(chat), "--port", "http")
 
-    assert (said.code, said.err) == (1, "")
-    *lines, blank, summary = said.out.splitlines()
+    assert (result.code, result.err) == (1, "")
+    *lines, blank, summary = result.out.splitlines()
     assert blank == ""
     checks = [line for line in lines if not line.startswith(" ")]
     assert {line.split()[0] for line in checks} <= {"ok", "warning", "problem"}
@@ -95,7 +95,7 @@ def test_for_people_each_check_is_a_line_that_begins_with_its_state_in_words(cha
     assert "--port: “http” is not a port" in wrong
     assert lines[lines.index(wrong) + 1].strip().startswith("→ ")
     assert re.search(r"\d+ ok, .*\d+ problems?\.$", summary)
-    assert "\x1b" not in said.out
+    assert "\x1b" not in result.out
 
 
 def test_the_full_check_compares_the_indexes(chat: Path) -> None:
@@ -105,8 +105,8 @@ def test_the_full_check_compares_the_indexes(chat: Path) -> None:
 # Settings
 
 
-def test_every_wrong_setting_is_named_and_all_else_is_looked_at(chat: Path) -> None:
-    found = examined(
+def test_every_invalid_setting_is_reported_and_the_other_checks_run(chat: Path) -> None:
+    found = run_doctor(
         *("--data", str(chat), "--port", "http", "--trusted-proxies", "proxy.lan"),
         environment={"HUBBUB_GUESTS": "perhaps", "HUBBUB_LOG_FORMAT": "xml"},
     )
@@ -118,30 +118,30 @@ def test_every_wrong_setting_is_named_and_all_else_is_looked_at(chat: Path) -> N
     assert "integrity" in {one["name"] for one in found}
 
 
-def test_settings_that_do_not_go_together_are_named(tmp_path: Path) -> None:
-    found = doctor(tmp_path, "--no-limits", "--host", EVERYWHERE)
+def test_conflicting_settings_are_reported(tmp_path: Path) -> None:
+    found = doctor(tmp_path, "--no-limits", "--host", ALL_ADDRESSES)
     assert found["settings"]["sentence"].startswith("--no-limits: ")
 
 
-def test_what_needs_a_postgresql_is_named_without_one(chat: Path) -> None:
-    found = examined("--data", str(chat), "--workers", "2", "--bus", "nats://127.0.0.1:1")
+def test_settings_that_need_postgresql_are_reported_without_it(chat: Path) -> None:
+    found = run_doctor("--data", str(chat), "--workers", "2", "--bus", "nats://127.0.0.1:1")
     wrong = [one["sentence"] for one in found if one["name"] == "settings"]
     assert [sentence.partition(":")[0] for sentence in wrong] == ["--workers", "--bus"]
     assert "integrity" in {one["name"] for one in found}
 
-    found = examined("--database", "mysql://h/x", "--workers", "2", "--bus", "nats://127.0.0.1:1")
+    found = run_doctor("--database", "mysql://h/x", "--workers", "2", "--bus", "nats://127.0.0.1:1")
     wrong = [one["sentence"] for one in found if one["name"] == "settings"]
     assert [sentence.partition(":")[0] for sentence in wrong] == ["--database"]
 
 
-def test_an_option_that_it_does_not_have_is_refused() -> None:
+def test_an_unknown_option_is_refused() -> None:
     assert "--bogus" in hubbub("doctor", "--bogus").sentence
 
 
 # The folder
 
 
-def test_a_folder_that_is_not_there_yet_is_told_and_not_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_and_not_created(tmp_path: Path) -> None:
     found = doctor(tmp_path / "none")
 
     assert found["data folder"]["state"] == "warning"
@@ -151,12 +151,12 @@ def test_a_folder_that_is_not_there_yet_is_told_and_not_made(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
-def test_what_cannot_be_a_folder_is_a_problem(name: str, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_a_folder_is_a_problem(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert problems(doctor(tmp_path / name)) == ["data folder"]
 
 
-def test_what_others_may_read_is_told_with_the_command_that_ends_it(chat: Path) -> None:
+def test_files_that_others_can_read_are_reported_with_the_command_that_fixes_it(chat: Path) -> None:
     chat.chmod(0o755)
     found = doctor(chat)
     assert found["permissions"]["state"] == "warning"
@@ -170,14 +170,14 @@ def test_what_others_may_read_is_told_with_the_command_that_ends_it(chat: Path) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_file_that_another_user_left_there_is_a_problem(chat: Path) -> None:
+def test_a_file_of_another_user_is_a_problem(chat: Path) -> None:
     os.chown(chat / "secret.key", 12_345, 12_345)
     found = doctor(chat)
     assert problems(found) == ["permissions"]
     assert "chown" in found["permissions"]["do"]
 
 
-def test_a_key_that_is_short_or_gone_is_told(chat: Path) -> None:
+def test_a_short_or_missing_key_is_reported(chat: Path) -> None:
     key = chat / "secret.key"
     key.write_bytes(b"short")
     assert problems(doctor(chat)) == ["key"]
@@ -189,10 +189,10 @@ def test_a_key_that_is_short_or_gone_is_told(chat: Path) -> None:
 # The database
 
 
-def test_a_database_that_is_damaged_in_the_middle_is_a_problem(chat: Path) -> None:
+def test_a_damaged_page_is_a_problem(chat: Path) -> None:
     database = chat / "hubbub.db"
     with opened(database) as driver:
-        # Not a page of the schema, without which nothing at all could be read.
+        # Not a page of the schema: without it nothing could be read.
         [(page,)] = driver.execute("SELECT rootpage FROM sqlite_master WHERE name = 'reactions'")
         [(size,)] = driver.execute("PRAGMA page_size")
     image = bytearray(database.read_bytes())
@@ -204,7 +204,7 @@ def test_a_database_that_is_damaged_in_the_middle_is_a_problem(chat: Path) -> No
     assert "copy" in found["integrity"]["do"]
 
 
-def test_a_file_that_is_no_database_and_one_of_another_program_are_problems(chat: Path) -> None:
+def test_a_file_that_is_not_a_database_or_not_ours_is_a_problem(chat: Path) -> None:
     database = chat / "hubbub.db"
     database.write_text("These are my notes. " * 400)
     found = doctor(chat)
@@ -214,14 +214,14 @@ def test_a_file_that_is_no_database_and_one_of_another_program_are_problems(chat
     database.unlink()
     with opened(database) as driver:
         driver.execute("CREATE TABLE songs (title)")
-    assert "not Hubbub's" in doctor(chat)["database"]["sentence"]
+    assert "not a Hubbub database" in doctor(chat)["database"]["sentence"]
 
 
-def test_a_newer_schema_is_a_problem_unless_it_goes_on_beside_ours(chat: Path) -> None:
+def test_a_newer_schema_is_a_problem_unless_this_version_can_use_it(chat: Path) -> None:
     change(chat, "UPDATE alembic_version SET version_num = '9999'")
     found = doctor(chat)
     assert problems(found) == []
-    assert "newer Hubbub's schema (9999)" in found["database"]["sentence"]
+    assert "schema of a newer Hubbub (9999)" in found["database"]["sentence"]
     assert "newest message" in found
 
     change(chat, "UPDATE server SET value = '9999' WHERE key = 'works_with'")
@@ -251,30 +251,30 @@ def test_a_chat_that_was_moved_away_is_a_problem(chat: Path) -> None:
 @pytest.mark.parametrize(
     "changed", ["seq = seq - 1", "rev = rev - 1", "members = members + 1", "members = 0"]
 )
-def test_a_room_that_counts_what_it_does_not_have_is_a_problem(chat: Path, changed: str) -> None:
+def test_wrong_counters_of_a_room_are_a_problem(chat: Path, changed: str) -> None:
     change(chat, f"UPDATE rooms SET {changed} WHERE seq > 0")  # noqa: S608 - our own words
     found = doctor(chat)
     assert problems(found) == ["counters"]
-    assert "1 rooms count other messages" in found["counters"]["sentence"]
+    assert "counters of 1 rooms disagree" in found["counters"]["sentence"]
 
 
-def test_a_row_that_names_one_that_is_gone_is_a_problem(chat: Path) -> None:
+def test_a_reference_to_a_missing_row_is_a_problem(chat: Path) -> None:
     change(chat, "DELETE FROM users")
     found = doctor(chat)
     assert problems(found) == ["references"]
     assert "messages" in found["references"]["sentence"]
 
 
-def test_a_database_older_than_what_was_shown_is_told(chat: Path) -> None:
+def test_a_database_that_lacks_shown_changes_is_reported(chat: Path) -> None:
     change(chat, "UPDATE rooms SET rev = rev / 2")
-    assert "older than what people were shown" in doctor(chat)["shown"]["sentence"]
+    assert "lacks changes that people were shown" in doctor(chat)["shown"]["sentence"]
     (chat / "shown").unlink()
     found = doctor(chat)
     assert found["shown"]["state"] == "warning"
-    assert "without the folder's file" in found["shown"]["sentence"]
+    assert "has no file “shown”" in found["shown"]["sentence"]
 
 
-def test_a_message_from_the_future_is_told_with_how_far(chat: Path) -> None:
+def test_a_message_from_the_future_is_reported_with_the_difference(chat: Path) -> None:
     ahead = int(time.time() * 1000) + 3 * 3_600_000
     change(chat, "UPDATE messages SET at = ? WHERE seq = (SELECT max(seq) FROM messages)", ahead)
     found = doctor(chat)
@@ -290,10 +290,8 @@ def test_a_locked_database_is_a_problem(chat: Path) -> None:
     assert "locked by another program" in found["database"]["sentence"]
 
 
-def test_a_quick_look_that_takes_too_long_is_ended(
-    chat: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "LOOK_STEPS", 1)
+def test_the_quick_check_has_a_time_limit(chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "PROGRESS_STEPS", 1)
     with closing(connection.connect(chat / "hubbub.db")) as db:
         assert data.integrity(db, full=False, limit_s=-1).state == "warning"
         assert data.integrity(db, full=True, limit_s=-1).state == "ok"
@@ -304,25 +302,25 @@ def test_a_quick_look_that_takes_too_long_is_ended(
 
 @pytest.fixture
 def occupied() -> Iterator[int]:
-    """A port on which another program listens, and says nothing that is HTTP."""
+    """A port on which another program listens that does not speak HTTP."""
     with socket.create_server((HOST, 0)) as listening:
         yield listening.getsockname()[1]
 
 
-def test_a_port_that_another_program_has_is_a_problem(chat: Path, occupied: int) -> None:
+def test_a_port_that_another_program_uses_is_a_problem(chat: Path, occupied: int) -> None:
     found = doctor(chat, port=occupied)
     assert problems(found) == ["port"]
     assert found["port"]["sentence"] == f"Port {occupied} is in use by another program."
 
 
-def test_an_address_that_is_not_this_machines_is_a_problem(chat: Path) -> None:
-    found = doctor(chat, "--host", "192.0.2.1")  # of the documentation's (RFC 5737)
+def test_an_address_of_another_machine_is_a_problem(chat: Path) -> None:
+    found = doctor(chat, "--host", "192.0.2.1")  # a documentation address (RFC 5737)
     assert problems(found) == ["port"]
     assert "--host" in found["port"]["do"]
 
 
-def test_a_running_server_is_looked_at_too_and_goes_on(server: Server) -> None:
-    House(server, "ana")
+def test_a_running_server_is_checked_and_not_disturbed(server: Server) -> None:
+    RestApi(server, "ana")
     found = doctor(server.data, port=server.port)
 
     assert problems(found) == []
@@ -333,9 +331,7 @@ def test_a_running_server_is_looked_at_too_and_goes_on(server: Server) -> None:
     assert server.log == ""
 
 
-def test_a_server_with_other_settings_than_the_doctors_is_told(
-    server: Server, tmp_path: Path
-) -> None:
+def test_a_server_with_different_settings_is_reported(server: Server, tmp_path: Path) -> None:
     found = doctor(server.data)
     assert found["port"]["state"] == "warning"
     assert "options and variables of the server" in found["port"]["do"]
@@ -348,22 +344,22 @@ def test_a_server_with_other_settings_than_the_doctors_is_told(
 # The public address
 
 
-def test_through_a_public_address_all_is_asked(make_server: MakeServer) -> None:
+def test_the_public_address_is_checked_with_requests(make_server: MakeServer) -> None:
     running = make_server(command="serve")
     public = f"http://{HOST}:{running.port}"
     running.start()
-    where = ("--public-url", public, "--trusted-proxies", HOST)
-    found = doctor(running.data, *where, port=running.port)
+    arguments = ("--public-url", public, "--trusted-proxies", HOST)
+    found = doctor(running.data, *arguments, port=running.port)
 
     for name in ("public address", "host header", "sockets"):
         assert found[name]["state"] == "ok", found[name]
     assert found["https"]["state"] == "warning"
-    # There is no proxy that would say for whom it asks.
+    # There is no proxy that would set X-Forwarded-For.
     assert problems(found) == ["proxy headers"]
     assert "X-Forwarded-For" in found["proxy headers"]["do"]
 
 
-def test_a_public_address_where_nobody_is_or_that_has_no_name_is_told(chat: Path) -> None:
+def test_an_unreachable_or_unknown_public_address_is_reported(chat: Path) -> None:
     nowhere = f"http://{HOST}:{free_port()}"
     assert doctor(chat, "--public-url", nowhere)["public address"]["state"] == "warning"
 
@@ -371,15 +367,15 @@ def test_a_public_address_where_nobody_is_or_that_has_no_name_is_told(chat: Path
     assert problems(found) == ["public address"]
 
 
-def test_a_certificate_that_is_not_good_is_told() -> None:
+def test_an_invalid_certificate_is_reported() -> None:
     error = ssl.SSLCertVerificationError(1, "certificate has expired")
-    found = public_access.unreached("https://a.example", error)
+    found = public_access.unreachable("https://a.example", error)
     assert found.state == "problem"
     assert "certificate has expired" in found.sentence
 
 
-def test_https_without_trusted_proxies_is_told(chat: Path) -> None:
+def test_https_without_trusted_proxies_is_reported(chat: Path) -> None:
     found = doctor(chat, "--public-url", f"https://{HOST}:{free_port()}")
     assert found["trusted proxies"]["state"] == "warning"
-    assert "share the limits of one" in found["trusted proxies"]["sentence"]
+    assert "share its limits" in found["trusted proxies"]["sentence"]
     assert "--trusted-proxies 127.0.0.1,::1" in found["trusted proxies"]["do"]

@@ -1,4 +1,4 @@
-"""What a server says when it has started, and that it does what its settings say."""
+"""The greeting of a server that has started, and the effect of its settings."""
 
 import json
 import re
@@ -8,106 +8,108 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeServer
-from tests.support.chat import PASSWORD, House
+from tests.support.chat import PASSWORD, RestApi
 from tests.support.command import hubbub
 from tests.support.server import Server
 from tests.support.waiting import until
 
 
 async def greeting(server: Server) -> str:
-    """What it has said, once it has said all of it."""
-    await until(lambda: "Ctrl-C" in server.said)
-    return server.said
+    """Wait for the complete greeting."""
+    await until(lambda: "Ctrl-C" in server.output)
+    return server.output
 
 
-def lines_of(said: str) -> dict[str, str]:
-    """What is said, by what it is about. What goes on in the next line is joined to it."""
+def lines_of(text: str) -> dict[str, str]:
+    """The lines of a greeting by their label; continuation lines are joined."""
     found: dict[str, str] = {}
-    for line in said.splitlines():
-        if told := re.fullmatch(r"  (\S.{0,14}?) {2,}(.*)", line):
-            found[told[1]] = told[2]
+    for line in text.splitlines():
+        if fields := re.fullmatch(r"  (\S.{0,14}?) {2,}(.*)", line):
+            found[fields[1]] = fields[2]
         elif found and line.strip():
             found[list(found)[-1]] += " " + line.strip()
     return found
 
 
-def sign_up(house: House, name: str, **more: str) -> tuple[int, dict[str, Any]]:
-    return house.api("POST", "sign-up", {"name": name, "password": PASSWORD, **more})
+def sign_up(api: RestApi, name: str, **more: str) -> tuple[int, dict[str, Any]]:
+    return api.request("POST", "sign-up", {"name": name, "password": PASSWORD, **more})
 
 
-async def test_try_says_where_it_is_who_may_join_and_how_to_stop(make_server: MakeServer) -> None:
+async def test_try_prints_its_address_who_may_join_and_how_to_stop(make_server: MakeServer) -> None:
     server = make_server().start()
-    said = await greeting(server)
-    told = lines_of(said)
+    text = await greeting(server)
+    fields = lines_of(text)
 
-    assert max(map(len, said.splitlines())) <= max(80, 20 + len(str(server.data)))
-    assert told["Open"] == f"http://localhost:{server.port}"
-    assert told["Other devices"].startswith("hubbub try --host 0.0.0.0")
-    assert "make" not in said
-    assert "Anyone in the network can then join." in told["Other devices"]
-    assert told["Joining"] == "open to everyone; guests may look in"
-    assert told["Owner"] == "nobody yet. The first to sign up owns this server."
-    assert told["Data"] == str(server.data)
-    assert told["Stop"] == "Ctrl-C"
-    assert server.log == "", "nothing is wrong, so nothing is logged"
+    assert max(map(len, text.splitlines())) <= max(80, 20 + len(str(server.data)))
+    assert fields["Open"] == f"http://localhost:{server.port}"
+    assert fields["Other devices"].startswith("hubbub try --host 0.0.0.0")
+    assert "make" not in text
+    assert "Anyone in the network can then join." in fields["Other devices"]
+    assert fields["Joining"] == "open to everyone; guests may look in"
+    assert fields["Owner"] == "nobody yet. The first to sign up owns this server."
+    assert fields["Data"] == str(server.data)
+    assert fields["Stop"] == "Ctrl-C"
+    assert server.log == "", "nothing is logged without a problem"
 
-    house = House(server)
-    assert sign_up(house, "ana")[1]["me"]["role"] == "owner"
-    assert sign_up(house, "bo")[1]["me"]["role"] == "member"
+    api = RestApi(server)
+    assert sign_up(api, "ana")[1]["me"]["role"] == "owner"
+    assert sign_up(api, "bo")[1]["me"]["role"] == "member"
     server.stop()
     server.start()
     assert "Owner" not in lines_of(await greeting(server)), "there is one now"
 
 
-async def test_on_all_addresses_it_says_who_else_can_come_in(make_server: MakeServer) -> None:
-    everywhere = "0.0.0.0"  # noqa: S104 - what the option is for
-    server = make_server("--host", everywhere, limits=True).start()
-    told = lines_of(await greeting(server))
+async def test_on_all_addresses_it_warns_that_others_can_join(make_server: MakeServer) -> None:
+    all_addresses = "0.0.0.0"  # noqa: S104 - what the option is for
+    server = make_server("--host", all_addresses, limits=True).start()
+    fields = lines_of(await greeting(server))
 
-    assert told["Open"].startswith(f"http://localhost:{server.port}")
-    assert "Anyone in the network can join." in " ".join(told.values())
+    assert fields["Open"].startswith(f"http://localhost:{server.port}")
+    assert "Anyone in the network can join." in " ".join(fields.values())
 
 
 async def test_serve_prints_a_link_that_makes_one_person_the_owner(
     make_server: MakeServer,
 ) -> None:
     server = make_server(command="serve").start()
-    house = House(server)
-    told = lines_of(await greeting(server))
-    found = re.fullmatch(rf"nobody yet.* http://localhost:{server.port}/join/(\S+)", told["Owner"])
+    api = RestApi(server)
+    fields = lines_of(await greeting(server))
+    found = re.fullmatch(
+        rf"nobody yet.* http://localhost:{server.port}/join/(\S+)", fields["Owner"]
+    )
 
-    assert found, told["Owner"]
-    assert told["Joining"] == "by invitation; no guests"
-    assert "Other devices" not in told
-    assert sign_up(house, "eve")[1]["code"] == "invite_required"
-    assert house.api("POST", "guest", {})[0] == 403
-    assert sign_up(house, "ana", invite=found[1])[1]["me"]["role"] == "owner"
-    assert sign_up(house, "bo", invite=found[1])[1]["code"] == "invite_invalid"
+    assert found, fields["Owner"]
+    assert fields["Joining"] == "by invitation; no guests"
+    assert "Other devices" not in fields
+    assert sign_up(api, "eve")[1]["code"] == "invite_required"
+    assert api.request("POST", "guest", {})[0] == 403
+    assert sign_up(api, "ana", invite=found[1])[1]["me"]["role"] == "owner"
+    assert sign_up(api, "bo", invite=found[1])[1]["code"] == "invite_invalid"
 
     server.stop()
     server.start()
     assert "Owner" not in lines_of(await greeting(server))
 
 
-async def test_each_start_without_an_owner_prints_a_link_that_voids_the_one_before(
+async def test_each_start_without_an_owner_prints_a_new_link_and_voids_the_old_one(
     make_server: MakeServer,
 ) -> None:
     server = make_server("--public-url", "https://chat.example.org", command="serve")
     codes = []
     for _ in range(2):
         server.start()
-        told = lines_of(await greeting(server))
-        assert told["Open"] == "https://chat.example.org"
-        codes.append(told["Owner"].partition("https://chat.example.org/join/")[2])
+        fields = lines_of(await greeting(server))
+        assert fields["Open"] == "https://chat.example.org"
+        codes.append(fields["Owner"].partition("https://chat.example.org/join/")[2])
         if len(codes) < 2:
             server.stop()
-    house = House(server)
+    api = RestApi(server)
 
-    assert sign_up(house, "ana", invite=codes[0])[1]["code"] == "invite_invalid"
-    assert sign_up(house, "ana", invite=codes[1])[1]["me"]["role"] == "owner"
+    assert sign_up(api, "ana", invite=codes[0])[1]["code"] == "invite_invalid"
+    assert sign_up(api, "ana", invite=codes[1])[1]["me"]["role"] == "owner"
 
 
-def test_variables_do_what_options_do_and_options_go_first(make_server: MakeServer) -> None:
+def test_variables_work_like_options_and_options_take_precedence(make_server: MakeServer) -> None:
     server = make_server(
         "--registration",
         "invite",
@@ -132,14 +134,14 @@ def test_variables_do_what_options_do_and_options_go_first(make_server: MakeServ
         },
         limits=True,
     ).start()
-    house = House(server)
-    about = house.ok("GET", "about")
-    token = house.guest("ana")
+    api = RestApi(server)
+    about = api.ok("GET", "about")
+    token = api.guest("ana")
 
     assert (about["registration"], about["guests"]) == ("invite", True)
-    limited = [house.api("GET", "rooms", by=token)[0] for _ in range(3)]
+    limited = [api.request("GET", "rooms", by=token)[0] for _ in range(3)]
     assert limited == [200, 200, 429], "HUBBUB_COMMANDS_PER_USER"
-    assert "https://chat.example.org/join/" in server.said
+    assert "https://chat.example.org/join/" in server.output
     assert server.stop() == 0
     assert [json.loads(line)["event"] for line in server.log.splitlines()] == ["stopping"]
 
@@ -153,17 +155,17 @@ def test_variables_do_what_options_do_and_options_go_first(make_server: MakeServ
         ({"HUBBUB_PUBLIC_URL": "https://chat.example.org"}, "https://chat.example.org/join/"),
     ],
 )
-def test_a_link_begins_as_the_variables_say(
+def test_a_link_begins_with_the_address_in_the_variables(
     environment: dict[str, str], link: str, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
-    said = hubbub("invite", environment={**environment, "HUBBUB_DATA": str(data)})
+    text = hubbub("invite", environment={**environment, "HUBBUB_DATA": str(data)})
 
-    assert said.out.startswith(link)
+    assert text.out.startswith(link)
     assert (data / "hubbub.db").exists()
 
 
-def test_everything_in_the_data_folder_is_its_users_alone(server: Server) -> None:
+def test_only_the_user_can_read_the_data_folder(server: Server) -> None:
     assert server.data.stat().st_mode & 0o777 == 0o700
     for file in server.data.iterdir():
         assert file.stat().st_mode & 0o077 == 0, file

@@ -1,6 +1,6 @@
-"""A server in a few lines, for tests of the rule alone: rooms, snapshots, and what is on its way.
+"""A minimal model of the server for tests of the sync rule: rooms, snapshots and syncs.
 
-It answers by state as the real one does, only sooner with `reset` and `more`.
+It answers like the real one, but uses `reset` and `more` for fewer changes.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from hubbub.client import SyncReply
 from hubbub.model.accounts import Hello, Limits, Me, ServerInfo, Welcome
 from hubbub.model.base import Event
 from hubbub.model.events import RoomEvent
-from hubbub.model.marks import Marks, marks_in
+from hubbub.model.marks import Marks, marks_of
 from hubbub.model.messages import Message, Reaction, Reset, Sync, Synced
 from hubbub.model.policy import RoomKind, RoomRole, ServerRole
 from hubbub.model.reading import Behind, RoomHead
@@ -19,7 +19,7 @@ from hubbub.model.rooms import MyRoom, RoomChanged
 
 PAGE = 2
 CHANGES_MAX = 5
-AT_ONCE = 2  # changes in one reply, then `more`
+REPLY_MAX = 2  # changes in one reply, then `more`
 
 INFO = ServerInfo(
     name="Hubbub",
@@ -51,9 +51,9 @@ class Room:
         )
 
     def events(self) -> list[RoomEvent]:
-        """Everything in its present state, by rising rev."""
+        """All objects in their current state, by rising rev."""
         found: list[RoomEvent] = list(self.messages.values())
-        found += [marks_of(one) for one in self.messages.values() if one.marks_rev > one.rev]
+        found += [marks_event(one) for one in self.messages.values() if one.marks_rev > one.rev]
         if self.title_rev:
             found.append(RoomChanged(room=self.room, rev=self.title_rev, title=self.title))
         return sorted(found, key=lambda event: event.rev)
@@ -63,12 +63,12 @@ class Room:
         return [Reset(room=self.room), *page]
 
 
-def marks_of(message: Message) -> Marks:
+def marks_event(message: Message) -> Marks:
     return Marks(
         room=message.room,
         seq=message.seq,
         rev=message.marks_rev,
-        **marks_in(message),
+        **marks_of(message),
     )
 
 
@@ -78,7 +78,7 @@ class ModelServer:
     epoch: str = "1"
 
     def change(self, name: str, seq: int, **fields: object) -> Message:
-        """A message as it is now, after a change of it."""
+        """Change a message, and return its new state."""
         room = self.rooms[name]
         room.rev += 1
         message = msgspec.structs.replace(room.messages[seq], rev=room.rev, **fields)
@@ -86,7 +86,7 @@ class ModelServer:
         return message
 
     def mark(self, name: str, seq: int, *names: str) -> Marks:
-        """A message's only reaction, by these people, and as many answers in its thread."""
+        """Set a message's only reaction, by these people, and as many replies in its thread."""
         room = self.rooms[name]
         room.rev += 1
         reactions = (Reaction("👍", len(names), names),) if names else ()
@@ -94,10 +94,10 @@ class ModelServer:
             room.messages[seq], marks_rev=room.rev, reactions=reactions, replies=len(names)
         )
         room.messages[seq] = marked
-        return marks_of(marked)
+        return marks_event(marked)
 
     def delete(self, name: str, seq: int) -> Message:
-        """A tombstone keeps the number of answers, and nothing else that was added."""
+        """Delete a message; its tombstone keeps the number of replies and no other marks."""
         gone = self.change(name, seq, text="", deleted=True)
         if not gone.reactions:
             return gone
@@ -106,7 +106,7 @@ class ModelServer:
         return bare
 
     def post(self, name: str, by: str, text: str, nonce: str) -> tuple[Message, bool]:
-        """The message, and whether it is new: a retry finds the first one."""
+        """Post a message; return it and whether it is new, as a retry finds the first one."""
         room = self.rooms[name]
         for known in room.messages.values():
             if known.by == by and known.nonce == nonce:
@@ -126,25 +126,25 @@ class ModelServer:
         return RoomChanged(room=name, rev=room.rev, title=title)
 
     def sync(self, asked: Sync) -> tuple[list[Event], SyncReply]:
-        """What the socket brings for a sync, as of this moment."""
+        """The events and the reply of a sync at this moment."""
         room = self.rooms[asked.room]
         changes = [event for event in room.events() if event.rev > asked.after]
         knows_nothing = asked.after == 0 and room.rev > PAGE
         if knows_nothing or asked.after > room.rev or len(changes) > CHANGES_MAX:
             titled = [event for event in room.events() if isinstance(event, RoomChanged)]
             return [*room.latest(), *titled], SyncReply(through=room.rev, reset=True)
-        sent: list[Event] = list(changes[:AT_ONCE])
-        more = len(changes) > AT_ONCE
-        through = changes[AT_ONCE - 1].rev if more else room.rev
+        sent: list[Event] = list(changes[:REPLY_MAX])
+        more = len(changes) > REPLY_MAX
+        through = changes[REPLY_MAX - 1].rev if more else room.rev
         return sent, SyncReply(through=through, more=more)
 
-    def hello(self, hello: Hello, told: set[str]) -> tuple[Welcome, list[Event]]:
-        """The welcome, and the changes of the rooms in ``told``: the others get heads only."""
+    def hello(self, hello: Hello, caught_up: set[str]) -> tuple[Welcome, list[Event]]:
+        """The welcome, and the changes of the rooms in ``caught_up``; the others get only heads."""
         known = hello.rooms if hello.epoch == self.epoch else {}
         events: list[Event] = []
         for room in self.rooms.values():
             have = known.get(room.room)
-            if room.room not in told or have == room.rev:
+            if room.room not in caught_up or have == room.rev:
                 continue
             changes = [event for event in room.events() if event.rev > (have or 0)]
             is_known = have is not None and have <= room.rev and len(changes) <= CHANGES_MAX

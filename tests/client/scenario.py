@@ -1,4 +1,4 @@
-"""A play of three people in one room, each behind a network of their own."""
+"""A scenario of three people in one room, each with a separate network connection."""
 
 import asyncio
 import contextlib
@@ -50,31 +50,31 @@ MARKS: dict[str, Callable[[str, int], Command]] = {
 }
 
 
-class Play:
-    """Three people in one room, each behind a network of their own."""
+class Scenario:
+    """Three people in one room, each with a separate network connection."""
 
     def __init__(self, room: str, people: list[tuple[Client, Proxy]]) -> None:
         self.room = room
         self.people = people
         self.mine: list[list[int]] = [[] for _ in people]
         self.texts: list[str] = []
-        self.under_way: list[asyncio.Task[object]] = []
+        self.tasks: list[asyncio.Task[object]] = []
 
-    def go(self, who: int, what: str, pick: int) -> None:
+    def step(self, who: int, what: str, pick: int) -> None:
         one, proxy = self.people[who]
         mine = self.mine[who]
         if what in ("post", "posts", "post and cut"):
             for _ in range(8 if what == "posts" else 1):
                 text = f"text {len(self.texts)}"
                 self.texts.append(text)
-                self.under_way.append(asyncio.create_task(self.post(who, text)))
+                self.tasks.append(asyncio.create_task(self.post(who, text)))
         elif what in ("edit", "delete") and mine:
-            self.under_way.append(asyncio.create_task(self.change(one, what, mine, pick)))
+            self.tasks.append(asyncio.create_task(self.change(one, what, mine, pick)))
         elif what in MARKS and self.texts:
             seq = 1 + pick % len(self.texts)
-            self.under_way.append(asyncio.create_task(self.mark(one, what, seq)))
+            self.tasks.append(asyncio.create_task(self.mark(one, what, seq)))
         elif what == "freeze":
-            self.under_way.append(asyncio.create_task(self.freeze(proxy)))
+            self.tasks.append(asyncio.create_task(self.freeze(proxy)))
         if what in ("cut", "post and cut"):
             proxy.cut()
 
@@ -93,19 +93,19 @@ class Play:
             pass  # it has been deleted meanwhile
 
     async def mark(self, one: Client, what: str, seq: int) -> None:
-        """Whatever there is to a message but its text; it may not be posted yet, or be gone."""
+        """Change a message's marks; it may not be posted yet, or be deleted already."""
         with contextlib.suppress(NotFound):
             await one.do(MARKS[what](self.room, seq))
 
     async def freeze(self, proxy: Proxy) -> None:
-        """Until others have posted, or nobody does any more."""
+        """Freeze the connection while other tasks run for a while."""
         with proxy.frozen():
             for _ in range(20):
                 await asyncio.sleep(0)
 
 
 @asynccontextmanager
-async def playing(server: Server, tokens: dict[str, str]) -> AsyncIterator[Play]:
+async def run_scenario(server: Server, tokens: dict[str, str]) -> AsyncIterator[Scenario]:
     async with AsyncExitStack() as stack:
         people = []
         for name in NAMES:
@@ -115,14 +115,14 @@ async def playing(server: Server, tokens: dict[str, str]) -> AsyncIterator[Play]
         room = await new_room(people[0][0])
         for one, _ in people:
             await one.join(room)
-        play = Play(room, people)
+        scenario = Scenario(room, people)
         try:
-            yield play
+            yield scenario
         finally:
-            # A play that has failed leaves some, whose errors would be found in another test's log.
-            for task in play.under_way:
+            # A failed scenario leaves tasks whose errors would appear in another test's log.
+            for task in scenario.tasks:
                 task.cancel()
-            await asyncio.gather(*play.under_way, return_exceptions=True)
+            await asyncio.gather(*scenario.tasks, return_exceptions=True)
 
 
 async def new_room(owner: Client) -> str:

@@ -1,4 +1,4 @@
-"""The bot of the documentation runs."""
+"""The example bot of the documentation works."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "examples" / "pingbot.py"
 
 
-async def said_by(messages: Messages, name: str) -> Message:
+async def next_message_by(messages: Messages, name: str) -> Message:
     async with asyncio.timeout(WAIT_S):
         while True:
             message = await anext(messages)
@@ -24,7 +24,7 @@ async def said_by(messages: Messages, name: str) -> Message:
                 return message
 
 
-async def test_the_bot_answers_and_goes_on_after_the_server_was_killed(server: Server) -> None:
+async def test_the_bot_answers_and_continues_after_the_server_was_killed(server: Server) -> None:
     tokens = await accounts(server, "ana", "pingbot")
     bot = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -34,14 +34,14 @@ async def test_the_bot_answers_and_goes_on_after_the_server_was_killed(server: S
     try:
         async with client.connect(server.url, tokens["ana"], backoff=QUICK) as ana:
             messages = ana.messages("lobby")
-            # It may not be there yet, and listens from when it is.
+            # The bot may not be connected yet, and only sees later messages.
             asking = asyncio.create_task(ask_until_answered(ana))
-            assert (await said_by(messages, "pingbot")).text == "pong, ana"
+            assert (await next_message_by(messages, "pingbot")).text == "pong, ana"
             asking.cancel()
             server.kill()
             await asyncio.to_thread(server.start)
             asked = await ana.post("lobby", "!ping")
-            while (answer := await said_by(messages, "pingbot")).reply_to != asked.seq:
+            while (answer := await next_message_by(messages, "pingbot")).reply_to != asked.seq:
                 pass
             assert answer.text == "pong, ana"
     finally:
@@ -55,7 +55,7 @@ async def ask_until_answered(one: client.Client) -> None:
         await asyncio.sleep(0.1)
 
 
-def test_the_bot_in_the_text_is_the_one_that_runs() -> None:
+def test_the_bot_in_the_docs_is_the_example_file() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "bots.md").read_text(), re.DOTALL)
     _, _, code = EXAMPLE.read_text().partition('"""\n')
     assert blocks[0].strip() == code.strip()

@@ -1,4 +1,4 @@
-"""The Python client against a real server, over a network that is cut and stalls."""
+"""The Python client with a real server, over a network that breaks and stalls."""
 
 import asyncio
 import random
@@ -25,15 +25,23 @@ from hubbub.model.errors import (
 from hubbub.model.messages import Message
 from hubbub.model.reading import Behind
 from hubbub.model.rooms import Invite, Kick, Members, Prefs
-from tests.client.scenario import NAMES, STEPS, new_room, playing
-from tests.support.people import PASSWORD, QUICK, WAIT_S, accounts, equals, figure, history
+from tests.client.scenario import NAMES, STEPS, new_room, run_scenario
+from tests.support.people import (
+    PASSWORD,
+    QUICK,
+    WAIT_S,
+    accounts,
+    assert_caught_up,
+    history,
+    metric,
+)
 from tests.support.proxy import Proxy
 from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One for all tests of this module; each has a room of its own."""
+    """One server for all tests of this module; each test has its own room."""
     one = Server(Path(tmp_path_factory.mktemp("client")) / "data").start()
     yield one
     one.kill()
@@ -53,22 +61,20 @@ async def ana(server: Server, tokens: dict[str, str]) -> AsyncIterator[Client]:
 # Signing in
 
 
-async def test_who_gives_a_wrong_password_is_not_signed_in(
-    server: Server, tokens: dict[str, str]
-) -> None:
+async def test_a_wrong_password_is_refused(server: Server, tokens: dict[str, str]) -> None:
     with pytest.raises(WrongCredentials):
         await client.sign_in(server.url, "ana", "not the password")
     signed = await client.sign_in(server.url, "ana", PASSWORD)
     assert signed.me.name == "ana"
 
 
-async def test_a_token_that_is_none_ends_the_attempt_with_the_reason(server: Server) -> None:
+async def test_an_invalid_token_raises_the_reason(server: Server) -> None:
     with pytest.raises(SignInRequired):
         async with client.connect(server.url, "no token"):
             pass
 
 
-async def test_a_guest_looks_in_and_leaves(server: Server) -> None:
+async def test_a_guest_can_read_post_and_leave(server: Server) -> None:
     async with client.connect(server.url, name="gus") as guest:
         assert guest.me.name.startswith("~gus")
         posted = await guest.post("lobby", "is anybody here?")
@@ -78,7 +84,7 @@ async def test_a_guest_looks_in_and_leaves(server: Server) -> None:
         assert "lobby" not in guest.rooms
 
 
-async def test_a_session_that_ends_ends_the_client_for_good(
+async def test_the_end_of_the_session_ends_the_client(
     server: Server, tokens: dict[str, str]
 ) -> None:
     token = (await client.sign_in(server.url, "cy", PASSWORD)).token
@@ -124,7 +130,7 @@ async def test_any_command_has_a_reply_of_its_type(ana: Client) -> None:
     assert marker.read_seq == 0
 
 
-async def test_who_is_put_out_of_a_room_hears_no_more_of_it(
+async def test_a_removed_member_receives_nothing_more_of_the_room(
     server: Server, ana: Client, tokens: dict[str, str]
 ) -> None:
     room = await new_room(ana)
@@ -139,7 +145,7 @@ async def test_who_is_put_out_of_a_room_hears_no_more_of_it(
             await bo.post(room, "let me in")
 
 
-async def test_who_was_added_knows_by_whom_and_can_keep_them_from_doing_it_again(
+async def test_a_person_who_was_added_knows_by_whom_and_can_block_them(
     server: Server, ana: Client, tokens: dict[str, str]
 ) -> None:
     room = await new_room(ana)
@@ -169,7 +175,7 @@ async def test_who_was_added_knows_by_whom_and_can_keep_them_from_doing_it_again
 # Messages
 
 
-async def test_messages_begin_now_or_after_a_number(ana: Client) -> None:
+async def test_messages_begin_now_or_after_a_seq(ana: Client) -> None:
     room = await new_room(ana)
     for nth in range(3):
         await ana.post(room, f"before {nth}")
@@ -186,7 +192,7 @@ async def test_messages_begin_now_or_after_a_number(ana: Client) -> None:
 async def test_a_slow_reader_of_messages_gets_everything_in_order_once(
     server: Server, tokens: dict[str, str], ana: Client
 ) -> None:
-    """Far more than the client keeps, over several pages and a reconnect."""
+    """Far more messages than the client keeps, over several pages and a reconnect."""
     room = await new_room(ana)
     async with (
         Proxy(server.port) as proxy,
@@ -224,7 +230,7 @@ async def test_edits_and_deletes_come_as_events(ana: Client) -> None:
     assert got == [("teh", False), ("the", False), ("", True)]
 
 
-async def test_who_listens_after_posting_does_not_hear_that_post(ana: Client) -> None:
+async def test_messages_do_not_include_a_post_from_before_the_call(ana: Client) -> None:
     room = await new_room(ana)
     await ana.post(room, "before")
     messages = ana.messages(room)
@@ -232,23 +238,23 @@ async def test_who_listens_after_posting_does_not_hear_that_post(ana: Client) ->
     assert (await anext(messages)).text == "after"
 
 
-async def test_a_reader_of_events_who_is_too_slow_is_told_so(ana: Client) -> None:
+async def test_a_reader_of_events_that_is_too_slow_gets_a_behind_event(ana: Client) -> None:
     room = await new_room(ana)
     events = ana.events(room)
     await asyncio.gather(*(ana.post(room, f"message {nth}") for nth in range(1_010)))
     async with asyncio.timeout(WAIT_S):
         while ana.rooms[room].seq < 1_010:
             await ana.caught_up()
-            await asyncio.sleep(0)  # who is caught up with all that was heard need not wait
+            await asyncio.sleep(0)  # `caught_up` returns at once if nothing is missing
         first = await anext(events)
     assert isinstance(first, Behind)
     assert set(first.rooms) == {room}
 
 
-# Bad days
+# Failures
 
 
-async def test_a_post_whose_ack_is_lost_is_there_once(
+async def test_a_post_whose_reply_is_lost_is_stored_once(
     server: Server, tokens: dict[str, str], ana: Client
 ) -> None:
     room = await new_room(ana)
@@ -270,10 +276,10 @@ async def test_a_post_whose_ack_is_lost_is_there_once(
         assert len(await history(server, tokens["ana"], room)) == 1
 
 
-async def test_a_connection_that_does_not_read_is_told_what_it_missed(
+async def test_a_stalled_connection_catches_up_on_what_it_missed(
     server: Server, tokens: dict[str, str], ana: Client
 ) -> None:
-    """More than the server and the kernel hold for it, so that live events are left out."""
+    """More data than the server and the kernel buffer, so that live events are dropped."""
     room = await new_room(ana)
     long = "🦔" * 15_000  # 60 KB
     async with (
@@ -282,23 +288,23 @@ async def test_a_connection_that_does_not_read_is_told_what_it_missed(
     ):
         await bo.join(room)
         messages = bo.messages(room)
-        fell_behind = await figure(server, "hubbub_fell_behind_total")
+        lagged = await metric(server, "hubbub_connections_lagged_total")
         with proxy.frozen():
             for nth in range(0, 160, 8):
                 await asyncio.gather(*(ana.post(room, f"{nth + one} {long}") for one in range(8)))
             await ana.edit(room, 3, "shorter")
             await ana.delete(room, 4)
-        assert await figure(server, "hubbub_fell_behind_total") > fell_behind
+        assert await metric(server, "hubbub_connections_lagged_total") > lagged
         async with asyncio.timeout(WAIT_S):
             got = [await anext(messages) for _ in range(160)]
         assert [message.seq for message in got] == list(range(1, 161))
         await ana.post(room, "and now?")
         async with asyncio.timeout(WAIT_S):
             assert (await anext(messages)).text == "and now?"
-        await equals(bo, room, await history(server, tokens["ana"], room))
+        await assert_caught_up(bo, room, await history(server, tokens["ana"], room))
 
 
-async def test_a_client_that_waits_for_the_server_gets_in_when_it_is_there(
+async def test_a_client_that_waits_for_the_server_connects_once_it_starts(
     tmp_path: Path,
 ) -> None:
     late = Server(tmp_path / "late").start()
@@ -322,7 +328,7 @@ async def test_a_client_that_waits_for_the_server_gets_in_when_it_is_there(
 @settings(
     max_examples=15,
     deadline=None,
-    # The server may be shared: each example has a room of its own.
+    # The server can be shared, as each example has its own room.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_interleaving_ends_with_every_client_equal_to_the_database(
@@ -331,30 +337,32 @@ def test_any_interleaving_ends_with_every_client_equal_to_the_database(
     steps: list[tuple[str, int, int]],
     pauses: random.Random,
 ) -> None:
-    async def play() -> None:
-        async with playing(server, tokens) as game:
-            readers = [one.messages(game.room, after=0) for one, _ in game.people]
+    async def run() -> None:
+        async with run_scenario(server, tokens) as scenario:
+            readers = [one.messages(scenario.room, after=0) for one, _ in scenario.people]
             for what, who, pick in steps:
-                game.go(who, what, pick)
-                # How far the others come before the next step; the network decides the rest.
+                scenario.step(who, what, pick)
+                # Let the other tasks run for a while before the next step.
                 for _ in range(pauses.choice((0, 1, 5, 50))):
                     await asyncio.sleep(0)
             async with asyncio.timeout(WAIT_S):
-                await asyncio.gather(*game.under_way)
-            truth = await history(server, tokens["ana"], game.room)
-            assert [message["seq"] for message in truth] == list(range(1, len(game.texts) + 1))
-            for (one, _), reader in zip(game.people, readers, strict=True):
+                await asyncio.gather(*scenario.tasks)
+            truth = await history(server, tokens["ana"], scenario.room)
+            assert [message["seq"] for message in truth] == list(range(1, len(scenario.texts) + 1))
+            for (one, _), reader in zip(scenario.people, readers, strict=True):
                 async with asyncio.timeout(WAIT_S):
                     got = [await anext(reader) for _ in truth]
                 assert [message.seq for message in got] == [message["seq"] for message in truth]
-                await equals(one, game.room, truth)
-                for thread in [room for room in one.rooms if room.startswith(f"{game.room}.")]:
-                    await equals(one, thread, await history(server, tokens["ana"], thread))
+                await assert_caught_up(one, scenario.room, truth)
+                for thread in [room for room in one.rooms if room.startswith(f"{scenario.room}.")]:
+                    await assert_caught_up(
+                        one, thread, await history(server, tokens["ana"], thread)
+                    )
 
-    asyncio.run(play())
+    asyncio.run(run())
 
 
-async def test_a_locked_account_is_not_let_in_again(
+async def test_a_locked_account_cannot_reconnect(
     server: Server, ana: Client, tokens: dict[str, str]
 ) -> None:
     token = (await accounts(server, "dee"))["dee"]

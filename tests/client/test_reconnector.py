@@ -1,4 +1,4 @@
-"""When the client comes back and when it does not, against a server that plays a part."""
+"""When the client reconnects and when it does not, with a scripted server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,20 +19,20 @@ from tests.client.model_server import INFO, ModelServer, Room
 from tests.support.people import QUICK, WAIT_S
 from tests.support.server import HOST
 
-Part = Callable[["Stage", web.WebSocketResponse], Awaitable[None]]
+Script = Callable[["ScriptedServer", web.WebSocketResponse], Awaitable[None]]
 
 
-class Stage:
-    """Answers hello and the like; then ``part`` is played on each connection."""
+class ScriptedServer:
+    """Answers hello, about and post; then runs ``script`` on each connection."""
 
-    def __init__(self, part: Part) -> None:
-        self.server = ModelServer({"lobby": Room("lobby")})
+    def __init__(self, script: Script) -> None:
+        self.model = ModelServer({"lobby": Room("lobby")})
         self.connections = 0
         self.hellos: list[dict[str, object]] = []
         self.posts: list[dict[str, object]] = []
         self.refusals: list[dict[str, object]] = []
-        self.came_back = asyncio.Event()
-        self._part = part
+        self.reconnected = asyncio.Event()
+        self._script = script
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         self.connections += 1
@@ -43,7 +43,7 @@ class Stage:
             answer = self.answer(command)
             await socket.send_str(msgspec.json.encode({"re": command["id"], **answer}).decode())
             if command["do"] == "about":
-                await self._part(self, socket)
+                await self._script(self, socket)
         return socket
 
     def answer(self, command: dict[str, object]) -> dict[str, object]:
@@ -51,9 +51,9 @@ class Stage:
             case "hello":
                 self.hellos.append(command)
                 if len(self.hellos) > 1:
-                    self.came_back.set()
+                    self.reconnected.set()
                 hello = msgspec.convert({**command}, Hello)
-                return {"ok": self.server.hello(hello, set())[0]}
+                return {"ok": self.model.hello(hello, set())[0]}
             case "about":
                 return {"ok": INFO}
             case "post":
@@ -61,18 +61,18 @@ class Stage:
                 if self.refusals:
                     return {"error": self.refusals.pop(0)}
                 return {"ok": {"seq": 1, "rev": 1, "at": 0}}
-        return {"error": {"code": "unknown_command", "message": "No such line in this play."}}
+        return {"error": {"code": "unknown_command", "message": "Not in this script."}}
 
 
 @asynccontextmanager
-async def staged(part: Part) -> AsyncIterator[tuple[Stage, str]]:
-    stage = Stage(part)
-    async with served(stage.socket) as url:
-        yield stage, url
+async def scripted_server(script: Script) -> AsyncIterator[tuple[ScriptedServer, str]]:
+    server = ScriptedServer(script)
+    async with serve(server.socket) as url:
+        yield server, url
 
 
 @asynccontextmanager
-async def served(
+async def serve(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> AsyncIterator[str]:
     app = web.Application()
@@ -89,7 +89,7 @@ async def served(
         await runner.cleanup()
 
 
-async def tell(socket: web.WebSocketResponse, event: Event) -> None:
+async def send(socket: web.WebSocketResponse, event: Event) -> None:
     await socket.send_str(msgspec.json.encode(event).decode())
 
 
@@ -98,32 +98,32 @@ def message(seq: int) -> Message:
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 1012, 4000])
-async def test_after_most_closes_it_comes_back(code: int) -> None:
-    async def part(stage: Stage, socket: web.WebSocketResponse) -> None:
-        if stage.connections == 1:
+async def test_after_most_close_codes_it_reconnects(code: int) -> None:
+    async def script(server: ScriptedServer, socket: web.WebSocketResponse) -> None:
+        if server.connections == 1:
             await socket.close(code=code)
         else:
-            stage.server.post("lobby", "bo", "welcome back", "n")
-            await tell(socket, stage.server.rooms["lobby"].messages[1])
+            server.model.post("lobby", "bo", "welcome back", "n")
+            await send(socket, server.model.rooms["lobby"].messages[1])
 
     async with (
-        staged(part) as (stage, url),
+        scripted_server(script) as (server, url),
         client.connect(url, "token", backoff=QUICK) as one,
         asyncio.timeout(WAIT_S),
     ):
         assert (await anext(one.messages("lobby", after=0))).text == "welcome back"
-        assert stage.connections == 2
+        assert server.connections == 2
 
 
 @pytest.mark.parametrize(("code", "error"), [(1008, Forbidden), (4001, SignInRequired)])
-async def test_after_a_close_for_good_it_does_not_come_back(
+async def test_after_a_final_close_code_it_does_not_reconnect(
     code: int, error: type[Exception]
 ) -> None:
-    async def part(stage: Stage, socket: web.WebSocketResponse) -> None:
+    async def script(server: ScriptedServer, socket: web.WebSocketResponse) -> None:
         await socket.close(code=code)
 
     async with (
-        staged(part) as (stage, url),
+        scripted_server(script) as (server, url),
         client.connect(url, "token", backoff=QUICK) as one,
         asyncio.timeout(WAIT_S),
     ):
@@ -131,126 +131,126 @@ async def test_after_a_close_for_good_it_does_not_come_back(
             await anext(one.messages("lobby", after=0))
         with pytest.raises(error):
             await one.post("lobby", "hello?")
-        assert stage.connections == 1
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize(
     ("status", "error"), [(401, SignInRequired), (403, Forbidden), (404, NotFound)]
 )
-async def test_who_is_not_let_in_does_not_try_again(status: int, error: type[Exception]) -> None:
+async def test_a_client_that_is_refused_does_not_retry(status: int, error: type[Exception]) -> None:
     async def refuse(request: web.Request) -> web.Response:
         return web.Response(status=status)
 
-    async with served(refuse) as url:
+    async with serve(refuse) as url:
         with pytest.raises(error):
             async with client.connect(url, "token", backoff=QUICK):
                 pass
 
 
-async def test_a_server_that_speaks_something_else_is_told_apart() -> None:
+async def test_a_server_with_another_protocol_is_a_distinct_error() -> None:
     async def other(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.receive()
         return socket
 
-    async with served(other) as url:
+    async with serve(other) as url:
         with pytest.raises(Malformed, match=r"hubbub\.v1"):
             async with client.connect(url, "token", backoff=QUICK):
                 pass
 
 
-async def test_a_reconnect_says_what_the_client_has() -> None:
-    async def part(stage: Stage, socket: web.WebSocketResponse) -> None:
-        if stage.connections == 1:
+async def test_a_reconnect_sends_the_revs_that_the_client_has() -> None:
+    async def script(server: ScriptedServer, socket: web.WebSocketResponse) -> None:
+        if server.connections == 1:
             for nth in range(3):
-                made, _ = stage.server.post("lobby", "bo", "hi", f"n{nth}")
+                made, _ = server.model.post("lobby", "bo", "hi", f"n{nth}")
                 if made.seq != 2:
-                    await tell(socket, made)
+                    await send(socket, made)
             await socket.close(code=1001)
 
     async with (
-        staged(part) as (stage, url),
+        scripted_server(script) as (server, url),
         client.connect(url, "token", backoff=QUICK),
         asyncio.timeout(WAIT_S),
     ):
-        await stage.came_back.wait()
-    # The third has come, but not the second: have is contiguous.
-    assert stage.hellos[1]["rooms"] == {"lobby": 1}
-    assert stage.hellos[1]["epoch"] == "1"
+        await server.reconnected.wait()
+    # The third event has come but not the second, and `have` is contiguous.
+    assert server.hellos[1]["rooms"] == {"lobby": 1}
+    assert server.hellos[1]["epoch"] == "1"
 
 
-async def test_a_post_waits_out_what_passes_and_keeps_its_nonce() -> None:
-    async def part(stage: Stage, socket: web.WebSocketResponse) -> None:
+async def test_a_post_is_retried_with_its_nonce_after_temporary_errors() -> None:
+    async def script(server: ScriptedServer, socket: web.WebSocketResponse) -> None:
         pass
 
     async with (
-        staged(part) as (stage, url),
+        scripted_server(script) as (server, url),
         client.connect(url, "token", backoff=QUICK) as one,
         asyncio.timeout(WAIT_S),
     ):
-        stage.refusals = [
+        server.refusals = [
             {"code": code, "message": "Later.", "retry_after": 0.01}
             for code in ("busy", "rate_limited", "unavailable")
         ]
         assert (await one.post("lobby", "hi")).seq == 1
-        assert len(stage.posts) == 4
-        assert len({post["nonce"] for post in stage.posts}) == 1
+        assert len(server.posts) == 4
+        assert len({post["nonce"] for post in server.posts}) == 1
 
 
-async def test_an_error_that_only_a_newer_server_knows_keeps_its_code() -> None:
-    async def part(stage: Stage, socket: web.WebSocketResponse) -> None:
+async def test_an_error_of_a_newer_server_keeps_its_code() -> None:
+    async def script(server: ScriptedServer, socket: web.WebSocketResponse) -> None:
         pass
 
     async with (
-        staged(part) as (stage, url),
+        scripted_server(script) as (server, url),
         client.connect(url, "token", backoff=QUICK) as one,
         asyncio.timeout(WAIT_S),
     ):
-        stage.refusals = [{"code": "too_lyrical", "message": "No poems here."}]
+        server.refusals = [{"code": "too_lyrical", "message": "No poems here."}]
         with pytest.raises(client.CommandRefused, match="No poems") as refused:
             await one.post("lobby", "O")
         assert refused.value.code == "too_lyrical"
 
 
-async def test_an_event_that_only_a_newer_server_knows_is_passed_over() -> None:
-    async def part(stage: Stage, socket: web.WebSocketResponse) -> None:
+async def test_an_event_of_a_newer_server_is_ignored() -> None:
+    async def script(server: ScriptedServer, socket: web.WebSocketResponse) -> None:
         await socket.send_str('{"on": "confetti", "room": "lobby"}')
-        await tell(socket, message(1))
+        await send(socket, message(1))
 
     async with (
-        staged(part) as (_, url),
+        scripted_server(script) as (_, url),
         client.connect(url, "token", backoff=QUICK) as one,
         asyncio.timeout(WAIT_S),
     ):
         assert (await anext(one.messages("lobby", after=0))).seq == 1
 
 
-async def test_it_comes_back_when_the_server_has_asked_it_to() -> None:
-    waits: list[float] = []
+async def test_it_reconnects_after_the_delay_that_the_server_asked_for() -> None:
+    delays: list[float] = []
 
-    class Noting(Backoff, frozen=True):
+    class RecordingBackoff(Backoff, frozen=True):
         def delay_s(self, failures: int, asked_s: float | None = None, code: int | None = None):  # type: ignore[no-untyped-def]
-            waits.append(super().delay_s(failures, asked_s, code))
+            delays.append(super().delay_s(failures, asked_s, code))
             return 0.0
 
-    async def part(stage: Stage, socket: web.WebSocketResponse) -> None:
-        if stage.connections == 1:
-            await tell(socket, Notice(text="The server restarts.", retry_after=2.0))
+    async def script(server: ScriptedServer, socket: web.WebSocketResponse) -> None:
+        if server.connections == 1:
+            await send(socket, Notice(text="The server restarts.", retry_after=2.0))
             await socket.close(code=1012)
         else:
-            await tell(socket, message(1))
+            await send(socket, message(1))
 
     async with (
-        staged(part) as (_, url),
-        client.connect(url, "token", backoff=Noting(random=lambda: 0.5)) as one,
+        scripted_server(script) as (_, url),
+        client.connect(url, "token", backoff=RecordingBackoff(random=lambda: 0.5)) as one,
         asyncio.timeout(WAIT_S),
     ):
         await anext(one.messages("lobby", after=0))
-    assert waits == [3.0]
+    assert delays == [3.0]
 
 
-def test_delays_grow_to_a_bound_and_are_spread() -> None:
+def test_delays_grow_to_a_bound_and_are_jittered() -> None:
     least = Backoff(first_s=1, longest_s=10, random=lambda: 0.0)
     most = Backoff(first_s=1, longest_s=10, random=lambda: 1.0)
     assert [least.delay_s(failures) for failures in (0, 1, 2, 9, 10_000)] == [0.5, 1, 2, 5, 5]
@@ -258,7 +258,7 @@ def test_delays_grow_to_a_bound_and_are_spread() -> None:
     assert (least.delay_s(5, asked_s=4), most.delay_s(5, asked_s=4)) == (4, 8)
 
 
-def test_who_was_too_slow_comes_back_at_once_but_only_the_first_time() -> None:
+def test_after_a_close_for_slowness_the_first_reconnect_is_immediate() -> None:
     backoff = Backoff(random=lambda: 1.0)
     assert backoff.delay_s(0, code=4000) == 0
     assert backoff.delay_s(1, code=4000) == 1

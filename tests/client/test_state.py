@@ -1,5 +1,5 @@
-"""Any interleaving of posts, edits, deletes, marks, drops, retries and reconnects ends with every
-client equal to the database: the rule alone, without a socket."""
+"""After any interleaving of posts, edits, deletes, marks, losses, retries and reconnects every
+client's state equals the database. This tests the sync rule without a socket."""
 
 import copy
 
@@ -28,27 +28,27 @@ names = st.sampled_from(ROOMS)
 clients = st.integers(0, CLIENTS - 1)
 picks = st.integers(0, 10_000)
 
-# What a client gets at once: an event, or a sync's events with its answer.
+# A delivery to a client: one event, or a sync's events with its reply.
 Envelope = list[Event] | tuple[list[Event], Sync, SyncReply]
 
 
 class Device:
-    """A replica, and what is on its way to it."""
+    """A client's state, and the events and replies on their way to it."""
 
     def __init__(self, keep: int) -> None:
         self.state = ClientState(keep)
         self.live: list[Event] = []
-        self.answers: list[tuple[list[Event], Sync, SyncReply]] = []
+        self.replies: list[tuple[list[Event], Sync, SyncReply]] = []
         self.is_connected = False
-        # Whether it has lost events since the server last told it where the rooms are.
+        # Whether it has lost events since the server last sent it the heads of the rooms.
         self.has_lost = False
 
 
-class EveryOrder(RuleBasedStateMachine):
-    """Live events may be lost, come twice and in any order; an answer may be late.
+class AnyOrder(RuleBasedStateMachine):
+    """Live events may be lost, repeated and reordered; replies may be late.
 
-    A reconnect drops all that is on its way. In the end nothing is lost any more, and each
-    client must equal the server.
+    A reconnect drops everything on its way. In the end nothing is lost, and each client's state
+    must equal the server's.
     """
 
     nonces = Bundle("nonces")
@@ -66,9 +66,9 @@ class EveryOrder(RuleBasedStateMachine):
         for device in self.devices:
             self._reconnect(device, set(ROOMS))
 
-    # What happens on the server
+    # On the server
 
-    def _tell(self, event: Event) -> None:
+    def _send_event(self, event: Event) -> None:
         for device in self.devices:
             if device.is_connected:
                 device.live.append(event)
@@ -87,7 +87,7 @@ class EveryOrder(RuleBasedStateMachine):
     def _post(self, name: str, by: int, nonce: str) -> None:
         message, is_new = self.server.post(name, f"user-{by}", f"{name} {nonce}", nonce)
         if is_new:
-            self._tell(message)
+            self._send_event(message)
 
     @rule(name=names, times=st.integers(2, 8))
     def post_many(self, name: str, times: int) -> None:
@@ -101,13 +101,13 @@ class EveryOrder(RuleBasedStateMachine):
             seq = 1 + pick % room.seq
             if not room.messages[seq].deleted:
                 text = f"changed at {room.rev}"
-                self._tell(self.server.change(name, seq, text=text, edited_at=1))
+                self._send_event(self.server.change(name, seq, text=text, edited_at=1))
 
     @rule(name=names, pick=picks)
     def delete(self, name: str, pick: int) -> None:
         room = self.server.rooms[name]
         if room.seq:
-            self._tell(self.server.delete(name, 1 + pick % room.seq))
+            self._send_event(self.server.delete(name, 1 + pick % room.seq))
 
     @rule(name=names, marked=st.lists(st.tuples(picks, st.sets(st.sampled_from("abc")))))
     def react(self, name: str, marked: list[tuple[int, set[str]]]) -> None:
@@ -115,11 +115,11 @@ class EveryOrder(RuleBasedStateMachine):
         for pick, who in marked if room.seq else ():
             seq = 1 + pick % room.seq
             if not room.messages[seq].deleted:
-                self._tell(self.server.mark(name, seq, *sorted(who)))
+                self._send_event(self.server.mark(name, seq, *sorted(who)))
 
     @rule(name=names)
     def rename(self, name: str) -> None:
-        self._tell(self.server.rename(name, f"Title {self.server.rooms[name].rev}"))
+        self._send_event(self.server.rename(name, f"Title {self.server.rooms[name].rev}"))
 
     @precondition(lambda self: self.copy is None)
     @rule()
@@ -128,7 +128,7 @@ class EveryOrder(RuleBasedStateMachine):
 
     @precondition(lambda self: self.copy is not None)
     @rule()
-    def put_the_copy_back(self) -> None:
+    def restore_the_copy(self) -> None:
         assert self.copy
         self.server, self.copy = self.copy, None
         self.epochs += 1
@@ -136,7 +136,7 @@ class EveryOrder(RuleBasedStateMachine):
         for device in self.devices:
             self._disconnect(device)
 
-    # What happens on the way
+    # On the network
 
     @rule(client=clients, which=st.lists(picks, min_size=1, max_size=8), again=st.booleans())
     def events_come_in_any_order(self, client: int, which: list[int], again: bool) -> None:
@@ -164,7 +164,7 @@ class EveryOrder(RuleBasedStateMachine):
             device.has_lost = False
 
     @rule(client=clients)
-    def it_asks_for_what_is_missing(self, client: int) -> None:
+    def it_requests_what_is_missing(self, client: int) -> None:
         self._ask(self.devices[client])
 
     def _ask(self, device: Device) -> bool:
@@ -172,27 +172,27 @@ class EveryOrder(RuleBasedStateMachine):
         if query is None:
             return False
         assert not isinstance(query, MyProfile)
-        device.answers.append((*self._now(query),))
+        device.replies.append((*self._sync_reply(query),))
         return True
 
-    def _now(self, query: Sync) -> tuple[list[Event], Sync, SyncReply]:
+    def _sync_reply(self, query: Sync) -> tuple[list[Event], Sync, SyncReply]:
         events, reply = self.server.sync(query)
         return events, query, reply
 
     @rule(client=clients)
-    def an_answer_comes(self, client: int) -> None:
-        self._answer(self.devices[client])
+    def a_reply_comes(self, client: int) -> None:
+        self._deliver_reply(self.devices[client])
 
-    def _answer(self, device: Device) -> None:
-        if device.answers:
-            events, asked, reply = device.answers.pop(0)
+    def _deliver_reply(self, device: Device) -> None:
+        if device.replies:
+            events, asked, reply = device.replies.pop(0)
             for event in events:
                 device.state.apply(event)
-            device.state.replied(asked, reply)
+            device.state.on_reply(asked, reply)
 
-    @rule(client=clients, told=st.sets(names))
-    def it_reconnects(self, client: int, told: set[str]) -> None:
-        self._reconnect(self.devices[client], told)
+    @rule(client=clients, caught_up=st.sets(names))
+    def it_reconnects(self, client: int, caught_up: set[str]) -> None:
+        self._reconnect(self.devices[client], caught_up)
 
     @rule(client=clients)
     def it_is_cut_off(self, client: int) -> None:
@@ -200,31 +200,31 @@ class EveryOrder(RuleBasedStateMachine):
 
     def _disconnect(self, device: Device) -> None:
         device.live.clear()
-        device.answers.clear()
+        device.replies.clear()
         device.is_connected = False
-        device.state.disconnected()
+        device.state.on_disconnected()
 
-    def _reconnect(self, device: Device, told: set[str]) -> None:
+    def _reconnect(self, device: Device, caught_up: set[str]) -> None:
         self._disconnect(device)
         device.is_connected = True
         device.has_lost = False
-        welcome, events = self.server.hello(device.state.hello(), told)
-        device.state.welcome(welcome)
+        welcome, events = self.server.hello(device.state.hello(), caught_up)
+        device.state.on_welcome(welcome)
         for event in events:
             device.state.apply(event)
-        device.state.welcome_over()
+        device.state.on_welcome_complete()
 
-    # What must hold
+    # Invariants
 
     @invariant()
-    def at_most_one_sync_per_room_is_under_way(self) -> None:
+    def at_most_one_sync_per_room_is_pending(self) -> None:
         for device in self.devices:
-            asked = [asked.room for _, asked, _ in device.answers]
+            asked = [asked.room for _, asked, _ in device.replies]
             assert len(asked) == len(set(asked))
 
     @invariant()
-    def all_that_is_below_have_is_there_in_its_present_state(self) -> None:
-        """What a client says it has, it has: `have` is what it sends to a server."""
+    def all_changes_up_to_have_are_applied(self) -> None:
+        """A client has all changes up to its `have`, which it sends to the server."""
         for device in self.devices:
             if not device.is_connected:
                 continue
@@ -245,12 +245,12 @@ class EveryOrder(RuleBasedStateMachine):
             if device.has_lost:
                 device.state.apply(self.server.behind())
             for _ in range(1_000):
-                if not device.answers and not self._ask(device):
+                if not device.replies and not self._ask(device):
                     break
-                self._answer(device)
-            self._equals(device)
+                self._deliver_reply(device)
+            self._check_equal(device)
 
-    def _equals(self, device: Device) -> None:
+    def _check_equal(self, device: Device) -> None:
         assert device.state.is_settled
         assert set(device.state.rooms) == set(ROOMS)
         for name, truth in self.server.rooms.items():
@@ -262,15 +262,15 @@ class EveryOrder(RuleBasedStateMachine):
             assert len(room.messages) >= min(truth.seq, PAGE)
 
 
-EveryOrder.TestCase.settings = settings(
+AnyOrder.TestCase.settings = settings(
     max_examples=tries(60, many=2_000),
     stateful_step_count=60,
     deadline=None,
-    # On a machine with much else to do, slow means nothing.
+    # On a busy machine slowness means nothing.
     suppress_health_check=[HealthCheck.too_slow],
 )
 test_any_order_of_events_and_answers_ends_with_every_client_equal_to_the_database = (
-    EveryOrder.TestCase
+    AnyOrder.TestCase
 )
 
 
@@ -279,20 +279,20 @@ def message(seq: int, rev: int, text: str = "hi") -> Message:
 
 
 def connected(have: int = 0) -> ClientState:
-    """A replica of one room that has as many messages as changes."""
+    """The state of a client with one room that has as many messages as changes."""
     server = ModelServer({"tea": Room("tea")})
     for nth in range(have):
         server.post("tea", "ana", "hi", f"n{nth}")
     state = ClientState()
     welcome, events = server.hello(state.hello(), {"tea"})
-    state.welcome(welcome)
+    state.on_welcome(welcome)
     for event in events:
         state.apply(event)
-    state.welcome_over()
+    state.on_welcome_complete()
     return state
 
 
-def test_have_waits_at_a_gap_and_moves_over_it_once_it_is_filled() -> None:
+def test_have_waits_at_a_gap_and_advances_once_it_is_filled() -> None:
     state = connected()
     room = state.rooms["tea"]
     state.apply(message(2, 2))
@@ -313,15 +313,15 @@ def test_marks_wait_for_a_message_that_may_still_come() -> None:
     assert (kept.replies, kept.marks_rev, state.rooms["tea"].have) == (3, 2, 2)
 
 
-def test_marks_of_a_message_that_is_not_kept_only_move_have() -> None:
+def test_marks_of_a_message_that_is_not_kept_only_advance_have() -> None:
     state = connected(have=3)
     state.rooms["tea"].reset()
-    state.rooms["tea"].caught_up(3)
+    state.rooms["tea"].on_caught_up(3)
     assert not state.apply(marks(1, 4, replies=1))
     assert (state.rooms["tea"].have, state.rooms["tea"].messages) == (4, [])
 
 
-def test_an_edit_does_not_take_newer_marks_away() -> None:
+def test_an_edit_does_not_remove_newer_marks() -> None:
     state = connected(have=1)
     state.apply(marks(1, 3, replies=1))
     state.apply(message(1, 2, "edited"))
@@ -336,7 +336,7 @@ def test_older_marks_do_not_replace_those_that_an_edit_brought() -> None:
     assert state.rooms["tea"].messages[0].replies == 0
 
 
-def test_a_gap_is_asked_for_once_until_it_is_answered() -> None:
+def test_a_gap_is_requested_once_until_the_reply() -> None:
     state = connected()
     state.apply(message(2, 2))
     asked = state.next_query()
@@ -344,7 +344,7 @@ def test_a_gap_is_asked_for_once_until_it_is_answered() -> None:
     state.apply(message(3, 3))
     assert state.next_query() is None
     state.apply(message(1, 1))
-    state.replied(asked, SyncReply(through=2))
+    state.on_reply(asked, SyncReply(through=2))
     assert state.rooms["tea"].have == 3
     assert state.next_query() is None
 
@@ -356,8 +356,8 @@ def test_an_older_state_of_a_message_never_replaces_a_newer_one() -> None:
     assert [kept.text for kept in state.rooms["tea"].messages] == ["third"]
 
 
-def test_a_reset_drops_what_is_kept_and_a_live_event_before_its_page_is_asked_for_again() -> None:
-    """The page is of the moment when it was read: what came alive since is not in it."""
+def test_a_reset_drops_all_messages_and_a_live_event_before_its_page_is_requested_again() -> None:
+    """The page is of the moment when it was read, so later live events are not in it."""
     state = connected(have=3)
     room = state.rooms["tea"]
     state.apply(message(6, 6))
@@ -369,38 +369,38 @@ def test_a_reset_drops_what_is_kept_and_a_live_event_before_its_page_is_asked_fo
         server.post("tea", "ana", "hi", f"n{nth}")
     for event in server.rooms["tea"].latest():
         state.apply(event)
-    state.replied(asked, SyncReply(through=6, reset=True))
+    state.on_reply(asked, SyncReply(through=6, reset=True))
     assert [kept.seq for kept in room.messages] == [5, 6]
     assert state.next_query() == Sync(room="tea", after=6)
 
 
-def test_a_part_of_the_changes_is_not_taken_for_all_of_them() -> None:
-    """An edit moves a message behind later ones, so a part may have a hole."""
+def test_a_partial_sync_does_not_count_as_complete() -> None:
+    """An edit moves a message behind later ones, so a partial sync may have a gap."""
     state = connected(have=1)
     room = state.rooms["tea"]
     room.on_head(2, 2)
     asked = state.next_query()
     assert isinstance(asked, Sync)
     state.apply(message(3, 3))
-    state.replied(asked, SyncReply(through=3, more=True))
+    state.on_reply(asked, SyncReply(through=3, more=True))
     assert not room.is_settled
     assert state.next_query() == Sync(room="tea", after=3)
     state.apply(message(2, 4, "edited"))
-    state.replied(Sync(room="tea", after=3), SyncReply(through=4))
+    state.on_reply(Sync(room="tea", after=3), SyncReply(through=4))
     assert [kept.seq for kept in room.messages] == [1, 2, 3]
 
 
-def test_a_head_that_was_told_too_high_is_asked_for_once_and_not_forever() -> None:
+def test_a_head_that_was_too_high_is_requested_only_once() -> None:
     state = connected(have=3)
     state.rooms["tea"].on_head(9, 9)
     asked = state.next_query()
     assert isinstance(asked, Sync)
-    state.replied(asked, SyncReply(through=3))
+    state.on_reply(asked, SyncReply(through=3))
     assert state.next_query() is None
     assert state.rooms["tea"].seq == 3
 
 
-def test_no_more_messages_are_kept_than_asked_for() -> None:
+def test_the_number_of_kept_messages_is_bounded() -> None:
     state = connected()
     room = state.rooms["tea"]
     for nth in range(1, 2_001):

@@ -6,29 +6,38 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.cluster.faults import ALL, Scene
-from tests.support.cluster import cluster, far_cluster
-from tests.support.conversation import ConversationResult, talk_through
+from tests.cluster.faults import FAULTS, FaultCase
+from tests.support.cluster import cluster, cluster_with_remote_node
+from tests.support.conversation import ConversationResult, run_conversation
 from tests.support.network import NotPermittedError
 
 
-async def once(scene: Scene) -> ConversationResult:
+async def run_case(case: FaultCase) -> ConversationResult:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        stage = far_cluster(folder) if scene.far else cluster(folder, bad_bus=scene.bad_bus)
-        async with stage as made:
+        context = (
+            cluster_with_remote_node(folder)
+            if case.needs_remote_node
+            else cluster(folder, fault_odds=case.fault_odds)
+        )
+        async with context as started:
             try:
-                return await talk_through(made, scene.fault)
+                return await run_conversation(started, case.fault)
             except BaseException:
-                print(made.logs, file=sys.stderr)  # noqa: T201
+                print(started.logs, file=sys.stderr)  # noqa: T201
                 raise
 
 
-def row(name: str, found: list[ConversationResult]) -> str:
-    acknowledged = sum(one.acknowledged for one in found)
-    lost, doubled = sum(one.lost for one in found), sum(one.doubled for one in found)
-    silence = max(one.silence_s for one in found)
-    return f"| {name} | {len(found)} | {acknowledged:,} | {lost} | {doubled} | {silence:.1f} s |"
+def row(name: str, results: list[ConversationResult]) -> str:
+    acknowledged = sum(result.acknowledged for result in results)
+    lost, duplicated = (
+        sum(result.lost for result in results),
+        sum(result.duplicated for result in results),
+    )
+    silence = max(result.silence_s for result in results)
+    return (
+        f"| {name} | {len(results)} | {acknowledged:,} | {lost} | {duplicated} | {silence:.1f} s |"
+    )
 
 
 def main() -> None:
@@ -38,15 +47,15 @@ def main() -> None:
     given = parser.parse_args()
     print("| fault | times tried | messages acknowledged | lost | duplicated | longest silence |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201
-    for name, scene in ALL.items():
+    for name, case in FAULTS.items():
         if given.only not in name:
             continue
         try:
-            found = [asyncio.run(once(scene)) for _ in range(given.times)]
+            results = [asyncio.run(run_case(case)) for _ in range(given.times)]
         except NotPermittedError as error:
             print(f"| {name} | 0: {error} | | | | |", flush=True)  # noqa: T201
             continue
-        print(row(name, found), flush=True)  # noqa: T201
+        print(row(name, results), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

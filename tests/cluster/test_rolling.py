@@ -1,4 +1,4 @@
-"""A release goes out to one node after another while people talk, and changes the schema."""
+"""A rolling upgrade to a release with another schema, during a conversation."""
 
 import asyncio
 from pathlib import Path
@@ -6,33 +6,33 @@ from pathlib import Path
 from hubbub.store.schema.migrations import HEAD
 from tests.cluster import faults
 from tests.support.cluster import cluster
-from tests.support.conversation import talk_through
+from tests.support.conversation import run_conversation
 from tests.support.release import NEXT, release
 
 
-async def test_nothing_is_lost_or_doubled_while_the_next_release_comes_to_one_node_after_another(
+async def test_nothing_is_lost_or_duplicated_during_a_rolling_upgrade(
     tmp_path: Path,
 ) -> None:
-    async with cluster(tmp_path) as made:
-        figures = await talk_through(made, faults.next_release_comes)
-        assert (figures.lost, figures.doubled) == (0, 0), made.logs
-        assert "Traceback" not in made.logs, made.logs
+    async with cluster(tmp_path) as running:
+        result = await run_conversation(running, faults.rolling_upgrade)
+        assert (result.lost, result.duplicated) == (0, 0), running.logs
+        assert "Traceback" not in running.logs, running.logs
 
 
-async def test_a_release_that_the_schema_does_not_work_with_any_more_says_so(
+async def test_a_release_refuses_a_schema_that_is_too_new_for_it(
     tmp_path: Path,
 ) -> None:
-    async with cluster(tmp_path, size=1) as made:
-        [node] = made.nodes
+    async with cluster(tmp_path, size=1) as running:
+        [node] = running.nodes
         await asyncio.to_thread(node.stop)
         node.environment = release(tmp_path / "next", works_with=NEXT)
         await asyncio.to_thread(node.start)
         await asyncio.to_thread(node.stop)
         node.environment = {}
-        said = len(node.log)
+        log_start = len(node.log)
         node.launch()
         assert await asyncio.to_thread(node.wait) != 0
-        [refusal] = node.log[said:].splitlines()
-        assert f"written by a newer Hubbub (schema {NEXT}; this one knows {HEAD})" in refusal
+        [refusal] = node.log[log_start:].splitlines()
+        assert f"written by a newer Hubbub (schema {NEXT}; this one supports {HEAD})" in refusal
         assert "Install that version or a later one." in refusal
-        assert made.schema() == NEXT
+        assert running.schema() == NEXT

@@ -1,4 +1,4 @@
-"""The real nginx with deploy/nginx.conf, adapted in ports and paths only."""
+"""The real nginx with deploy/nginx.conf, changed only in ports and paths."""
 
 import contextlib
 import grp
@@ -27,8 +27,8 @@ NAME = "chat.example.org"
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
 
-# The part of nginx.conf that distributions ship. Everything is kept below the test's own folder.
-AROUND = """
+# The main nginx.conf, like that of distributions. All files are below the test's own folder.
+MAIN_CONFIG = """
 {user}
 daemon off;
 worker_processes 1;
@@ -47,17 +47,17 @@ http {{
 """
 
 
-def why_not() -> str | None:
-    """Why nginx cannot be tested here, None if it can. `make test` says where nginx is."""
+def skip_reason() -> str | None:
+    """Why nginx cannot be tested here, None if it can. `make test` sets the path of nginx."""
     if not program():
-        return "there is no nginx here, and scripts/find-nginx could fetch none"
+        return "there is no nginx, and scripts/find-nginx could not fetch one"
     if not shutil.which("openssl"):
-        return "there is no openssl here to make a certificate with"
+        return "there is no openssl to create a certificate"
     try:
         with socket.socket() as probe:
             probe.bind(("127.0.0.2", 0))
     except OSError:
-        return "this system has no 127.0.0.2, from which another client could come"
+        return "this system has no address 127.0.0.2 for another client"
     return None
 
 
@@ -69,12 +69,12 @@ _addresses = (f"127.0.0.{n}" for n in itertools.count(2))
 
 
 def new_address() -> str:
-    """An address of this machine from which nobody has called yet."""
+    """A loopback address that no client has used yet."""
     return next(_addresses)
 
 
 class Nginx:
-    """Starts before these servers; people reach it by the name that the configuration has."""
+    """An nginx in front of these servers; clients use the host name of the configuration."""
 
     def __init__(self, folder: Path, *hubbub_ports: int) -> None:
         self._folder = folder
@@ -94,7 +94,7 @@ class Nginx:
                 }
             )
         )
-        (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=_user()))
+        (folder / "nginx.conf").write_text(MAIN_CONFIG.format(folder=folder, user=_user()))
 
     @property
     def log(self) -> str:
@@ -105,7 +105,7 @@ class Nginx:
         found = program()
         assert found
         command = [found, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf")]
-        # What it finds wrong before it has read where its log goes is told on stderr.
+        # Errors before it has read the path of its log go to stderr.
         with (self._folder / "stderr").open("w") as stderr:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr)
         try:
@@ -127,7 +127,7 @@ class Nginx:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator["Client"]:
-        """Somebody who calls from an address of their own."""
+        """A client with its own address."""
         address, sockets = new_address(), list[socket.socket]()
 
         def make(_info: object) -> socket.socket:
@@ -137,15 +137,15 @@ class Nginx:
             return sockets[-1]
 
         trust = ssl.create_default_context(cafile=self.certificate)
-        connector = aiohttp.TCPConnector(resolver=Here(), ssl=trust, socket_factory=make)
+        connector = aiohttp.TCPConnector(resolver=LocalResolver(), ssl=trust, socket_factory=make)
         async with aiohttp.ClientSession(connector=connector) as session:
             yield Client(session, f"https://{NAME}:{self.port}")
-        # The session does not wait for the goodbyes of TLS.
+        # The session does not wait for the TLS shutdown.
         await until(lambda: all(one.fileno() == -1 for one in sockets))
 
 
 class Client:
-    """Calls nginx by its name, over TLS."""
+    """Sends requests to nginx under its host name, over TLS."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
@@ -154,7 +154,7 @@ class Client:
     async def call(
         self, method: str, path: str, *, token: str | None = None, **more: Any
     ) -> tuple[aiohttp.ClientResponse, bytes]:
-        """The answer and its body; redirects are not followed."""
+        """Send a request; return the response and its body. Redirects are not followed."""
         headers = {**more.pop("headers", {}), **_bearer(token)}
         url = path if "://" in path else self.url + path
         async with self._session.request(
@@ -165,20 +165,20 @@ class Client:
     async def socket(
         self, path: str = "/ws", *protocols: str, token: str | None = None, **headers: str
     ) -> aiohttp.ClientWebSocketResponse:
-        """Raises aiohttp.WSServerHandshakeError if it is refused."""
+        """Open a WebSocket. Raises aiohttp.WSServerHandshakeError if it is refused."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return await self._session.ws_connect(
             self.url + path,
             protocols=protocols,
             headers={**named, **_bearer(token)},
-            # It would answer a close frame at once, and forget that one's code for its own
-            # trouble if nginx had hung up by then.
+            # Otherwise it answers a close frame at once, and if nginx has closed the connection by
+            # then, the close code is lost.
             autoclose=False,
         )
 
 
-class Here(AbstractResolver):
-    """Every name is this machine's."""
+class LocalResolver(AbstractResolver):
+    """Resolves every name to this machine."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -193,9 +193,9 @@ class Here(AbstractResolver):
 
 
 def adapted(changes: dict[str, str]) -> str:
-    """The shipped file with these in place of those, each of which must be there.
+    """The shipped file with these replacements, each of which must match.
 
-    It listens on IPv4 only, as not every machine has more.
+    It listens only on IPv4, as not every machine has IPv6.
     """
     text = re.sub(r"(?m)^\s*listen \[::\].*\n", "", SHIPPED.read_text())
     for shipped, ours in changes.items():
@@ -211,16 +211,16 @@ def _server(address: str) -> str:
 def make_certificate(certificate: Path, key: Path) -> None:
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     name = ("-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}")
-    where = ("-keyout", str(key), "-out", str(certificate))
+    arguments = ("-keyout", str(key), "-out", str(certificate))
     subprocess.run(
-        ["openssl", "req", "-x509", *new_key, "-days", "2", *name, *where],
+        ["openssl", "req", "-x509", *new_key, "-days", "2", *name, *arguments],
         check=True,
         capture_output=True,
     )
 
 
 def _user() -> str:
-    """Started by root, nginx works as another user, who may not look into the test's folder."""
+    """The `user` directive: for root, nginx would run as a user without access to the folder."""
     if os.geteuid() != 0:
         return ""
     return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name};"

@@ -1,4 +1,4 @@
-"""What the compose files name is there, and fits together. Docker is not run."""
+"""The compose files refer only to existing things and are consistent. Docker is not run."""
 
 import contextlib
 import re
@@ -33,7 +33,7 @@ NEEDLESS_RIGHTS = (
 
 
 def services(text: str) -> dict[str, str]:
-    """Each service as it stands, with what it takes over from ``x-hubbub``."""
+    """The text of each service, including what it merges from ``x-hubbub``."""
     body = text[text.index("\nservices:") : text.index("\nnetworks:")]
     if shared := re.search(r"(?ms)^x-hubbub: &hubbub\n(.*?)\n(?=services:)", text):
         deeper = re.sub(r"(?m)^  ", "    ", shared[1])
@@ -42,16 +42,16 @@ def services(text: str) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def chats(text: str) -> dict[str, str]:
+def chat_services(text: str) -> dict[str, str]:
     return {name: service for name, service in services(text).items() if "hubbub" in name}
 
 
 def test_there_are_one_server_and_three() -> None:
-    assert [len(chats(text)) for text in COMPOSE.values()] == [3, 1]
+    assert [len(chat_services(text)) for text in COMPOSE.values()] == [3, 1]
 
 
 @EACH
-def test_what_is_mounted_and_built_is_there(name: str) -> None:
+def test_mounted_and_built_files_exist(name: str) -> None:
     text = COMPOSE[name]
     [context] = re.findall(r"context: (\S+)", text)
     [dockerfile] = re.findall(r"dockerfile: (\S+)", text)
@@ -66,7 +66,7 @@ def test_every_volume_network_and_service_that_is_named_is_declared(name: str) -
     text = COMPOSE[name]
     declared = re.findall(r"^  (\w+):$", text[text.index("\nvolumes:") :], re.MULTILINE)
     named = re.findall(r"- (\w+):/", text)
-    assert sorted(named) == sorted(declared), "each has one that uses it"
+    assert sorted(named) == sorted(declared), "each is used"
     for service in services(text).values():
         assert re.search(r"networks:\n +(- )?chat", service)
         if needed := re.search(r"depends_on:\n((?:      .*\n)+)", service):
@@ -85,34 +85,34 @@ def test_no_container_has_rights_that_it_does_not_need(name: str) -> None:
 
 
 @EACH
-def test_hubbub_believes_the_address_that_compose_gives_to_caddy_and_no_other(name: str) -> None:
+def test_hubbub_trusts_only_the_address_that_compose_gives_to_caddy(name: str) -> None:
     given = re.findall(r"ipv4_address: (\S+)", services(COMPOSE[name])["caddy"])
     for service, text in services(COMPOSE[name]).items():
-        # Nor can anybody reach anything but through Caddy.
+        # Only Caddy publishes ports.
         assert ("ports:" in text) == (service == "caddy")
-    for text in chats(COMPOSE[name]).values():
+    for text in chat_services(COMPOSE[name]).values():
         assert re.findall(r"HUBBUB_TRUSTED_PROXIES: (\S+)", text) == given
 
 
 @EACH
-def test_caddy_is_given_what_its_configuration_asks_for(name: str) -> None:
+def test_caddy_gets_the_variables_of_its_configuration(name: str) -> None:
     caddy = services(COMPOSE[name])["caddy"]
     asked = set(re.findall(r"\{\$(\w+):", (DEPLOY / "Caddyfile").read_text()))
     assert asked == set(re.findall(r"^      (\w+): ", caddy, re.MULTILINE))
     [upstream] = re.findall(r"CHAT_UPSTREAM: (.+)", caddy)
-    assert upstream.split() == [f"{service}:8080" for service in chats(COMPOSE[name])]
+    assert upstream.split() == [f"{service}:8080" for service in chat_services(COMPOSE[name])]
 
 
 @EACH
 def test_each_server_has_a_name_and_a_folder_of_its_own(name: str) -> None:
-    servers = chats(COMPOSE[name])
+    servers = chat_services(COMPOSE[name])
     for service, text in servers.items():
         assert re.findall(r"hostname: (\S+)", text) == [service]
     folders = [re.findall(r"- (\w+):/data", text) for text in servers.values()]
     assert len({folder for [folder] in folders}) == len(servers)
 
 
-def test_passwords_come_from_outside_and_there_is_no_start_without_them() -> None:
+def test_passwords_are_required_variables() -> None:
     for name in ("POSTGRES_PASSWORD", "NATS_PASSWORD", "CHAT_HOST"):
         assert f"${{{name}:?" in CLUSTER
         assert not re.search(rf"{name}: (?!.*\$\{{{name}\}})", CLUSTER)
@@ -133,14 +133,14 @@ def test_the_addresses_that_servers_are_given_are_those_of_the_others() -> None:
     assert f":{port}" in configuration
 
 
-def test_the_database_that_is_made_knows_all_letters() -> None:
+def test_the_created_database_supports_all_letters() -> None:
     [arguments] = re.findall(r"POSTGRES_INITDB_ARGS: (.+)", CLUSTER)
     assert {"--encoding=UTF8", "--lc-ctype=C.UTF-8"} <= set(arguments.split())
 
 
 @contextlib.contextmanager
 def shipped_nats(folder: Path, password: str) -> Iterator[tuple[int, int]]:
-    """A NATS with our configuration and environment; its port, and that of its health."""
+    """A NATS with our configuration and environment; yields its port and its health port."""
     [given] = re.findall(r"NATS_PASSWORD: '(.+)'", CLUSTER)
     ports = free_port(), free_port()
     text = (DEPLOY / "nats.conf").read_text()
@@ -164,7 +164,9 @@ def shipped_nats(folder: Path, password: str) -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("password", ["12345678", "4f1e6c", "it is/a:secret?"])
-async def test_nats_takes_the_password_that_compose_gives_it(tmp_path: Path, password: str) -> None:
+async def test_nats_accepts_the_password_that_compose_gives_it(
+    tmp_path: Path, password: str
+) -> None:
     with shipped_nats(tmp_path, password) as (port, health):
         await until(lambda: health_of(health) == 200)
         bus = NatsBus(f"nats://hubbub:{quote(password, safe='')}@{HOST}:{port}", "test")
@@ -175,7 +177,7 @@ async def test_nats_takes_the_password_that_compose_gives_it(tmp_path: Path, pas
 
 
 def health_of(port: int) -> int:
-    """What the container's health check asks for; 0 if nobody listens."""
+    """The status of the container's health check; 0 if nothing listens."""
     [path] = re.findall(r"http://127\.0\.0\.1:8222(/\w+)", services(CLUSTER)["nats"])
     connection = HTTPConnection(HOST, port, timeout=10)
     try:

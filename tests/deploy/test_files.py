@@ -1,6 +1,6 @@
-"""What the files in deploy/ name is there: sources, settings, commands, each other.
+"""The files in deploy/ refer only to existing sources, settings, commands and files.
 
-Docker is not run. What can be known without it is looked at here.
+Docker is not run; this tests what can be tested without it.
 """
 
 import json
@@ -35,14 +35,14 @@ VARIABLES = {variable(name) for name in OPTIONS}
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's, each on one line: FROM and what follows it, and so on."""
+    """The instructions of the Dockerfile, each as its name and arguments."""
     lines = re.sub(r"(?m)^#.*\n", "", DOCKERFILE).replace("\\\n", " ").splitlines()
     return [
         (word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines) if word
     ]
 
 
-def of(word: str) -> list[str]:
+def arguments_of(word: str) -> list[str]:
     return [rest for found, rest in instructions() if found == word]
 
 
@@ -50,12 +50,12 @@ def of(word: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_variable_that_is_named_is_a_setting(name: str) -> None:
+def test_every_variable_in_the_files_is_a_setting(name: str) -> None:
     assert set(re.findall(r"\bHUBBUB_[A-Z][A-Z_]*\b", FILES[name])) <= VARIABLES
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_option_of_hubbub_serve_that_is_named_is_one(name: str) -> None:
+def test_every_option_of_hubbub_serve_in_the_files_exists(name: str) -> None:
     for command in re.findall(r"hubbub serve\b(.*)", FILES[name].replace("\\\n", " ")):
         assert set(re.findall(r"--[a-z-]+", command)) <= OPTIONS
 
@@ -63,31 +63,31 @@ def test_every_option_of_hubbub_serve_that_is_named_is_one(name: str) -> None:
 # The image
 
 
-def test_what_is_copied_into_the_image_is_in_the_checkout_and_not_ignored() -> None:
+def test_files_copied_into_the_image_exist_and_are_not_ignored() -> None:
     copied = [
         source
-        for rest in of("COPY")
+        for rest in arguments_of("COPY")
         if not rest.startswith("--from")
         for source in shlex.split(rest)[:-1]
     ]
     assert copied
     for source in copied:
         assert (ROOT / source).exists(), source
-        assert sent(source.rstrip("/")), f".dockerignore leaves {source} out"
+        assert is_sent(source.rstrip("/")), f".dockerignore excludes {source}"
 
 
-def sent(path: str) -> bool:
-    """Whether .dockerignore lets it into the build; the last line that fits counts."""
-    in_it = True
+def is_sent(path: str) -> bool:
+    """Whether .dockerignore includes the path in the build; the last matching line counts."""
+    is_included = True
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         pattern = line.removeprefix("!")
-        if pattern and pattern[0] != "#" and _fits(path, pattern):
-            in_it = line.startswith("!")
-    return in_it
+        if pattern and pattern[0] != "#" and _matches(path, pattern):
+            is_included = line.startswith("!")
+    return is_included
 
 
-def _fits(path: str, pattern: str) -> bool:
-    """A pattern fits what it names, and all that is below it."""
+def _matches(path: str, pattern: str) -> bool:
+    """Whether a pattern matches a path or one of its parents."""
     parts = path.split("/")
     above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
     if pattern.startswith("**/"):
@@ -103,11 +103,11 @@ def _fits(path: str, pattern: str) -> bool:
         "hubbub/cli/__pycache__/people.pyc",
     ],
 )
-def test_nothing_that_is_not_copied_is_sent_to_docker(path: str) -> None:
-    assert not sent(path)
+def test_only_copied_files_are_sent_to_docker(path: str) -> None:
+    assert not is_sent(path)
 
 
-def test_every_stage_that_is_copied_from_is_built_before() -> None:
+def test_every_stage_is_built_before_it_is_copied_from() -> None:
     known: set[str] = set()
     for word, rest in instructions():
         if word == "FROM" and (named := re.search(r" AS (\w+)$", rest)):
@@ -117,36 +117,36 @@ def test_every_stage_that_is_copied_from_is_built_before() -> None:
     assert known == {"client", "program"}
 
 
-def test_the_container_runs_as_nobody_special_and_ends_cleanly() -> None:
+def test_the_container_runs_unprivileged_and_stops_cleanly() -> None:
     last = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
     user = re.findall(r"^USER (\S+)$", last, re.MULTILINE)
     assert user == ["hubbub"]
     assert re.search(r"useradd --system --uid \d{5} .* hubbub\b", last)
-    assert of("STOPSIGNAL") == ["SIGTERM"]
-    assert of("VOLUME") == ["/data"]
-    assert of("EXPOSE") == ["8080"]
+    assert arguments_of("STOPSIGNAL") == ["SIGTERM"]
+    assert arguments_of("VOLUME") == ["/data"]
+    assert arguments_of("EXPOSE") == ["8080"]
 
 
 def test_the_container_starts_a_server_on_all_addresses_with_its_data_in_the_volume() -> None:
-    [entry], [command] = of("ENTRYPOINT"), of("CMD")
+    [entry], [command] = arguments_of("ENTRYPOINT"), arguments_of("CMD")
     assert json.loads(entry) == ["hubbub"]
-    everywhere = "0.0.0.0"  # noqa: S104 - of its container
-    assert json.loads(command) == ["serve", "--host", everywhere, "--data", "/data"]
+    all_addresses = "0.0.0.0"  # noqa: S104 - of its container
+    assert json.loads(command) == ["serve", "--host", all_addresses, "--data", "/data"]
 
 
 @pytest.mark.parametrize("ready", [True, False])
 def test_the_health_check_tells_whether_the_server_is_ready(tmp_path: Path, ready: bool) -> None:
-    [check] = of("HEALTHCHECK")
+    [check] = arguments_of("HEALTHCHECK")
     python, *arguments = json.loads(check[check.index("[") :])
     assert python == "python"
     site = Site(tmp_path / "data").start()
     try:
-        site.app.dispatcher.ready = ready
+        site.app.dispatcher.is_ready = ready
         here = [one.replace("8080", str(site.port)) for one in arguments]
         assert here != arguments
         done = subprocess.run([sys.executable, *here], check=False, capture_output=True, timeout=30)
         assert (done.returncode == 0) is ready
-        site.app.dispatcher.ready = True
+        site.app.dispatcher.is_ready = True
     finally:
         site.stop()
 
@@ -154,7 +154,7 @@ def test_the_health_check_tells_whether_the_server_is_ready(tmp_path: Path, read
 # nginx
 
 
-def test_the_examples_of_further_servers_have_the_form_that_was_tried() -> None:
+def test_the_commented_examples_have_the_tested_form() -> None:
     further = re.findall(r"(?m)^ +# (server 10\..*)$", FILES["nginx.conf"])
     assert len(further) == 2
     assert all(re.fullmatch(r"server [\d.]+:8080 fail_timeout=5s;", one) for one in further)
@@ -163,20 +163,20 @@ def test_the_examples_of_further_servers_have_the_form_that_was_tried() -> None:
 # systemd
 
 
-def test_the_unit_ends_as_the_server_does_and_may_open_a_file_for_each_connection() -> None:
+def test_the_unit_stops_like_the_server_and_may_open_a_file_per_connection() -> None:
     given = dict(line.split("=", 1) for line in UNIT.splitlines() if re.match(r"[A-Z]\w+=", line))
     assert given["ExecStart"].endswith("/hubbub serve")
     assert int(given["LimitNOFILE"]) >= 65536
     assert int(given["TimeoutStopSec"]) > 5
     assert given["Restart"] == "on-failure"
-    # Without the time of boot in /proc there would be no process_… in /metrics.
+    # The process_… metrics need the boot time in /proc.
     assert "ProcSubset" not in given
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze here")
-def test_systemd_understands_the_unit_and_finds_it_well_locked_in(tmp_path: Path) -> None:
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
+def test_systemd_accepts_the_unit_and_rates_it_well_isolated(tmp_path: Path) -> None:
     unit = tmp_path / "hubbub.service"
-    # It looks for the program and the user, which only an installed Hubbub has.
+    # It checks that program and user exist, which only an installed Hubbub has.
     text = UNIT.replace("/opt/hubbub/bin/hubbub", sys.executable)
     unit.write_text(re.sub(r"(?m)^(User|Group)=.*\n", "", text))
     verified = subprocess.run(
@@ -192,11 +192,11 @@ def test_systemd_understands_the_unit_and_finds_it_well_locked_in(tmp_path: Path
 # The page
 
 
-def test_every_link_of_the_page_leads_somewhere_and_every_file_is_told_of() -> None:
+def test_every_link_of_the_page_exists_and_every_file_is_mentioned() -> None:
     targets = [target for _, target in pages.links(README) if not re.match(r"[a-z]+:", target)]
     for target in targets:
         path, _, anchor = target.partition("#")
-        there = (DEPLOY / path).resolve()
-        assert there.exists(), target
-        assert not anchor or anchor in pages.anchors(there.read_text()), target
+        linked = (DEPLOY / path).resolve()
+        assert linked.exists(), target
+        assert not anchor or anchor in pages.anchors(linked.read_text()), target
     assert set(FILES) - {"README.md"} <= {target.partition("#")[0] for target in targets}

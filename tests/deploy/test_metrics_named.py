@@ -1,4 +1,4 @@
-"""What the dashboard and the alarms ask for is what /metrics tells."""
+"""All metrics and labels in the dashboard and the alerts exist in /metrics."""
 
 import json
 import re
@@ -17,8 +17,8 @@ DEPLOY = pages.ROOT / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana.json").read_text())
 ALERTS = (DEPLOY / "alerts.yaml").read_text()
 
-OF_PROMETHEUS = {"up", "instance", "job"}
-WORDS_OF_PROMQL = {"and", "or", "unless", "on", "ignoring", "by", "without", "bool", "offset"}
+PROMETHEUS_LABELS = {"up", "instance", "job"}
+PROMQL_WORDS = {"and", "or", "unless", "on", "ignoring", "by", "without", "bool", "offset"}
 
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
 _LABELS = re.compile(r"(\w*)\{([^}]*)\}")
@@ -43,8 +43,8 @@ EXPRESSIONS = [*in_alerts(), *in_dashboard()]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
-    """The names of all samples, with the values that each of their labels has."""
+def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
+    """The names of all samples, each with its labels and their values."""
     site = Site(tmp_path_factory.mktemp("site") / "data").start()
     try:
         text = site.anyone.get("/metrics").body.decode()
@@ -60,46 +60,46 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[st
 
 
 def names(expression: str) -> Iterator[str]:
-    """The metrics in it: whatever word is no function, no label and none of PromQL's own."""
+    """The metrics in an expression: all words except functions, labels and PromQL keywords."""
     bare = _GROUPING.sub("", re.sub(r"\{[^}]*\}|\[[^\]]*\]|\"[^\"]*\"", "", expression))
     for word, call in re.findall(r"\b([a-zA-Z_]\w*)\s*(\()?", bare):
-        if not call and word not in WORDS_OF_PROMQL:
+        if not call and word not in PROMQL_WORDS:
             yield word
 
 
-def known(told: dict[str, dict[str, set[str]]], name: str) -> bool:
-    # Only Linux tells a process's figures, in /proc.
-    return name in told or name == "up" or (name[:8] == "process_" and sys.platform != "linux")
+def is_known(samples: dict[str, dict[str, set[str]]], name: str) -> bool:
+    # The process metrics come from /proc, which only Linux has.
+    return name in samples or name == "up" or (name[:8] == "process_" and sys.platform != "linux")
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_metric_that_is_asked_for_is_told(
-    told: dict[str, dict[str, set[str]]], expression: str
+def test_every_metric_in_a_query_exists(
+    samples: dict[str, dict[str, set[str]]], expression: str
 ) -> None:
     found = list(names(expression))
-    assert found, "it asks for nothing"
-    assert [name for name in found if not known(told, name)] == []
+    assert found, "the expression has no metric"
+    assert [name for name in found if not is_known(samples, name)] == []
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_label_that_is_asked_for_is_told_with_that_value(
-    told: dict[str, dict[str, set[str]]], expression: str
+def test_every_label_in_a_query_exists_with_that_value(
+    samples: dict[str, dict[str, set[str]]], expression: str
 ) -> None:
-    everywhere = {label for labels in told.values() for label in labels}
+    all_labels = {label for labels in samples.values() for label in labels}
     for grouped in _GROUPING.findall(expression):
-        assert set(re.findall(r"\w+", grouped)) <= everywhere | OF_PROMETHEUS
+        assert set(re.findall(r"\w+", grouped)) <= all_labels | PROMETHEUS_LABELS
     for name, matchers in _LABELS.findall(expression):
         for label, value in _MATCHER.findall(matchers):
-            if label not in OF_PROMETHEUS:
-                assert value in told[name][label]
+            if label not in PROMETHEUS_LABELS:
+                assert value in samples[name][label]
 
 
-def test_every_metric_of_ours_is_in_the_dashboard(told: dict[str, dict[str, set[str]]]) -> None:
+def test_every_metric_of_ours_is_in_the_dashboard(samples: dict[str, dict[str, set[str]]]) -> None:
     shown = {name for expression in in_dashboard() for name in names(expression)}
-    assert {name for name in told if name.startswith("hubbub_")} - shown == set()
+    assert {name for name in samples if name.startswith("hubbub_")} - shown == set()
 
 
-def test_every_alarm_has_an_expression_a_severity_and_a_summary() -> None:
+def test_every_alert_has_an_expression_a_severity_and_a_summary() -> None:
     rules = re.split(r"^ +- alert: ", ALERTS, flags=re.MULTILINE)[1:]
     assert len(rules) == len(in_alerts())
     for rule in rules:
@@ -109,7 +109,7 @@ def test_every_alarm_has_an_expression_a_severity_and_a_summary() -> None:
         assert re.search(r"summary: .*\$(labels|value)", rule), name
 
 
-def test_the_dashboard_names_no_server_and_no_source_of_somebodys() -> None:
+def test_the_dashboard_names_no_server_and_no_data_source() -> None:
     panels: list[dict[str, Any]] = DASHBOARD["panels"]
     assert {panel["datasource"]["uid"] for panel in panels} == {"${source}"}
     assert len({panel["id"] for panel in panels}) == len(panels)

@@ -1,4 +1,4 @@
-"""deploy/nginx.conf, in the real nginx, with Hubbub behind it as deploy/README.md says."""
+"""deploy/nginx.conf in the real nginx, with Hubbub behind it as in deploy/README.md."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -15,10 +15,10 @@ from tests.support.site import Site
 
 PER_ADDRESS = 3
 
-# One worker starts one nginx.
+# One test worker starts one nginx.
 pytestmark = [
     pytest.mark.xdist_group("nginx"),
-    pytest.mark.skipif(real.why_not() is not None, reason=str(real.why_not())),
+    pytest.mark.skipif(real.skip_reason() is not None, reason=str(real.skip_reason())),
 ]
 
 
@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ).start()
     yield made
     made.stop()
-    made.assert_silent()
+    made.assert_nothing_logged()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def nginx(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ngin
     folder: Path = tmp_path_factory.mktemp("nginx")
     with Nginx(folder, site.port).running() as running:
         yield running
-        # Nor was anything that people wrote put into a file, which it would warn of.
+        # nginx would have warned if it had written a message to a file.
         assert "[warn]" not in running.log, running.log
 
 
@@ -55,19 +55,19 @@ async def test_the_page_and_the_api_come_through_with_the_headers_of_hubbub(clie
     page, body = await client.call("GET", "/")
     assert page.status == 200
     assert b"<html" in body
-    # Said once, by Hubbub alone.
+    # Only Hubbub sets it.
     assert page.headers.getall("Strict-Transport-Security") == ["max-age=31536000"]
     me, _ = await client.call("GET", "/api/me")
     assert (me.status, me.headers["Cache-Control"]) == (401, "no-store")
 
 
-async def test_plain_http_is_sent_on_to_https(nginx: Nginx, client: Client) -> None:
+async def test_plain_http_is_redirected_to_https(nginx: Nginx, client: Client) -> None:
     plain = f"http://{NAME}:{nginx.plain_port}/r/lobby?at=1"
     answer, _ = await client.call("GET", plain)
     assert (answer.status, answer.headers["Location"]) == (301, f"https://{NAME}/r/lobby?at=1")
 
 
-async def test_both_doors_work_through_it(site: Site, client: Client) -> None:
+async def test_both_websocket_protocols_work_through_nginx(site: Site, client: Client) -> None:
     ana = site.person()
     script = JsonClient(await client.socket("/ws", SUBPROTOCOL, token=ana.token))
     terminal = TextClient(await client.socket("/ws?name=zoe"))
@@ -81,7 +81,7 @@ async def test_both_doors_work_through_it(site: Site, client: Client) -> None:
         await one.end()
 
 
-async def test_a_browser_comes_in_with_its_cookie(site: Site, client: Client) -> None:
+async def test_a_browser_connects_with_its_cookie(site: Site, client: Client) -> None:
     origin = {"Origin": f"https://{NAME}"}
     signed_in, _ = await client.call("POST", "/api/guest", json={}, headers=origin)
     assert signed_in.status == 200
@@ -96,7 +96,7 @@ async def test_a_browser_comes_in_with_its_cookie(site: Site, client: Client) ->
         await client.socket("/ws", SUBPROTOCOL, Origin="https://elsewhere.example.org")
 
 
-async def test_the_longest_message_comes_through_and_a_larger_frame_closes_the_socket(
+async def test_the_longest_message_passes_and_a_larger_frame_closes_the_socket(
     site: Site, client: Client
 ) -> None:
     socket = await client.socket("/ws", SUBPROTOCOL, token=site.person().token)
@@ -115,9 +115,9 @@ async def test_a_body_that_is_too_large_is_refused_by_hubbub_and_a_huge_one_by_n
 ) -> None:
     path, token = "/api/rooms/lobby/messages", site.owner.token
     body = b" " * (FRAME_MAX_BYTES + 1)
-    refused, told = await client.call("POST", path, token=token, data=body)
+    refused, body = await client.call("POST", path, token=token, data=body)
     assert (refused.status, refused.content_type) == (413, "application/problem+json")
-    assert json.loads(told)["code"] == "too_large"
+    assert json.loads(body)["code"] == "too_large"
     refused, _ = await client.call("POST", path, token=token, data=body * 2)
     assert (refused.status, refused.content_type) == (413, "text/html")
 
@@ -133,9 +133,7 @@ async def test_everyone_has_the_limits_of_their_own_address(nginx: Nginx, client
 
 
 @pytest.mark.parametrize("header", ["X_Forwarded_For", "X_Real_IP", "Forwarded"])
-async def test_what_a_caller_says_of_their_address_is_not_believed(
-    client: Client, header: str
-) -> None:
+async def test_a_forged_x_forwarded_for_is_ignored(client: Client, header: str) -> None:
     open_now = []
     for nth in range(PER_ADDRESS):
         claimed = {header: f"203.0.113.{nth}, 127.0.0.1"}
@@ -146,8 +144,8 @@ async def test_what_a_caller_says_of_their_address_is_not_believed(
         await one.close()
 
 
-async def test_only_the_proxy_is_believed_by_hubbub(site: Site) -> None:
-    """Somebody who gets past nginx, and says that they are others."""
+async def test_hubbub_trusts_only_the_proxy(site: Site) -> None:
+    """A client that bypasses nginx and forges X-Forwarded-For."""
     connector = aiohttp.TCPConnector(local_addr=(real.new_address(), 0))
     async with aiohttp.ClientSession(connector=connector) as session:
         url = f"{site.url}/ws/echo"
@@ -162,6 +160,6 @@ async def test_only_the_proxy_is_believed_by_hubbub(site: Site) -> None:
             await one.close()
 
 
-async def test_figures_are_not_shown_to_the_world(client: Client) -> None:
+async def test_metrics_are_not_public(client: Client) -> None:
     answer, _ = await client.call("GET", "/metrics")
     assert answer.status == 403

@@ -1,4 +1,4 @@
-"""deploy/nginx.conf before three servers of one chat, with nothing that keeps callers to one."""
+"""deploy/nginx.conf in front of three servers of one chat, without sticky sessions."""
 
 import asyncio
 import re
@@ -16,21 +16,21 @@ from tests.support.nats import Nats
 from tests.support.postgres import Postgres
 from tests.support.server import HOST, Server
 
-BACK_WITHIN_S = 60
+RETURN_TIMEOUT_S = 60
 
-# One worker starts one nginx.
+# One test worker starts one nginx.
 pytestmark = [
     pytest.mark.xdist_group("nginx"),
-    pytest.mark.skipif(real.why_not() is not None, reason=str(real.why_not())),
+    pytest.mark.skipif(real.skip_reason() is not None, reason=str(real.skip_reason())),
 ]
 
 
 @pytest.fixture
 def nodes(postgres: Postgres, tmp_path: Path) -> Iterator[list[Server]]:
     nats = Nats()
-    where = ("--database", postgres.url(postgres.database()), "--bus", nats.url())
+    arguments = ("--database", postgres.url(postgres.database()), "--bus", nats.url())
     proxied = ("--public-url", f"https://{NAME}", "--trusted-proxies", HOST)
-    made = [Server(tmp_path / f"node-{number}", *where, *proxied) for number in range(3)]
+    made = [Server(tmp_path / f"node-{number}", *arguments, *proxied) for number in range(3)]
     try:
         nats.start()
         for node in made:
@@ -56,15 +56,15 @@ async def client(nginx: Nginx) -> AsyncIterator[Client]:
         yield one
 
 
-class Crowd:
-    """People in terminals, who come in through nginx and stay."""
+class TextClients:
+    """Plain-text clients that connect through nginx and stay."""
 
     def __init__(self, client: Client, stack: AsyncExitStack) -> None:
         self._client = client
         self._stack = stack
         self._count = 0
 
-    async def comes(self) -> TextClient:
+    async def connect(self) -> TextClient:
         self._count += 1
         one = TextClient(await self._client.socket(f"/ws?name=p{self._count}"))
         self._stack.push_async_callback(one.end)
@@ -73,13 +73,13 @@ class Crowd:
 
 
 @pytest.fixture
-async def crowd(client: Client) -> AsyncIterator[Crowd]:
+async def text_clients(client: Client) -> AsyncIterator[TextClients]:
     async with AsyncExitStack() as stack:
-        yield Crowd(client, stack)
+        yield TextClients(client, stack)
 
 
-def people_at(node: Server) -> int:
-    """How many sockets a server has, by its own figures, which it shows to this machine."""
+def count_sockets(node: Server) -> int:
+    """The number of text sockets of a server, from its metrics."""
     connection = HTTPConnection(HOST, node.port, timeout=5)
     try:
         connection.request("GET", "/metrics")
@@ -91,10 +91,10 @@ def people_at(node: Server) -> int:
 
 
 async def test_people_are_spread_over_all_servers_and_talk_to_each_other(
-    nodes: list[Server], crowd: Crowd
+    nodes: list[Server], text_clients: TextClients
 ) -> None:
-    everyone = [await crowd.comes() for _ in range(9)]
-    assert all(people_at(node) > 0 for node in nodes)
+    everyone = [await text_clients.connect() for _ in range(9)]
+    assert all(count_sockets(node) > 0 for node in nodes)
     for number, one in enumerate(everyone, 1):
         await one.say(f"message {number}")
         for other in everyone:
@@ -102,21 +102,21 @@ async def test_people_are_spread_over_all_servers_and_talk_to_each_other(
                 await other.line(f"~p{number}: message {number}")
 
 
-async def test_a_server_that_is_down_gets_nobody_and_nobody_notices(
-    nodes: list[Server], client: Client, crowd: Crowd
+async def test_nginx_skips_a_server_that_is_down(
+    nodes: list[Server], client: Client, text_clients: TextClients
 ) -> None:
     nodes[1].kill()
     for _ in range(6):
-        await crowd.comes()
+        await text_clients.connect()
         answer, _ = await client.call("GET", "/api/about")
         assert answer.status == 200
-        # What may change something is not asked for twice, unless it cannot have got there.
+        # nginx repeats a POST only if the first server cannot have received it.
         answer, _ = await client.call("POST", "/api/guest", json={})
         assert answer.status == 200
-    assert people_at(nodes[0]) + people_at(nodes[2]) == 6
+    assert count_sockets(nodes[0]) + count_sockets(nodes[2]) == 6
 
     nodes[1].start()
-    async with asyncio.timeout(BACK_WITHIN_S):
-        while not people_at(nodes[1]):
-            await crowd.comes()
-            await asyncio.sleep(0.2)  # it is left out for some seconds
+    async with asyncio.timeout(RETURN_TIMEOUT_S):
+        while not count_sockets(nodes[1]):
+            await text_clients.connect()
+            await asyncio.sleep(0.2)  # nginx skips the server for some seconds

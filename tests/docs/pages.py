@@ -1,4 +1,4 @@
-"""The documentation as its tests read it: sections, tables, links, fences, named things."""
+"""Reads the documentation for its tests: sections, tables, links, code."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _CODE = re.compile(r"`([^`\n]+)`")
 
 
 def pages() -> list[Path]:
-    """All that people read: the pages at the root, and those in docs/."""
+    """All Markdown pages: those at the root, and those in docs/."""
     return [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 
@@ -23,7 +23,7 @@ def name_of(page: Path) -> str:
 
 
 def prose(text: str) -> str:
-    """The text without its fences."""
+    """The text without its fenced code blocks."""
     return _FENCE.sub("", text)
 
 
@@ -32,7 +32,7 @@ def fences(text: str, language: str) -> list[str]:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands below a heading, up to the next one of its level or above."""
+    """The text below a heading, up to the next one of its level or above."""
     level = len(heading) - len(heading.lstrip("#"))
     start = re.search(rf"^{re.escape(heading)}$", text, re.MULTILINE)
     assert start, f"there is no section “{heading}”"
@@ -42,9 +42,9 @@ def section(text: str, heading: str) -> str:
 
 
 def sections(text: str, prefix: str) -> dict[str, str]:
-    """The sections whose heading is ``prefix`` and a name in backticks, by that name."""
+    """The sections whose heading is ``prefix`` and a name in backticks, by name."""
     names = re.findall(rf"^{re.escape(prefix)}`([^`]+)`$", text, re.MULTILINE)
-    assert len(names) == len(set(names)), f"told twice: {names}"
+    assert len(names) == len(set(names)), f"there are two sections of one name: {names}"
     return {name: section(text, f"{prefix}`{name}`") for name in names}
 
 
@@ -57,12 +57,12 @@ def rows(text: str) -> list[list[str]]:
 
 
 def code(text: str) -> list[str]:
-    """What stands in backticks."""
+    """The texts in backticks."""
     return _CODE.findall(prose(text))
 
 
 def links(text: str) -> Iterator[tuple[bool, str]]:
-    """Whether it is an image, and where it leads."""
+    """For each link or image: whether it is an image, and its target."""
     for mark, target in _LINK.findall(prose(text)):
         yield mark == "!", target
 

@@ -1,5 +1,6 @@
-"""What the documentation names is there, and what is there is named in it."""
+"""Everything the documentation names exists, and everything that must be documented is."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import typer
 from prometheus_client.metrics_core import CounterMetricFamily
 
 from hubbub.cli.commands import app
-from hubbub.cli.options import DEFAULTS, shown, variable
+from hubbub.cli.options import DEFAULTS, format_value, variable
 from hubbub.gateway.operations.metrics import METRICS
 from hubbub.model.commands import AnyCommand
 from hubbub.model.events import AnyEvent
@@ -21,11 +22,11 @@ ROOT = pages.ROOT
 OPERATIONS = (pages.DOCS / "operations.md").read_text()
 README = (ROOT / "README.md").read_text()
 DECISIONS = pages.DOCS / "decisions"
-EVERYWHERE = {page: page.read_text() for page in pages.pages()}
+PAGES = {page: page.read_text() for page in pages.pages()}
 
 CLI = typer.main.get_command(app)
-SERVING = CLI.commands["serve"]  # type: ignore[attr-defined]  # it is a group
-OF_PEOPLE = {
+SERVE = CLI.commands["serve"]  # type: ignore[attr-defined]  # it is a group
+PEOPLE_COMMANDS = {
     "invite": CLI.commands["invite"],  # type: ignore[attr-defined]
     **{
         f"user {name}": command
@@ -33,14 +34,14 @@ OF_PEOPLE = {
     },
 }
 
-each_page = pytest.mark.parametrize("page", EVERYWHERE, ids=pages.name_of)
+each_page = pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
 
 
 # The command line
 
 
 def options_of(command: object) -> list[list[str]]:
-    """The names of each option: one, or two for a switch that has an opposite."""
+    """The names of each option: one, or two for a switch with an opposite."""
     return [
         [*param.opts, *param.secondary_opts]
         for param in command.params  # type: ignore[attr-defined]
@@ -49,44 +50,48 @@ def options_of(command: object) -> list[list[str]]:
 
 
 def test_every_setting_is_documented_with_its_variable_and_default() -> None:
-    told = pages.rows(pages.section(OPERATIONS, "## Settings"))
+    rows = pages.rows(pages.section(OPERATIONS, "## Settings"))
     documented = [
         (pages.code(option), pages.code(name), pages.code(default))
-        for option, name, default, _ in told
+        for option, name, default, _ in rows
     ]
     real = []
-    for names in options_of(SERVING):
+    for names in options_of(SERVE):
         if names == ["--help"]:
             continue
-        default = shown(getattr(DEFAULTS, names[0].removeprefix("--").replace("-", "_"), None))
+        default = format_value(
+            getattr(DEFAULTS, names[0].removeprefix("--").replace("-", "_"), None)
+        )
         real.append((names, [variable(names[0])], [default] if default else []))
     assert sorted(documented) == sorted(real)
 
 
-def test_every_command_about_people_is_documented_with_its_options() -> None:
-    told = pages.section(OPERATIONS, "## People")
-    commands = {" ".join(name.split()[1:]) for name in pages.code(told) if "hubbub " in name}
-    assert set(OF_PEOPLE) <= {re.sub(r" (NAME|--).*", "", command) for command in commands}
-    named = set(re.findall(r"--[a-z][a-z-]+", told))
-    real = {name for command in OF_PEOPLE.values() for one in options_of(command) for name in one}
+def test_every_people_command_is_documented_with_its_options() -> None:
+    section = pages.section(OPERATIONS, "## People")
+    commands = {" ".join(name.split()[1:]) for name in pages.code(section) if "hubbub " in name}
+    assert set(PEOPLE_COMMANDS) <= {re.sub(r" (NAME|--).*", "", command) for command in commands}
+    named = set(re.findall(r"--[a-z][a-z-]+", section))
+    real = {
+        name for command in PEOPLE_COMMANDS.values() for one in options_of(command) for name in one
+    }
     assert named - real == set(), "there is no such option"
     assert real - named - {"--help"} == set(), "not documented"
 
 
 @each_page
-def test_a_variable_that_is_named_exists(page: Path) -> None:
-    settings = {variable(name) for names in options_of(SERVING) for name in names}
-    others = {"HUBBUB_CHROMIUM", "HUBBUB_NGINX"}  # of the checks
+def test_every_variable_that_is_named_exists(page: Path) -> None:
+    settings = {variable(name) for names in options_of(SERVE) for name in names}
+    others = {"HUBBUB_CHROMIUM", "HUBBUB_NGINX"}  # used by tests
     for example in (pages.DOCS / "examples").glob("*.py"):
         others |= set(re.findall(r"\bHUBBUB_[A-Z_]+\b", example.read_text()))
-    named = set(re.findall(r"\bHUBBUB_[A-Z][A-Z_]+\b", EVERYWHERE[page]))
+    named = set(re.findall(r"\bHUBBUB_[A-Z][A-Z_]+\b", PAGES[page]))
     assert named <= settings | others
 
 
 @each_page
-def test_a_make_target_that_is_named_exists(page: Path) -> None:
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
     made = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    text = EVERYWHERE[page]
+    text = PAGES[page]
     shells = "\n".join(pages.fences(text, "sh"))
     named = {*re.findall(r"`make ([a-z]+)", text), *re.findall(r"(?m)^make ([a-z]+)", shells)}
     assert named <= set(made)
@@ -97,26 +102,63 @@ def test_the_readme_begins_with_how_to_run_and_how_to_test() -> None:
     assert re.findall(r"^make (\w+)", first, re.MULTILINE) == ["run", "test"]
 
 
+# Error messages and log lines
+
+
+def texts() -> Iterator[str]:
+    """All string literals of the package; ``…`` replaces the values of an f-string."""
+    for file in (ROOT / "hubbub").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Constant(value=str(text)):
+                    yield text
+                case ast.JoinedStr(values=parts):
+                    yield "".join(
+                        str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts
+                    )
+
+
+def test_every_error_and_log_line_that_is_quoted_exists() -> None:
+    """``…`` in a quotation stands for any text."""
+    errors = pages.rows(pages.section(OPERATIONS, "## When it does not start"))
+    quoted = [quotation for error, _ in errors for quotation in pages.code(error)]
+    for fence in pages.fences(OPERATIONS, ""):
+        quoted += re.findall(r"(?m)^\d{4}-\S+ \S+ \w+ +(.+?)  ", fence)
+    literals = list(texts())
+    patterns = {
+        quotation: re.compile(".*".join(map(re.escape, quotation.split("…"))), re.DOTALL)
+        for quotation in quoted
+    }
+    missing = [
+        quotation
+        for quotation, pattern in patterns.items()
+        if not any(pattern.search(literal) for literal in literals)
+    ]
+    assert missing == []
+
+
 # Metrics and dependencies
 
 
 def test_every_metric_is_documented() -> None:
-    real = [("hubbub_info", "version", "1; which version runs.")]
-    for figure in METRICS:
-        suffix = "_total" if figure.kind is CounterMetricFamily else ""
-        real.append((figure.name + suffix, figure.label or "", figure.tells))
-    told = pages.rows(pages.section(OPERATIONS, "## Health and metrics"))
+    real = [("hubbub_info", "version", "Always 1; the label is the running version.")]
+    for metric in METRICS:
+        suffix = "_total" if metric.kind is CounterMetricFamily else ""
+        real.append((metric.name + suffix, metric.label or "", metric.help))
+    rows = pages.rows(pages.section(OPERATIONS, "## Health and metrics"))
     documented = [
-        (name.strip("`"), label.strip("`"), tells)
-        for name, label, tells in (row for row in told if len(row) == 3)
+        (name.strip("`"), label.strip("`"), text)
+        for name, label, text in (row for row in rows if len(row) == 3)
     ]
     assert documented == real
 
 
 @each_page
-def test_a_metric_that_is_named_exists(page: Path) -> None:
-    real = {name for figure in METRICS for name in (figure.name, f"{figure.name}_total")}
-    named = {word for word in pages.code(EVERYWHERE[page]) if re.fullmatch(r"hubbub_\w+", word)}
+def test_every_metric_that_is_named_exists(page: Path) -> None:
+    real = {name for metric in METRICS for name in (metric.name, f"{metric.name}_total")}
+    named = {word for word in pages.code(PAGES[page]) if re.fullmatch(r"hubbub_\w+", word)}
+    if page.name == "CHANGELOG.md":
+        named &= real  # it also has the names of the past
     assert named <= real | {"hubbub_info"}
 
 
@@ -142,11 +184,11 @@ def test_every_dependency_has_its_reason_and_no_other_is_named() -> None:
         text, _, packages = page.read_text().partition("\n**Packages.** ")
         for name in pages.code(packages):
             reasons.append(name)
-            assert f"`{name}`" in text, f"{page.name} has no word on {name}"
+            assert f"`{name}`" in text, f"{page.name} does not mention {name}"
     assert sorted(reasons) == sorted(dependencies())
 
 
-def test_every_decision_and_every_page_can_be_found() -> None:
+def test_every_decision_and_every_page_is_linked() -> None:
     listed = {target for _, target in pages.links((DECISIONS / "README.md").read_text())}
     assert listed == {page.name for page in DECISIONS.glob("0*.md")}
     in_readme = {target for _, target in pages.links(README)}
@@ -156,34 +198,34 @@ def test_every_decision_and_every_page_can_be_found() -> None:
 # Links, fences, files
 
 
-def leads_somewhere(page: Path, target: str) -> bool:
-    """Whether a link from one page to another, or to a place in one, has an end."""
+def has_target(page: Path, target: str) -> bool:
+    """Whether the file and the heading that a link points to exist."""
     path, _, anchor = target.partition("#")
-    there = (page.parent / path).resolve() if path else page
-    if not (there.exists() and there.is_relative_to(ROOT)):
+    file = (page.parent / path).resolve() if path else page
+    if not (file.exists() and file.is_relative_to(ROOT)):
         return False
-    return not anchor or anchor in pages.anchors(there.read_text())
+    return not anchor or anchor in pages.anchors(file.read_text())
 
 
 @each_page
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     relative = [
         target
-        for is_image, target in pages.links(EVERYWHERE[page])
+        for is_image, target in pages.links(PAGES[page])
         if not is_image and not re.match(r"[a-z]+:", target)
     ]
-    assert [target for target in relative if not leads_somewhere(page, target)] == []
+    assert [target for target in relative if not has_target(page, target)] == []
 
 
 @each_page
-def test_every_image_is_there(page: Path) -> None:
-    images = [target for is_image, target in pages.links(EVERYWHERE[page]) if is_image]
+def test_every_image_exists(page: Path) -> None:
+    images = [target for is_image, target in pages.links(PAGES[page]) if is_image]
     assert [image for image in images if not (page.parent / image).is_file()] == []
 
 
 @each_page
-def test_every_example_in_json_is_what_it_claims_to_be(page: Path) -> None:
-    for example in pages.fences(EVERYWHERE[page], "json"):
+def test_every_json_example_has_only_known_fields(page: Path) -> None:
+    for example in pages.fences(PAGES[page], "json"):
         found = msgspec.json.decode(example)
         if "do" in found:
             kind = type(msgspec.json.decode(example, type=AnyCommand))
@@ -196,10 +238,10 @@ def test_every_example_in_json_is_what_it_claims_to_be(page: Path) -> None:
 
 
 @each_page
-def test_a_file_that_is_named_exists_and_has_in_it_what_is_said(page: Path) -> None:
-    """``store/executor.py: _run`` names a file by the end of its path, and something in it."""
+def test_every_file_that_is_named_exists_and_contains_the_names_beside_it(page: Path) -> None:
+    """``store/executor.py: _run`` names a file by the end of its path, and a name in it."""
     missing = []
-    for named in pages.code(EVERYWHERE[page]):
+    for named in pages.code(PAGES[page]):
         found = re.fullmatch(r"([\w./-]+\.(?:py|ts|c|svelte))(?:: (.+))?", named)
         if not found:
             continue
@@ -211,10 +253,8 @@ def test_a_file_that_is_named_exists_and_has_in_it_what_is_said(page: Path) -> N
 
 
 @each_page
-def test_a_folder_of_tests_that_is_named_exists(page: Path) -> None:
-    named = [
-        name for name in pages.code(EVERYWHERE[page]) if re.match(r"(web/)?tests/|web/e2e", name)
-    ]
+def test_every_test_that_is_named_exists(page: Path) -> None:
+    named = [name for name in pages.code(PAGES[page]) if re.match(r"(web/)?tests/|web/e2e", name)]
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 

@@ -1,4 +1,4 @@
-"""docs/protocol.md is the protocol, field by field."""
+"""docs/protocol.md documents every command, event, field, route and error."""
 
 import enum
 import re
@@ -22,15 +22,15 @@ from hubbub.wire import frames, text
 from tests.docs import pages
 
 PROTOCOL = (pages.DOCS / "protocol.md").read_text()
-COMMANDS_TOLD = pages.sections(pages.section(PROTOCOL, "## Commands"), "#### ")
-EVENTS_TOLD = pages.sections(PROTOCOL, "### Event ")
-SHAPES_TOLD = pages.sections(PROTOCOL, "### Shape ")
+COMMAND_SECTIONS = pages.sections(pages.section(PROTOCOL, "## Commands"), "#### ")
+EVENT_SECTIONS = pages.sections(PROTOCOL, "### Event ")
+SHAPE_SECTIONS = pages.sections(PROTOCOL, "### Shape ")
 
 Fields = list[tuple[str, str]]
 
 
 def fields_of(struct: type[msgspec.Struct], always: str, without: tuple[str, ...] = ()) -> Fields:
-    """Name and default of each field, as the tables tell them."""
+    """The name and default of each field, as in the tables; ``always`` if there is no default."""
     return [
         (field.encode_name, always if field.required else f"`{_default(field)}`")
         for field in msgspec.structs.fields(struct)
@@ -45,12 +45,12 @@ def _default(field: Any) -> str:
     return msgspec.json.encode(value.value if isinstance(value, enum.Enum) else value).decode()
 
 
-def told(section: str) -> Fields:
+def documented_fields(section: str) -> Fields:
     return [(name.strip("`"), default) for name, _, default, _ in pages.rows(section)]
 
 
 def test_every_command_is_documented_with_its_fields() -> None:
-    documented = {word: told(section) for word, section in COMMANDS_TOLD.items()}
+    documented = {word: documented_fields(section) for word, section in COMMAND_SECTIONS.items()}
     real = {
         word: fields_of(command, "required", without=("id",)) for word, command in COMMANDS.items()
     }
@@ -58,21 +58,23 @@ def test_every_command_is_documented_with_its_fields() -> None:
 
 
 def test_every_event_is_documented_with_its_fields() -> None:
-    documented = {word: told(section) for word, section in EVENTS_TOLD.items()}
+    documented = {word: documented_fields(section) for word, section in EVENT_SECTIONS.items()}
     assert documented == {word: fields_of(event, "always") for word, event in EVENTS.items()}
 
 
 def test_every_shape_on_the_wire_is_documented_with_its_fields() -> None:
-    documented = {name: told(section) for name, section in SHAPES_TOLD.items()}
+    documented = {name: documented_fields(section) for name, section in SHAPE_SECTIONS.items()}
     assert documented == {shape.__name__: fields_of(shape, "always") for shape in shapes()}
 
 
 def test_the_problem_document_is_documented() -> None:
-    assert told(pages.section(PROTOCOL, "### Problem documents")) == fields_of(Problem, "always")
+    assert documented_fields(pages.section(PROTOCOL, "### Problem documents")) == fields_of(
+        Problem, "always"
+    )
 
 
 def shapes() -> set[type[msgspec.Struct]]:
-    """All structs that replies and events are made of, but for the events themselves."""
+    """All structs in replies and events, except the events themselves."""
     found: set[type[msgspec.Struct]] = set()
     roots = [Welcome, *(route.reply for route in ROUTES), *EVENTS.values()]
     for info in msgspec.inspect.multi_type_info(roots):
@@ -98,18 +100,20 @@ def _structs(info: Any) -> Iterator[type[msgspec.Struct]]:
             yield from _structs(info.type)
 
 
-def test_each_command_says_at_which_doors_it_is() -> None:
+def test_each_command_says_on_which_interfaces_it_is_available() -> None:
     only_http = pages.sections(pages.section(PROTOCOL, "### Only over HTTP"), "#### ")
     assert set(only_http) == HTTP_ONLY
-    assert {word for word, told in COMMANDS_TOLD.items() if "Sockets only." in told} == SOCKET_ONLY
-    for word, section in COMMANDS_TOLD.items():
+    assert {
+        word for word, section in COMMAND_SECTIONS.items() if "WebSockets only." in section
+    } == SOCKET_ONLY
+    for word, section in COMMAND_SECTIONS.items():
         documented = re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /\S+)`", section)
         routes = [f"{one.method} {one.path}" for one in ROUTES if one.command.word() == word]
         assert documented == routes, word
 
 
-def test_every_route_is_documented_with_its_answer() -> None:
-    assert _routes_told() == [
+def test_every_route_is_documented_with_its_reply() -> None:
+    assert _documented_routes() == [
         (
             f"{route.method} {route.path}",
             route.command.word(),
@@ -120,11 +124,11 @@ def test_every_route_is_documented_with_its_answer() -> None:
     ]
 
 
-def _routes_told() -> list[tuple[str, str, int, str]]:
+def _documented_routes() -> list[tuple[str, str, int, str]]:
     rows = pages.rows(pages.section(PROTOCOL, "## HTTP"))
     return [
-        (request.strip("`"), pages.code(command)[0], int(status), pages.code(answer)[0])
-        for request, command, status, answer in (row for row in rows if len(row) == 4)
+        (request.strip("`"), pages.code(command)[0], int(status), pages.code(reply)[0])
+        for request, command, status, reply in (row for row in rows if len(row) == 4)
         if status.isdigit()
     ]
 
@@ -133,7 +137,7 @@ def test_every_other_path_is_documented() -> None:
     dispatcher = cast(Dispatcher, SimpleNamespace(settings=Settings()))
     paths = {resource.canonical for resource in application(dispatcher).router.resources()}
     paths -= {"/api", "/api/{rest}", "/{rest}", "/api/docs.css"}
-    named = set(pages.code(pages.section(PROTOCOL, "## Doors")))
+    named = set(pages.code(pages.section(PROTOCOL, "## Interfaces")))
     named |= {
         word.removeprefix("GET ")
         for row in pages.rows(pages.section(PROTOCOL, "### Other paths"))
@@ -150,12 +154,12 @@ def test_every_error_is_documented_with_its_status() -> None:
     assert documented == {error.code: error.status for error in openapi.errors()}
 
 
-def test_every_word_of_the_plain_text_door_is_documented() -> None:
+def test_every_plain_text_command_is_documented() -> None:
     documented = re.findall(r"(?m)^\| `/([a-z]+)", pages.section(PROTOCOL, "## Plain text"))
     assert documented == list(text.HELP)
 
 
-def test_every_close_code_of_our_own_is_documented() -> None:
+def test_every_close_code_is_documented() -> None:
     documented = {int(row[0]) for row in pages.rows(pages.section(PROTOCOL, "### The close codes"))}
-    ours = {value for name, value in vars(frames).items() if name.startswith("CLOSE_")}
-    assert ours <= documented
+    used = {value for name, value in vars(frames).items() if name.startswith("CLOSE_")}
+    assert used <= documented

@@ -1,4 +1,4 @@
-"""One server for each module; each test brings its own people and rooms."""
+"""One server for each module; each test makes its own people and rooms."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,18 +13,18 @@ MakeSite = Callable[..., Site]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Open, with guests, without limits. Whatever is done to it, it logs nothing."""
+    """A server open to all, with guests, without limits. It must log nothing."""
     made = Site(tmp_path_factory.mktemp("site") / "data").start()
     yield made
     made.stop()
-    made.assert_silent()
+    made.assert_nothing_logged()
 
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[MakeSite]:
-    """Starts servers with settings of their own, each on new data unless ``data`` is given.
+    """Start servers with these settings, each on new data unless ``data`` is given.
 
-    They end with the test.
+    They stop with the test.
     """
     made: list[Site] = []
 
@@ -36,4 +36,4 @@ def make_site(tmp_path: Path) -> Iterator[MakeSite]:
     yield make
     for one in made:
         one.stop()
-        one.assert_silent()
+        one.assert_nothing_logged()

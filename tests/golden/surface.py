@@ -20,7 +20,7 @@ from hubbub.gateway.operations import control_socket
 from hubbub.model.accounts import Welcome
 from hubbub.model.commands import COMMANDS, HTTP_ONLY, SOCKET_ONLY
 from hubbub.model.events import EVENTS
-from hubbub.model.quotas import RULES as QUOTAS
+from hubbub.model.quotas import QUOTA_RULES
 from hubbub.model.settings import Settings
 from hubbub.wire import frames, text
 from tests.support.sqlite import opened
@@ -58,7 +58,7 @@ def _plain(schema: Shape, known: dict[str, Shape]) -> Shape:
 
 def protocol() -> Shape:
     """The protocol: commands, events, replies, routes, errors, close codes, text commands."""
-    document = openapi.described()
+    document = openapi.make_document()
     return {
         "commands": {word: shape_of(kind) for word, kind in sorted(COMMANDS.items())},
         "events": {word: shape_of(kind) for word, kind in sorted(EVENTS.items())},
@@ -97,7 +97,7 @@ def program() -> Shape:
     """Settings with their defaults and variables, and the words of the command line."""
     return {
         "settings": dict(_settings()),
-        "quotas": sorted(QUOTAS),
+        "quotas": sorted(QUOTA_RULES),
         "command line": dict(_words(typer.main.get_command(app), ())),
     }
 

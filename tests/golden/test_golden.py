@@ -12,8 +12,8 @@ from hubbub.model.outcome import Journaled, ToPerson
 from hubbub.store.schema.move_marker import MOVED
 from hubbub.store.statements.accounts import SIGNING_KEY
 from tests.golden import surface
-from tests.support.chat import House
-from tests.support.nodes import Node, Table, Wire
+from tests.support.chat import RestApi
+from tests.support.nodes import FakeBus, FakeDatabase, Node
 
 ENCODINGS = surface.golden("encodings")
 
@@ -42,23 +42,23 @@ def tags_of(union: Any) -> set[object]:
 
 
 async def test_the_subjects_of_the_bus_are_as_they_were() -> None:
-    wire = Wire()
-    node = await Node(Table("ana"), wire).start()
+    fake_bus = FakeBus()
+    node = await Node(FakeDatabase("ana"), fake_bus).start()
     published: set[str] = set()
-    node.end.publish = lambda subject, payload: published.add(subject)  # type: ignore[method-assign]
-    client = await node.come("ana")
+    node.endpoint.publish = lambda subject, payload: published.add(subject)  # type: ignore[method-assign]
+    client = await node.enter("ana")
     node.post("Hello")
-    node.nodes.show([ToPerson(client.key, MeChanged(rev=1))])
+    node.nodes.publish([ToPerson(client.key, MeChanged(rev=1))])
     await node.stop()
-    assert sorted(published | node.end.watched) == ENCODINGS["subjects"]
+    assert sorted(published | node.endpoint.subscriptions) == ENCODINGS["subjects"]
 
 
 def test_the_database_is_named_as_it_was(tmp_path: Path) -> None:
-    house = House.at(tmp_path, "ana")
-    house.ok("PATCH", "server", {"name": "Ours", "registration": "open", "guests": True}, by="ana")
-    house.ok("DELETE", f"rooms/{house.room()}", by="ana")
+    api = RestApi.at(tmp_path, "ana")
+    api.ok("PATCH", "server", {"name": "Ours", "registration": "open", "guests": True}, by="ana")
+    api.ok("DELETE", f"rooms/{api.room()}", by="ana")
     files = {file.name: "" for file in tmp_path.iterdir()}
-    house.server.stop()
+    api.server.stop()
     found = surface.database(tmp_path / "hubbub.db") | {"files": files}
     found["server"] |= {MOVED: "", SIGNING_KEY: ""}
     assert found == surface.golden("database")

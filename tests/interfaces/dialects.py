@@ -1,4 +1,4 @@
-"""One contract for all doors: a person at a door, whatever it speaks."""
+"""A participant of a room, through JSON, plain text or HTTP, with the same methods."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -6,47 +6,47 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from tests.support.chat import TIMEOUT_S, JsonClient, Refused, TextClient, Visitors
+from tests.support.chat import TIMEOUT_S, JsonClient, Refused, Sockets, TextClient
 
-Said = tuple[str, str]  # who, what
+Message = tuple[str, str]  # author, text
 
 NO_TOPIC = "* This room has no topic"
 
-# How lines of the server's end that answer nobody.
-NEWS = ("is here", "left", "(archived)")
+# The endings of lines of the server that are no replies.
+NOTICE_ENDINGS = ("is here", "left", "(archived)")
 
-# What each door answers to a post that it refuses: a code, or a sentence for people.
+# The refusal of a command: an error code, or a sentence in plain text; empty if it was accepted.
 Refusal = str
 
 
-class Voice(ABC):
-    """Somebody in one room."""
+class Participant(ABC):
+    """A person in one room."""
 
-    def __init__(self, visitors: Visitors, name: str, token: str, room: str) -> None:
-        self.house = visitors.house
+    def __init__(self, sockets: Sockets, name: str, token: str, room: str) -> None:
+        self.api = sockets.api
         self.name = name
         self.token = token
         self.room = room
 
     @classmethod
     @abstractmethod
-    async def enter(cls, visitors: Visitors, name: str, token: str, room: str) -> "Voice": ...
+    async def enter(cls, sockets: Sockets, name: str, token: str, room: str) -> "Participant": ...
 
     @abstractmethod
     async def say(self, text: str) -> None:
-        """A message, on its way."""
+        """Post a message, without waiting for it."""
 
     @abstractmethod
     async def act(self, text: str) -> None:
-        """``/me``: what one does."""
+        """Post a ``/me`` message."""
 
     @abstractmethod
     async def refused(self, text: str) -> Refusal:
-        """Say what must not be said; what the door answers."""
+        """Post a message that is refused. Returns the refusal."""
 
     @abstractmethod
-    async def go_to(self, room: str) -> Refusal:
-        """Ask for a room that is not there; what the door answers."""
+    async def enter_hidden_room(self, room: str) -> Refusal:
+        """Try to enter a room that is missing or private. Returns the refusal."""
 
     @abstractmethod
     async def edit(self, seq: int, text: str) -> None: ...
@@ -56,59 +56,59 @@ class Voice(ABC):
 
     @abstractmethod
     async def react(self, seq: int, emoji: str) -> Refusal:
-        """Add a reaction; what the door answers if it refuses it."""
+        """Add a reaction. Returns the refusal, if any."""
 
     @abstractmethod
     async def pin(self, seq: int) -> Refusal: ...
 
     @abstractmethod
     async def answer(self, seq: int, text: str) -> Refusal:
-        """Say something in the thread of a message."""
+        """Post in the thread of a message. Returns the refusal, if any."""
 
     @abstractmethod
     async def leave(self) -> None: ...
 
     @abstractmethod
-    def messages(self) -> list[Said]:
-        """What has been heard of the room so far."""
+    def messages(self) -> list[Message]:
+        """The messages of the room received so far."""
 
-    async def heard(self, *said: Said) -> None:
-        """Wait until each of these has been heard."""
-        await self.until(lambda: set(said) <= set(self.messages()), f"{said}")
+    async def wait_for_messages(self, *expected: Message) -> None:
+        """Wait until each of these has been received."""
+        await self.until(lambda: set(expected) <= set(self.messages()), f"{expected}")
 
-    async def heard_count(self, count: int) -> list[Said]:
+    async def wait_for_count(self, count: int) -> list[Message]:
         await self.until(lambda: len(self.messages()) >= count, f"{count} messages")
         return self.messages()
 
     async def until(self, holds: Callable[[], bool], what: str) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                while not holds():  # noqa: ASYNC110 - HTTP tells nobody; the others are quick
+                while not holds():  # noqa: ASYNC110 - HTTP has no events
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            raise AssertionError(f"{self.name} never heard {what}: {self.messages()}") from None
+            raise AssertionError(f"{self.name} never received {what}: {self.messages()}") from None
 
-    # Guests and those whose door has no word for it change their messages over HTTP.
+    # Guests, and interfaces without such a command, change their messages over HTTP.
 
     async def _api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Refusal:
         status, answer = await asyncio.to_thread(
-            self.house.api, method, f"rooms/{path}", body, by=self.token
+            self.api.request, method, f"rooms/{path}", body, by=self.token
         )
         return "" if status < 300 else str(answer["code"])
 
 
-class JsonVoice(Voice):
+class JsonParticipant(Participant):
     client: JsonClient
 
     @classmethod
-    async def enter(cls, visitors: Visitors, name: str, token: str, room: str) -> "Voice":
-        voice = cls(visitors, name, token, room)
-        voice.client = await visitors.json(token)
-        await voice.client.do("join", room=room)
-        return voice
+    async def enter(cls, sockets: Sockets, name: str, token: str, room: str) -> "Participant":
+        participant = cls(sockets, name, token, room)
+        participant.client = await sockets.json(token)
+        await participant.client.do("join", room=room)
+        return participant
 
     async def say(self, text: str) -> None:
-        await self.client.tell("post", room=self.room, text=text)
+        await self.client.send("post", room=self.room, text=text)
 
     async def act(self, text: str) -> None:
         await self.client.do("post", room=self.room, text=text, kind="me")
@@ -116,7 +116,7 @@ class JsonVoice(Voice):
     async def refused(self, text: str) -> Refusal:
         return await self.client.refused("post", room=self.room, text=text)
 
-    async def go_to(self, room: str) -> Refusal:
+    async def enter_hidden_room(self, room: str) -> Refusal:
         joining = await self.client.refused("join", room=room)
         assert joining == await self.client.refused("post", room=room, text="hello?")
         return joining
@@ -146,18 +146,18 @@ class JsonVoice(Voice):
     async def leave(self) -> None:
         await self.client.do("leave", room=self.room)
 
-    def messages(self) -> list[Said]:
+    def messages(self) -> list[Message]:
         return self.client.messages(self.room)
 
 
-class TextVoice(Voice):
+class TextParticipant(Participant):
     client: TextClient
 
     @classmethod
-    async def enter(cls, visitors: Visitors, name: str, token: str, room: str) -> "Voice":
-        voice = cls(visitors, name, token, room)
-        voice.client = await visitors.text(f"?room={room}", by=token)
-        return voice
+    async def enter(cls, sockets: Sockets, name: str, token: str, room: str) -> "Participant":
+        participant = cls(sockets, name, token, room)
+        participant.client = await sockets.text(f"?room={room}", by=token)
+        return participant
 
     async def say(self, text: str) -> None:
         await self.client.say(text)
@@ -167,11 +167,11 @@ class TextVoice(Voice):
 
     async def refused(self, text: str) -> Refusal:
         await self.client.say(text)
-        while (line := await self.client.line("* ")).endswith(NEWS):
+        while (line := await self.client.line("* ")).endswith(NOTICE_ENDINGS):
             pass
         return line
 
-    async def go_to(self, room: str) -> Refusal:
+    async def enter_hidden_room(self, room: str) -> Refusal:
         await self.client.say(f"/join {room}")
         return await self.client.line("* There is no")
 
@@ -182,23 +182,27 @@ class TextVoice(Voice):
         assert await self._api("DELETE", f"{self.room}/messages/{seq}") == ""
 
     async def _try(self, line: str) -> Refusal:
-        """What is answered to a line; nothing if the next one is answered first."""
-        begun = len(self.client.lines)
+        """Send a line. Returns the refusal, or nothing if the next line is answered first."""
+        start = len(self.client.lines)
         await self.client.say(line)
         await self.client.say("/topic")
         answers: list[str] = []
 
         def is_over() -> bool:
-            answers[:] = [line for line in self.client.lines[begun:] if self._answers(line)]
+            answers[:] = [line for line in self.client.lines[start:] if self._is_own_reply(line)]
             return any(line.startswith(NO_TOPIC) for line in answers)
 
         await self.until(is_over, f"an answer to {line}")
         return "" if answers[0].startswith(NO_TOPIC) else answers[0]
 
-    def _answers(self, line: str) -> bool:
-        """Whether it is for this person alone: no message, and nobody's doing."""
-        doings = (f"* {name} " for name in ("ana", "bo", "cy", self.name))
-        return line.startswith("* ") and not line.endswith(NEWS) and not line.startswith((*doings,))
+    def _is_own_reply(self, line: str) -> bool:
+        """Whether a line is a reply to this person: no message, and no action of others."""
+        actions = (f"* {name} " for name in ("ana", "bo", "cy", self.name))
+        return (
+            line.startswith("* ")
+            and not line.endswith(NOTICE_ENDINGS)
+            and not line.startswith((*actions,))
+        )
 
     async def react(self, seq: int, emoji: str) -> Refusal:
         return await self._try(f"/react {seq} {emoji}")
@@ -213,16 +217,16 @@ class TextVoice(Voice):
         await self.client.say("/leave")
         await self.client.line("* You are in #lobby")
 
-    def messages(self) -> list[Said]:
+    def messages(self) -> list[Message]:
         return self.client.messages()
 
 
-class HttpVoice(Voice):
+class HttpParticipant(Participant):
     @classmethod
-    async def enter(cls, visitors: Visitors, name: str, token: str, room: str) -> "Voice":
-        voice = cls(visitors, name, token, room)
-        assert await voice._api("POST", f"{room}/join", {}) == ""
-        return voice
+    async def enter(cls, sockets: Sockets, name: str, token: str, room: str) -> "Participant":
+        participant = cls(sockets, name, token, room)
+        assert await participant._api("POST", f"{room}/join", {}) == ""
+        return participant
 
     async def say(self, text: str) -> None:
         assert await self._api("POST", f"{self.room}/messages", {"text": text}) == ""
@@ -234,7 +238,7 @@ class HttpVoice(Voice):
     async def refused(self, text: str) -> Refusal:
         return await self._api("POST", f"{self.room}/messages", {"text": text})
 
-    async def go_to(self, room: str) -> Refusal:
+    async def enter_hidden_room(self, room: str) -> Refusal:
         joining = await self._api("POST", f"{room}/join", {})
         assert joining == await self._api("POST", f"{room}/messages", {"text": "hello?"})
         return joining
@@ -257,8 +261,12 @@ class HttpVoice(Voice):
     async def leave(self) -> None:
         assert await self._api("POST", f"{self.room}/leave", {}) == ""
 
-    def messages(self) -> list[Said]:
-        return self.house.history(self.room, by=self.token)
+    def messages(self) -> list[Message]:
+        return self.api.history(self.room, by=self.token)
 
 
-DOORS: dict[str, type[Voice]] = {"json": JsonVoice, "text": TextVoice, "http": HttpVoice}
+INTERFACES: dict[str, type[Participant]] = {
+    "json": JsonParticipant,
+    "text": TextParticipant,
+    "http": HttpParticipant,
+}

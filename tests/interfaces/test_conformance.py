@@ -1,7 +1,7 @@
-"""RFC 6455 at `/ws/echo`, after the case groups of the Autobahn suite; and what `/ws` does with it.
+"""RFC 6455 at `/ws/echo`, after the case groups of the Autobahn suite; and at `/ws`.
 
-A case is what a client sends and what must come back. Whoever breaks the RFC may be cut off without
-a close frame.
+A case has the frames that a client sends and those that must come back. A client that violates the
+RFC may be disconnected without a close frame.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import pytest
 
 from hubbub.gateway.websocket.handshake import ECHO_MAX_BYTES
 from hubbub.model.messages import FRAME_MAX_BYTES
-from tests.support.chat import SUBPROTOCOL, House, Visitors
+from tests.support.chat import SUBPROTOCOL, RestApi, Sockets
 from tests.support.frames import (
     BINARY,
     CLOSE,
@@ -27,18 +27,18 @@ from tests.support.frames import (
     raw_socket,
 )
 
-pytestmark = pytest.mark.xdist_group("doors-conformance")
+pytestmark = pytest.mark.xdist_group("interfaces-conformance")
 
 
 class Close(NamedTuple):
     codes: tuple[int, ...]
-    silent: bool = False  # or the end without a frame
+    silent: bool = False  # the connection may end without a close frame
 
 
 class Case(NamedTuple):
     sent: list[bytes]
     back: list[Frame]
-    close: Close | None = None  # None: the connection lives, and the client says goodbye
+    close: Close | None = None  # None: the connection stays open, and the client closes it
 
 
 PROTOCOL_ERROR = Close((1002,), silent=True)
@@ -47,19 +47,19 @@ NORMAL = Close((1000,))
 
 GREEK = "Hello-µ@ßöäüàá-UTF-8!!"
 COSMOS = "κόσμε".encode()
-BROKEN = COSMOS + b"\xed\xa0\x80" + b"edited"  # a lone surrogate
+WITH_SURROGATE = COSMOS + b"\xed\xa0\x80" + b"edited"  # a lone surrogate
 
 
-def echoed(opcode: int, payload: bytes) -> Case:
+def echo(opcode: int, payload: bytes) -> Case:
     return Case([frame(opcode, payload)], [Frame(opcode, payload)])
 
 
-def broken(*sent: bytes, back: tuple[Frame, ...] = ()) -> Case:
+def invalid(*sent: bytes, back: tuple[Frame, ...] = ()) -> Case:
     return Case(list(sent), list(back), PROTOCOL_ERROR)
 
 
 def one_byte_at_a_time(payload: bytes) -> list[bytes]:
-    """A text of as many fragments as it has bytes."""
+    """A text in fragments of one byte."""
     first, *middle, last = [payload[n : n + 1] for n in range(len(payload))]
     return [
         frame(TEXT, first, fin=False),
@@ -75,8 +75,8 @@ CASES: dict[str, Case] = {}
 
 # 1: framing
 for size in SIZES:
-    CASES[f"1 text of {size}"] = echoed(TEXT, b"*" * size)
-    CASES[f"1 binary of {size}"] = echoed(BINARY, b"\xfe" * size)
+    CASES[f"1 text of {size}"] = echo(TEXT, b"*" * size)
+    CASES[f"1 binary of {size}"] = echo(BINARY, b"\xfe" * size)
 
 # 2: pings and pongs
 for name, payload in {
@@ -87,9 +87,9 @@ for name, payload in {
 }.items():
     CASES[f"2 ping {name}"] = Case([frame(PING, payload)], [Frame(PONG, payload)])
 CASES |= {
-    "2 ping of 126": broken(frame(PING, b"*" * 126)),
-    "2 pong of 126": broken(frame(PONG, b"*" * 126)),
-    "2 a pong nobody asked for": Case([frame(PONG, b"x"), frame(PING, b"y")], [Frame(PONG, b"y")]),
+    "2 ping of 126": invalid(frame(PING, b"*" * 126)),
+    "2 pong of 126": invalid(frame(PONG, b"*" * 126)),
+    "2 a pong without a ping": Case([frame(PONG, b"x"), frame(PING, b"y")], [Frame(PONG, b"y")]),
     "2 ten pings": Case(
         [frame(PING, b"%d" % n) for n in range(10)], [Frame(PONG, b"%d" % n) for n in range(10)]
     ),
@@ -97,23 +97,23 @@ CASES |= {
 
 # 3: reserved bits
 for rsv in range(1, 8):
-    CASES[f"3 reserved bits {rsv:03b} in a text"] = broken(frame(TEXT, b"hello", rsv=rsv))
-    CASES[f"3 reserved bits {rsv:03b} after a text"] = broken(
+    CASES[f"3 reserved bits {rsv:03b} in a text"] = invalid(frame(TEXT, b"hello", rsv=rsv))
+    CASES[f"3 reserved bits {rsv:03b} after a text"] = invalid(
         frame(TEXT, b"hello"), frame(PING, b"x", rsv=rsv), back=(HELLO,)
     )
-    CASES[f"3 reserved bits {rsv:03b} in a close"] = broken(frame(CLOSE, b"\x03\xe8", rsv=rsv))
+    CASES[f"3 reserved bits {rsv:03b} in a close"] = invalid(frame(CLOSE, b"\x03\xe8", rsv=rsv))
 
 # 4: opcodes
 for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15):
-    CASES[f"4 opcode {opcode}"] = broken(frame(opcode))
-    CASES[f"4 opcode {opcode} after a text"] = broken(
+    CASES[f"4 opcode {opcode}"] = invalid(frame(opcode))
+    CASES[f"4 opcode {opcode} after a text"] = invalid(
         frame(TEXT, b"hello"), frame(opcode, b"x"), frame(PING), back=(HELLO,)
     )
 
 # 5: fragmentation
 CASES |= {
-    "5 ping in fragments": broken(frame(PING, b"a", fin=False), frame(CONTINUATION, b"b")),
-    "5 pong in fragments": broken(frame(PONG, b"a", fin=False), frame(CONTINUATION, b"b")),
+    "5 ping in fragments": invalid(frame(PING, b"a", fin=False), frame(CONTINUATION, b"b")),
+    "5 pong in fragments": invalid(frame(PONG, b"a", fin=False), frame(CONTINUATION, b"b")),
     "5 two fragments": Case([frame(TEXT, b"hel", fin=False), frame(CONTINUATION, b"lo")], [HELLO]),
     "5 empty fragments": Case(
         [
@@ -137,16 +137,16 @@ CASES |= {
         ],
         [Frame(PONG, b"1"), Frame(PONG, b"2"), HELLO],
     ),
-    "5 continuation of nothing": broken(frame(CONTINUATION, b"x")),
-    "5 unfinished continuation of nothing": broken(frame(CONTINUATION, b"x", fin=False)),
-    "5 continuation after a whole text": broken(
+    "5 continuation of nothing": invalid(frame(CONTINUATION, b"x")),
+    "5 unfinished continuation of nothing": invalid(frame(CONTINUATION, b"x", fin=False)),
+    "5 continuation after a whole text": invalid(
         frame(TEXT, b"hello"), frame(CONTINUATION, b"x"), back=(HELLO,)
     ),
-    "5 a text inside a text": broken(frame(TEXT, b"hel", fin=False), frame(TEXT, b"lo")),
-    "5 an unfinished text inside a text": broken(
+    "5 a text inside a text": invalid(frame(TEXT, b"hel", fin=False), frame(TEXT, b"lo")),
+    "5 an unfinished text inside a text": invalid(
         frame(TEXT, b"hel", fin=False), frame(TEXT, b"lo", fin=False)
     ),
-    "5 a text inside a text that is empty so far": broken(
+    "5 a text inside a text that is empty so far": invalid(
         frame(TEXT, b"", fin=False), frame(TEXT, b"lo")
     ),
     "5 two texts in one segment": Case(
@@ -164,7 +164,7 @@ VALID = {
     "no characters": "\ufffe\U0001fffe".encode(),
 }
 INVALID = {
-    "a lone surrogate": BROKEN,
+    "a lone surrogate": WITH_SURROGATE,
     "a lone continuation": b"\x80",
     "a lead without the rest": b"\xce",
     "a lead and a letter": b"\xceA",
@@ -175,7 +175,7 @@ INVALID = {
     "no lead at all": b"\xfe",
 }
 for name, payload in VALID.items():
-    CASES[f"6 valid, {name}"] = echoed(TEXT, payload)
+    CASES[f"6 valid, {name}"] = echo(TEXT, payload)
     CASES[f"6 valid, {name}, byte by byte"] = Case(
         one_byte_at_a_time(payload), [Frame(TEXT, payload)]
     )
@@ -184,7 +184,7 @@ for name, payload in INVALID.items():
     CASES[f"6 invalid, {name}, in fragments"] = Case(
         [frame(TEXT, payload[:1], fin=False), frame(CONTINUATION, payload[1:])], [], BAD_PAYLOAD
     )
-    CASES[f"6 binary, {name}"] = echoed(BINARY, payload)
+    CASES[f"6 binary, {name}"] = echo(BINARY, payload)
 
 # 7: closing
 for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999):
@@ -193,16 +193,16 @@ for code in (0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65_535):
     CASES[f"7 code {code}, which is none"] = Case([close_frame(code)], [], PROTOCOL_ERROR)
 CASES |= {
     "7 no code": Case([close_frame(None)], [], NORMAL),
-    "7 half a code": broken(frame(CLOSE, b"\x03")),
+    "7 half a code": invalid(frame(CLOSE, b"\x03")),
     "7 a reason": Case([close_frame(1000, GREEK.encode())], [], NORMAL),
     "7 a reason of 123": Case([close_frame(1000, b"*" * 123)], [], NORMAL),
-    "7 a reason of 124": broken(close_frame(1000, b"*" * 124)),
-    "7 a reason that is no text": Case([close_frame(1000, BROKEN)], [], BAD_PAYLOAD),
-    "7 close in fragments": broken(frame(CLOSE, b"\x03\xe8", fin=False)),
+    "7 a reason of 124": invalid(close_frame(1000, b"*" * 124)),
+    "7 a reason that is no text": Case([close_frame(1000, WITH_SURROGATE)], [], BAD_PAYLOAD),
+    "7 close in fragments": invalid(frame(CLOSE, b"\x03\xe8", fin=False)),
     "7 nothing is answered after a close": Case(
         [close_frame(), frame(PING, b"x"), frame(TEXT, b"x"), close_frame()],
         [],
-        # What is left unread makes TCP reset the connection, now and then before the frame is read.
+        # Unread data makes TCP reset the connection, sometimes before the close frame is read.
         Close((1000,), silent=True),
     ),
     "7 a text before a close": Case([frame(TEXT, b"hello"), close_frame()], [HELLO], NORMAL),
@@ -214,7 +214,7 @@ CASES |= {
 # 9 and 10: large ones
 MEGABYTE = b"*" * (1 << 20)
 CASES |= {
-    "9 a megabyte": echoed(BINARY, MEGABYTE),
+    "9 a megabyte": echo(BINARY, MEGABYTE),
     "9 a megabyte in 64 fragments": Case(
         [
             frame(TEXT, MEGABYTE[: 1 << 14], fin=False),
@@ -223,7 +223,7 @@ CASES |= {
         ],
         [Frame(TEXT, MEGABYTE)],
     ),
-    "9 sixteen megabytes": echoed(BINARY, MEGABYTE * 16),
+    "9 sixteen megabytes": echo(BINARY, MEGABYTE * 16),
     "9 more than sixteen": Case([frame(BINARY, MEGABYTE * 16 + b"*")], [], Close((1009,))),
     "9 a hundred messages": Case(
         [frame(TEXT, b"%d" % n) for n in range(100)], [Frame(TEXT, b"%d" % n) for n in range(100)]
@@ -239,15 +239,15 @@ CASES |= {
 }
 
 # An unmasked frame must be refused (section 5.1).
-CASES["no mask"] = broken(frame(TEXT, b"hello", masked=False))
+CASES["no mask"] = invalid(frame(TEXT, b"hello", masked=False))
 
-# What aiohttp does otherwise: the case, and what comes instead. Nobody is harmed by it. Should it
-# learn one of them, its case fails, and it goes from this list.
+# Harmless deviations of aiohttp: the case, and what comes back instead. If aiohttp fixes one, its
+# case fails here and must be removed.
 DEVIATIONS: dict[str, Case] = {
-    # The unfinished text is forgotten, as it had no bytes.
-    "5 a text inside a text that is empty so far": echoed(TEXT, b"lo"),
-    # Masks protect proxies from what pages in browsers send, and browsers always mask.
-    "no mask": echoed(TEXT, b"hello"),
+    # The unfinished text is forgotten, as it is empty.
+    "5 a text inside a text that is empty so far": echo(TEXT, b"lo"),
+    # Masks protect proxies against pages in browsers, and browsers always mask.
+    "no mask": echo(TEXT, b"hello"),
 }
 
 
@@ -260,8 +260,8 @@ async def listen(raw: RawSocket, count: int) -> list[Frame]:
     return frames
 
 
-async def run(house: House, case: Case) -> None:
-    async with raw_socket(house.server.port, "/ws/echo") as raw:
+async def run(api: RestApi, case: Case) -> None:
+    async with raw_socket(api.server.port, "/ws/echo") as raw:
         for one in case.sent:
             raw.writer.write(one)
         assert await listen(raw, len(case.back)) == case.back
@@ -275,20 +275,20 @@ async def run(house: House, case: Case) -> None:
 
 
 @pytest.mark.parametrize("group", ["1", "2", "3", "4", "5", "6", "7", "9", "10", "no"])
-async def test_websocket_conformance(house: House, group: str) -> None:
+async def test_websocket_conformance(api: RestApi, group: str) -> None:
     wrong = {}
     for name, case in CASES.items():
         if name.split()[0] == group:
             try:
-                await run(house, DEVIATIONS.get(name, case))
+                await run(api, DEVIATIONS.get(name, case))
             except AssertionError as error:
                 wrong[name] = str(error)[:300]
     assert not wrong
 
 
-async def test_frames_may_come_in_any_pieces(house: House) -> None:
+async def test_frames_may_be_split_anywhere(api: RestApi) -> None:
     whole = frame(TEXT, b"hello") + frame(PING, b"x") + frame(BINARY, b"*" * 130)
-    async with raw_socket(house.server.port, "/ws/echo") as raw:
+    async with raw_socket(api.server.port, "/ws/echo") as raw:
         for n in range(len(whole)):
             await raw.send(whole[n : n + 1])
             await asyncio.sleep(0)
@@ -313,20 +313,20 @@ async def test_frames_may_come_in_any_pieces(house: House) -> None:
     ],
     ids=["too large", "too large in fragments", "no text", "rsv", "opcode", "nothing", "ping"],
 )
-async def test_who_breaks_the_protocol_is_closed_and_nobody_else(
-    house: House, visitors: Visitors, dialect: str, sent: bytes, code: int
+async def test_only_a_connection_that_violates_the_protocol_is_closed(
+    api: RestApi, sockets: Sockets, dialect: str, sent: bytes, code: int
 ) -> None:
-    ana, bo = await visitors.json("ana"), await visitors.text(by="bo")
+    ana, bo = await sockets.json("ana"), await sockets.text(by="bo")
     protocols = SUBPROTOCOL if dialect == "json" else "somebody.elses"
-    async with raw_socket(house.server.port, Sec_WebSocket_Protocol=protocols) as raw:
+    async with raw_socket(api.server.port, Sec_WebSocket_Protocol=protocols) as raw:
         await raw.send(sent)
         assert [one.code for one in await raw.rest() if one.opcode == CLOSE] == [code]
     await ana.do("post", room="lobby", text=f"after {code} in {dialect}")
     await bo.line(f"ana: after {code} in {dialect}")
 
 
-async def test_a_frame_of_exactly_the_largest_size_is_taken(house: House) -> None:
-    async with raw_socket(house.server.port) as raw:
+async def test_a_frame_of_exactly_the_maximum_size_is_accepted(api: RestApi) -> None:
+    async with raw_socket(api.server.port) as raw:
         await raw.send(frame(TEXT, b"/" + b"*" * (FRAME_MAX_BYTES - 1)))
         async with asyncio.timeout(TIMEOUT_S):
             while (one := await raw.frame()) is not None:
@@ -336,7 +336,7 @@ async def test_a_frame_of_exactly_the_largest_size_is_taken(house: House) -> Non
     assert ECHO_MAX_BYTES > FRAME_MAX_BYTES
 
 
-async def test_pings_are_answered_at_the_door_of_the_chat_too(house: House) -> None:
-    async with raw_socket(house.server.port, Sec_WebSocket_Protocol=SUBPROTOCOL) as raw:
+async def test_pings_are_answered_on_the_chat_websocket(api: RestApi) -> None:
+    async with raw_socket(api.server.port, Sec_WebSocket_Protocol=SUBPROTOCOL) as raw:
         await raw.send(frame(PING, b"are you there?"))
         assert await raw.frame() == Frame(PONG, b"are you there?")

@@ -1,4 +1,4 @@
-"""What every door promises, whatever it speaks and wherever it is kept: one suite for all."""
+"""The contract of all interfaces, on each database."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.interfaces.dialects import DOORS, TextVoice, Voice
-from tests.support.chat import Visitors
+from tests.interfaces.dialects import INTERFACES, Participant, TextParticipant
+from tests.support.chat import Sockets
 
-pytestmark = pytest.mark.xdist_group("doors-contract")
+pytestmark = pytest.mark.xdist_group("interfaces-contract")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -22,193 +22,207 @@ def store(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 PEOPLE = {"json": "ana", "text": "bo", "http": "cy"}
 
-each_door = pytest.mark.parametrize("door", DOORS)
+each_interface = pytest.mark.parametrize("interface", INTERFACES)
 
 
-async def gathered(visitors: Visitors, room: str | None = None) -> dict[str, Voice]:
-    """A room in which somebody stands at each door."""
-    room = room or visitors.house.room()
+async def enter_all(sockets: Sockets, room: str | None = None) -> dict[str, Participant]:
+    """A room with one participant through each interface."""
+    room = room or sockets.api.room()
     return {
-        door: await DOORS[door].enter(visitors, name, visitors.house.tokens[name], room)
-        for door, name in PEOPLE.items()
+        interface: await INTERFACES[interface].enter(sockets, name, sockets.api.tokens[name], room)
+        for interface, name in PEOPLE.items()
     }
 
 
-@each_door
-async def test_what_is_said_at_one_door_is_heard_at_all(visitors: Visitors, door: str) -> None:
-    voices = await gathered(visitors)
-    await voices[door].say("good morning")
-    for voice in voices.values():
-        await voice.heard((PEOPLE[door], "good morning"))
+@each_interface
+async def test_a_message_from_one_interface_reaches_all(sockets: Sockets, interface: str) -> None:
+    participants = await enter_all(sockets)
+    await participants[interface].say("good morning")
+    for participant in participants.values():
+        await participant.wait_for_messages((PEOPLE[interface], "good morning"))
 
 
-async def test_everyone_hears_everything_once_and_in_the_same_order(visitors: Visitors) -> None:
-    voices = await gathered(visitors)
-    expected = [(PEOPLE[door], f"{n} from {door}") for door in DOORS for n in range(15)]
+async def test_everyone_gets_every_message_once_and_in_the_same_order(sockets: Sockets) -> None:
+    participants = await enter_all(sockets)
+    expected = [
+        (PEOPLE[interface], f"{n} from {interface}") for interface in INTERFACES for n in range(15)
+    ]
 
-    async def talk(voice: Voice, door: str) -> None:
+    async def talk(participant: Participant, interface: str) -> None:
         for n in range(15):
-            await voice.say(f"{n} from {door}")
+            await participant.say(f"{n} from {interface}")
 
-    await asyncio.gather(*(talk(voice, door) for door, voice in voices.items()))
-    heard = [await voice.heard_count(len(expected)) for voice in voices.values()]
-    assert heard[0] == heard[1] == heard[2]
-    assert sorted(heard[0]) == sorted(expected)
-    for door, name in PEOPLE.items():
-        own = [text for by, text in heard[0] if by == name]
-        assert own == [f"{n} from {door}" for n in range(15)]
+    await asyncio.gather(
+        *(talk(participant, interface) for interface, participant in participants.items())
+    )
+    received = [
+        await participant.wait_for_count(len(expected)) for participant in participants.values()
+    ]
+    assert received[0] == received[1] == received[2]
+    assert sorted(received[0]) == sorted(expected)
+    for interface, name in PEOPLE.items():
+        own = [text for by, text in received[0] if by == name]
+        assert own == [f"{n} from {interface}" for n in range(15)]
 
 
-class Wrong(NamedTuple):
-    """What must not be said, and what is answered: a code, or a sentence in plain text."""
+class InvalidMessage(NamedTuple):
+    """A refused text, and its refusal: an error code, or a sentence in plain text."""
 
     text: str
     code: str
     line: str
 
 
-WRONG = {
-    # The plain-text door says nothing for an empty line; a slash-me without a deed is one.
-    "empty": Wrong(" \n", "invalid", ""),
-    "too long": Wrong("x" * 16_001, "too_large", "* A message has at most 16,000 characters"),
-    "control characters": Wrong("a\x07b", "invalid", "* A message has no control characters"),
+INVALID_MESSAGES = {
+    # In plain text an empty line is ignored.
+    "empty": InvalidMessage(" \n", "invalid", ""),
+    "too long": InvalidMessage(
+        "x" * 16_001, "too_large", "* A message has at most 16,000 characters"
+    ),
+    "control characters": InvalidMessage(
+        "a\x07b", "invalid", "* A message cannot contain control characters"
+    ),
 }
 
 
-@each_door
-@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-async def test_a_refused_message_is_answered_and_the_connection_lives(
-    visitors: Visitors, door: str, wrong: Wrong
+@each_interface
+@pytest.mark.parametrize("wrong", INVALID_MESSAGES.values(), ids=INVALID_MESSAGES)
+async def test_a_refused_message_gets_an_error_and_the_connection_stays_open(
+    sockets: Sockets, interface: str, wrong: InvalidMessage
 ) -> None:
-    voices = await gathered(visitors)
-    voice = voices[door]
-    if door != "text":
-        assert await voice.refused(wrong.text) == wrong.code
+    participants = await enter_all(sockets)
+    participant = participants[interface]
+    if interface != "text":
+        assert await participant.refused(wrong.text) == wrong.code
     elif wrong.line:
-        assert (await voice.refused(wrong.text)).startswith(wrong.line)
+        assert (await participant.refused(wrong.text)).startswith(wrong.line)
     else:
-        await voice.say(wrong.text)
-    await voice.say("still here")
-    for listener in voices.values():
-        assert await listener.heard_count(1) == [(voice.name, "still here")]
+        await participant.say(wrong.text)
+    await participant.say("still here")
+    for listener in participants.values():
+        assert await listener.wait_for_count(1) == [(participant.name, "still here")]
 
 
-@each_door
-async def test_a_room_that_is_not_there_and_one_that_is_secret_look_the_same(
-    visitors: Visitors, door: str
-) -> None:
-    voices = await gathered(visitors)
-    secret = visitors.house.room(kind="private", by="ana" if door != "json" else "bo")
-    answers = [await voices[door].go_to(room) for room in ("nowhere", secret)]
-    if door == "text":
+@each_interface
+async def test_a_missing_and_a_private_room_look_the_same(sockets: Sockets, interface: str) -> None:
+    participants = await enter_all(sockets)
+    secret = sockets.api.room(kind="private", by="ana" if interface != "json" else "bo")
+    answers = [
+        await participants[interface].enter_hidden_room(room) for room in ("nowhere", secret)
+    ]
+    if interface == "text":
         assert answers[0].replace("nowhere", secret) == answers[1]
     else:
         assert answers == ["not_found", "not_found"]
-    await voices[door].say("still here")
-    for listener in voices.values():
-        await listener.heard((voices[door].name, "still here"))
+    await participants[interface].say("still here")
+    for listener in participants.values():
+        await listener.wait_for_messages((participants[interface].name, "still here"))
 
 
-@each_door
-async def test_what_one_may_not_say_is_refused_and_the_connection_lives(
-    visitors: Visitors, door: str
+@each_interface
+async def test_a_forbidden_post_is_refused_and_the_connection_stays_open(
+    sockets: Sockets, interface: str
 ) -> None:
-    house = visitors.house
-    voices = await gathered(visitors)
-    room = voices[door].room
-    house.ok("PATCH", f"rooms/{room}", {"archived": True}, by="ana")
-    answer = await voices[door].refused("too late")
-    assert answer == "conflict" or (door == "text" and "is archived: it can be read" in answer)
-    house.ok("PATCH", f"rooms/{room}", {"archived": False}, by="ana")
-    await voices[door].say("open again")
-    for listener in voices.values():
-        assert await listener.heard_count(1) == [(voices[door].name, "open again")]
+    api = sockets.api
+    participants = await enter_all(sockets)
+    room = participants[interface].room
+    api.ok("PATCH", f"rooms/{room}", {"archived": True}, by="ana")
+    answer = await participants[interface].refused("too late")
+    assert answer == "conflict" or (interface == "text" and "is archived: it can be read" in answer)
+    api.ok("PATCH", f"rooms/{room}", {"archived": False}, by="ana")
+    await participants[interface].say("open again")
+    for listener in participants.values():
+        assert await listener.wait_for_count(1) == [(participants[interface].name, "open again")]
 
 
-@each_door
-async def test_edits_and_deletions_are_seen_at_all_doors(visitors: Visitors, door: str) -> None:
-    voices = await gathered(visitors)
-    voice, name = voices[door], PEOPLE[door]
-    await voice.say("helo")
-    for listener in voices.values():
-        await listener.heard((name, "helo"))
-    await voice.edit(1, "hello")
-    await voices["json"].heard((name, "hello"))
-    await voices["http"].until(
-        lambda: voices["http"].messages() == [(name, "hello")], "the edited message"
+@each_interface
+async def test_edits_and_deletions_reach_all_interfaces(sockets: Sockets, interface: str) -> None:
+    participants = await enter_all(sockets)
+    participant, name = participants[interface], PEOPLE[interface]
+    await participant.say("helo")
+    for listener in participants.values():
+        await listener.wait_for_messages((name, "helo"))
+    await participant.edit(1, "hello")
+    await participants["json"].wait_for_messages((name, "hello"))
+    await participants["http"].until(
+        lambda: participants["http"].messages() == [(name, "hello")], "the edited message"
     )
-    assert isinstance(voices["text"], TextVoice)
-    assert await voices["text"].client.line(f"* {name} edited") == f"* {name} edited 1: hello"
-    await voice.delete(1)
-    await voices["json"].heard((name, ""))
-    assert voices["http"].messages() == [(name, "")]
-    assert await voices["text"].client.line("* 1 by") == f"* 1 by {name} was deleted"
+    assert isinstance(participants["text"], TextParticipant)
+    assert await participants["text"].client.line(f"* {name} edited") == f"* {name} edited 1: hello"
+    await participant.delete(1)
+    await participants["json"].wait_for_messages((name, ""))
+    assert participants["http"].messages() == [(name, "")]
+    assert await participants["text"].client.line("* 1 by") == f"* 1 by {name} was deleted"
 
 
-@each_door
-async def test_who_has_left_hears_nothing_more(visitors: Visitors, door: str) -> None:
-    house = visitors.house
-    voices = await gathered(visitors, house.room("bo", "cy", kind="private"))
-    leaving = voices.pop(door)
-    if leaving.name == "ana":  # its owner hands it over first
+@each_interface
+async def test_a_former_member_gets_nothing_more(sockets: Sockets, interface: str) -> None:
+    api = sockets.api
+    participants = await enter_all(sockets, api.room("bo", "cy", kind="private"))
+    leaving = participants.pop(interface)
+    if leaving.name == "ana":  # the owner must name another first
         role = f"rooms/{leaving.room}/members/bo/role"
-        house.ok("PUT", role, {"role": "owner"}, by="ana")
+        api.ok("PUT", role, {"role": "owner"}, by="ana")
     await leaving.say("bye")
-    await leaving.heard((leaving.name, "bye"))
+    await leaving.wait_for_messages((leaving.name, "bye"))
     await leaving.leave()
-    speaker = next(iter(voices.values()))
+    speaker = next(iter(participants.values()))
     await speaker.say("she is gone")
-    for listener in voices.values():
-        await listener.heard((speaker.name, "she is gone"))
-    if door == "http":
-        assert house.api("GET", f"rooms/{leaving.room}/messages", by=leaving.token)[0] == 404
+    for listener in participants.values():
+        await listener.wait_for_messages((speaker.name, "she is gone"))
+    if interface == "http":
+        assert api.request("GET", f"rooms/{leaving.room}/messages", by=leaving.token)[0] == 404
         return
-    # What is said in the lobby comes after it, and would come after it here too.
-    house.post("lobby", f"after leaving by {door}", by="bo")
-    lobby = {"json": "lobby", "text": leaving.room}[door]
+    # A later message in the lobby would arrive after it.
+    api.post("lobby", f"after leaving by {interface}", by="bo")
+    lobby = {"json": "lobby", "text": leaving.room}[interface]
     leaving.room = lobby
-    await leaving.heard(("bo", f"after leaving by {door}"))
+    await leaving.wait_for_messages(("bo", f"after leaving by {interface}"))
     assert (speaker.name, "she is gone") not in leaving.messages()
 
 
-@each_door
-async def test_a_guest_may_speak_in_public_rooms_through_every_door(
-    visitors: Visitors, door: str
+@each_interface
+async def test_a_guest_may_post_in_public_rooms_through_every_interface(
+    sockets: Sockets, interface: str
 ) -> None:
-    voices = await gathered(visitors)
-    token = visitors.house.guest(f"robin-{door}")
-    guest = await DOORS[door].enter(visitors, f"~robin-{door}", token, voices["json"].room)
+    participants = await enter_all(sockets)
+    token = sockets.api.guest(f"robin-{interface}")
+    guest = await INTERFACES[interface].enter(
+        sockets, f"~robin-{interface}", token, participants["json"].room
+    )
     await guest.say("may I?")
-    for voice in (*voices.values(), guest):
-        await voice.heard((f"~robin-{door}", "may I?"))
+    for participant in (*participants.values(), guest):
+        await participant.wait_for_messages((f"~robin-{interface}", "may I?"))
 
 
-@each_door
-async def test_what_one_does_is_told_as_such_at_all_doors(visitors: Visitors, door: str) -> None:
-    voices = await gathered(visitors)
-    await voices[door].act("waves")
-    await voices["text"].heard((PEOPLE[door], "/me waves"))
+@each_interface
+async def test_me_messages_are_marked_in_all_interfaces(sockets: Sockets, interface: str) -> None:
+    participants = await enter_all(sockets)
+    await participants[interface].act("waves")
+    await participants["text"].wait_for_messages((PEOPLE[interface], "/me waves"))
     for other in ("json", "http"):
-        await voices[other].heard((PEOPLE[door], "waves"))
-    page = visitors.house.ok("GET", f"rooms/{voices['http'].room}/messages", by="cy")
+        await participants[other].wait_for_messages((PEOPLE[interface], "waves"))
+    page = sockets.api.ok("GET", f"rooms/{participants['http'].room}/messages", by="cy")
     assert page["messages"][0]["kind"] == "me"
 
 
-@pytest.mark.parametrize("door", ["json", "http"])
-async def test_a_message_of_several_lines_arrives_as_one(visitors: Visitors, door: str) -> None:
-    voices = await gathered(visitors)
-    await voices[door].say("one\r\ntwo\n* three")
+@pytest.mark.parametrize("interface", ["json", "http"])
+async def test_a_message_of_several_lines_arrives_as_one_message(
+    sockets: Sockets, interface: str
+) -> None:
+    participants = await enter_all(sockets)
+    await participants[interface].say("one\r\ntwo\n* three")
     for other in ("json", "http"):
-        await voices[other].heard((PEOPLE[door], "one\ntwo\n* three"))
-    assert isinstance(voices["text"], TextVoice)
-    client = voices["text"].client
-    assert await client.line(f"{PEOPLE[door]}: ") == f"{PEOPLE[door]}: one"
+        await participants[other].wait_for_messages((PEOPLE[interface], "one\ntwo\n* three"))
+    assert isinstance(participants["text"], TextParticipant)
+    client = participants["text"].client
+    assert await client.line(f"{PEOPLE[interface]}: ") == f"{PEOPLE[interface]}: one"
     assert [await client.line("  "), await client.line("  ")] == ["  two", "  * three"]
 
 
 async def test_several_lines_in_one_frame_are_several_messages_in_plain_text(
-    visitors: Visitors,
+    sockets: Sockets,
 ) -> None:
-    voices = await gathered(visitors)
-    await voices["text"].say("one\n\ntwo\n")
-    assert await voices["http"].heard_count(2) == [("bo", "one"), ("bo", "two")]
+    participants = await enter_all(sockets)
+    await participants["text"].say("one\n\ntwo\n")
+    assert await participants["http"].wait_for_count(2) == [("bo", "one"), ("bo", "two")]

@@ -1,4 +1,4 @@
-"""Whoever sends much that leads to nothing is slowed down, then closed; everybody else goes on."""
+"""A connection that floods is slowed down and then closed; others are not affected."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from hubbub.gateway.dispatch import dispatcher, limits
 from hubbub.gateway.websocket import json_connection
-from hubbub.gateway.websocket.connection import STRANGER_MESSAGE_MAX_BYTES
+from hubbub.gateway.websocket.connection import ANONYMOUS_MESSAGE_MAX_BYTES
 from hubbub.model.messages import FRAME_MAX_BYTES
 from hubbub.model.settings import RateLimit
 from hubbub.wire.frames import CLOSE_POLICY, CLOSE_SIGN_IN_AGAIN
@@ -35,20 +35,20 @@ MANY = 5_000
 
 @pytest.fixture
 def site(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:  # noqa: F811
-    """A server with limits, on which a flood is over within a moment."""
+    """A server whose limits end a flood quickly."""
     monkeypatch.setattr(dispatcher, "REFUSALS_PER_CONNECTION", RateLimit(per_s=200, burst=FREE))
     monkeypatch.setattr(limits, "STRIKES_MAX", STRIKES)
     made = make_site(limits=True)
     yield made
-    made.forget_log()
+    made.clear_log()
 
 
-def _headers(site: Site, way: str) -> dict[str, Any]:
-    """The headers that open a socket in this way; call it off the server's own loop."""
-    if way == "text":
+def _headers(site: Site, connection: str) -> dict[str, Any]:
+    """The handshake headers of a kind of connection. Do not call it on the server's loop."""
+    if connection == "text":
         return {}
     headers = {"Sec_WebSocket_Protocol": SUBPROTOCOL}
-    if way == "json, signed in":
+    if connection == "json, signed in":
         headers["Authorization"] = f"Bearer {site.person().token}"
     return headers
 
@@ -57,19 +57,19 @@ def _close_code(frames: list[Frame]) -> int | None:
     return next((one.code for one in frames if one.opcode == CLOSE), None)
 
 
-def _flood(site: Site, way: str, sent: bytes) -> list[Frame]:
-    """All that the server says until it closes the connection."""
-    headers = _headers(site, way)
+def _flood(site: Site, connection: str, sent: bytes) -> list[Frame]:
+    """The frames that the server sends until it closes the connection."""
+    headers = _headers(site, connection)
 
     async def flood() -> list[Frame]:
-        said: list[Frame] = []
+        frames: list[Frame] = []
         async with raw_socket(site.port, **headers) as raw:
             raw.writer.write(sent)
             while (one := await raw.frame()) is not None:
-                said.append(one)
+                frames.append(one)
                 if one.opcode == CLOSE:
                     break
-        return said
+        return frames
 
     return site.run(flood())
 
@@ -87,26 +87,26 @@ FLOODS = {
 }
 
 
-@pytest.mark.parametrize("way", ["json", "json, signed in"])
+@pytest.mark.parametrize("connection", ["json", "json, signed in"])
 @pytest.mark.parametrize("what", FLOODS)
-def test_a_flood_is_slowed_then_closed(site: Site, way: str, what: str) -> None:
-    said = _flood(site, way, FLOODS[what] * MANY)
-    # What a stranger sends at once is bounded as a whole, too.
-    assert _close_code(said) in (CLOSE_POLICY, TOO_BIG if way == "json" else CLOSE_POLICY)
-    # What is in order is answered until the rate is met; nearly all of the flood is never read.
-    assert len(said) <= 60 + 240 + FREE + STRIKES + 2
+def test_a_flood_is_slowed_then_closed(site: Site, connection: str, what: str) -> None:
+    frames = _flood(site, connection, FLOODS[what] * MANY)
+    # Before auth, the size of what is sent at once is limited, too.
+    assert _close_code(frames) in (CLOSE_POLICY, TOO_BIG if connection == "json" else CLOSE_POLICY)
+    # Valid commands are answered up to the rate limit; nearly all of the flood is never read.
+    assert len(frames) <= 60 + 240 + FREE + STRIKES + 2
     site.person().say("lobby", "still here")
 
 
 @pytest.mark.parametrize("line", ["/help", "/nothing", "/history", "/who", "hello", "/msg x y"])
 def test_every_line_of_plain_text_is_a_command(site: Site, line: str) -> None:
-    said = _flood(site, "text", frame(TEXT, line.encode()) * MANY)
-    assert _close_code(said) == CLOSE_POLICY
-    assert len(said) <= 60 * 40
-    assert sum(len(one.payload) for one in said) < 200_000
+    frames = _flood(site, "text", frame(TEXT, line.encode()) * MANY)
+    assert _close_code(frames) == CLOSE_POLICY
+    assert len(frames) <= 60 * 40
+    assert sum(len(one.payload) for one in frames) < 200_000
 
 
-def test_thousands_of_lines_in_one_frame_cost_what_they_would_one_by_one(site: Site) -> None:
+def test_thousands_of_lines_in_one_frame_are_charged_one_by_one(site: Site) -> None:
     lines = b"/help\n" * (FRAME_MAX_BYTES // 6 - 1)
 
     async def ask() -> int:
@@ -133,7 +133,7 @@ def test_a_few_mistakes_and_pings_cost_nothing(site: Site) -> None:
                 assert (await _next(raw, PONG)).payload == str(nth).encode()
 
     site.run(ask())
-    assert not site.app.dispatcher.connections.turned_away
+    assert not site.app.dispatcher.connection_limiter.turned_away
 
 
 async def _next(raw: RawSocket, opcode: int) -> Frame:
@@ -143,12 +143,12 @@ async def _next(raw: RawSocket, opcode: int) -> Frame:
     raise AssertionError("the connection ended")
 
 
-def test_who_floods_does_not_slow_down_their_neighbours(site: Site) -> None:
-    """From the same address, as behind a router."""
+def test_a_flood_does_not_slow_down_neighbours(site: Site) -> None:
+    """Connections from the same address, as behind a router."""
     for _ in range(3):
         assert _flood(site, "json, signed in", FLOODS["pings"] * MANY)
-    assert site.app.dispatcher.connections.turned_away["flood"] == 3
-    before = site.app.dispatcher.connections.turned_away["flood"]
+    assert site.app.dispatcher.connection_limiter.turned_away["flood"] == 3
+    before = site.app.dispatcher.connection_limiter.turned_away["flood"]
 
     headers = _headers(site, "json, signed in")
 
@@ -159,13 +159,13 @@ def test_who_floods_does_not_slow_down_their_neighbours(site: Site) -> None:
                 await _next(raw, PONG)
 
     site.run(ask())
-    assert site.app.dispatcher.connections.turned_away["flood"] == before
+    assert site.app.dispatcher.connection_limiter.turned_away["flood"] == before
 
 
-# Before it is known who it is
+# Before auth
 
 
-def test_a_stranger_sends_no_more_than_a_token_needs(site: Site) -> None:
+def test_messages_before_auth_have_a_smaller_limit(site: Site) -> None:
     fits = json.dumps({"id": 1, "do": "auth", "token": "x" * 4_000}).encode()
 
     async def ask(sent: bytes) -> Frame | None:
@@ -176,24 +176,24 @@ def test_a_stranger_sends_no_more_than_a_token_needs(site: Site) -> None:
     answer = site.run(ask(frame(TEXT, fits)))
     assert answer
     assert json.loads(answer.payload)["error"]["code"] == "sign_in_required"
-    for size in (4 * STRANGER_MESSAGE_MAX_BYTES, FRAME_MAX_BYTES):
+    for size in (4 * ANONYMOUS_MESSAGE_MAX_BYTES, FRAME_MAX_BYTES):
         refused = site.run(ask(frame(TEXT, b"x" * size)))
         assert refused
         assert refused.code == TOO_BIG
 
 
-def test_fragments_that_never_make_a_message_end_the_connection(site: Site) -> None:
+def test_endless_fragments_end_the_connection(site: Site) -> None:
     begun = frame(TEXT, b"", fin=False)
     empty = frame(CONTINUATION, b"", fin=False)
-    for way, many in (("json", 10_000), ("json, signed in", 200_000)):
-        assert _close_code(_flood(site, way, begun + empty * many)) == TOO_BIG
+    for connection, many in (("json", 10_000), ("json, signed in", 200_000)):
+        assert _close_code(_flood(site, connection, begun + empty * many)) == TOO_BIG
 
 
-def test_a_bad_token_gives_no_more_time(
+def test_an_invalid_token_does_not_extend_the_auth_timeout(
     make_site: MakeSite,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(json_connection, "AUTH_WITHIN_S", 0.3)
+    monkeypatch.setattr(json_connection, "AUTH_TIMEOUT_S", 0.3)
     site = make_site()
 
     async def ask() -> int | None:

@@ -1,4 +1,4 @@
-"""Whatever somebody sends: the log stays silent, and the others go on talking."""
+"""Random input causes no log lines, and does not disturb others."""
 
 import asyncio
 import json
@@ -12,18 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbub.model.commands import COMMANDS
-from tests.interfaces.conftest import assert_silent
-from tests.support.chat import SUBPROTOCOL, House, Visitors
+from tests.interfaces.conftest import assert_nothing_logged
+from tests.support.chat import SUBPROTOCOL, RestApi, Sockets
 from tests.support.frames import TEXT, close_frame, frame, raw_socket, tcp, upgrade
 
-pytestmark = pytest.mark.xdist_group("doors-garbage")
+pytestmark = pytest.mark.xdist_group("interfaces-garbage")
 
 few = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 BYTES = st.binary(max_size=200)
-# Bytes that a parser takes further than noise: pieces of requests in any order.
+# Pieces of requests in any order, which get further in a parser than random bytes.
 PIECES = st.lists(
     st.sampled_from(
         [
@@ -66,7 +66,7 @@ VALUES = st.recursive(
 
 @st.composite
 def near_commands(draw: st.DrawFn) -> str:
-    """Known words with known fields and any values in them; now and then cut off."""
+    """Known commands with known fields and random values; some are cut off."""
     word = draw(st.sampled_from(sorted(COMMANDS)))
     fields = st.sampled_from(COMMANDS[word].__struct_fields__)
     command: dict[str, Any] = draw(st.dictionaries(fields, VALUES, max_size=5))
@@ -75,59 +75,59 @@ def near_commands(draw: st.DrawFn) -> str:
 
 
 @asynccontextmanager
-async def others_go_on(house: House) -> AsyncIterator[None]:
-    """Whatever happens meanwhile, two other people still hear each other afterwards."""
-    async with Visitors.of(house) as visitors:
-        before = len(house.server.log)
-        ana, bo = await visitors.json("ana"), await visitors.text(by="bo")
+async def others_undisturbed(api: RestApi) -> AsyncIterator[None]:
+    """Assert that two other people can still talk afterwards, and nothing was logged."""
+    async with Sockets.of(api) as sockets:
+        before = len(api.server.log)
+        ana, bo = await sockets.json("ana"), await sockets.text(by="bo")
         yield
         word = os.urandom(8).hex()
         await ana.do("post", room="lobby", text=word)
         await bo.line(f"ana: {word}")
-    assert_silent(house.server.log[before:])
+    assert_nothing_logged(api.server.log[before:])
 
 
 @few
 @given(st.lists(BYTES | PIECES, min_size=1, max_size=5))
-async def test_http_garbage_harms_nobody(house: House, garbage: list[bytes]) -> None:
-    async with others_go_on(house):
+async def test_http_garbage_harms_nobody(api: RestApi, garbage: list[bytes]) -> None:
+    async with others_undisturbed(api):
         for request in garbage:
-            async with tcp(house.server.port) as raw:
+            async with tcp(api.server.port) as raw:
                 await raw.send(request)
 
 
 @few
 @given(st.sampled_from(["/ws", "/ws/echo"]), BYTES | PIECES, st.text(max_size=20))
 async def test_garbage_in_an_upgrade_harms_nobody(
-    house: House, path: str, garbage: bytes, query: str
+    api: RestApi, path: str, garbage: bytes, query: str
 ) -> None:
-    async with others_go_on(house), tcp(house.server.port) as raw:
-        asked = upgrade(path, house.server.port, Sec_WebSocket_Protocol="hubbub.v1, x")
+    async with others_undisturbed(api), tcp(api.server.port) as raw:
+        asked = upgrade(path, api.server.port, Sec_WebSocket_Protocol="hubbub.v1, x")
         odd = asked.replace(path.encode(), f"{path}?name={query!r}&room={query!r}".encode(), 1)
         place = len(garbage) * 7 % len(odd)
         await raw.send(odd[:place] + garbage + odd[place:])
 
 
-async def test_a_key_that_is_no_text_is_refused_and_harms_nobody(house: House) -> None:
+async def test_an_invalid_handshake_key_is_refused_and_harms_nobody(api: RestApi) -> None:
     for path in ("/ws", "/ws/echo"):
-        async with others_go_on(house), tcp(house.server.port) as raw:
-            asked = upgrade(path, house.server.port, Sec_WebSocket_Key="KEY")
+        async with others_undisturbed(api), tcp(api.server.port) as raw:
+            asked = upgrade(path, api.server.port, Sec_WebSocket_Key="KEY")
             await raw.send(asked.replace(b"KEY", b"\x80" * 24))
             assert (await raw.reader.readline()).split()[1] == b"400"
 
 
 @few
 @given(FRAMES)
-async def test_random_frames_harm_nobody(house: House, garbage: bytes) -> None:
-    port = house.server.port
+async def test_random_frames_harm_nobody(api: RestApi, garbage: bytes) -> None:
+    port = api.server.port
     async with (
-        others_go_on(house),
+        others_undisturbed(api),
         raw_socket(port) as text,
         raw_socket(port, "/ws/echo") as echo,
         raw_socket(
             port,
             Sec_WebSocket_Protocol=SUBPROTOCOL,
-            Authorization=f"Bearer {house.tokens['cy']}",
+            Authorization=f"Bearer {api.tokens['cy']}",
         ) as signed_in,
     ):
         for raw in (text, echo, signed_in):
@@ -137,37 +137,37 @@ async def test_random_frames_harm_nobody(house: House, garbage: bytes) -> None:
 @few
 @given(st.lists(near_commands() | st.text(max_size=30), max_size=12))
 async def test_nearly_right_commands_are_answered_and_harm_nobody(
-    house: House, garbage: list[str]
+    api: RestApi, garbage: list[str]
 ) -> None:
-    async with others_go_on(house), Visitors.of(house) as visitors:
-        session = house.sign_in("cy") if "end_session" in str(garbage) else "cy"
-        for by in (session, house.guest("robin"), None):
-            client = await visitors.json(by)
+    async with others_undisturbed(api), Sockets.of(api) as sockets:
+        session = api.sign_in("cy") if "end_session" in str(garbage) else "cy"
+        for by in (session, api.guest("robin"), None):
+            client = await sockets.json(by)
             for text in garbage:
                 await client.socket.send_str(text)
-            # The connection has come through all of it, unless it ended its own session.
+            # The connection is still open, unless it ended its own session.
             if "end_session" not in str(garbage):
-                answer = await client.reply(await client.tell("about"))
+                answer = await client.reply(await client.send("about"))
                 assert ("ok" in answer) == (by is not None)
 
 
 @few
 @given(st.lists(st.text(max_size=40) | st.sampled_from(["/join", "/nick a", "/msg bo x"])))
-async def test_whatever_is_typed_in_plain_text_harms_nobody(house: House, typed: list[str]) -> None:
-    async with others_go_on(house), Visitors.of(house) as visitors:
+async def test_whatever_is_typed_in_plain_text_harms_nobody(api: RestApi, typed: list[str]) -> None:
+    async with others_undisturbed(api), Sockets.of(api) as sockets:
         for by in ("cy", None):
-            client = await visitors.text(by=by)
+            client = await sockets.text(by=by)
             for line in typed:
                 await client.say(line)
             await client.say("/help")
             await client.line("* What you type")
 
 
-@pytest.mark.parametrize("goodbye", [close_frame(), b""], ids=["closed", "aborted"])
-async def test_who_goes_in_the_middle_of_a_command_harms_nobody(
-    house: House, goodbye: bytes
+@pytest.mark.parametrize("ending", [close_frame(), b""], ids=["closed", "aborted"])
+async def test_a_client_that_disconnects_during_a_command_harms_nobody(
+    api: RestApi, ending: bytes
 ) -> None:
-    port = house.server.port
+    port = api.server.port
     commands = [
         *({"do": "hello"}, {"do": "post", "room": "lobby", "text": "last words"}),
         *({"do": "history", "room": "lobby"}, {"do": "sync", "room": "lobby", "after": 0}),
@@ -175,33 +175,31 @@ async def test_who_goes_in_the_middle_of_a_command_harms_nobody(
         *({"do": "typing", "room": "lobby"}, {"do": "members", "room": "lobby"}),
     ]
     lines = ["/who", "/history", "/nick other", "/join lobby", "/msg bo hi", "last words"]
-    async with others_go_on(house):
+    async with others_undisturbed(api):
         for _ in range(5):
             async with raw_socket(
                 port,
                 Sec_WebSocket_Protocol=SUBPROTOCOL,
-                Authorization=f"Bearer {house.tokens['cy']}",
+                Authorization=f"Bearer {api.tokens['cy']}",
             ) as raw:
-                # All in one segment, so that all is read in the same turn of the loop.
-                await raw.send(
-                    *(frame(TEXT, json.dumps(one).encode()) for one in commands), goodbye
-                )
-                if not goodbye:
+                # In one segment, so that it is read in one turn of the loop.
+                await raw.send(*(frame(TEXT, json.dumps(one).encode()) for one in commands), ending)
+                if not ending:
                     raw.abort()
             async with raw_socket(port) as raw:
-                await raw.send(*(frame(TEXT, line.encode()) for line in lines), goodbye)
-        await asyncio.to_thread(nobody_is_left, house)
+                await raw.send(*(frame(TEXT, line.encode()) for line in lines), ending)
+        await asyncio.to_thread(wait_until_gone, api)
 
 
-def nobody_is_left(house: House) -> None:
-    """Wait until the server has noticed that only the two who listen are connected."""
+def wait_until_gone(api: RestApi) -> None:
+    """Wait until the server has noticed that cy is disconnected."""
     for _ in range(1000):
-        if house.ok("GET", "rooms/lobby/members", by="ana")["members"]:
+        if api.ok("GET", "rooms/lobby/members", by="ana")["members"]:
             present = [
                 one["name"]
-                for one in house.ok("GET", "rooms/lobby/members", by="ana")["members"]
+                for one in api.ok("GET", "rooms/lobby/members", by="ana")["members"]
                 if one.get("presence", "offline") != "offline"
             ]
             if "cy" not in present:
                 return
-    raise AssertionError("cy is still here")
+    raise AssertionError("cy is still connected")

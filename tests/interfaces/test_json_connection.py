@@ -1,4 +1,4 @@
-"""The JSON door: greetings, catching up, every command, and what is refused."""
+"""JSON over WebSocket: the welcome, catching up, every command, and refusals."""
 
 import asyncio
 import json
@@ -9,22 +9,22 @@ import pytest
 
 from hubbub.gateway.websocket.connection import IN_FLIGHT_MAX
 from hubbub.model.commands import COMMANDS, HTTP_ONLY
-from tests.support.chat import JsonClient, Refused, Visitors
+from tests.support.chat import JsonClient, Refused, Sockets
 from tests.support.frames import tcp, upgrade
 
-pytestmark = pytest.mark.xdist_group("doors-json")
+pytestmark = pytest.mark.xdist_group("interfaces-json")
 
 
 # Hello
 
 
-async def test_a_welcome_tells_who_and_where_one_is(visitors: Visitors) -> None:
-    house = visitors.house
-    room = house.room("bo")
-    house.post(room, "one", by="ana")
-    await visitors.json("ana")
-    bo = await visitors.json("bo", rooms={"was-deleted": 4})
-    welcome = next(frame["ok"] for frame in bo.heard if frame.get("re") == 1)
+async def test_a_welcome_has_the_profile_and_the_rooms(sockets: Sockets) -> None:
+    api = sockets.api
+    room = api.room("bo")
+    api.post(room, "one", by="ana")
+    await sockets.json("ana")
+    bo = await sockets.json("bo", rooms={"was-deleted": 4})
+    welcome = next(frame["ok"] for frame in bo.frames if frame.get("re") == 1)
     assert welcome["epoch"]
     assert welcome["me"]["name"] == "bo"
     assert welcome["me"]["rev"] >= 1
@@ -41,34 +41,36 @@ async def test_a_welcome_tells_who_and_where_one_is(visitors: Visitors) -> None:
     assert welcome["presence"]["ana"] == welcome["presence"]["bo"] == "online"
 
 
-async def test_after_the_welcome_come_the_changes_of_each_room(visitors: Visitors) -> None:
-    house = visitors.house
-    room = house.room("bo")
+async def test_the_welcome_is_followed_by_the_changes_of_each_room(sockets: Sockets) -> None:
+    api = sockets.api
+    room = api.room("bo")
     for n in range(4):
-        house.post(room, f"{n}", by="ana")
-    epoch = (await (await visitors.json("bo")).do("hello"))["epoch"]
-    bo = await visitors.json("bo", epoch=epoch, rooms={room: 2})
+        api.post(room, f"{n}", by="ana")
+    epoch = (await (await sockets.json("bo")).do("hello"))["epoch"]
+    bo = await sockets.json("bo", epoch=epoch, rooms={room: 2})
     assert (await bo.event("synced", room=room))["through"] == 4
     assert bo.messages(room) == [("ana", "2"), ("ana", "3")]
-    current = await visitors.json("bo", epoch=epoch, rooms={room: 4})
+    current = await sockets.json("bo", epoch=epoch, rooms={room: 4})
     await current.event("synced", room="lobby")
     assert current.messages(room) == []
-    # Another epoch, or more than there is: nothing of it can be believed.
+    # With another epoch, or a rev above the head, the client's state is invalid.
     for known in ({"epoch": "another", "rooms": {room: 2}}, {"epoch": epoch, "rooms": {room: 9}}):
-        again = await visitors.json("bo", **known)
+        again = await sockets.json("bo", **known)
         await again.event("reset", room=room)
         await again.event("synced", room=room)
         assert again.messages(room) == [("ana", f"{n}") for n in range(4)]
 
 
-async def test_a_sync_brings_each_change_once_in_its_present_form(visitors: Visitors) -> None:
-    house = visitors.house
-    room = house.room("bo")
+async def test_a_sync_returns_each_changed_message_once_in_its_present_state(
+    sockets: Sockets,
+) -> None:
+    api = sockets.api
+    room = api.room("bo")
     for n in range(3):
-        house.post(room, f"{n}", by="ana")
-    house.ok("PATCH", f"rooms/{room}/messages/1", {"text": "zero"}, by="ana")
-    house.ok("DELETE", f"rooms/{room}/messages/2", by="ana")
-    cy = await visitors.json("cy")  # no member, but anyone may read a public room
+        api.post(room, f"{n}", by="ana")
+    api.ok("PATCH", f"rooms/{room}/messages/1", {"text": "zero"}, by="ana")
+    api.ok("DELETE", f"rooms/{room}/messages/2", by="ana")
+    cy = await sockets.json("cy")  # no member, but anyone may read a public room
     assert await cy.do("sync", room=room, after=2) == {"through": 5, "more": False, "reset": False}
     assert cy.messages(room) == [("ana", "2"), ("ana", "zero"), ("ana", "")]
     assert (await cy.do("sync", room=room, after=5))["through"] == 5
@@ -78,12 +80,12 @@ async def test_a_sync_brings_each_change_once_in_its_present_form(visitors: Visi
     assert len(cy.messages(room)) == 6
 
 
-async def test_a_large_sync_comes_in_parts(visitors: Visitors) -> None:
-    room = visitors.house.room()
-    ana, cy = await visitors.json("ana"), await visitors.json("cy")
+async def test_a_large_sync_comes_in_parts(sockets: Sockets) -> None:
+    room = sockets.api.room()
+    ana, cy = await sockets.json("ana"), await sockets.json("cy")
     long = "x" * 16_000
     for _ in range(70):
-        await ana.tell("post", room=room, text=long)
+        await ana.send("post", room=room, text=long)
     await ana.event("message", room=room, seq=70)
     have, parts = 1, 0
     while True:
@@ -98,22 +100,22 @@ async def test_a_large_sync_comes_in_parts(visitors: Visitors) -> None:
     assert len(cy.messages(room)) == 69
 
 
-async def test_the_first_command_may_bring_the_token(visitors: Visitors) -> None:
-    stranger = await visitors.json(None)
-    assert await stranger.refused("hello") == "sign_in_required"
-    assert await stranger.refused("auth", token="not.a.token") == "sign_in_required"
-    assert await stranger.do("auth", token=visitors.house.tokens["bo"]) == {}
-    assert (await stranger.do("hello"))["me"]["name"] == "bo"
-    assert await stranger.refused("auth", token=visitors.house.tokens["cy"]) == "unknown_command"
-    assert (await stranger.do("me"))["me"]["name"] == "bo"
+async def test_the_first_command_may_carry_the_token(sockets: Sockets) -> None:
+    client = await sockets.json(None)
+    assert await client.refused("hello") == "sign_in_required"
+    assert await client.refused("auth", token="not.a.token") == "sign_in_required"
+    assert await client.do("auth", token=sockets.api.tokens["bo"]) == {}
+    assert (await client.do("hello"))["me"]["name"] == "bo"
+    assert await client.refused("auth", token=sockets.api.tokens["cy"]) == "unknown_command"
+    assert (await client.do("me"))["me"]["name"] == "bo"
 
 
 # Commands
 
 
-async def test_a_post_is_answered_and_a_retry_gets_the_same_answer(visitors: Visitors) -> None:
-    room = visitors.house.room()
-    ana = await visitors.json("ana")
+async def test_a_retried_post_gets_the_same_reply(sockets: Sockets) -> None:
+    room = sockets.api.room()
+    ana = await sockets.json("ana")
     first = await ana.do("post", room=room, text="hi", nonce="k3")
     assert (first["seq"], first["rev"]) == (1, 1)
     assert await ana.do("post", room=room, text="hi", nonce="k3") == first
@@ -122,15 +124,15 @@ async def test_a_post_is_answered_and_a_retry_gets_the_same_answer(visitors: Vis
     assert ana.messages(room) == [("ana", "hi")]
 
 
-async def test_every_command_is_answered_over_the_socket(visitors: Visitors) -> None:
-    house = visitors.house
-    dora = house.sign_up("dora")
-    spare = house.sign_in("dora")
-    ana, other = await visitors.json("ana"), await visitors.json(dora)
-    asked: set[str] = set()
+async def test_every_command_gets_a_reply_over_the_websocket(sockets: Sockets) -> None:
+    api = sockets.api
+    dora = api.sign_up("dora")
+    spare = api.sign_in("dora")
+    ana, other = await sockets.json("ana"), await sockets.json(dora)
+    sent: set[str] = set()
 
     async def do(do: str, by: JsonClient = ana, **fields: Any) -> Any:
-        asked.add(do)
+        sent.add(do)
         return await by.do(do, **fields)
 
     assert (await do("hello"))["me"]["role"] == "owner"
@@ -181,33 +183,33 @@ async def test_every_command_is_answered_over_the_socket(visitors: Visitors) -> 
     sessions = (await do("sessions", other))["sessions"]
     ended = next(one for one in sessions if not one.get("current"))
     assert await do("end_session", other, session=ended["session"]) == {}
-    assert house.api("GET", "me", by=spare)[0] == 401
+    assert api.request("GET", "me", by=spare)[0] == 401
     invite = (await do("create_invite"))["invite"]["invite"]
     assert invite in [one["invite"] for one in (await do("invites"))["invites"]]
     assert await do("end_invite", invite=invite) == {}
     assert await do("update_server", name="House") == {}
     assert (await do("about"))["name"] == "House"
     assert await do("disable_user", user="dora") == {}
-    newcomer = await visitors.json(None)
-    assert await do("auth", newcomer, token=house.tokens["ana"]) == {}
-    # These answer nothing, but the others hear of them.
-    cy = await visitors.json("cy")
+    newcomer = await sockets.json(None)
+    assert await do("auth", newcomer, token=api.tokens["ana"]) == {}
+    # These have no reply, but send events to others.
+    cy = await sockets.json("cy")
     for word, fields in (("typing", {"room": "lobby"}), ("active", {"active": False})):
-        asked.add(word)
-        await cy.tell(word, **fields)
+        sent.add(word)
+        await cy.send(word, **fields)
     await ana.event("typing", user="cy")
     await ana.event("presence", user="cy", state="away")
-    assert asked == set(COMMANDS) - HTTP_ONLY
+    assert sent == set(COMMANDS) - HTTP_ONLY
 
 
 @pytest.mark.parametrize("word", sorted(HTTP_ONLY))
-async def test_what_makes_sessions_goes_over_http_only(visitors: Visitors, word: str) -> None:
+async def test_commands_that_make_sessions_are_http_only(sockets: Sockets, word: str) -> None:
     fields = {"name": "eve", "password": "p" * 8, "old": "p" * 8, "new": "p" * 8}
-    ana = await visitors.json("ana")
+    ana = await sockets.json("ana")
     assert await ana.refused(word, **fields) == "unknown_command"
 
 
-# What is refused
+# Refusals
 
 REFUSED = {
     '{"id": 41, "do": "post", "room": "lobby"': (None, "malformed"),
@@ -233,10 +235,10 @@ REFUSED = {
 }
 
 
-async def test_what_is_wrong_is_answered_to_its_number_and_the_connection_lives(
-    visitors: Visitors,
+async def test_errors_carry_the_number_of_the_command_and_the_connection_stays_open(
+    sockets: Sockets,
 ) -> None:
-    bo = await visitors.json("bo")
+    bo = await sockets.json("bo")
     for text, (number, code) in REFUSED.items():
         await bo.socket.send_str(text)
         error = (await bo.reply(number))["error"]
@@ -247,10 +249,10 @@ async def test_what_is_wrong_is_answered_to_its_number_and_the_connection_lives(
     assert "ok" in await bo.reply(60)
 
 
-async def test_what_one_may_not_do_is_told_why(visitors: Visitors) -> None:
-    room = visitors.house.room("bo")
-    visitors.house.post(room, "mine", by="ana")
-    bo, cy = await visitors.json("bo"), await visitors.json("cy")
+async def test_forbidden_commands_get_a_reason(sockets: Sockets) -> None:
+    room = sockets.api.room("bo")
+    sockets.api.post(room, "mine", by="ana")
+    bo, cy = await sockets.json("bo"), await sockets.json("cy")
     assert await cy.refused("post", room=room, text="x") == "not_member"
     forbidden: dict[str, dict[str, Any]] = {
         "edit": {"seq": 1, "text": "theirs"},
@@ -263,52 +265,52 @@ async def test_what_one_may_not_do_is_told_why(visitors: Visitors) -> None:
     for do, fields in forbidden.items():
         assert (do, await bo.refused(do, room=room, **fields)) == (do, "forbidden")
     with pytest.raises(Refused, match="owner"):
-        await (await visitors.json("ana")).do("leave", room=room)
+        await (await sockets.json("ana")).do("leave", room=room)
 
 
 # Live
 
 
-async def test_others_see_who_is_writing_who_is_away_and_who_has_gone(visitors: Visitors) -> None:
-    ana, bo = await visitors.json("ana"), await visitors.json("bo")
-    second = await visitors.json("bo")
-    await bo.tell("typing", room="lobby")
+async def test_others_see_typing_away_and_offline(sockets: Sockets) -> None:
+    ana, bo = await sockets.json("ana"), await sockets.json("bo")
+    second = await sockets.json("bo")
+    await bo.send("typing", room="lobby")
     assert await ana.event("typing") == {"on": "typing", "room": "lobby", "user": "bo"}
-    await bo.tell("active", active=False)
+    await bo.send("active", active=False)
     await bo.do("about")
     assert not [one for one in ana.events if one["on"] == "presence" and one["user"] == "bo"], (
         "one of two devices is still in use"
     )
-    await second.tell("active", active=False)
+    await second.send("active", active=False)
     await ana.event("presence", user="bo", state="away")
-    await second.tell("active", active=True)
+    await second.send("active", active=True)
     await ana.event("presence", user="bo", state="online")
     await bo.end()
     await second.end()
     await ana.event("presence", user="bo", state="offline")
 
 
-async def test_a_read_marker_follows_a_person_from_device_to_device(visitors: Visitors) -> None:
-    house = visitors.house
-    room = house.room("bo")
+async def test_a_read_marker_is_sent_to_the_persons_other_devices(sockets: Sockets) -> None:
+    api = sockets.api
+    room = api.room("bo")
     for n in range(3):
-        house.post(room, f"@bo {n}", by="ana")
-    phone, dispatcher = await visitors.json("bo"), await visitors.json("bo")
+        api.post(room, f"@bo {n}", by="ana")
+    phone, laptop = await sockets.json("bo"), await sockets.json("bo")
     mine = {one["room"]: one for one in (await phone.do("me"))["rooms"]}
     assert (mine[room].get("read_seq", 0), mine[room]["mentions"]) == (0, 3)
     assert await phone.do("read", room=room, seq=2) == {"read_seq": 2, "mentions": 1}
-    heard = await dispatcher.event("read", room=room)
-    assert (heard["read_seq"], heard["mentions"]) == (2, 1)
-    assert (await dispatcher.do("read", room=room, seq=1, back=True))["read_seq"] == 1
-    heard = await phone.event("read", room=room, read_seq=1)
-    assert heard["mentions"] == 2
-    assert (await dispatcher.do("me"))["me"]["rev"] == heard["rev"]
+    received = await laptop.event("read", room=room)
+    assert (received["read_seq"], received["mentions"]) == (2, 1)
+    assert (await laptop.do("read", room=room, seq=1, back=True))["read_seq"] == 1
+    received = await phone.event("read", room=room, read_seq=1)
+    assert received["mentions"] == 2
+    assert (await laptop.do("me"))["me"]["rev"] == received["rev"]
 
 
-async def test_who_is_removed_is_told_and_hears_nothing_more(visitors: Visitors) -> None:
-    house = visitors.house
-    room = house.room("bo", "cy", kind="private")
-    ana, bo, cy = [await visitors.json(name) for name in ("ana", "bo", "cy")]
+async def test_a_removed_member_is_notified_and_gets_nothing_more(sockets: Sockets) -> None:
+    api = sockets.api
+    room = api.room("bo", "cy", kind="private")
+    ana, bo, cy = [await sockets.json(name) for name in ("ana", "bo", "cy")]
     await ana.do("kick", room=room, user="bo")
     assert (await bo.event("removed", room=room))["reason"] == "kicked"
     assert (await cy.event("member", room=room))["user"] == "bo"
@@ -327,9 +329,9 @@ async def test_who_is_removed_is_told_and_hears_nothing_more(visitors: Visitors)
         assert (await client.event("removed", room=room))["reason"] == "deleted"
 
 
-async def test_a_session_that_is_ended_closes_its_sockets(visitors: Visitors) -> None:
-    token = visitors.house.sign_in("bo")
-    ending, lasting = await visitors.json(token), await visitors.json("bo")
+async def test_ending_a_session_closes_its_connections(sockets: Sockets) -> None:
+    token = sockets.api.sign_in("bo")
+    ending, lasting = await sockets.json(token), await sockets.json("bo")
     session = next(
         one["session"] for one in (await ending.do("sessions"))["sessions"] if one.get("current")
     )
@@ -343,9 +345,9 @@ async def test_a_session_that_is_ended_closes_its_sockets(visitors: Visitors) ->
 
 @pytest.mark.parametrize("path", ["/ws", "/ws/echo"])
 async def test_a_page_of_another_site_is_refused_before_the_upgrade(
-    visitors: Visitors, path: str
+    sockets: Sockets, path: str
 ) -> None:
-    port = visitors.house.server.port
+    port = sockets.api.server.port
     for origin, status in {
         "https://evil.example": b"403",
         "null": b"403",
@@ -360,45 +362,43 @@ async def test_a_page_of_another_site_is_refused_before_the_upgrade(
 
 
 @pytest.mark.parametrize("json", [True, False], ids=["json", "text"])
-async def test_a_token_that_is_not_good_is_refused_before_the_upgrade(
-    visitors: Visitors, json: bool
-) -> None:
+async def test_an_invalid_token_is_refused_before_the_upgrade(sockets: Sockets, json: bool) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await visitors.connect(json=json, Authorization="Bearer x.y.z")
+        await sockets.connect(json=json, Authorization="Bearer x.y.z")
     assert refused.value.status == 401
 
 
-async def test_commands_under_way_have_a_bound(visitors: Visitors) -> None:
-    """Markers wait two seconds for their disk, so a client can have as many under way as it may."""
-    house = visitors.house
-    room = house.room("bo")
-    house.post(room, "one", by="ana")
-    bo = await visitors.json("bo")
+async def test_commands_in_flight_are_bounded(sockets: Sockets) -> None:
+    """Read markers wait two seconds, so a client can have the maximum in flight."""
+    api = sockets.api
+    room = api.room("bo")
+    api.post(room, "one", by="ana")
+    bo = await sockets.json("bo")
     await bo.do("read", room=room, seq=1)
-    reads = [await bo.tell("read", room=room, seq=1) for _ in range(IN_FLIGHT_MAX)]
-    about = await bo.tell("about")
+    reads = [await bo.send("read", room=room, seq=1) for _ in range(IN_FLIGHT_MAX)]
+    about = await bo.send("about")
     await bo.reply(about)
-    order = [frame["re"] for frame in bo.heard if "re" in frame]
-    assert order.index(about) > order.index(reads[0]), "it was read before there was room for it"
+    order = [frame["re"] for frame in bo.frames if "re" in frame]
+    assert order.index(about) > order.index(reads[0]), "it was read above the bound"
     for number in reads:
         assert (await bo.reply(number))["ok"]["read_seq"] == 1
 
 
-async def test_commands_in_one_burst_are_carried_out_in_their_order(visitors: Visitors) -> None:
-    room = visitors.house.room()
-    ana = await visitors.json("ana")
-    numbers = [await ana.tell("post", room=room, text=f"{n}") for n in range(300)]
+async def test_commands_in_one_burst_are_executed_in_order(sockets: Sockets) -> None:
+    room = sockets.api.room()
+    ana = await sockets.json("ana")
+    numbers = [await ana.send("post", room=room, text=f"{n}") for n in range(300)]
     seqs = [(await ana.reply(number))["ok"]["seq"] for number in numbers]
     assert seqs == list(range(1, 301))
-    assert visitors.house.history(room, by="ana") == [("ana", f"{n}") for n in range(100, 300)]
+    assert sockets.api.history(room, by="ana") == [("ana", f"{n}") for n in range(100, 300)]
 
 
-async def test_a_frame_of_escaped_characters_fits_a_message_of_the_longest_text(
-    visitors: Visitors,
+async def test_the_longest_text_fits_a_frame_even_if_escaped(
+    sockets: Sockets,
 ) -> None:
-    room = visitors.house.room()
-    ana = await visitors.json("ana")
+    room = sockets.api.room()
+    ana = await sockets.json("ana")
     text = "語" * 16_000
     await ana.socket.send_str(json.dumps({"id": 7, "do": "post", "room": room, "text": text}))
     assert (await ana.reply(7))["ok"]["seq"] == 1
-    assert (await asyncio.to_thread(visitors.house.history, room, by="ana"))[0][1] == text
+    assert (await asyncio.to_thread(sockets.api.history, room, by="ana"))[0][1] == text

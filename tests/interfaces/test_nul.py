@@ -1,10 +1,10 @@
-"""U+0000, which PostgreSQL cannot keep nor look for: refused at every door, and in no log."""
+"""U+0000, which PostgreSQL cannot store or compare, is refused by every interface."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.support.chat import House, Visitors
+from tests.support.chat import RestApi, Sockets
 
 
 @pytest.fixture(scope="module")
@@ -12,8 +12,8 @@ def store(postgres_url: Callable[[], str]) -> tuple[str, ...]:
     return ("--database", postgres_url())
 
 
-async def test_json_frames(visitors: Visitors) -> None:
-    ana = await visitors.json("ana")
+async def test_json_frames(sockets: Sockets) -> None:
+    ana = await sockets.json("ana")
     for command, fields in (
         ("post", {"room": "lobby", "text": "hi", "nonce": "a\0b"}),
         ("post", {"room": "lobby", "text": "h\0i"}),
@@ -27,12 +27,12 @@ async def test_json_frames(visitors: Visitors) -> None:
         ("hello", {"rooms": {"lob\0by": 0}}),
     ):
         assert await ana.refused(command, **fields) == "invalid", (command, fields)
-    text = r"A \u0000 that is only written about, and \\u0000 as well."
+    text = r"A literal \u0000 in a text, and \\u0000 as well."
     seq = (await ana.do("post", room="lobby", text=text))["seq"]
     assert (await ana.event("message", seq=seq))["text"] == text
 
 
-def test_http(house: House) -> None:
+def test_http(api: RestApi) -> None:
     where = "rooms/lobby/messages"
     for method, path, body in (
         ("POST", where, {"text": "hi", "nonce": "a\0b"}),
@@ -41,12 +41,12 @@ def test_http(house: House) -> None:
         ("GET", "rooms?q=%00", None),
         ("POST", "sign-in", {"name": "a\0", "password": "three words do"}),
     ):
-        status, answer = house.api(method, path, body, by="ana")
+        status, answer = api.request(method, path, body, by="ana")
         assert (status, answer["code"]) == (422, "invalid"), (method, path, answer)
 
 
-async def test_plain_text(visitors: Visitors) -> None:
-    bo = await visitors.text(by="bo")
+async def test_plain_text(sockets: Sockets) -> None:
+    bo = await sockets.text(by="bo")
     for line in ("hi\0", "/join lob\0by", "/msg a\0 hi", "/nick a\0"):
         await bo.say(line)
-        await bo.line("* No text may have the character U+0000.")
+        await bo.line("* A text must not contain the character U+0000.")

@@ -1,4 +1,4 @@
-"""Who stops reading costs no memory, delays nobody, and misses nothing after reading again."""
+"""A client that stops reading costs little memory, delays nobody, and misses nothing."""
 
 import asyncio
 import json
@@ -12,25 +12,25 @@ from urllib.request import urlopen
 import pytest
 
 from hubbub.gateway.websocket import socket
-from tests.support.chat import SUBPROTOCOL, TIMEOUT_S, House, Visitors
+from tests.support.chat import SUBPROTOCOL, TIMEOUT_S, RestApi, Sockets
 from tests.support.frames import PING, TEXT, Frame, RawSocket, frame, raw_socket
-from tests.support.in_process import InsideServer
+from tests.support.in_process import InProcessServer
 
 pytestmark = [
-    pytest.mark.xdist_group("doors-slow"),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
+    pytest.mark.xdist_group("interfaces-slow"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 
 STALLED = 10
 POSTS = 500
 LONG = "x" * 10_000
-# What all of them would hold without a bound is STALLED times 5 MB; with it, half a MB each.
+# Without a bound they would take STALLED times 5 MB; with it, half a MB each.
 GROWTH_MAX = 20 * 1024 * 1024
 
 
-def memory(house: House) -> int:
+def memory(api: RestApi) -> int:
     """The server's resident bytes."""
-    pages = Path(f"/proc/{house.server.pid}/statm").read_text().split()[1]
+    pages = Path(f"/proc/{api.server.pid}/statm").read_text().split()[1]
     return int(pages) * 4096
 
 
@@ -55,19 +55,19 @@ async def ask(raw: RawSocket, do: str, **fields: Any) -> None:
     await raw.send(frame(TEXT, json.dumps({"do": do, **fields}).encode()))
 
 
-def json_socket(house: House, by: str) -> Any:
+def json_socket(api: RestApi, by: str) -> Any:
     return raw_socket(
-        house.server.port,
+        api.server.port,
         receive_buffer=4096,
         Sec_WebSocket_Protocol=SUBPROTOCOL,
-        Authorization=f"Bearer {house.tokens[by]}",
+        Authorization=f"Bearer {api.tokens[by]}",
     )
 
 
 @asynccontextmanager
-async def stalled_json(house: House, by: str = "bo") -> AsyncIterator[RawSocket]:
-    """Somebody greeted at the JSON door, of whom nothing more is read."""
-    async with json_socket(house, by) as raw:
+async def stalled_json(api: RestApi, by: str = "bo") -> AsyncIterator[RawSocket]:
+    """A JSON connection that reads nothing after its welcome."""
+    async with json_socket(api, by) as raw:
         await ask(raw, "hello", id=1)
         while (await next_json(raw)).get("re") != 1:
             pass
@@ -75,17 +75,17 @@ async def stalled_json(house: House, by: str = "bo") -> AsyncIterator[RawSocket]
 
 
 @asynccontextmanager
-async def stalled_text(house: House, room: str) -> AsyncIterator[RawSocket]:
-    async with raw_socket(house.server.port, f"/ws?room={room}", receive_buffer=4096) as raw:
+async def stalled_text(api: RestApi, room: str) -> AsyncIterator[RawSocket]:
+    async with raw_socket(api.server.port, f"/ws?room={room}", receive_buffer=4096) as raw:
         assert (await next_text(raw)).startswith("* You are in")
         yield raw
 
 
-def behind(house: House) -> int:
-    """How many connections the server says are behind."""
-    with urlopen(f"{house.server.url}/metrics") as response:
+def lagging_count(api: RestApi) -> int:
+    """The number of lagging connections in the metrics."""
+    with urlopen(f"{api.server.url}/metrics") as response:
         lines = response.read().decode().splitlines()
-    name = "hubbub_connections_behind "
+    name = "hubbub_connections_lagging "
     return int(float(next(one.removeprefix(name) for one in lines if one.startswith(name))))
 
 
@@ -96,7 +96,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def catch_up(raw: RawSocket, room: str, head: int) -> dict[int, str]:
-    """Read on by the rule that every client follows; the texts of all messages by seq."""
+    """Catch up as every client does. Returns the texts of all messages by seq."""
     found: dict[int, str] = {}
     have = 0
     while have < head:
@@ -116,118 +116,116 @@ async def catch_up(raw: RawSocket, room: str, head: int) -> dict[int, str]:
     return found
 
 
-async def test_readers_who_stall_cost_little_delay_nobody_and_miss_nothing(
-    house: House, visitors: Visitors
+async def test_stalled_readers_cost_little_delay_nobody_and_miss_nothing(
+    api: RestApi, sockets: Sockets
 ) -> None:
-    room = house.room("bo", "cy")
+    room = api.room("bo", "cy")
     async with AsyncExitStack() as stack:
-        slow_json = [await stack.enter_async_context(stalled_json(house)) for _ in range(STALLED)]
-        slow_text = await stack.enter_async_context(stalled_text(house, room))
-        ana, cy = await visitors.json("ana"), await visitors.json("cy")
-        before = memory(house)
+        slow_json = [await stack.enter_async_context(stalled_json(api)) for _ in range(STALLED)]
+        slow_text = await stack.enter_async_context(stalled_text(api, room))
+        ana, cy = await sockets.json("ana"), await sockets.json("cy")
+        before = memory(api)
         for nth in range(POSTS):
-            await ana.tell("post", room=room, text=f"{nth} {LONG}")
+            await ana.send("post", room=room, text=f"{nth} {LONG}")
         await cy.event("message", room=room, seq=POSTS)
         assert [text for _, text in cy.messages(room)] == [f"{n} {LONG}" for n in range(POSTS)]
-        assert behind(house) == STALLED + 1
-        assert memory(house) - before < GROWTH_MAX
+        assert lagging_count(api) == STALLED + 1
+        assert memory(api) - before < GROWTH_MAX
         for raw in slow_json[:2]:
             found = await catch_up(raw, room, POSTS)
             assert found == {n + 1: f"{n} {LONG}" for n in range(POSTS)}
-        said: list[str] = []
-        while len(said) < POSTS:
+        lines: list[str] = []
+        while len(lines) < POSTS:
             line = await next_text(slow_text)
             if line.startswith("ana: "):
-                said.append(line)
-        assert said == [f"ana: {n} {LONG}" for n in range(POSTS)]
-        # And they are there again: live frames go on.
-        await until(lambda: behind(house) == STALLED - 2)
+                lines.append(line)
+        assert lines == [f"ana: {n} {LONG}" for n in range(POSTS)]
+        # They get live frames again.
+        await until(lambda: lagging_count(api) == STALLED - 2)
         await ana.do("post", room=room, text="welcome back")
         assert await next_text(slow_text) == "ana: welcome back"
         while (await next_json(slow_json[0])).get("text") != "welcome back":
             pass
 
 
-async def test_who_falls_behind_and_vanishes_leaves_the_others_looked_after(
-    house: House, visitors: Visitors
+async def test_a_lagging_client_that_disconnects_does_not_stop_the_check_of_others(
+    api: RestApi, sockets: Sockets
 ) -> None:
-    room = house.room("bo")
-    ana = await visitors.json("ana")
-    async with stalled_json(house) as lasting:
-        async with stalled_json(house) as vanishing:
+    room = api.room("bo")
+    ana = await sockets.json("ana")
+    async with stalled_json(api) as lasting:
+        async with stalled_json(api) as vanishing:
             for _ in range(POSTS):
-                await ana.tell("post", room=room, text=LONG)
+                await ana.send("post", room=room, text=LONG)
             await ana.event("message", room=room, seq=POSTS)
-            await until(lambda: behind(house) == 2)
+            await until(lambda: lagging_count(api) == 2)
             vanishing.abort()
         found = await catch_up(lasting, room, POSTS)
         assert len(found) == POSTS
 
 
-async def test_answers_that_nobody_reads_are_not_made(house: House) -> None:
-    room = house.room("bo")
+async def test_replies_are_not_made_while_they_are_not_read(api: RestApi) -> None:
+    room = api.room("bo")
     for _ in range(50):
-        house.post(room, LONG, by="ana")
-    async with stalled_json(house) as raw:
-        before = memory(house)
+        api.post(room, LONG, by="ana")
+    async with stalled_json(api) as raw:
+        before = memory(api)
         for nth in range(100):
             await ask(raw, "history", id=nth, room=room, limit=50)
-        await until(lambda: behind(house) == 1)
-        # Another's question is answered after whatever could have been answered to this one.
-        assert len(house.history(room, by="bo")) == 50
-        assert memory(house) - before < GROWTH_MAX
+        await until(lambda: lagging_count(api) == 1)
+        # A later query of another connection has been answered meanwhile.
+        assert len(api.history(room, by="bo")) == 50
+        assert memory(api) - before < GROWTH_MAX
         answered = [await next_json(raw) for _ in range(101)]
         numbers = [one["re"] for one in answered if "re" in one]
         assert numbers[:50] == list(range(50))
 
 
-async def test_errors_that_nobody_reads_are_not_made_either(house: House) -> None:
+async def test_errors_are_not_made_while_they_are_not_read(api: RestApi) -> None:
     flood = frame(TEXT, b"{") * 200_000
-    async with stalled_json(house) as raw:
-        before = memory(house)
+    async with stalled_json(api) as raw:
+        before = memory(api)
         raw.writer.write(flood)
-        await until(lambda: behind(house) == 1)
-        house.history("lobby", by="bo")  # others are answered meanwhile
-        assert memory(house) - before < GROWTH_MAX
+        await until(lambda: lagging_count(api) == 1)
+        api.history("lobby", by="bo")  # others are answered meanwhile
+        assert memory(api) - before < GROWTH_MAX
 
 
-async def test_a_stranger_who_reads_no_errors_is_sent_away(
+async def test_an_unidentified_client_that_reads_no_errors_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "CLOSE_WITHIN_S", 0.1)
     async with (
-        InsideServer.running(tmp_path) as inside,
-        raw_socket(
-            inside.port, receive_buffer=4096, Sec_WebSocket_Protocol=SUBPROTOCOL
-        ) as stranger,
+        InProcessServer.running(tmp_path) as inside,
+        raw_socket(inside.port, receive_buffer=4096, Sec_WebSocket_Protocol=SUBPROTOCOL) as client,
     ):
-        stranger.writer.write(frame(TEXT, b"{") * 100_000)
+        client.writer.write(frame(TEXT, b"{") * 100_000)
         async with asyncio.timeout(TIMEOUT_S):
-            while not stranger.writer.transport.is_closing():
-                stranger.writer.write(frame(TEXT, b"{"))
+            while not client.writer.transport.is_closing():
+                client.writer.write(frame(TEXT, b"{"))
                 await asyncio.sleep(0.005)
 
 
-async def test_who_was_behind_learns_that_something_of_their_own_changed(
-    house: House, visitors: Visitors
+async def test_a_client_that_lagged_learns_of_missed_personal_changes(
+    api: RestApi, sockets: Sockets
 ) -> None:
-    room = house.room("bo")
-    ana, other_device = await visitors.json("ana"), await visitors.json("bo")
-    async with stalled_json(house) as raw:
+    room = api.room("bo")
+    ana, other_device = await sockets.json("ana"), await sockets.json("bo")
+    async with stalled_json(api) as raw:
         for _ in range(POSTS):
-            await ana.tell("post", room=room, text=LONG)
+            await ana.send("post", room=room, text=LONG)
         await ana.event("message", room=room, seq=POSTS)
-        await until(lambda: behind(house) == 1)
+        await until(lambda: lagging_count(api) == 1)
         rev = (await other_device.do("prefs", room=room, notify="none"))["rev"]
-        heard: dict[str, Any] = {}
-        while heard.get("on") != "behind":
-            heard = await next_json(raw)
-            assert heard.get("on") != "me", "left out, as it could be any number of them"
-        assert heard["rev"] == rev
+        received: dict[str, Any] = {}
+        while received.get("on") != "behind":
+            received = await next_json(raw)
+            assert received.get("on") != "me", "personal events must be left out while lagging"
+        assert received["rev"] == rev
 
 
-async def test_who_stalls_for_a_minute_is_closed(tmp_path: Path) -> None:
-    async with InsideServer.running(tmp_path) as inside:
+async def test_a_client_stalled_for_a_minute_is_closed(tmp_path: Path) -> None:
+    async with InProcessServer.running(tmp_path) as inside:
         async with raw_socket(inside.port, receive_buffer=4096) as slow:
             assert (await next_text(slow)).startswith("* You are in")
             async with raw_socket(inside.port) as raw:
@@ -235,15 +233,15 @@ async def test_who_stalls_for_a_minute_is_closed(tmp_path: Path) -> None:
                 reading = asyncio.create_task(raw.rest())
                 for _ in range(POSTS):
                     await raw.send(frame(TEXT, LONG.encode()))
-                await inside.until(lambda: inside.app.hub.backpressure.behind == 1)
+                await inside.until(lambda: inside.app.hub.backpressure.lagging_count == 1)
                 inside.now += 59
-                await inside.swept()
-                assert inside.app.hub.backpressure.behind == 1
-                # A sign of life is no progress; but the others are there, and say so.
+                await inside.wait_for_sweep()
+                assert inside.app.hub.backpressure.lagging_count == 1
+                # A pong is no progress; the other connection stays alive by it.
                 inside.seen()
                 inside.now += 2
                 await inside.until(lambda: len(inside.app.hub.clients) == 1)
                 assert inside.closed == [4000]
                 assert inside.app.hub.backpressure.closed_slow == 1
                 reading.cancel()
-        await inside.app.dispatcher.all_gone()
+        await inside.app.dispatcher.wait_until_disconnected()

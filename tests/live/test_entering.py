@@ -1,4 +1,4 @@
-"""Coming into rooms: by an answer of the database, unless it was overtaken meanwhile."""
+"""Entering rooms: the database grants access, unless it is revoked in the meantime."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from hubbub.model.errors import Busy, HubbubError, NotFound
 from hubbub.model.outcome import MembershipChanged, RoomGone, SessionsEnded
 from hubbub.model.policy import RoomKind, RoomRole
 from hubbub.model.rooms import Joined, MemberChanged, MyRoom
-from tests.support.hub import Hall, events, message, turn
+from tests.support.hub import HubHarness, end_turn, events, message
 from tests.support.waiting import until
 
 PRIVATE = "private"
@@ -25,95 +25,105 @@ def _changed(mrev: int, role: RoomRole | None, user: str = "bo") -> MembershipCh
     return MembershipChanged(PRIVATE, event)
 
 
-class Database:
-    """Says who may come in; something happens while it is asked for the first time."""
+class FakeJoin:
+    """Grants access. In the first call these effects are published; later ones raise the error."""
 
-    def __init__(self, hall: Hall, *happens: object, then: HubbubError | None) -> None:
-        self.hall = hall
-        self.happens = list(happens)
-        self.then = then
-        self.asked = 0
+    def __init__(
+        self, harness: HubHarness, *effects: object, later_error: HubbubError | None
+    ) -> None:
+        self.harness = harness
+        self.effects = list(effects)
+        self.later_error = later_error
+        self.calls = 0
 
-    async def ask(self) -> Joined:
-        self.asked += 1
+    async def __call__(self) -> Joined:
+        self.calls += 1
         await asyncio.sleep(0)
-        if self.asked == 1:
-            self.hall.hub.tell(self.happens)  # type: ignore[arg-type]
-        elif self.then:
-            raise self.then
+        if self.calls == 1:
+            self.harness.hub.publish(self.effects)  # type: ignore[arg-type]
+        elif self.later_error:
+            raise self.later_error
         return _joined(PRIVATE)
 
 
 @pytest.fixture
-def bo(hall: Hall) -> Client:
-    hall.stored[PRIVATE] = []
-    return hall.client("bo", session="of bo")
+def bo(harness: HubHarness) -> Client:
+    harness.stored[PRIVATE] = []
+    return harness.connect("bo", session="of bo")
 
 
 @pytest.mark.parametrize(
-    "happens", [_changed(2, None), RoomGone(PRIVATE)], ids=["put out", "deleted"]
+    "effect", [_changed(2, None), RoomGone(PRIVATE)], ids=["removed", "deleted"]
 )
-async def test_who_loses_a_room_while_they_come_in_is_not_in(
-    hall: Hall, bo: Client, happens: object
+async def test_a_client_that_loses_a_room_while_entering_is_not_attached(
+    harness: HubHarness, bo: Client, effect: object
 ) -> None:
-    database = Database(hall, happens, then=NotFound())
+    join = FakeJoin(harness, effect, later_error=NotFound())
     with pytest.raises(NotFound):
-        await hall.hub.enter(bo, PRIVATE, database.ask)
+        await harness.hub.enter(bo, PRIVATE, join)
     assert bo.rooms == {}
-    assert hall.hub.rooms.get(PRIVATE) is None or hall.room(PRIVATE).is_empty
+    assert harness.hub.rooms.get(PRIVATE) is None or harness.room(PRIVATE).is_empty
 
 
-async def test_what_others_lose_is_no_concern_of_theirs(hall: Hall, bo: Client) -> None:
-    database = Database(hall, _changed(2, None, "cy"), then=NotFound())
-    await hall.hub.enter(bo, PRIVATE, database.ask)
-    assert database.asked == 1
-    hall.say(message(1, room=PRIVATE))
-    await turn()
+async def test_a_removal_of_somebody_else_does_not_repeat_the_join(
+    harness: HubHarness, bo: Client
+) -> None:
+    join = FakeJoin(harness, _changed(2, None, "cy"), later_error=NotFound())
+    await harness.hub.enter(bo, PRIVATE, join)
+    assert join.calls == 1
+    harness.publish(message(1, room=PRIVATE))
+    await end_turn()
     assert [event["room"] for event in events(bo, "message")] == [PRIVATE]
 
 
-async def test_who_is_in_again_by_then_is_in(hall: Hall, bo: Client) -> None:
-    database = Database(hall, _changed(2, None), then=None)
-    await hall.hub.enter(bo, PRIVATE, database.ask)
-    assert (list(bo.rooms), database.asked) == ([PRIVATE], 2)
+async def test_a_client_that_is_a_member_again_when_asked_twice_is_attached(
+    harness: HubHarness, bo: Client
+) -> None:
+    join = FakeJoin(harness, _changed(2, None), later_error=None)
+    await harness.hub.enter(bo, PRIVATE, join)
+    assert (list(bo.rooms), join.calls) == ([PRIVATE], 2)
 
 
-async def test_a_connection_that_has_ended_meanwhile_is_in_no_room(hall: Hall, bo: Client) -> None:
-    async def ask() -> Joined:
-        hall.hub.disconnect(bo)
+async def test_a_client_that_disconnects_while_entering_is_not_attached(
+    harness: HubHarness, bo: Client
+) -> None:
+    async def join() -> Joined:
+        harness.hub.disconnect(bo)
         return _joined(PRIVATE)
 
     with pytest.raises(HubbubError):
-        await hall.hub.enter(bo, PRIVATE, ask)
-    assert hall.room(PRIVATE).is_empty
+        await harness.hub.enter(bo, PRIVATE, join)
+    assert harness.room(PRIVATE).is_empty
 
 
-async def test_who_is_put_out_again_and_again_is_told_to_come_back(hall: Hall, bo: Client) -> None:
-    async def ask() -> Joined:
-        hall.hub.tell([_changed(2, None)])
+async def test_a_client_that_is_removed_on_every_attempt_gets_busy(
+    harness: HubHarness, bo: Client
+) -> None:
+    async def join() -> Joined:
+        harness.hub.publish([_changed(2, None)])
         return _joined(PRIVATE)
 
     with pytest.raises(Busy):
-        await hall.hub.enter(bo, PRIVATE, ask)
+        await harness.hub.enter(bo, PRIVATE, join)
     assert bo.rooms == {}
 
 
-async def test_who_is_put_out_while_their_room_is_read_is_not_brought_in(
-    hall: Hall, bo: Client
+async def test_a_member_removed_while_the_room_is_loaded_is_not_attached(
+    harness: HubHarness, bo: Client
 ) -> None:
-    hall.may_read.clear()
-    hall.hub.tell([_changed(2, RoomRole.MEMBER)])
-    await until(lambda: (PRIVATE, None) in hall.reads)
-    hall.hub.tell([_changed(3, None)])
-    hall.may_read.set()
-    await until(lambda: hall.room(PRIVATE).recent_changes is not None)
-    await turn()
+    harness.reads_allowed.clear()
+    harness.hub.publish([_changed(2, RoomRole.MEMBER)])
+    await until(lambda: (PRIVATE, None) in harness.reads)
+    harness.hub.publish([_changed(3, None)])
+    harness.reads_allowed.set()
+    await until(lambda: harness.room(PRIVATE).recent_changes is not None)
+    await end_turn()
     assert bo.rooms == {}
 
 
-async def test_a_question_notices_that_its_session_has_ended(hall: Hall) -> None:
-    with hall.hub.look("bo") as of_bo, hall.hub.look("cy") as of_cy:
-        hall.hub.tell([SessionsEnded("bo", ("s",))])
+async def test_a_pending_resume_is_revoked_when_its_session_ends(harness: HubHarness) -> None:
+    with harness.hub.track_resume("bo") as of_bo, harness.hub.track_resume("cy") as of_cy:
+        harness.hub.publish([SessionsEnded("bo", ("s",))])
         assert (of_bo.is_revoked, of_cy.is_revoked) == (True, False)
-        hall.hub.tell([SessionsEnded("", ("s",))])  # those idle for too long, whosever they are
+        harness.hub.publish([SessionsEnded("", ("s",))])  # expired sessions of anybody
         assert of_cy.is_revoked

@@ -1,10 +1,10 @@
-"""Who is here: told one by one in small rooms, counted in large ones."""
+"""Presence: sent for each person in small rooms, as a count in large ones."""
 
 import pytest
 
 from hubbub.live import presence
 from hubbub.live.client import Client
-from tests.support.hub import Hall, events, forget, lines, transport
+from tests.support.hub import HubHarness, clear, events, lines, transport
 from tests.support.waiting import until
 
 
@@ -12,122 +12,126 @@ def states(client: Client) -> list[tuple[str, str]]:
     return [(event["user"], event["state"]) for event in events(client, "presence")]
 
 
-async def test_who_comes_is_online_and_who_stays_away_is_offline_after_a_moment(
-    hall: Hall,
+async def test_a_person_is_online_on_connect_and_offline_after_the_grace_time(
+    harness: HubHarness,
 ) -> None:
-    ana = await hall.come("ana")
-    bo = await hall.come("bo")
+    ana = await harness.enter("ana")
+    bo = await harness.enter("bo")
     await until(lambda: ("bo", "online") in states(ana))
-    assert hall.hub.presence.seen_by(bo) == {"ana": "online", "bo": "online"}
-    hall.hub.disconnect(bo)
+    assert harness.hub.presence.visible_to(bo) == {"ana": "online", "bo": "online"}
+    harness.hub.disconnect(bo)
     await until(lambda: states(ana)[-1] == ("bo", "offline"))
-    assert hall.hub.presence.seen_by(ana) == {"ana": "online"}
-    assert hall.hub.presence.state("bo") == "offline"
+    assert harness.hub.presence.visible_to(ana) == {"ana": "online"}
+    assert harness.hub.presence.state("bo") == "offline"
 
 
-async def test_a_reload_of_the_page_is_no_leaving(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+async def test_a_page_reload_sends_no_presence(
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "GRACE_S", 60)
-    ana, bo = await hall.come("ana"), await hall.come("bo")
-    await hall.written()
-    forget(ana)
-    hall.hub.disconnect(bo)
-    await hall.come("bo")
-    await hall.written()
+    ana, bo = await harness.enter("ana"), await harness.enter("bo")
+    await harness.drain()
+    clear(ana)
+    harness.hub.disconnect(bo)
+    await harness.enter("bo")
+    await harness.drain()
     assert states(ana) == []
 
 
-async def test_who_left_while_away_and_is_back_in_a_moment_is_online(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+async def test_a_person_who_left_while_away_and_returns_in_time_is_online(
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "GRACE_S", 60)
-    ana, bo = await hall.come("ana"), await hall.come("bo")
-    reader = await hall.come("ines", dialect="text")
-    await hall.written()
-    hall.hub.presence.set_active(bo, False)
-    hall.hub.disconnect(bo)
-    forget(ana)
-    forget(reader)
-    bo = await hall.come("bo")
+    ana, bo = await harness.enter("ana"), await harness.enter("bo")
+    reader = await harness.enter("ines", dialect="text")
+    await harness.drain()
+    harness.hub.presence.set_active(bo, False)
+    harness.hub.disconnect(bo)
+    clear(ana)
+    clear(reader)
+    bo = await harness.enter("bo")
     await until(lambda: states(ana) == [("bo", "online")])
     assert lines(reader) == []
 
 
-async def test_a_second_device_is_no_coming_and_its_end_no_leaving(hall: Hall) -> None:
-    ana, _ = await hall.come("ana"), await hall.come("bo")
-    await hall.written()
-    forget(ana)
-    hall.hub.disconnect(await hall.come("bo"))
-    hall.hub.disconnect(await hall.come("eva"))
+async def test_a_second_device_that_comes_and_goes_sends_no_presence(harness: HubHarness) -> None:
+    ana, _ = await harness.enter("ana"), await harness.enter("bo")
+    await harness.drain()
+    clear(ana)
+    harness.hub.disconnect(await harness.enter("bo"))
+    harness.hub.disconnect(await harness.enter("eva"))
     await until(lambda: ("eva", "offline") in states(ana))
     assert {user for user, _ in states(ana)} == {"eva"}
 
 
-async def test_a_person_is_away_when_all_their_devices_are(hall: Hall) -> None:
-    ana = await hall.come("ana")
-    phone, laptop = await hall.come("bo"), await hall.come("bo")
-    await hall.written()
-    forget(ana)
-    book = hall.hub.presence
-    book.set_active(phone, False)
-    assert (book.state("bo"), states(ana)) == ("online", [])
-    book.set_active(laptop, False)
-    assert (book.state("bo"), states(ana)) == ("away", [("bo", "away")])
-    assert book.seen_by(ana)["bo"] == "away"
-    book.set_active(laptop, False)
-    book.set_active(phone, True)
+async def test_a_person_is_away_when_all_their_devices_are(harness: HubHarness) -> None:
+    ana = await harness.enter("ana")
+    phone, laptop = await harness.enter("bo"), await harness.enter("bo")
+    await harness.drain()
+    clear(ana)
+    presence_tracker = harness.hub.presence
+    presence_tracker.set_active(phone, False)
+    assert (presence_tracker.state("bo"), states(ana)) == ("online", [])
+    presence_tracker.set_active(laptop, False)
+    assert (presence_tracker.state("bo"), states(ana)) == ("away", [("bo", "away")])
+    assert presence_tracker.visible_to(ana)["bo"] == "away"
+    presence_tracker.set_active(laptop, False)
+    presence_tracker.set_active(phone, True)
     assert states(ana) == [("bo", "away"), ("bo", "online")]
 
 
-async def test_devices_that_come_and_go_change_what_a_person_is(hall: Hall) -> None:
-    ana = await hall.come("ana")
-    phone, laptop = await hall.come("bo"), await hall.come("bo")
-    await hall.written()
-    forget(ana)
-    hall.hub.presence.set_active(laptop, False)
-    hall.hub.disconnect(phone)
+async def test_devices_that_come_and_go_change_a_persons_state(harness: HubHarness) -> None:
+    ana = await harness.enter("ana")
+    phone, laptop = await harness.enter("bo"), await harness.enter("bo")
+    await harness.drain()
+    clear(ana)
+    harness.hub.presence.set_active(laptop, False)
+    harness.hub.disconnect(phone)
     assert states(ana) == [("bo", "away")]
-    hall.hub.disconnect(await hall.come("bo"))
+    harness.hub.disconnect(await harness.enter("bo"))
     assert states(ana) == [("bo", "away"), ("bo", "online"), ("bo", "away")]
-    hall.hub.disconnect(laptop)
+    harness.hub.disconnect(laptop)
     await until(lambda: states(ana)[-1] == ("bo", "offline"))
     assert len(states(ana)) == 4
 
 
-async def test_whoever_shares_several_rooms_is_told_once(hall: Hall) -> None:
-    hall.stored["tea"] = []
-    ana = await hall.come("ana", "lobby", "tea")
-    await hall.written()
-    forget(ana)
-    await hall.come("bo", "lobby", "tea")
-    await hall.written()
+async def test_presence_is_sent_once_to_a_client_that_shares_several_rooms(
+    harness: HubHarness,
+) -> None:
+    harness.stored["tea"] = []
+    ana = await harness.enter("ana", "lobby", "tea")
+    await harness.drain()
+    clear(ana)
+    await harness.enter("bo", "lobby", "tea")
+    await harness.drain()
     assert states(ana) == [("bo", "online")]
 
 
-async def test_a_crowd_is_told_of_in_lumps(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_presence_of_many_connections_is_sent_in_batches(
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(presence, "PRESENCE_EVENTS_PER_S", 100)
-    many = presence.IMMEDIATE_MAX + 50
-    ana = await hall.come("ana")
-    for number in range(many):
-        await hall.come(f"user{number}")
-        await hall.written()
-    await until(lambda: {f"user{number}" for number in range(many)} <= dict(states(ana)).keys())
-    # The first of them one by one; then nothing for a second and more at a time.
+    count = presence.IMMEDIATE_MAX + 50
+    ana = await harness.enter("ana")
+    for number in range(count):
+        await harness.enter(f"user{number}")
+        await harness.drain()
+    await until(lambda: {f"user{number}" for number in range(count)} <= dict(states(ana)).keys())
+    # The first ones are sent one by one; then nothing for a second, and the rest in batches.
     assert len(transport(ana).writes) < presence.IMMEDIATE_MAX + 25
 
 
-async def test_who_is_told_of_late_is_what_they_are_by_then(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+async def test_delayed_presence_has_the_current_state(
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "IMMEDIATE_MAX", 0)
     monkeypatch.setattr(presence, "PRESENCE_EVENTS_PER_S", 10)
-    ana, _ = await hall.come("ana"), await hall.come("eva")
-    await hall.written()
-    forget(ana)
-    bo = await hall.come("bo")
-    hall.hub.presence.set_active(bo, False)
-    await hall.come("gus")
+    ana, _ = await harness.enter("ana"), await harness.enter("eva")
+    await harness.drain()
+    clear(ana)
+    bo = await harness.enter("bo")
+    harness.hub.presence.set_active(bo, False)
+    await harness.enter("gus")
     await until(lambda: ("gus", "online") in states(ana))
     assert states(ana)[-2:] in (
         [("bo", "away"), ("gus", "online")],
@@ -135,84 +139,89 @@ async def test_who_is_told_of_late_is_what_they_are_by_then(
     )
 
 
-async def test_who_comes_and_goes_and_comes_before_they_are_told_of_is_here(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+async def test_a_person_who_reconnects_before_their_presence_is_sent_is_online(
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "GRACE_S", 60)
     monkeypatch.setattr(presence, "IMMEDIATE_MAX", 0)
     monkeypatch.setattr(presence, "PRESENCE_EVENTS_PER_S", 10)
-    ana, _ = await hall.come("ana"), await hall.come("eva")
-    await hall.written()
-    hall.hub.disconnect(await hall.come("bo"))
+    ana, _ = await harness.enter("ana"), await harness.enter("eva")
+    await harness.drain()
+    harness.hub.disconnect(await harness.enter("bo"))
     await until(lambda: "bo" in dict(states(ana)))
-    await hall.come("bo")
-    await hall.written()
+    await harness.enter("bo")
+    await harness.drain()
     assert dict(states(ana))["bo"] == "online"
 
 
-async def test_a_large_room_is_counted_the_less_often_the_more_there_are(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+async def test_the_count_of_a_large_room_is_sent_less_often_the_larger_it_is(
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "COUNT_EVENTS_PER_S", 0.001)
-    hall.members["lobby"] = 201
-    ana = await hall.come("ana")
+    harness.members["lobby"] = 201
+    ana = await harness.enter("ana")
     await until(lambda: bool(events(ana, "presence")))
-    await hall.come("bo")
+    await harness.enter("bo")
     for _ in range(10):
-        hall.hub.presence.tell_counts()
-    await hall.written()
+        harness.hub.presence.send_counts()
+    await harness.drain()
     assert len(events(ana, "presence")) == 1
 
 
-async def test_in_a_large_room_people_are_counted(hall: Hall) -> None:
-    hall.members["lobby"] = 201
-    ana = await hall.come("ana")
-    others = [await hall.come(f"user{number}") for number in range(5)]
+async def test_in_a_large_room_presence_is_sent_as_a_count(harness: HubHarness) -> None:
+    harness.members["lobby"] = 201
+    ana = await harness.enter("ana")
+    others = [await harness.enter(f"user{number}") for number in range(5)]
     await until(lambda: bool(events(ana, "presence")))
     await until(lambda: events(ana, "presence")[-1].get("online") == 6)
     for other in others:
-        hall.hub.disconnect(other)
+        harness.hub.disconnect(other)
     await until(lambda: events(ana, "presence")[-1].get("online") == 1)
     assert all("user" not in event for event in events(ana, "presence"))
-    assert hall.hub.presence.seen_by(ana) == {}
+    assert harness.hub.presence.visible_to(ana) == {}
 
 
-async def test_text_clients_read_who_comes_and_goes(hall: Hall) -> None:
-    ana = await hall.come("ana", dialect="text")
-    gus = await hall.come("~gus", dialect="text")
-    await hall.written()
-    hall.hub.disconnect(gus)
+async def test_text_clients_are_shown_who_comes_and_goes(harness: HubHarness) -> None:
+    ana = await harness.enter("ana", dialect="text")
+    gus = await harness.enter("~gus", dialect="text")
+    await harness.drain()
+    harness.hub.disconnect(gus)
     await until(lambda: "* ~gus left" in lines(ana))
     assert lines(ana)[-2:] == ["* ~gus is here", "* ~gus left"]
 
 
-async def test_who_goes_to_another_room_has_left_this_one(hall: Hall) -> None:
-    hall.stored["tea"] = []
-    ana, gus = await hall.come("ana", dialect="text"), await hall.come("~gus", dialect="text")
-    await hall.written()
-    forget(ana)
-    hall.hub.attach(gus, await hall.hub.room("tea"))
-    hall.hub.detach(gus, hall.room())
+async def test_a_text_client_that_changes_rooms_has_left_the_first_one(harness: HubHarness) -> None:
+    harness.stored["tea"] = []
+    ana, gus = (
+        await harness.enter("ana", dialect="text"),
+        await harness.enter("~gus", dialect="text"),
+    )
+    await harness.drain()
+    clear(ana)
+    harness.hub.attach(gus, await harness.hub.load_room("tea"))
+    harness.hub.detach(gus, harness.room())
     await until(lambda: bool(lines(ana)))
     assert lines(ana) == ["* ~gus left"]
 
 
-async def test_guests_of_one_name_are_told_apart_by_their_keys(hall: Hall) -> None:
-    one, other = await hall.come("~gus"), hall.client("~gus")
+async def test_guests_with_the_same_name_have_different_keys(harness: HubHarness) -> None:
+    one, other = await harness.enter("~gus"), harness.connect("~gus")
     assert one.key == other.key
     assert one.key != one.actor.name
-    assert hall.hub.presence.of_room(hall.room()) == {"~gus": "online"}
+    assert harness.hub.presence.room_states(harness.room()) == {"~gus": "online"}
 
 
-async def test_who_writes_is_seen_by_those_in_the_room_and_nothing_is_kept(hall: Hall) -> None:
-    hall.stored["tea"] = []
-    ana, eva = await hall.come("ana"), await hall.come("eva", "tea")
-    line = await hall.come("bo", dialect="text")
-    await hall.written()
-    forget(line)
-    hall.hub.presence.typing(ana, hall.room())
-    await hall.written()
+async def test_typing_is_sent_to_the_room_and_not_stored(
+    harness: HubHarness,
+) -> None:
+    harness.stored["tea"] = []
+    ana, eva = await harness.enter("ana"), await harness.enter("eva", "tea")
+    line = await harness.enter("bo", dialect="text")
+    await harness.drain()
+    clear(line)
+    harness.hub.presence.announce_typing(ana, harness.room())
+    await harness.drain()
     assert events(ana, "typing") == [{"on": "typing", "room": "lobby", "user": "ana"}]
     assert events(eva, "typing") == []
     assert lines(line) == []
-    assert hall.room().rev == 0
+    assert harness.room().rev == 0

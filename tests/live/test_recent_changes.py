@@ -11,7 +11,7 @@ def revs(recent_changes: RecentChanges, after: int) -> list[int] | None:
     return None if found is None else [entry.event.rev for entry in found]
 
 
-def test_it_knows_what_changed_after_a_rev_and_says_when_it_does_not() -> None:
+def test_changes_after_a_rev_are_complete_or_none() -> None:
     recent_changes = RecentChanges(3)
     for rev in (4, 5, 6):
         recent_changes.add(message(rev))
@@ -21,7 +21,7 @@ def test_it_knows_what_changed_after_a_rev_and_says_when_it_does_not() -> None:
     assert revs(recent_changes, 2) is None
 
 
-def test_a_later_state_takes_the_place_of_the_one_before_so_no_deleted_text_stays() -> None:
+def test_a_later_state_replaces_the_earlier_one_so_no_deleted_text_stays() -> None:
     recent_changes = RecentChanges(0)
     recent_changes.add(message(1, 1, "secret"))
     recent_changes.add(message(2, 2))
@@ -33,7 +33,7 @@ def test_a_later_state_takes_the_place_of_the_one_before_so_no_deleted_text_stay
     assert not any("secret" in getattr(entry.event, "text", "") for entry in recent_changes)
 
 
-def test_the_room_itself_is_one_thing() -> None:
+def test_only_the_latest_state_of_the_room_is_kept() -> None:
     recent_changes = RecentChanges(0)
     recent_changes.add(RoomChanged(room="lobby", rev=1, title="a"))
     recent_changes.add(message(1, 2))
@@ -41,7 +41,7 @@ def test_the_room_itself_is_one_thing() -> None:
     assert revs(recent_changes, 0) == [2, 3]
 
 
-def test_it_is_bounded_by_entries_and_its_floor_rises() -> None:
+def test_entries_are_bounded_and_the_floor_rises() -> None:
     recent_changes = RecentChanges(0)
     for seq in range(1, ENTRIES_MAX + 11):
         recent_changes.add(message(seq))
@@ -50,7 +50,7 @@ def test_it_is_bounded_by_entries_and_its_floor_rises() -> None:
     assert revs(recent_changes, 10) == list(range(11, ENTRIES_MAX + 11))
 
 
-def test_it_is_bounded_by_bytes_whatever_is_replaced() -> None:
+def test_bytes_are_bounded_whatever_is_replaced() -> None:
     recent_changes = RecentChanges(0)
     for rev in range(1, 101):
         recent_changes.add(message(1, rev, "x" * 16_000))
@@ -62,7 +62,7 @@ def test_it_is_bounded_by_bytes_whatever_is_replaced() -> None:
     assert recent_changes.floor == 200 - len(texts)
 
 
-def test_the_latest_page_is_by_seq_or_is_not_told() -> None:
+def test_the_latest_page_is_ordered_by_seq_or_is_none() -> None:
     recent_changes = RecentChanges(0)
     for seq in (1, 2, 3):
         recent_changes.add(message(seq))

@@ -1,4 +1,4 @@
-"""One tree of errors; programs go by the code, people by the sentence."""
+"""Errors: stable codes for programs, and sentences for people."""
 
 import inspect
 import re
@@ -14,7 +14,7 @@ ERRORS = [
     if issubclass(found, HubbubError)
 ]
 
-# The contract with clients: a code may be added, but none may change or go.
+# The contract with clients: codes may be added, but never changed or removed.
 STABLE = {
     "busy": 503,
     "conflict": 409,
@@ -44,14 +44,14 @@ STABLE = {
 
 def test_codes_and_statuses_are_the_contract() -> None:
     assert {error.code: error.status for error in ERRORS} == STABLE
-    assert len(ERRORS) == len(STABLE), "two errors have one code"
+    assert len(ERRORS) == len(STABLE), "two errors have the same code"
 
 
-def test_the_whole_tree_is_found_and_its_codes_are_unique() -> None:
-    # The Python client has its own below ours: what came over the wire, and that nothing came.
-    found = [each for each in errors.every_error() if "client" not in each.__module__]
+def test_all_errors_are_found_and_their_codes_are_unique() -> None:
+    # The Python client has subclasses of its own, for errors from the server and lost connections.
+    found = [error for error in errors.all_errors() if "client" not in error.__module__]
     assert set(ERRORS) <= set(found)
-    # Those of the data folder, the database and the address are told on the command line only.
+    # Errors of the data folder, the database and the address appear only on the command line.
     assert len({error.code for error in found}) == len(set(found))
 
 
@@ -63,7 +63,12 @@ def test_each_error_has_a_sentence(error: type[HubbubError]) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", error.code)
 
 
-def test_trying_again_helps_where_the_error_says_when() -> None:
+def test_errors_for_which_a_retry_helps_have_retry_after() -> None:
     assert (Busy().retry_after, Unavailable().retry_after) == (1.0, 2.0)
     assert HubbubError().retry_after is None
     assert HubbubError(retry_after=3.0).retry_after == 3.0
+
+
+@pytest.mark.parametrize(("wait_s", "rounded_s"), [(0.0001, 0.01), (0.994, 1.0), (2.0, 2.0)])
+def test_retry_after_is_rounded_up(wait_s: float, rounded_s: float) -> None:
+    assert errors.RateLimited(retry_after=wait_s).retry_after == rounded_s

@@ -1,4 +1,4 @@
-"""What may be said, and who is mentioned in it."""
+"""Texts of messages, and the mentions in them."""
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ from hubbub.model.messages import (
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         ("hi", "hi"),
         ("  hi  ", "  hi  "),
@@ -27,12 +27,12 @@ from hubbub.model.messages import (
         ("e\u0301", "e\u0301"),
     ],
 )
-def test_a_text_is_kept_as_typed_but_for_its_line_breaks(typed: str, kept: str) -> None:
-    assert canonical_text(typed) == kept
+def test_only_the_line_breaks_of_a_text_are_changed(typed: str, stored: str) -> None:
+    assert canonical_text(typed) == stored
 
 
 @pytest.mark.parametrize("typed", ["", " ", "\n\n", "\t", "\u00a0\u2003", "\r\n"])
-def test_a_text_without_anything_to_see_is_refused(typed: str) -> None:
+def test_a_text_without_a_visible_character_is_refused(typed: str) -> None:
     with pytest.raises(Invalid):
         canonical_text(typed)
 
@@ -41,13 +41,13 @@ def test_a_text_without_anything_to_see_is_refused(typed: str) -> None:
     "wrong",
     [*"\x00\x07\x08\x0b\x0c\x1b\x7f\x85\x9f\ud800\udfff\ufffe\uffff"],
 )
-def test_control_and_half_characters_are_refused_by_name_and_place(wrong: str) -> None:
+def test_control_characters_and_surrogates_are_refused_with_their_position(wrong: str) -> None:
     with pytest.raises(Invalid, match=rf"position 1 \(U\+{ord(wrong):04X}\)"):
         canonical_text(f"a{wrong}b")
 
 
 @pytest.mark.parametrize("character", ["x", "漢", "😀"])
-def test_a_text_has_16_000_code_points_and_not_one_more(character: str) -> None:
+def test_a_text_has_at_most_16_000_code_points(character: str) -> None:
     assert TEXT_MAX == 16_000
     assert canonical_text(character * 16_000) == character * 16_000
     with pytest.raises(TooLarge, match=r"16,001"):
@@ -62,11 +62,11 @@ def test_a_line_break_counts_once() -> None:
 @given(st.text(st.characters(codec=None), max_size=20))
 def test_a_canonical_text_is_its_own_canonical_form_and_can_be_encoded(typed: str) -> None:
     try:
-        kept = canonical_text(typed)
+        stored = canonical_text(typed)
     except HubbubError:
         return
-    assert canonical_text(kept) == kept
-    kept.encode()
+    assert canonical_text(stored) == stored
+    stored.encode()
 
 
 def test_commands_hold_the_canonical_text() -> None:
@@ -74,7 +74,7 @@ def test_commands_hold_the_canonical_text() -> None:
     assert Edit(room="lobby", seq=1, text="a\r\nb").text == "a\nb"
 
 
-def test_a_page_is_asked_for_from_one_side_only() -> None:
+def test_a_history_query_has_only_one_of_before_after_and_around() -> None:
     with pytest.raises(Invalid):
         History(room="lobby", before=3, after=1)
 
@@ -93,11 +93,11 @@ def test_a_page_is_asked_for_from_one_side_only() -> None:
         ("@" + "x" * 32, ["x" * 32]),
     ],
 )
-def test_who_is_mentioned(text: str, names: list[str]) -> None:
+def test_mentioned_names(text: str, names: list[str]) -> None:
     assert mentioned_names(text) == names
 
 
-def test_a_text_mentions_a_hundred_people_at_most() -> None:
+def test_a_text_mentions_at_most_a_hundred_people() -> None:
     assert MENTIONS_MAX == 100
     everyone = " ".join(f"@user{i}" for i in range(150))
     assert mentioned_names(everyone) == [f"user{i}" for i in range(100)]

@@ -1,4 +1,4 @@
-"""What a name may be, and which names look alike."""
+"""Rules for names, and names that look alike."""
 
 import pytest
 from hypothesis import given, settings
@@ -42,7 +42,7 @@ def test_a_user_name_has_one_canonical_form(typed: str, name: str) -> None:
         "\uff33ystem",  # a full-width S
     ],
 )
-def test_what_is_no_user_name_is_refused(typed: str) -> None:
+def test_an_invalid_user_name_is_refused(typed: str) -> None:
     with pytest.raises(Invalid):
         user_name(typed)
 
@@ -60,7 +60,7 @@ def test_a_canonical_user_name_is_its_own_canonical_form(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("name", "other"),
     [
         ("ana", "аna"),  # Cyrillic а
         ("ana", "anа"),
@@ -71,46 +71,46 @@ def test_a_canonical_user_name_is_its_own_canonical_form(typed: str) -> None:
         ("ana", "ana"),
     ],
 )
-def test_names_that_look_alike_have_one_skeleton(one: str, other: str) -> None:
-    assert skeleton(user_name(one)) == skeleton(user_name(other))
+def test_names_that_look_alike_have_the_same_skeleton(name: str, other: str) -> None:
+    assert skeleton(user_name(name)) == skeleton(user_name(other))
 
 
-def test_a_zero_is_a_capital_o_but_handles_have_no_capitals() -> None:
+def test_a_zero_looks_like_a_capital_o_but_handles_have_no_capitals() -> None:
     assert skeleton("BOB") == skeleton("B0B")
     assert skeleton(user_name("BOB")) != skeleton(user_name("B0B"))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("ana", "anna"), ("bo", "bob"), ("ana", "bo"), ("a.b", "ab"), ("u", "v")]
+    ("name", "other"), [("ana", "anna"), ("bo", "bob"), ("ana", "bo"), ("a.b", "ab"), ("u", "v")]
 )
-def test_names_that_can_be_told_apart_have_different_skeletons(one: str, other: str) -> None:
-    assert skeleton(one) != skeleton(other)
+def test_names_that_look_different_have_different_skeletons(name: str, other: str) -> None:
+    assert skeleton(name) != skeleton(other)
 
 
 @pytest.mark.parametrize(
-    ("typed", "shown"),
+    ("typed", "stored"),
     [("  Ana  María ", "Ana María"), ("A\u0301", "Á"), ("👩 Ana", "👩 Ana"), ("x" * 64, "x" * 64)],
 )
-def test_a_display_name_is_one_line_as_typed(typed: str, shown: str) -> None:
-    assert display_name(typed) == shown
+def test_a_display_name_is_a_single_normalized_line(typed: str, stored: str) -> None:
+    assert display_name(typed) == stored
 
 
 @pytest.mark.parametrize(
     "typed", ["", " \n ", "x" * 65, "a\x07", "a\u202eb", "a\u200bb", "a\ud800", "a\ue000"]
 )
-def test_a_display_name_has_nothing_invisible(typed: str) -> None:
+def test_a_display_name_has_no_invisible_characters(typed: str) -> None:
     with pytest.raises(Invalid):
         display_name(typed)
 
 
 @pytest.mark.parametrize(
-    ("typed", "found"), [("general", "general"), (" #General ", "general"), ("9-to-5", "9-to-5")]
+    ("typed", "expected"), [("general", "general"), (" #General ", "general"), ("9-to-5", "9-to-5")]
 )
-def test_a_room_is_addressed_by_a_slug(typed: str, found: str) -> None:
-    assert room_id(typed) == found
+def test_a_room_id_is_a_slug(typed: str, expected: str) -> None:
+    assert room_id(typed) == expected
 
 
 @pytest.mark.parametrize("typed", ["", "#", "-a", "a b", "a_b", "über", "x" * 33, "a/b", "a\nb"])
-def test_what_is_no_slug_is_refused(typed: str) -> None:
+def test_an_invalid_room_id_is_refused(typed: str) -> None:
     with pytest.raises(Invalid):
         room_id(typed)

@@ -1,4 +1,4 @@
-"""Who may do what, checked for every role and every action."""
+"""Permissions, for every role and every action."""
 
 from itertools import product
 
@@ -9,120 +9,120 @@ from hubbub.model.commands import COMMANDS
 from hubbub.model.errors import Forbidden, NotMember
 from hubbub.model.policy import RULES, Action, RoomKind, RoomRole, ServerRole
 
-# One column for each who, one line for each action; `x` may, `·` may not, `j` may after joining.
+# A column for each role, a line for each action. `x`: allowed; `·`: not allowed; `j`: after joining
 ON_SERVER = """
-                 owner admin member guest
-list_rooms       x     x     x      x
-list_users       x     x     x      ·
-create_room      x     x     x      ·
-direct           x     x     x      ·
-manage_self      x     x     x      ·
-keep             x     x     x      ·
-block            x     x     x      ·
-exceed_quotas    x     x     ·      ·
-create_invite    x     x     ·      ·
-manage_invites   x     x     ·      ·
-manage_users     x     x     ·      ·
-manage_server    x     ·     ·      ·
+                    owner admin member guest
+list_rooms          x     x     x      x
+list_users          x     x     x      ·
+create_room         x     x     x      ·
+direct              x     x     x      ·
+manage_self         x     x     x      ·
+use_personal_lists  x     x     x      ·
+block               x     x     x      ·
+exceed_quotas       x     x     ·      ·
+create_invite       x     x     ·      ·
+manage_invites      x     x     ·      ·
+manage_users        x     x     ·      ·
+manage_server       x     ·     ·      ·
 """
 
-# In a public room: a guest, somebody who is no member, members by role, an admin of the server
-# who is no member.
+# In a public room: a guest, a person who is not a member, members by role, and a server admin who
+# is not a member.
 IN_PUBLIC = """
-                 guest passer member moderator owner admin
-read             x     x      x      x         x     x
-join             x     x      x      x         x     x
-leave            j     j      x      x         x     j
-post             x     j      x      x         x     j
-edit             ·     ·      ·      ·         ·     ·
-delete           ·     ·      ·      x         x     x
-react            x     j      x      x         x     j
-pin              j     j      x      x         x     j
-mention_all      j     j      x      x         x     j
-mention_crowd    ·     ·      ·      x         x     x
-keep_draft       j     j      x      x         x     j
-mark_read        j     j      x      x         x     j
-set_prefs        j     j      x      x         x     j
-type             x     j      x      x         x     j
-list_members     x     x      x      x         x     x
-invite           j     j      x      x         x     j
-kick             ·     ·      ·      x         x     x
-set_room_role    ·     ·      ·      ·         x     x
-update_room      ·     ·      ·      x         x     x
-delete_room      ·     ·      ·      ·         x     x
+                    guest other member moderator owner admin
+read                x     x     x      x         x     x
+join                x     x     x      x         x     x
+leave               j     j     x      x         x     j
+post                x     j     x      x         x     j
+edit                ·     ·     ·      ·         ·     ·
+delete              ·     ·     ·      x         x     x
+react               x     j     x      x         x     j
+pin                 j     j     x      x         x     j
+mention_all         j     j     x      x         x     j
+mention_large_room  ·     ·     ·      x         x     x
+keep_draft          j     j     x      x         x     j
+mark_read           j     j     x      x         x     j
+set_prefs           j     j     x      x         x     j
+type                x     j     x      x         x     j
+list_members        x     x     x      x         x     x
+invite              j     j     x      x         x     j
+kick                ·     ·     ·      x         x     x
+set_room_role       ·     ·     ·      ·         x     x
+update_room         ·     ·     ·      x         x     x
+delete_room         ·     ·     ·      ·         x     x
 """
 
-# Admins of the server have no say in private rooms that they are not in.
+# Server admins have no rights in private rooms of which they are not members.
 IN_PRIVATE = """
-                 guest passer member moderator owner admin
-read             j     j      x      x         x     j
-join             j     j      x      x         x     j
-leave            j     j      x      x         x     j
-post             j     j      x      x         x     j
-edit             ·     ·      ·      ·         ·     ·
-delete           ·     ·      ·      x         x     ·
-react            j     j      x      x         x     j
-pin              j     j      x      x         x     j
-mention_all      j     j      x      x         x     j
-mention_crowd    ·     ·      ·      x         x     ·
-keep_draft       j     j      x      x         x     j
-mark_read        j     j      x      x         x     j
-set_prefs        j     j      x      x         x     j
-type             j     j      x      x         x     j
-list_members     j     j      x      x         x     j
-invite           j     j      x      x         x     j
-kick             ·     ·      ·      x         x     ·
-set_room_role    ·     ·      ·      ·         x     ·
-update_room      ·     ·      ·      x         x     ·
-delete_room      ·     ·      ·      ·         x     ·
+                    guest other member moderator owner admin
+read                j     j     x      x         x     j
+join                j     j     x      x         x     j
+leave               j     j     x      x         x     j
+post                j     j     x      x         x     j
+edit                ·     ·     ·      ·         ·     ·
+delete              ·     ·     ·      x         x     ·
+react               j     j     x      x         x     j
+pin                 j     j     x      x         x     j
+mention_all         j     j     x      x         x     j
+mention_large_room  ·     ·     ·      x         x     ·
+keep_draft          j     j     x      x         x     j
+mark_read           j     j     x      x         x     j
+set_prefs           j     j     x      x         x     j
+type                j     j     x      x         x     j
+list_members        j     j     x      x         x     j
+invite              j     j     x      x         x     j
+kick                ·     ·     ·      x         x     ·
+set_room_role       ·     ·     ·      ·         x     ·
+update_room         ·     ·     ·      x         x     ·
+delete_room         ·     ·     ·      ·         x     ·
 """
 
-# All in a direct room are equal, and who they are is fixed.
+# The people of a direct room are fixed and have equal rights.
 IN_DIRECT = """
-                 passer member admin
-read             j      x      j
-join             j      ·      j
-leave            j      x      j
-post             j      x      j
-edit             ·      ·      ·
-delete           ·      ·      ·
-react            j      x      j
-pin              j      x      j
-mention_all      j      x      j
-mention_crowd    ·      ·      ·
-keep_draft       j      x      j
-mark_read        j      x      j
-set_prefs        j      x      j
-type             j      x      j
-list_members     j      x      j
-invite           j      ·      j
-kick             ·      ·      ·
-set_room_role    ·      ·      ·
-update_room      ·      ·      ·
-delete_room      ·      ·      ·
+                    other member admin
+read                j     x      j
+join                j     ·      j
+leave               j     x      j
+post                j     x      j
+edit                ·     ·      ·
+delete              ·     ·      ·
+react               j     x      j
+pin                 j     x      j
+mention_all         j     x      j
+mention_large_room  ·     ·      ·
+keep_draft          j     x      j
+mark_read           j     x      j
+set_prefs           j     x      j
+type                j     x      j
+list_members        j     x      j
+invite              j     ·      j
+kick                ·     ·      ·
+set_room_role       ·     ·      ·
+update_room         ·     ·      ·
+delete_room         ·     ·      ·
 """
 
-# A thread of a public room: who follows it may be anybody; the rest is as in the room itself.
+# In a thread of a public room, which anybody can follow; other rights are as in the room.
 IN_THREAD = """
-                 guest passer member follower owner admin
-join             x     j      x      x        x     j
-leave            j     j      ·      x        ·     j
-mark_read        j     j      ·      x        ·     j
-set_prefs        j     j      ·      x        ·     j
-invite           ·     ·      ·      ·        ·     ·
-kick             ·     ·      ·      ·        ·     ·
-set_room_role    ·     ·      ·      ·        ·     ·
-update_room      ·     ·      ·      ·        ·     ·
-delete_room      ·     ·      ·      ·        ·     ·
-read             x     x      x      x        x     x
-post             x     j      x      x        x     j
-react            x     j      x      x        x     j
-delete           ·     ·      ·      ·        x     x
+                    guest other member follower owner admin
+join                x     j     x      x        x     j
+leave               j     j     ·      x        ·     j
+mark_read           j     j     ·      x        ·     j
+set_prefs           j     j     ·      x        ·     j
+invite              ·     ·     ·      ·        ·     ·
+kick                ·     ·     ·      ·        ·     ·
+set_room_role       ·     ·     ·      ·        ·     ·
+update_room         ·     ·     ·      ·        ·     ·
+delete_room         ·     ·     ·      ·        ·     ·
+read                x     x     x      x        x     x
+post                x     j     x      x        x     j
+react               x     j     x      x        x     j
+delete              ·     ·     ·      ·        x     x
 """
 
-WHO: dict[str, tuple[ServerRole, RoomRole | None]] = {
+ROLES: dict[str, tuple[ServerRole, RoomRole | None]] = {
     "guest": (ServerRole.GUEST, None),
-    "passer": (ServerRole.MEMBER, None),
+    "other": (ServerRole.MEMBER, None),
     "member": (ServerRole.MEMBER, RoomRole.MEMBER),
     "follower": (ServerRole.MEMBER, RoomRole.MEMBER),
     "moderator": (ServerRole.MEMBER, RoomRole.MODERATOR),
@@ -132,16 +132,17 @@ WHO: dict[str, tuple[ServerRole, RoomRole | None]] = {
 
 
 def cells(table: str) -> list[tuple[str, str, str]]:
-    """Who, action and mark of each cell."""
+    """Role, action and mark of each cell."""
     head, *lines = table.strip().splitlines()
+    roles = head.split()
     found = []
     for line in lines:
         action, *marks = line.split()
-        found += [(who, action, mark) for who, mark in zip(head.split(), marks, strict=True)]
+        found += [(role, action, mark) for role, mark in zip(roles, marks, strict=True)]
     return found
 
 
-def verdict(action: Action, standings: frozenset[policy.Standing]) -> str:
+def mark_of(action: Action, standings: frozenset[policy.Standing]) -> str:
     try:
         policy.require(action, standings)
     except NotMember:
@@ -152,8 +153,8 @@ def verdict(action: Action, standings: frozenset[policy.Standing]) -> str:
 
 
 @pytest.mark.parametrize(("who", "action", "mark"), cells(ON_SERVER))
-def test_toward_the_server(who: str, action: str, mark: str) -> None:
-    assert verdict(Action(action), policy.server_standings(ServerRole(who))) == mark
+def test_permissions_on_the_server(who: str, action: str, mark: str) -> None:
+    assert mark_of(Action(action), policy.server_standings(ServerRole(who))) == mark
 
 
 @pytest.mark.parametrize(
@@ -168,20 +169,20 @@ def test_toward_the_server(who: str, action: str, mark: str) -> None:
         for cell in cells(table)
     ],
 )
-def test_toward_a_room(kind: RoomKind, who: str, action: str, mark: str) -> None:
-    role, room_role = WHO[who]
+def test_permissions_in_a_room(kind: RoomKind, who: str, action: str, mark: str) -> None:
+    role, room_role = ROLES[who]
     standings = policy.room_standings(role, kind, room_role)
-    assert verdict(Action(action), standings) == mark
+    assert mark_of(Action(action), standings) == mark
     assert policy.allows(Action(action), standings) == (mark == "x")
 
 
 @pytest.mark.parametrize(("who", "action", "mark"), cells(IN_THREAD))
-def test_toward_a_thread(who: str, action: str, mark: str) -> None:
-    role, room_role = WHO[who]
+def test_permissions_in_a_thread(who: str, action: str, mark: str) -> None:
+    role, room_role = ROLES[who]
     standings = policy.room_standings(
         role, RoomKind.PUBLIC, room_role, thread=True, follows=who == "follower"
     )
-    assert verdict(Action(action), standings) == mark
+    assert mark_of(Action(action), standings) == mark
     assert policy.allows(Action(action), standings) == (mark == "x")
 
 
@@ -199,24 +200,24 @@ def test_an_author_may_edit_and_delete(kind: RoomKind) -> None:
     assert policy.allows(Action.DELETE, standings)
 
 
-def test_an_owner_of_the_server_may_in_rooms_what_an_admin_may() -> None:
+def test_server_owners_have_the_same_rights_in_rooms_as_server_admins() -> None:
     for kind, room_role in product(RoomKind, [None, *RoomRole]):
         assert policy.room_standings(ServerRole.OWNER, kind, room_role) == policy.room_standings(
             ServerRole.ADMIN, kind, room_role
         )
 
 
-def test_every_action_has_a_rule_and_stands_in_the_tables_above() -> None:
+def test_every_action_has_a_rule_and_is_in_the_tables_above() -> None:
     assert set(RULES) == set(Action)
     assert all(RULES.values())
-    shown = {action for _, action, _ in cells(ON_SERVER)}
+    on_server = {action for _, action, _ in cells(ON_SERVER)}
     for table in (IN_PUBLIC, IN_PRIVATE, IN_DIRECT):
-        assert {action for _, action, _ in cells(table)} | shown == set(Action)
+        assert {action for _, action, _ in cells(table)} | on_server == set(Action)
 
 
-# Which action guards which command. What needs no leave of anyone says so.
-ANYONE = "anyone who is let in"
-GUARDS: dict[str, Action | str] = {
+# The action that each command requires. Some commands require none.
+ANYONE = "anybody"
+REQUIRED_ACTIONS: dict[str, Action | str] = {
     "post": Action.POST,
     "forward": Action.POST,
     "react": Action.REACT,
@@ -224,12 +225,12 @@ GUARDS: dict[str, Action | str] = {
     "pin": Action.PIN,
     "pins": Action.READ,
     "watch": Action.READ,
-    "bookmark": Action.KEEP,
-    "bookmarks": Action.KEEP,
+    "bookmark": Action.USE_PERSONAL_LISTS,
+    "bookmarks": Action.USE_PERSONAL_LISTS,
     "draft": Action.KEEP_DRAFT,
-    "drafts": Action.KEEP,
-    "mentions": Action.KEEP,
-    "threads": Action.KEEP,
+    "drafts": Action.USE_PERSONAL_LISTS,
+    "mentions": Action.USE_PERSONAL_LISTS,
+    "threads": Action.USE_PERSONAL_LISTS,
     "edit": Action.EDIT,
     "delete": Action.DELETE,
     "history": Action.READ,
@@ -266,17 +267,17 @@ GUARDS: dict[str, Action | str] = {
 }
 
 
-# These guard a part of what a command does: of a post, and of making rooms and adding people.
-PARTLY = {Action.MENTION_ALL, Action.MENTION_CROWD, Action.EXCEED_QUOTAS}
+# Actions for a part of a command: of a post, or of creating rooms and adding people.
+PARTIAL = {Action.MENTION_ALL, Action.MENTION_LARGE_ROOM, Action.EXCEED_QUOTAS}
 
 
-def test_every_command_is_guarded_and_every_action_guards_something() -> None:
-    assert set(GUARDS) == set(COMMANDS)
-    assert set(GUARDS.values()) - {ANYONE} | PARTLY == set(Action)
+def test_every_command_has_an_action_and_every_action_is_used() -> None:
+    assert set(REQUIRED_ACTIONS) == set(COMMANDS)
+    assert set(REQUIRED_ACTIONS.values()) - {ANYONE} | PARTIAL == set(Action)
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs", "may"),
+    ("role", "other", "is_allowed"),
     [
         ("owner", "moderator", True),
         ("owner", "member", True),
@@ -287,10 +288,12 @@ def test_every_command_is_guarded_and_every_action_guards_something() -> None:
         ("member", "member", False),
     ],
 )
-def test_people_are_removed_by_those_above_them(mine: str, theirs: str, may: bool) -> None:
-    if may:
-        policy.require_above(RoomRole(mine), RoomRole(theirs), admin=False)
+def test_people_can_be_removed_by_those_with_a_higher_role(
+    role: str, other: str, is_allowed: bool
+) -> None:
+    if is_allowed:
+        policy.require_outranks(RoomRole(role), RoomRole(other), admin=False)
     else:
         with pytest.raises(Forbidden):
-            policy.require_above(RoomRole(mine), RoomRole(theirs), admin=False)
-    policy.require_above(None, RoomRole(theirs), admin=True)
+            policy.require_outranks(RoomRole(role), RoomRole(other), admin=False)
+    policy.require_outranks(None, RoomRole(other), admin=True)

@@ -1,4 +1,4 @@
-"""What the built client weighs before somebody who is in sees their room, and whom it calls.
+"""The size of the built client until a signed-in person sees a room, and its requests.
 
 `web/e2e/first-load.spec.ts` counts what a browser really fetches; this names the parts, and needs
 no browser.
@@ -13,11 +13,11 @@ import pytest
 
 STATIC = Path(__file__).resolve().parents[2] / "hubbub" / "gateway" / "static"
 LIMIT_BYTES = 60 * 1024
-# Chunks that are loaded on their own, and at once: the frame and the chat in it.
+# Chunks that are loaded separately and at once: the frame and the chat in it.
 LOADED_AT_ONCE = re.compile(r"/(?:Shell|chat)-[\w-]+\.(?:js|css)$")
 
 ADDRESS = re.compile(r"""https?://[\w-]+\.[^\s"'`)<>\\]+""")
-# Names that look like addresses, links for people, and what errors point to; nothing is loaded.
+# Names that look like URLs, links for people, and links in errors; nothing is loaded from them.
 NEVER_LOADED = re.compile(
     r"https?://(?:www\.w3\.org/|svelte\.dev/e/|github\.com/(?:highlightjs|markedjs)/)"
 )
@@ -60,7 +60,7 @@ def texts() -> Iterator[Path]:
             yield file
 
 
-def test_nothing_names_another_host_to_load_from() -> None:
+def test_no_file_loads_from_another_host() -> None:
     named = {
         f"{file.name}: {address}"
         for file in texts()
@@ -71,14 +71,14 @@ def test_nothing_names_another_host_to_load_from() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".br", ".gz"])
-def test_every_large_text_has_a_packed_sibling(suffix: str) -> None:
+def test_every_large_text_file_has_a_compressed_copy(suffix: str) -> None:
     plain = [file for file in texts() if file.stat().st_size >= 4096]
     assert plain
     missing = [file.name for file in plain if not Path(f"{file}{suffix}").is_file()]
     assert missing == []
 
 
-def test_the_pictures_that_systems_ask_for_are_small() -> None:
+def test_the_app_icons_are_small() -> None:
     pictures = [*STATIC.glob("*.png"), *STATIC.glob("*.svg")]
     assert {"icon-192.png", "icon-512.png", "favicon.svg"} <= {file.name for file in pictures}
     assert all(file.stat().st_size <= 20 * 1024 for file in pictures)

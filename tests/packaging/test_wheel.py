@@ -1,4 +1,4 @@
-"""What `make dist` builds is enough: no checkout, no Node, nothing but the pinned packages."""
+"""The wheel of `make dist` works with only the pinned packages, without a checkout or Node.js."""
 
 import os
 import re
@@ -64,8 +64,8 @@ def test_a_server_installed_from_the_wheel_serves_the_client_and_stops_cleanly(
 
 
 def install(wheel: Path, environment: Path) -> Path:
-    """Puts the wheel and its pinned requirements into a new environment; returns its command."""
-    # Our own pip installs into it: unpacking another would take longer than all the rest.
+    """Install the wheel and its pinned requirements into a new environment; return its command."""
+    # This environment's pip installs into it, as unpacking another pip would take too long.
     venv.create(environment, with_pip=False)
     pip = (
         *(sys.executable, "-m", "pip", "--disable-pip-version-check"),
@@ -103,7 +103,7 @@ def wait_until_ready(server: subprocess.Popen[bytes], address: str, log: Path) -
     while time.monotonic() < deadline and server.poll() is None:
         try:
             fetch(f"{address}/readyz")
-        except OSError:  # refused, cut off, or not yet ready: all of urllib's errors are one
+        except OSError:  # refused, closed, or not yet ready; urllib's errors are all OSErrors
             time.sleep(0.05)
         else:
             return

@@ -1,4 +1,4 @@
-"""Bad days of disk and database: nothing acknowledged is lost, and it all mends itself."""
+"""Failures of disk and database: nothing acknowledged is lost, and the server recovers."""
 
 import asyncio
 import contextlib
@@ -18,33 +18,33 @@ import pytest
 
 from tests.conftest import MakeServer
 from tests.support import disk
-from tests.support.chat import House, Visitors
+from tests.support.chat import RestApi, Sockets
 from tests.support.server import HOST, Server
 from tests.support.sqlite import opened
 from tests.support.waiting import until
 
-WITHIN_S = 60
-STOPS_WITHIN_S = 5.0
+TIMEOUT_S = 60
+STOP_TIMEOUT_S = 5.0
 POLL_S = 0.02
-FULL = 2 * 1024 * 1024
+DISK_BYTES = 2 * 1024 * 1024
 
 
-class Room:
-    """The lobby, and what the server has acknowledged there."""
+class Lobby:
+    """The lobby, and the messages that the server has acknowledged there."""
 
     def __init__(self, server: Server) -> None:
-        self.house = House(server, "ana", "bo")
+        self.api = RestApi(server, "ana", "bo")
         self.acknowledged: dict[int, str] = {}
         self._written = 0
 
     def post(self, size: int = 10, nonce: str | None = None) -> dict[str, Any]:
-        """A new message; the error if it was not taken, or else what was acknowledged."""
+        """Post a new message; returns the acknowledgement or the error."""
         self._written += 1
         text = f"{self._written} ".ljust(size, "x")
         body = {"text": text} if nonce is None else {"text": text, "nonce": nonce}
-        status, answer = self._ask(body)
+        status, answer = self._request(body)
         if status == 201:
-            assert answer["seq"] not in self.acknowledged, "a number given twice"
+            assert answer["seq"] not in self.acknowledged, "a seq was used twice"
             self.acknowledged[answer["seq"]] = text.rstrip()
             return answer
         assert status == 503, answer
@@ -52,10 +52,10 @@ class Room:
         assert answer["retry_after"] > 0
         return answer
 
-    def _ask(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """With more patience than the server has with a locked database."""
-        connection = HTTPConnection(HOST, self.house.server.port, timeout=WITHIN_S)
-        token = self.house.tokens["ana"]
+    def _request(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """POST with a longer timeout than the server's for a locked database."""
+        connection = HTTPConnection(HOST, self.api.server.port, timeout=TIMEOUT_S)
+        token = self.api.tokens["ana"]
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
             path = "/api/rooms/lobby/messages"
@@ -65,39 +65,40 @@ class Room:
         finally:
             connection.close()
 
-    def post_until(self, taken: bool, size: int = 10) -> dict[str, Any]:
-        """Post until it is taken, or until it is not; the last answer."""
-        deadline = time.monotonic() + WITHIN_S
+    def post_until(self, is_accepted: bool, size: int = 10) -> dict[str, Any]:
+        """Post until a message is accepted, or until one is refused; returns the last answer."""
+        deadline = time.monotonic() + TIMEOUT_S
         while True:
             answer = self.post(size)
-            if ("seq" in answer) is taken:
+            if ("seq" in answer) is is_accepted:
                 return answer
-            assert time.monotonic() < deadline, f"still: {answer}"
+            assert time.monotonic() < deadline, f"the last answer was {answer}"
             time.sleep(0 if size > 10 else POLL_S)
 
     def read(self) -> dict[int, str]:
-        """The latest messages by their number, as another person sees them."""
-        page = self.house.ok("GET", "rooms/lobby/messages?limit=200", by="bo")
+        """The latest messages by seq, as another person sees them."""
+        page = self.api.ok("GET", "rooms/lobby/messages?limit=200", by="bo")
         return {one["seq"]: one["text"] for one in page["messages"]}
 
-    def assert_whole(self) -> None:
-        """Everything acknowledged is there and nothing else, with no hole between."""
-        kept = self.read()
-        assert list(kept) == list(range(max(kept) - len(kept) + 1, max(kept) + 1)), "a hole"
-        latest = {seq: text for seq, text in self.acknowledged.items() if seq >= min(kept)}
-        assert latest == kept
-        assert "Traceback" not in self.house.server.log
+    def assert_complete(self) -> None:
+        """Exactly the acknowledged messages are stored, without gaps."""
+        stored = self.read()
+        first, last = min(stored), max(stored)
+        assert list(stored) == list(range(first, last + 1)), "a gap"
+        latest = {seq: text for seq, text in self.acknowledged.items() if seq >= first}
+        assert latest == stored
+        assert "Traceback" not in self.api.server.log
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for 2 MB."""
-    with disk.small(tmp_path / "small", FULL) as folder:
+    with disk.mount_small(tmp_path / "small", DISK_BYTES) as folder:
         yield folder
 
 
 def fill(file: Path) -> None:
-    """Take all the room that is left."""
+    """Fill the disk."""
     with file.open("wb", buffering=0) as ballast:
         for size in (65_536, 4_096, 1):
             with contextlib.suppress(OSError):
@@ -105,40 +106,42 @@ def fill(file: Path) -> None:
                     ballast.write(b"\0" * size)
 
 
-async def test_on_a_full_disk_reading_goes_on_and_writing_does_again_when_there_is_room(
+async def test_on_a_full_disk_reading_works_and_writing_resumes_when_there_is_room(
     small_disk: Path, make_server: MakeServer
 ) -> None:
     server = make_server(data=small_disk / "data").start()
-    room = Room(server)
-    async with Visitors.of(room.house) as visitors:
-        bo = await visitors.json("bo")
+    lobby = Lobby(server)
+    async with Sockets.of(lobby.api) as sockets:
+        bo = await sockets.json("bo")
         for _ in range(5):
-            room.post()
+            lobby.post()
         fill(small_disk / "ballast")
-        # The log that is there already takes a little more.
-        refused = room.post_until(taken=False, size=16_000)
+        # The existing log file can still take a few messages.
+        refused = lobby.post_until(is_accepted=False, size=16_000)
         assert "full" in refused["detail"]
-        # A short text may still fit where a long one did not.
-        room.post_until(taken=False)
-        assert room.house.api("POST", "sign-up", {"name": "cy", "password": "12345678"})[0] == 503
+        # A short text may still fit.
+        lobby.post_until(is_accepted=False)
+        assert (
+            lobby.api.request("POST", "sign-up", {"name": "cy", "password": "12345678"})[0] == 503
+        )
 
-        room.assert_whole()
-        late = await visitors.json("bo")
-        assert late.messages("lobby"), "who comes now can read, too"
+        lobby.assert_complete()
+        late = await sockets.json("bo")
+        assert late.messages("lobby"), "new connections can read, too"
         assert server.is_ready()
 
         (small_disk / "ballast").unlink()
-        last = room.post_until(taken=True)
-        room.house.sign_up("cy")
+        last = lobby.post_until(is_accepted=True)
+        lobby.api.sign_up("cy")
         await bo.event("message", seq=last["seq"])
-        room.assert_whole()
-        heard = [(event["seq"], event["text"]) for event in bo.of("message")]
-        assert heard == sorted(room.acknowledged.items()), "seen by others: what was kept, once"
+        lobby.assert_complete()
+        received = [(event["seq"], event["text"]) for event in bo.of("message")]
+        assert received == sorted(lobby.acknowledged.items()), "others get each stored message once"
 
     server.kill()
     server.start()
-    room.assert_whole()
-    room.post()
+    lobby.assert_complete()
+    lobby.post()
     assert server.stop() == 0
 
 
@@ -146,111 +149,111 @@ async def test_a_server_whose_disk_is_full_stops_cleanly_and_starts(
     small_disk: Path, make_server: MakeServer
 ) -> None:
     server = make_server(data=small_disk / "data").start()
-    room = Room(server)
-    room.post()
+    lobby = Lobby(server)
+    lobby.post()
     fill(small_disk / "ballast")
-    room.post_until(taken=False, size=16_000)
+    lobby.post_until(is_accepted=False, size=16_000)
 
     assert server.stop() == 0
     (small_disk / "ballast").unlink()
     server.start()
-    room.assert_whole()
+    lobby.assert_complete()
 
 
 @contextlib.contextmanager
 def failing_syncs(pid: int, log: Path) -> Iterator[None]:
-    """Every sync of this process fails with an I/O error, as long as this lasts."""
+    """In this context, each sync of the process fails with an I/O error."""
     strace = shutil.which("strace")
     if strace is None:
-        pytest.skip("strace is not installed, which makes the disk fail for this test")
+        pytest.skip("strace is not installed, with which this test makes the disk fail")
     calls = "fsync,fdatasync"
-    what = ("-e", f"trace={calls}", "-e", f"inject={calls}:error=EIO", "-o", str(log))
+    options = ("-e", f"trace={calls}", "-e", f"inject={calls}:error=EIO", "-o", str(log))
     with subprocess.Popen(
-        [strace, "-f", "-p", str(pid), *what], stderr=subprocess.PIPE, text=True
+        [strace, "-f", "-p", str(pid), *options], stderr=subprocess.PIPE, text=True
     ) as tracer:
         assert tracer.stderr
-        said = tracer.stderr.readline()
-        if "attached" not in said:
-            pytest.skip(f"strace may not look into another process here: {said.strip()}")
+        line = tracer.stderr.readline()
+        if "attached" not in line:
+            pytest.skip(f"strace is not allowed to trace other processes here: {line.strip()}")
         try:
             yield
         finally:
             tracer.send_signal(signal.SIGINT)
-            tracer.wait(WITHIN_S)
+            tracer.wait(TIMEOUT_S)
 
 
-async def test_nothing_is_acknowledged_or_shown_that_a_failing_disk_did_not_take(
+async def test_with_a_failing_disk_nothing_is_acknowledged_or_published(
     server: Server, tmp_path: Path
 ) -> None:
-    room = Room(server)
-    async with Visitors.of(room.house) as visitors:
-        bo = await visitors.json("bo")
-        room.post()
+    lobby = Lobby(server)
+    async with Sockets.of(lobby.api) as sockets:
+        bo = await sockets.json("bo")
+        lobby.post()
         await bo.event("message", seq=1)
         with failing_syncs(server.pid, tmp_path / "strace.log"):
             for _ in range(3):
-                assert "seq" not in room.post(), "acknowledged without a sync"
-            assert "seq" not in room.post(nonce="once")
+                assert "seq" not in lobby.post(), "acknowledged without a sync"
+            assert "seq" not in lobby.post(nonce="once")
             assert "INJECTED" in (tmp_path / "strace.log").read_text()
-            assert max(room.read()) == 1, "reading goes on"
-            await bo.do("rooms")  # whatever was sent before has come before the answer
+            assert max(lobby.read()) == 1, "reading works"
+            await bo.do("rooms")  # earlier events arrive before this reply
             assert len(bo.of("message")) == 1
 
-        last = room.post_until(taken=True)
-        room.post(nonce="once")
+        last = lobby.post_until(is_accepted=True)
+        lobby.post(nonce="once")
         await bo.event("message", seq=last["seq"] + 1)
-        room.assert_whole()
-        assert [event["seq"] for event in bo.of("message")] == sorted(room.acknowledged)
+        lobby.assert_complete()
+        assert [event["seq"] for event in bo.of("message")] == sorted(lobby.acknowledged)
 
     server.kill()
     server.start()
-    room.assert_whole()
+    lobby.assert_complete()
 
 
 @pytest.fixture
-def stranger(server: Server) -> Iterator[apsw.Connection]:
-    """Another program at the server's database."""
+def other_program(server: Server) -> Iterator[apsw.Connection]:
+    """Another program's connection to the server's database."""
     with opened(server.data / "hubbub.db") as connection:
         yield connection
 
 
-async def test_while_another_program_locks_the_database_reading_goes_on_and_writing_waits(
-    server: Server, stranger: apsw.Connection
+async def test_while_another_program_locks_the_database_reading_works_and_writing_waits(
+    server: Server, other_program: apsw.Connection
 ) -> None:
-    room = Room(server)
-    room.post()
-    stranger.execute("BEGIN EXCLUSIVE")
-    refused = asyncio.create_task(asyncio.to_thread(room.post))
+    lobby = Lobby(server)
+    lobby.post()
+    other_program.execute("BEGIN EXCLUSIVE")
+    refused = asyncio.create_task(asyncio.to_thread(lobby.post))
     while not refused.done():
-        assert max(await asyncio.to_thread(room.read)) == 1
+        assert max(await asyncio.to_thread(lobby.read)) == 1
         await asyncio.sleep(POLL_S)
     assert "locked" in refused.result()["detail"]
 
-    patient = asyncio.create_task(asyncio.to_thread(room.post))
-    assert max(await asyncio.to_thread(room.read)) == 1
-    stranger.execute("ROLLBACK")
-    assert "seq" in await patient
-    room.assert_whole()
+    waiting = asyncio.create_task(asyncio.to_thread(lobby.post))
+    assert max(await asyncio.to_thread(lobby.read)) == 1
+    other_program.execute("ROLLBACK")
+    assert "seq" in await waiting
+    lobby.assert_complete()
 
 
-async def test_a_locked_database_does_not_hold_a_stop_up(
-    server: Server, stranger: apsw.Connection
+async def test_a_locked_database_does_not_delay_a_stop(
+    server: Server, other_program: apsw.Connection
 ) -> None:
-    house = House(server, "ana")
-    async with Visitors.of(house) as visitors:
-        ana = await visitors.json("ana")
-        stranger.execute("BEGIN IMMEDIATE")
-        # The first waits for the lock, and the others wait for the first.
-        posts = [await ana.tell("post", room="lobby", text=f"{n}") for n in range(3)]
+    api = RestApi(server, "ana")
+    async with Sockets.of(api) as sockets:
+        ana = await sockets.json("ana")
+        other_program.execute("BEGIN IMMEDIATE")
+        # The first post waits for the lock, and the others wait for the first.
+        posts = [await ana.send("post", room="lobby", text=f"{n}") for n in range(3)]
         await ana.do("me")
-        assert await asyncio.to_thread(server.stop, STOPS_WITHIN_S) == 0
+        assert await asyncio.to_thread(server.stop, STOP_TIMEOUT_S) == 0
 
         for number in posts:
             assert (await ana.reply(number))["error"]["code"] == "unavailable"
         assert ana.of("notice")
 
 
-async def test_a_server_goes_on_when_nobody_reads_what_it_says_any_more(
+async def test_a_server_works_without_a_reader_of_its_log(
     make_server: MakeServer, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -262,10 +265,10 @@ async def test_a_server_goes_on_when_nobody_reads_what_it_says_any_more(
     os.close(reader)
     await until(server.is_ready)
 
-    room = Room(server)
-    room.post()
-    with opened(server.data / "hubbub.db") as stranger:
-        stranger.execute("DROP TABLE messages")  # a failure, which is logged
-    assert "seq" not in room.post()
+    lobby = Lobby(server)
+    lobby.post()
+    with opened(server.data / "hubbub.db") as other_program:
+        other_program.execute("DROP TABLE messages")  # a failure, which is logged
+    assert "seq" not in lobby.post()
     assert server.is_ready()
     assert server.stop() == 0

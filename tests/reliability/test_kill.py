@@ -1,5 +1,5 @@
-"""The plug is pulled, again and again, and databases come back from copies: nothing that anyone
-has seen or had acknowledged is lost, and no client keeps what is no longer true."""
+"""Kills and restored copies: nothing that was acknowledged or seen is lost after a kill, and after
+a restore no client keeps outdated state."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ import pytest
 from hubbub import client
 from hubbub.client import Client, Messages
 from hubbub.model.messages import Reset
-from tests.support.people import QUICK, WAIT_S, accounts, equals, history
+from tests.support.people import QUICK, WAIT_S, accounts, assert_caught_up, history
 from tests.support.server import Server
 from tests.support.soak import LIMIT_S, tries
 
@@ -23,37 +23,37 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(LIMIT_S)]
 
 NAMES = ("ana", "bo", "cy")
 KILLS = tries(6, many=20)
-POSTS_AT_ONCE = 2  # of each person
-UNDER_LOAD_S = 0.25  # at most, after the first acknowledgement
+POSTERS_PER_PERSON = 2
+KILL_AFTER_MAX_S = 0.25  # after the first acknowledgements
 
 
-class Crowd:
-    """People who post through the client, one who posts over HTTP, and what they were told."""
+class Load:
+    """People who post through the client and over HTTP, with the messages that they receive."""
 
     def __init__(self, server: Server, tokens: dict[str, str]) -> None:
         self.server = server
         self.tokens = tokens
-        self.acked: dict[str, int] = {}
+        self.acknowledged: dict[str, int] = {}
         """Text → the seq that was acknowledged."""
         self.seen: dict[str, list[tuple[int, str]]] = {name: [] for name in NAMES}
         self.acks = asyncio.Condition()
-        self.sight = asyncio.Event()
+        self.has_seen_more = asyncio.Event()
         self.is_over = False
 
-    async def note(self, text: str, seq: int) -> None:
-        self.acked[text] = seq
+    async def acknowledge(self, text: str, seq: int) -> None:
+        self.acknowledged[text] = seq
         async with self.acks:
             self.acks.notify_all()
 
-    async def post(self, one: Client, which: int) -> None:
+    async def post(self, person: Client, task: int) -> None:
         number = 0
         while not self.is_over:
             number += 1
-            text = f"{one.me.name}, task {which}, message {number}"
-            await self.note(text, (await one.post("lobby", text)).seq)
+            text = f"{person.me.name}, task {task}, message {number}"
+            await self.acknowledge(text, (await person.post("lobby", text)).seq)
 
     async def post_over_http(self, name: str) -> None:
-        """As any script would: the same key until there is an answer."""
+        """Post as a script would, with the same key until there is an answer."""
         headers = {"Authorization": f"Bearer {self.tokens[name]}"}
         async with aiohttp.ClientSession(headers=headers) as http:
             number = 0
@@ -63,7 +63,7 @@ class Crowd:
                 seq = None
                 while seq is None:
                     seq = await self.try_http(http, text, f"key-{number}")
-                await self.note(text, seq)
+                await self.acknowledge(text, seq)
 
     async def try_http(self, http: aiohttp.ClientSession, text: str, key: str) -> int | None:
         try:
@@ -76,24 +76,24 @@ class Crowd:
                     return int((await answer.json())["seq"])
                 assert answer.status == 503, await answer.text()
         except aiohttp.ClientError:
-            await asyncio.sleep(0.02)  # between attempts, as there is no server
+            await asyncio.sleep(0.02)  # between attempts, while there is no server
         return None
 
     async def watch(self, name: str, messages: Messages) -> None:
         async for message in messages:
             self.seen[name].append((message.seq, message.text))
-            self.sight.set()
+            self.has_seen_more.set()
 
-    async def everyone_has_seen(self, count: int) -> None:
+    async def until_everybody_has_seen(self, count: int) -> None:
         while any(len(seen) < count for seen in self.seen.values()):
-            self.sight.clear()
-            await self.sight.wait()
+            self.has_seen_more.clear()
+            await self.has_seen_more.wait()
 
-    async def new_acks(self, least: int) -> None:
-        """Wait until posts are being acknowledged."""
+    async def until_acknowledged(self, count: int) -> None:
+        """Wait for this number of further acknowledgements."""
         async with self.acks:
-            before = len(self.acked)
-            await self.acks.wait_for(lambda: len(self.acked) >= before + least)
+            before = len(self.acknowledged)
+            await self.acks.wait_for(lambda: len(self.acknowledged) >= before + count)
 
 
 @asynccontextmanager
@@ -101,8 +101,8 @@ async def connected(server: Server, tokens: dict[str, str]) -> AsyncIterator[dic
     async with AsyncExitStack() as stack:
         people = {}
         for name in NAMES:
-            one = client.connect(server.url, tokens[name], backoff=QUICK, keep=1_000_000)
-            people[name] = await stack.enter_async_context(one)
+            connection = client.connect(server.url, tokens[name], backoff=QUICK, keep=1_000_000)
+            people[name] = await stack.enter_async_context(connection)
         yield people
 
 
@@ -110,28 +110,28 @@ async def start(server: Server) -> None:
     await asyncio.to_thread(server.start)
 
 
-async def test_what_was_acknowledged_or_seen_outlives_kills_again_and_again(server: Server) -> None:
+async def test_acknowledged_and_seen_messages_survive_kills(server: Server) -> None:
     chance = random.Random()
     tokens = await accounts(server, *NAMES, "script")
-    crowd = Crowd(server, tokens)
+    load = Load(server, tokens)
     async with connected(server, tokens) as people, asyncio.TaskGroup() as tasks:
         watchers = [
-            tasks.create_task(crowd.watch(name, one.messages("lobby", after=0)))
-            for name, one in people.items()
+            tasks.create_task(load.watch(name, person.messages("lobby", after=0)))
+            for name, person in people.items()
         ]
         posters = [
-            tasks.create_task(crowd.post(one, which))
-            for one in people.values()
-            for which in range(POSTS_AT_ONCE)
+            tasks.create_task(load.post(person, task))
+            for person in people.values()
+            for task in range(POSTERS_PER_PERSON)
         ]
-        posters.append(tasks.create_task(crowd.post_over_http("script")))
+        posters.append(tasks.create_task(load.post_over_http("script")))
         for _ in range(KILLS):
             async with asyncio.timeout(WAIT_S):
-                await crowd.new_acks(10)
-            await asyncio.sleep(chance.uniform(0, UNDER_LOAD_S))  # a moment nobody has chosen
+                await load.until_acknowledged(10)
+            await asyncio.sleep(chance.uniform(0, KILL_AFTER_MAX_S))  # a random moment
             server.kill()
             await start(server)
-        crowd.is_over = True
+        load.is_over = True
         async with asyncio.timeout(WAIT_S):
             await asyncio.gather(*posters)
 
@@ -139,20 +139,20 @@ async def test_what_was_acknowledged_or_seen_outlives_kills_again_and_again(serv
         assert [message["seq"] for message in truth] == list(range(1, len(truth) + 1))
         stored = {message["text"]: message["seq"] for message in truth}
         assert Counter(message["text"] for message in truth).most_common(1)[0][1] == 1
-        # Everyone has gone on until the answer came, so nothing else was stored either.
-        assert stored == crowd.acked
+        # Everybody retried until the answer, so exactly the acknowledged messages are stored.
+        assert stored == load.acknowledged
 
-        for one in people.values():
-            await equals(one, "lobby", truth)
+        for person in people.values():
+            await assert_caught_up(person, "lobby", truth)
         async with asyncio.timeout(WAIT_S):
-            await crowd.everyone_has_seen(len(truth))
-        for seen in crowd.seen.values():
+            await load.until_everybody_has_seen(len(truth))
+        for seen in load.seen.values():
             assert seen == [(message["seq"], message["text"]) for message in truth]
         for watcher in watchers:
             watcher.cancel()
 
 
-async def test_no_client_keeps_what_a_restored_database_does_not_know(
+async def test_after_a_restore_clients_drop_what_the_database_does_not_have(
     server: Server, tmp_path: Path
 ) -> None:
     tokens = await accounts(server, *NAMES)
@@ -161,7 +161,7 @@ async def test_no_client_keeps_what_a_restored_database_does_not_know(
             await ana.post("lobby", text)
         await ana.edit("lobby", 1, "one, edited before the copy")
     assert await asyncio.to_thread(server.stop) == 0
-    kept = copied(server, tmp_path / "copy.db")
+    copy = copy_database(server, tmp_path / "copy.db")
 
     await start(server)
     async with connected(server, tokens) as people:
@@ -175,11 +175,11 @@ async def test_no_client_keeps_what_a_restored_database_does_not_know(
         async with asyncio.timeout(WAIT_S):
             assert [(await anext(messages)).text for _ in range(2)] == ["four", "five"]
         truth = await history(server, tokens["cy"], "lobby")
-        for one in people.values():
-            await equals(one, "lobby", truth)
+        for person in people.values():
+            await assert_caught_up(person, "lobby", truth)
 
         server.kill()
-        put_back(server, kept)
+        restore(server, copy)
         await start(server)
         async with asyncio.timeout(WAIT_S):
             while not isinstance(await anext(events), Reset):
@@ -187,29 +187,29 @@ async def test_no_client_keeps_what_a_restored_database_does_not_know(
         truth = await history(server, tokens["cy"], "lobby")
         texts = [message["text"] for message in truth]
         assert texts == ["one, edited before the copy", "two", "three"]
-        for one in people.values():
+        for person in people.values():
             async with asyncio.timeout(WAIT_S):
-                # Any answer comes after the welcome of the new connection.
-                await one.history("lobby")
-            assert one.state.epoch != epoch
-            await equals(one, "lobby", truth)
+                # Replies arrive after the welcome of the new connection.
+                await person.history("lobby")
+            assert person.state.epoch != epoch
+            await assert_caught_up(person, "lobby", truth)
 
         await ana.post("lobby", "another four")
         async with asyncio.timeout(WAIT_S):
             assert (await anext(messages)).text == "another four"
         truth = await history(server, tokens["cy"], "lobby")
-        for one in people.values():
-            await equals(one, "lobby", truth)
+        for person in people.values():
+            await assert_caught_up(person, "lobby", truth)
 
 
-def copied(server: Server, to: Path) -> Path:
-    # A server that has stopped leaves everything in this one file.
+def copy_database(server: Server, to: Path) -> Path:
+    # A stopped server leaves everything in this file.
     assert not (server.data / "hubbub.db-wal").exists()
     shutil.copy(server.data / "hubbub.db", to)
     return to
 
 
-def put_back(server: Server, kept: Path) -> None:
+def restore(server: Server, copy: Path) -> None:
     for file in server.data.glob("hubbub.db*"):
         file.unlink()
-    shutil.copy(kept, server.data / "hubbub.db")
+    shutil.copy(copy, server.data / "hubbub.db")

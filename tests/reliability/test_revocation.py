@@ -1,4 +1,4 @@
-"""Who is out is out: people are put out while they come in, and hear nothing from then on."""
+"""Revocation: people who are removed while they connect receive nothing afterwards."""
 
 import random
 import sys
@@ -9,34 +9,34 @@ import pytest
 
 from tests.conftest import MakeServer
 from tests.support.nats import Nats
-from tests.support.revocation import Ground, RevocationResult
+from tests.support.revocation import RevocationStats, Scenario
 from tests.support.server import Server
 from tests.support.soak import LIMIT_S, tries
 
 TRIES = tries(80, many=1_600)
 TRIES_ON_TWO_NODES = tries(20, many=400)
-BAD_BUS = "0.2,0.2,0.3"  # lost, twice, late
+BAD_BUS = "0.2,0.2,0.3"  # shares of messages that are lost, duplicated, delayed
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LIMIT_S)]
 
 
-async def _run(servers: list[Server], tries: int) -> RevocationResult:
+async def _run(servers: list[Server], tries: int) -> RevocationStats:
     seed = random.randrange(2**32)
-    async with Ground.on(servers, seed) as ground:
-        figures = await ground.run(tries)
-    sys.stdout.write(f"\n{len(servers)} node(s), seed {seed}: {figures}\n")
-    return figures
+    async with Scenario.on(servers, seed) as scenario:
+        result = await scenario.run(tries)
+    sys.stdout.write(f"\n{len(servers)} node(s), seed {seed}: {result}\n")
+    return result
 
 
-async def test_nobody_hears_or_does_anything_once_they_are_out(make_server: MakeServer) -> None:
+async def test_removed_people_can_neither_receive_nor_do_anything(make_server: MakeServer) -> None:
     server = make_server(module=("tests.support.cheap_passwords", "0,0,0")).start()
-    figures = await _run([server], TRIES)
-    assert figures.faults == 0, figures
-    assert sum(figures.tries.values()) == TRIES
+    result = await _run([server], TRIES)
+    assert result.faults == 0, result
+    assert sum(result.tries.values()) == TRIES
     assert "Traceback" not in server.log, server.log
 
 
-async def test_nor_at_another_node_whatever_the_bus_loses(
+async def test_the_same_at_another_node_with_an_unreliable_bus(
     postgres_url: Callable[[], str], tmp_path: Path
 ) -> None:
     nats = Nats().start()
@@ -46,9 +46,9 @@ async def test_nor_at_another_node_whatever_the_bus_loses(
     try:
         for server in servers:
             server.start()
-        figures = await _run(servers, TRIES_ON_TWO_NODES)
-        assert figures.faults == 0, figures
-        assert sum(figures.tries.values()) == TRIES_ON_TWO_NODES
+        result = await _run(servers, TRIES_ON_TWO_NODES)
+        assert result.faults == 0, result
+        assert sum(result.tries.values()) == TRIES_ON_TWO_NODES
         assert "Traceback" not in "".join(server.log for server in servers)
     finally:
         for server in servers:

@@ -1,4 +1,4 @@
-"""A clean stop: what was acknowledged is kept, everyone is told, and it ends in time."""
+"""A clean stop: acknowledged messages are stored, clients are notified, and it ends in time."""
 
 import asyncio
 import itertools
@@ -12,13 +12,13 @@ import aiohttp
 import pytest
 
 from tests.conftest import MakeServer
-from tests.support.chat import House, JsonClient, TextClient, Visitors
+from tests.support.chat import JsonClient, RestApi, Sockets, TextClient
 from tests.support.frames import RawSocket, raw_socket, tcp
 from tests.support.server import HOST, Server
 from tests.support.waiting import until
 
-STOPS_WITHIN_S = 5.0
-BUSY_AFTER = 100  # acknowledged posts
+STOP_TIMEOUT_S = 5.0
+STOP_AFTER = 100  # acknowledged posts
 RESTART = 1012
 
 
@@ -26,17 +26,17 @@ Connect = Callable[[int], AbstractAsyncContextManager[RawSocket]]
 
 
 class Load:
-    """People who write without pause until the server is gone, and what it said to them."""
+    """People who post continuously until the server stops, and the acknowledged posts."""
 
-    def __init__(self, house: House, room: str) -> None:
-        self.house = house
+    def __init__(self, api: RestApi, room: str) -> None:
+        self.api = api
         self.room = room
         self.acknowledged: dict[str, int] = {}  # text → seq
 
     async def by_json(self, client: JsonClient, name: str) -> None:
         for text in (f"json {name} {n}" for n in itertools.count()):
             try:
-                number = await client.tell("post", room=self.room, text=text)
+                number = await client.send("post", room=self.room, text=text)
             except ConnectionError:
                 return
             await until(lambda number=number: number in client.replies or client.is_over)  # type: ignore[misc]
@@ -45,7 +45,7 @@ class Load:
             self.acknowledged[text] = reply["ok"]["seq"]
 
     async def by_text(self, client: TextClient, name: str) -> None:
-        """The line that comes back to its writer is the acknowledgement."""
+        """Post by plain text, where a person's own line is the acknowledgement."""
         for line in (f"text {name} {n}" for n in itertools.count()):
             with suppress(ConnectionError):
                 await client.say(line)
@@ -54,51 +54,51 @@ class Load:
                 return
 
     async def by_http(self, session: aiohttp.ClientSession, name: str) -> None:
-        url = f"{self.house.server.url}/api/rooms/{self.room}/messages"
-        headers = {"Authorization": f"Bearer {self.house.tokens[name]}"}
+        url = f"{self.api.server.url}/api/rooms/{self.room}/messages"
+        headers = {"Authorization": f"Bearer {self.api.tokens[name]}"}
         for text in (f"http {name} {n}" for n in itertools.count()):
             try:
                 async with session.post(url, json={"text": text}, headers=headers) as answer:
-                    said = await answer.json()
+                    body = await answer.json()
             except (aiohttp.ClientError, ConnectionError):
                 return
             if answer.status != 201:
-                assert said["code"] in ("busy", "unavailable"), said
+                assert body["code"] in ("busy", "unavailable"), body
                 return
-            self.acknowledged[text] = said["seq"]
+            self.acknowledged[text] = body["seq"]
 
 
-def everything(house: House, room: str) -> dict[int, str]:
-    """All messages of a room by their number."""
+def all_messages(api: RestApi, room: str) -> dict[int, str]:
+    """All messages of a room by seq."""
     found: dict[int, str] = {}
     after = 0
     while True:
-        page = house.ok("GET", f"rooms/{room}/messages?after={after}&limit=200", by="ana")
+        page = api.ok("GET", f"rooms/{room}/messages?after={after}&limit=200", by="ana")
         if not page["messages"]:
             return found
         found |= {one["seq"]: one["text"] for one in page["messages"]}
         after = max(found)
 
 
-async def test_a_stop_under_load_keeps_what_was_acknowledged_and_tells_everyone(
+async def test_a_stop_under_load_keeps_acknowledged_posts_and_notifies_everybody(
     make_server: MakeServer,
 ) -> None:
     server = make_server().start()
-    house = House(server, "ana", "bo", "cy")
-    load = Load(house, "lobby")
-    async with Visitors.of(house) as visitors, aiohttp.ClientSession() as session:
-        by_json = [await visitors.json(name) for name in house.tokens]
-        by_text = [await visitors.text(by=name) for name in ("bo", "cy")]
-        idle = [await visitors.json("ana"), await visitors.json("bo")]
+    api = RestApi(server, "ana", "bo", "cy")
+    load = Load(api, "lobby")
+    async with Sockets.of(api) as sockets, aiohttp.ClientSession() as session:
+        by_json = [await sockets.json(name) for name in api.tokens]
+        by_text = [await sockets.text(by=name) for name in ("bo", "cy")]
+        idle = [await sockets.json("ana"), await sockets.json("bo")]
         writing = [
-            *map(load.by_json, by_json, house.tokens),
+            *map(load.by_json, by_json, api.tokens),
             *map(load.by_text, by_text, ("bo", "cy")),
-            *(load.by_http(session, name) for name in house.tokens),
+            *(load.by_http(session, name) for name in api.tokens),
         ]
         work = asyncio.gather(*writing)
-        await until(lambda: len(load.acknowledged) >= BUSY_AFTER)
+        await until(lambda: len(load.acknowledged) >= STOP_AFTER)
         server.signal(signal.SIGTERM)
-        code = await asyncio.to_thread(server.wait, STOPS_WITHIN_S)
+        code = await asyncio.to_thread(server.wait, STOP_TIMEOUT_S)
         await work
 
         assert code == 0
@@ -107,100 +107,102 @@ async def test_a_stop_under_load_keeps_what_was_acknowledged_and_tells_everyone(
             assert await client.close_code() == RESTART
             [notice] = [event for event in client.events if event["on"] == "notice"]
             assert notice["retry_after"] > 0
-            assert client.heard[-1] == notice, "nothing comes after the goodbye"
+            assert client.frames[-1] == notice, "nothing may follow the notice"
         for lines in by_text:
             assert await lines.close_code() == RESTART
             assert lines.lines[-1].startswith("* ")
             assert "2 seconds" in lines.lines[-1]
 
         server.start()
-        kept = everything(house, "lobby")
-        assert list(kept) == list(range(1, len(kept) + 1)), "a hole"
+        stored = all_messages(api, "lobby")
+        assert list(stored) == list(range(1, len(stored) + 1)), "a gap"
         for text, seq in load.acknowledged.items():
-            assert kept[seq] == text
+            assert stored[seq] == text
         seen = {event["seq"]: event["text"] for client in idle for event in client.of("message")}
-        assert seen.items() <= kept.items(), "seen but not kept"
+        assert seen.items() <= stored.items(), "seen but not stored"
         for lines in by_text:
-            assert {text for _, text in lines.messages()} <= set(kept.values())
+            assert {text for _, text in lines.messages()} <= set(stored.values())
 
 
-# Who would hold a stop up if they could, and what they send once they are connected.
-STUBBORN: dict[str, tuple[Connect, bytes]] = {
-    "a connection that says nothing": (tcp, b""),
-    "a request without an end": (tcp, b"GET /api/about HTTP/1.1\r\nHost: loc"),
-    "a body that does not come": (
+# Connections that could delay a stop, and the bytes that they send.
+SLOW_CLIENTS: dict[str, tuple[Connect, bytes]] = {
+    "a silent connection": (tcp, b""),
+    "an incomplete request": (tcp, b"GET /api/about HTTP/1.1\r\nHost: loc"),
+    "a missing body": (
         tcp,
         b"POST /api/sign-up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
     ),
-    "a socket that does not answer the close": (raw_socket, b""),
-    "an echo that lasts": (partial(raw_socket, path="/ws/echo"), b""),
+    "a socket that does not answer a close": (raw_socket, b""),
+    "an open echo socket": (partial(raw_socket, path="/ws/echo"), b""),
     "a socket that never reads": (partial(raw_socket, receive_buffer=4096), b""),
 }
 
 
-async def test_nobody_can_hold_a_stop_up(make_server: MakeServer) -> None:
+async def test_slow_clients_do_not_delay_a_stop(make_server: MakeServer) -> None:
     server = make_server().start()
-    house = House(server, "ana")
-    async with AsyncExitStack() as open_now, Visitors.of(house) as visitors:
-        for connect, sends in STUBBORN.values():
-            stubborn = await open_now.enter_async_context(connect(server.port))
-            await stubborn.send(sends)
-        ana = await visitors.json("ana")
-        for _ in range(40):  # more than all buffers on the way hold
+    api = RestApi(server, "ana")
+    async with AsyncExitStack() as connections, Sockets.of(api) as sockets:
+        for connect, data in SLOW_CLIENTS.values():
+            client = await connections.enter_async_context(connect(server.port))
+            await client.send(data)
+        ana = await sockets.json("ana")
+        for _ in range(40):  # more than all buffers can hold
             await ana.do("post", room="lobby", text="x" * 16_000)
         server.signal(signal.SIGINT)
 
         assert await ana.close_code() == RESTART
-        assert await asyncio.to_thread(server.wait, STOPS_WITHIN_S) == 0
+        assert await asyncio.to_thread(server.wait, STOP_TIMEOUT_S) == 0
         assert "Traceback" not in server.log
 
 
-async def test_nobody_comes_in_while_it_stops(make_server: MakeServer) -> None:
+async def test_no_new_connections_during_a_stop(make_server: MakeServer) -> None:
     server = make_server().start()
-    house = House(server, "ana")
-    async with raw_socket(server.port), Visitors.of(house) as visitors:  # one holds it up a little
-        ana = await visitors.json("ana")
+    api = RestApi(server, "ana")
+    async with raw_socket(server.port), Sockets.of(api) as sockets:  # delays the stop a little
+        ana = await sockets.json("ana")
         server.signal(signal.SIGTERM)
         await ana.event("notice")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((HOST, server.port)).close()
 
-        assert await asyncio.to_thread(server.wait, STOPS_WITHIN_S) == 0
+        assert await asyncio.to_thread(server.wait, STOP_TIMEOUT_S) == 0
 
 
-def test_a_second_signal_does_not_break_a_stop_off(server: Server) -> None:
+def test_a_second_signal_does_not_interrupt_a_stop(server: Server) -> None:
     for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         server.signal(stop)
 
-    assert server.wait(STOPS_WITHIN_S) == 0
+    assert server.wait(STOP_TIMEOUT_S) == 0
     assert "Traceback" not in server.log
 
 
 @pytest.mark.parametrize(
-    ("made", "stop"),
+    ("file", "stop"),
     [
         ("hubbub.lock", signal.SIGTERM),
         ("hubbub.db", signal.SIGINT),
         ("hubbub.sock", signal.SIGTERM),
     ],
 )
-async def test_a_stop_while_it_starts_is_a_clean_one(
-    made: str, stop: signal.Signals, make_server: MakeServer
+async def test_a_stop_during_the_start_is_clean(
+    file: str, stop: signal.Signals, make_server: MakeServer
 ) -> None:
     server = make_server()
     process = server.launch()
-    await until(lambda: (server.data / made).exists() or process.poll() is not None)
+    await until(lambda: (server.data / file).exists() or process.poll() is not None)
     server.signal(stop)
 
-    assert await asyncio.to_thread(server.wait, STOPS_WITHIN_S) == 0
+    assert await asyncio.to_thread(server.wait, STOP_TIMEOUT_S) == 0
     assert "Traceback" not in server.log
     assert server.start().is_ready()
 
 
-def test_a_stop_before_it_has_begun_leaves_nothing_in_the_way(make_server: MakeServer) -> None:
+def test_a_stop_before_the_start_leaves_nothing_that_prevents_a_start(
+    make_server: MakeServer,
+) -> None:
     server = make_server()
     server.launch()
     server.signal(signal.SIGTERM)
 
-    assert server.wait(STOPS_WITHIN_S) in (0, -signal.SIGTERM)
+    assert server.wait(STOP_TIMEOUT_S) in (0, -signal.SIGTERM)
     assert server.start().is_ready()

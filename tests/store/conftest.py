@@ -1,16 +1,16 @@
-"""A ledger for each test."""
+"""A command executor for each test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.executor import Dispatcher
+from tests.support.executor import ExecutorHarness
 
 
 @pytest.fixture
-async def dispatcher(tmp_path: Path) -> AsyncIterator[Dispatcher]:
-    made = Dispatcher(tmp_path / "hubbub.db")
-    await made.start()
-    yield made
-    await made.close()
+async def harness(tmp_path: Path) -> AsyncIterator[ExecutorHarness]:
+    harness = ExecutorHarness(tmp_path / "hubbub.db")
+    await harness.start()
+    yield harness
+    await harness.close()

@@ -1,4 +1,4 @@
-"""People at the doors of a running server: what they say, and what they hear."""
+"""Clients of a running server: its HTTP API, JSON WebSockets and plain-text WebSockets."""
 
 import asyncio
 import itertools
@@ -20,8 +20,8 @@ PASSWORD = "three words do well"
 Answer = dict[str, Any]
 
 
-class House:
-    """A running server and the people who have an account there; the first owns it."""
+class RestApi:
+    """The HTTP API of a running server with some accounts; the first is the owner's."""
 
     def __init__(self, server: Server, *names: str) -> None:
         self.server = server
@@ -29,10 +29,10 @@ class House:
         self._rooms = itertools.count(1)
 
     @classmethod
-    def at(cls, folder: Path, *names: str, options: tuple[str, ...] = ()) -> "House":
+    def at(cls, folder: Path, *names: str, options: tuple[str, ...] = ()) -> "RestApi":
         return cls(Server(folder, *options).start(), *names)
 
-    def api(
+    def request(
         self, method: str, path: str, body: Answer | None = None, *, by: str | None = None
     ) -> tuple[int, Answer]:
         """Status and body of one HTTP request. ``by`` is a name, or a token."""
@@ -51,7 +51,7 @@ class House:
     def ok(
         self, method: str, path: str, body: Answer | None = None, *, by: str | None = None
     ) -> Answer:
-        status, answer = self.api(method, path, body, by=by)
+        status, answer = self.request(method, path, body, by=by)
         assert status < 300, answer
         return answer
 
@@ -67,7 +67,7 @@ class House:
         return str(self.ok("POST", "guest", {"name": name})["token"])
 
     def room(self, *members: str, kind: str = "public", by: str | None = None) -> str:
-        """A new room with these people in it; the first of all made it, unless ``by``."""
+        """Create a room with these members; its owner is ``by``, by default the first account."""
         owner = by or next(iter(self.tokens))
         title = f"Room {next(self._rooms)}"
         made = self.ok("POST", "rooms", {"title": title, "kind": kind}, by=owner)
@@ -81,7 +81,7 @@ class House:
         return self.ok("POST", f"rooms/{room}/messages", {"text": text}, by=by)
 
     def history(self, room: str, *, by: str) -> list[tuple[str, str]]:
-        """Who said what, oldest first."""
+        """Authors and texts, oldest first."""
         page = self.ok("GET", f"rooms/{room}/messages?limit=200", by=by)
         return [(one["by"], one.get("text", "")) for one in page["messages"]]
 
@@ -95,8 +95,8 @@ class Refused(Exception):
         self.message: str = error["message"]
 
 
-class _Listener:
-    """Reads one socket in the background, so that nothing in it waits for the test."""
+class _SocketReader:
+    """Reads one socket in the background, so that the server never waits for the test."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -106,20 +106,20 @@ class _Listener:
     async def _listen(self) -> None:
         async for frame in self.socket:
             assert frame.type is aiohttp.WSMsgType.TEXT, frame
-            self.took(frame.data)
+            self.on_data(frame.data)
             self._news.set()
         self._news.set()
 
-    def took(self, data: str) -> None:
+    def on_data(self, data: str) -> None:
         raise NotImplementedError
 
     @property
     def is_over(self) -> bool:
-        """Whether the connection has ended and all that came over it has been taken."""
+        """Whether the connection has ended and all its frames have been read."""
         return self._task.done()
 
-    async def _until(self, find: Callable[[], Any], what: str, heard: Callable[[], Any]) -> Any:
-        """What ``find`` finds in what has been heard, as soon as it is there."""
+    async def _until(self, find: Callable[[], Any], what: str, received: Callable[[], Any]) -> Any:
+        """Wait until ``find`` finds something in the received frames, and return it."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 while (found := find()) is None:
@@ -127,11 +127,11 @@ class _Listener:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise AssertionError(f"never heard {what}, but {heard()}") from None
+            raise AssertionError(f"did not receive {what}, but {received()}") from None
         return found
 
     async def close_code(self) -> int | None:
-        """Wait until the server has closed; the code it gave."""
+        """Wait until the server has closed, and return its close code."""
         async with asyncio.timeout(TIMEOUT_S):
             await self._task
         return self.socket.close_code
@@ -143,46 +143,46 @@ class _Listener:
             await self._task
 
 
-class JsonClient(_Listener):
+class JsonClient(_SocketReader):
     """A connection with the subprotocol ``hubbub.v1``."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._numbers = itertools.count(1)
         self.events: list[Answer] = []
         self.replies: dict[int | None, Answer] = {}
-        self.heard: list[Answer] = []  # all frames, as they came
+        self.frames: list[Answer] = []  # all frames in order
         super().__init__(socket)
 
-    def took(self, data: str) -> None:
+    def on_data(self, data: str) -> None:
         frame = json.loads(data)
-        self.heard.append(frame)
+        self.frames.append(frame)
         if "re" in frame:
             self.replies[frame["re"]] = frame
         else:
             self.events.append(frame)
 
-    async def tell(self, do: str, **fields: Any) -> int:
-        """Send a command without waiting; its number."""
+    async def send(self, do: str, **fields: Any) -> int:
+        """Send a command without waiting for its reply, and return its number."""
         number = next(self._numbers)
         await self.socket.send_json({"id": number, "do": do, **fields})
         return number
 
     async def reply(self, number: int | None) -> Answer:
         found: Answer = await self._until(
-            lambda: self.replies.pop(number, None), f"a reply to {number}", lambda: self.heard
+            lambda: self.replies.pop(number, None), f"a reply to {number}", lambda: self.frames
         )
         return found
 
     async def do(self, do: str, **fields: Any) -> Answer:
-        """Send a command and wait for what it answers. Raises Refused."""
-        reply = await self.reply(await self.tell(do, **fields))
+        """Send a command and return its reply. Raises Refused."""
+        reply = await self.reply(await self.send(do, **fields))
         if "error" in reply:
             raise Refused(reply["error"])
         answer: Answer = reply["ok"]
         return answer
 
     async def refused(self, do: str, **fields: Any) -> str:
-        """Send a command that must fail; the error's code."""
+        """Send a command that must fail, and return the error's code."""
         try:
             answer = await self.do(do, **fields)
         except Refused as refused:
@@ -190,7 +190,7 @@ class JsonClient(_Listener):
         raise AssertionError(f"{do} was not refused but answered {answer}")
 
     async def event(self, on: str, **fields: Any) -> Answer:
-        """The next event of this kind with these fields; it is taken out of ``events``."""
+        """Wait for an event with these fields, and remove it from ``events``."""
 
         def find() -> Answer | None:
             for nth, event in enumerate(self.events):
@@ -198,38 +198,38 @@ class JsonClient(_Listener):
                     return self.events.pop(nth)
             return None
 
-        found: Answer = await self._until(find, f"{on} {fields}", lambda: self.heard[-20:])
+        found: Answer = await self._until(find, f"{on} {fields}", lambda: self.frames[-20:])
         return found
 
     def of(self, kind: str) -> list[Answer]:
-        """The events of one kind, in the order in which they were heard."""
-        return [frame for frame in self.heard if frame.get("on") == kind]
+        """The events of one kind, in the order in which they came."""
+        return [frame for frame in self.frames if frame.get("on") == kind]
 
     def messages(self, room: str) -> list[tuple[str, str]]:
-        """Who said what in a room, in the order in which it was heard."""
+        """Authors and texts of the messages of a room, in the order in which they came."""
         return [
             (frame["by"], frame.get("text", ""))
-            for frame in self.heard
+            for frame in self.frames
             if frame.get("on") == "message" and frame["room"] == room
         ]
 
 
-class TextClient(_Listener):
+class TextClient(_SocketReader):
     """A connection without a subprotocol: lines out, lines in."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.lines: list[str] = []
-        self._read = 0  # how many of the lines `line` has passed
+        self._read = 0  # the number of lines that `line` has passed
         super().__init__(socket)
 
-    def took(self, data: str) -> None:
+    def on_data(self, data: str) -> None:
         self.lines.append(data)
 
     async def say(self, line: str) -> None:
         await self.socket.send_str(line)
 
     async def line(self, beginning: str) -> str:
-        """The next line that begins so."""
+        """Wait for the next line that begins so."""
 
         def find() -> str | None:
             for nth in range(self._read, len(self.lines)):
@@ -242,44 +242,44 @@ class TextClient(_Listener):
         return found
 
     def messages(self) -> list[tuple[str, str]]:
-        """Who said what, in the order in which it was heard."""
-        said = [line.partition(": ") for line in self.lines if not line.startswith(("* ", "  "))]
-        return [(by, text) for by, _, text in said]
+        """Authors and texts of messages, in the order in which they came."""
+        parts = [line.partition(": ") for line in self.lines if not line.startswith(("* ", "  "))]
+        return [(by, text) for by, _, text in parts]
 
 
-class Visitors:
-    """Opens connections to one house; all end with the test."""
+class Sockets:
+    """Opens WebSockets to one server; all are closed at the end of the test."""
 
-    def __init__(self, house: House, session: aiohttp.ClientSession) -> None:
-        self.house = house
+    def __init__(self, api: RestApi, session: aiohttp.ClientSession) -> None:
+        self.api = api
         self._session = session
-        self._open: list[_Listener] = []
+        self._open: list[_SocketReader] = []
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, house: House) -> AsyncIterator[Self]:
+    async def of(cls, api: RestApi) -> AsyncIterator[Self]:
         async with aiohttp.ClientSession() as session:
-            visitors = cls(house, session)
+            sockets = cls(api, session)
             try:
-                yield visitors
+                yield sockets
             finally:
-                for one in visitors._open:
+                for one in sockets._open:
                     await one.end()
 
     async def connect(
         self, query: str = "", by: str | None = None, json: bool = False, **headers: str
     ) -> aiohttp.ClientWebSocketResponse:
         if by is not None:
-            headers["Authorization"] = f"Bearer {self.house.tokens.get(by, by)}"
+            headers["Authorization"] = f"Bearer {self.api.tokens.get(by, by)}"
         return await self._session.ws_connect(
-            self.house.server.socket_url + query,
+            self.api.server.socket_url + query,
             protocols=[SUBPROTOCOL] if json else [],
             headers=headers,
             max_msg_size=0,
         )
 
     async def json(self, by: str | None, **hello: Any) -> JsonClient:
-        """Somebody at the JSON door, greeted. ``by`` is a name or a token; None: not signed in."""
+        """Open a JSON WebSocket and send hello. ``by`` is a name, a token, or None: signed out."""
         client = JsonClient(await self.connect(by=by, json=True))
         self._open.append(client)
         if by is not None:
@@ -287,7 +287,7 @@ class Visitors:
         return client
 
     async def text(self, query: str = "", by: str | None = None) -> TextClient:
-        """Somebody at the plain-text door, who has been told where they are."""
+        """Open a plain-text WebSocket and wait for the line that names the room."""
         client = TextClient(await self.connect(query, by))
         self._open.append(client)
         await client.line("* You are in #")

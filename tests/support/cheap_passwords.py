@@ -1,6 +1,6 @@
-"""A server whose passwords cost nothing: ``python -m tests.support.cheap_passwords … try …``.
+"""A server with cheap password hashes: ``python -m tests.support.cheap_passwords … try …``.
 
-Strong hashes are the product's; where many people sign in they would be most of a test. The rest is
+Strong hashes would take most of the time of a test where many people sign in. The rest is
 `tests.support.unreliable_bus`.
 """
 

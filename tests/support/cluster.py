@@ -1,4 +1,4 @@
-"""Three nodes on one PostgreSQL and one NATS; `tests.support.conversation` talks through them."""
+"""Three nodes on one PostgreSQL and one NATS; see `tests.support.conversation`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,11 +16,11 @@ NO_LIMIT = "1000000:1000000"
 
 
 class Cluster:
-    """The servers of one chat. Each part may be stopped, frozen and started by itself."""
+    """The servers of one chat. Each of them can be stopped, frozen and started by itself."""
 
-    def __init__(self, folder: Path, bad_bus: str | None = None) -> None:
-        """``bad_bus``: the odds that `tests.support.unreliable_bus` takes."""
-        self._module = ("tests.support.unreliable_bus", bad_bus) if bad_bus else ("hubbub",)
+    def __init__(self, folder: Path, fault_odds: str | None = None) -> None:
+        """``fault_odds``: the probabilities for `tests.support.unreliable_bus`."""
+        self._module = ("tests.support.unreliable_bus", fault_odds) if fault_odds else ("hubbub",)
         self.postgres = Postgres().start()
         self.nats = Nats().start()
         self.database = self.postgres.database()
@@ -28,10 +28,10 @@ class Cluster:
         self.nodes: list[Server] = []
         self.bus_proxy: Proxy
         self.network: Network
-        """Of the last node, if it is a far one."""
+        """The network of the last node, if it is a remote one."""
 
     def node(self, number: int) -> Server:
-        """A node that is not yet started; its bus goes through the proxy."""
+        """A node that is not started yet; it reaches the bus through the proxy."""
         return Server(
             self.folder / f"node-{number}",
             *("--database", self.postgres.url(self.database)),
@@ -39,19 +39,19 @@ class Cluster:
             module=self._module,
         )
 
-    def far_node(self, database: Proxy, bus: Proxy) -> Server:
-        """The same on a machine of its own, to which these proxies reach."""
-        here = f"@{self.network.here}:"
+    def remote_node(self, database: Proxy, bus: Proxy) -> Server:
+        """The same in a network of its own, in which it reaches these proxies."""
+        host = f"@{self.network.host_address}:"
         urls = self.postgres.url(self.database, port=database.port), self.nats.url(port=bus.port)
-        there = [url.replace(f"@{HOST}:", here) for url in urls]
+        database_url, bus_url = [url.replace(f"@{HOST}:", host) for url in urls]
         return Server(
-            self.folder / "node-far",
-            *("--database", there[0], "--bus", there[1]),
+            self.folder / "node-remote",
+            *("--database", database_url, "--bus", bus_url),
             *("--commands-per-user", NO_LIMIT, "--commands-per-address", NO_LIMIT),
             command="serve",
-            limits=True,  # which may be off on loopback only
+            limits=True,  # they can be switched off on loopback only
             wrapper=self.network.wrapper,
-            host=self.network.there,
+            host=self.network.node_address,
         )
 
     def schema(self) -> str:
@@ -71,34 +71,36 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(
-    folder: Path, size: int = NODES, bad_bus: str | None = None
+    folder: Path, size: int = NODES, fault_odds: str | None = None
 ) -> AsyncIterator[Cluster]:
-    made = await asyncio.to_thread(Cluster, folder, bad_bus)
+    running = await asyncio.to_thread(Cluster, folder, fault_odds)
     try:
-        async with Proxy(made.nats.port) as made.bus_proxy:
-            made.nodes = [made.node(number) for number in range(size)]
-            # One after another: each finds the schema that the first one has made.
-            for node in made.nodes:
+        async with Proxy(running.nats.port) as running.bus_proxy:
+            running.nodes = [running.node(number) for number in range(size)]
+            # One after another, as the first one creates the schema.
+            for node in running.nodes:
                 await asyncio.to_thread(node.start)
-            yield made
-            await asyncio.to_thread(made.close)
+            yield running
+            await asyncio.to_thread(running.close)
     finally:
-        made.close()
+        running.close()
 
 
 @asynccontextmanager
-async def far_cluster(folder: Path) -> AsyncIterator[Cluster]:
-    """The last of the nodes has a network of its own. Raises NotPermittedError."""
+async def cluster_with_remote_node(folder: Path) -> AsyncIterator[Cluster]:
+    """A cluster whose last node has a network of its own. Raises NotPermittedError."""
     network = await asyncio.to_thread(Network)
     try:
         async with AsyncExitStack() as stack:
-            made = await stack.enter_async_context(cluster(folder, NODES - 1))
-            made.network = network
-            database = await stack.enter_async_context(Proxy(made.postgres.port, network.here))
-            bus = await stack.enter_async_context(Proxy(made.nats.port, network.here))
-            made.nodes.append(made.far_node(database, bus))
-            await asyncio.to_thread(made.nodes[-1].start)
-            yield made
-            made.nodes[-1].kill()
+            running = await stack.enter_async_context(cluster(folder, NODES - 1))
+            running.network = network
+            database = await stack.enter_async_context(
+                Proxy(running.postgres.port, network.host_address)
+            )
+            bus = await stack.enter_async_context(Proxy(running.nats.port, network.host_address))
+            running.nodes.append(running.remote_node(database, bus))
+            await asyncio.to_thread(running.nodes[-1].start)
+            yield running
+            running.nodes[-1].kill()
     finally:
         await asyncio.to_thread(network.close)

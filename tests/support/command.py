@@ -1,4 +1,4 @@
-"""The ``hubbub`` command as a person types it: a process with arguments, stdin and a folder."""
+"""Runs the ``hubbub`` command as a process with arguments, stdin and a working folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from tests.support import forks
 from tests.support.forks import ROOT, inherited_environment
 
-ENDS_WITHIN_S = 30
+TIMEOUT_S = 30
 
 
-class Said(NamedTuple):
-    """What a command came to."""
+class CommandResult(NamedTuple):
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -20,8 +20,8 @@ class Said(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What it says went wrong: the one line on stderr, without the program's name."""
-        assert self.out == "", f"an error is told on stderr: {self.out}"
+        """The error: the single line on stderr, without the program's name."""
+        assert self.out == "", f"errors belong on stderr: {self.out}"
         [line] = self.err.splitlines()
         assert line.startswith("hubbub: "), line
         assert line.endswith((".", "?")), line
@@ -29,7 +29,7 @@ class Said(NamedTuple):
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Without the caller's own settings; 80 columns wide."""
+    """The environment without the caller's settings, 80 columns wide."""
     return {**inherited_environment(), "COLUMNS": "80", **(more or {})}
 
 
@@ -38,8 +38,8 @@ def hubbub(
     stdin: str | bytes | None = None,
     environment: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
-) -> Said:
-    """Run ``hubbub`` to its end. Without ``stdin`` there is nothing to read, and no terminal."""
+) -> CommandResult:
+    """Run ``hubbub`` to its end. By default stdin is empty and no terminal."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
     with TemporaryFile() as read, TemporaryFile() as out, TemporaryFile() as err:
         read.write(given or b"")
@@ -47,9 +47,9 @@ def hubbub(
         env = clean_environment({"PYTHONPATH": str(ROOT), **(environment or {})})
         process = forks.start(arguments, stdin=read, stdout=out, stderr=err, env=env, cwd=cwd)
         try:
-            code = process.wait(ENDS_WITHIN_S)
+            code = process.wait(TIMEOUT_S)
         finally:
             process.kill()
         out.seek(0)
         err.seek(0)
-        return Said(code, out.read().decode(), err.read().decode())
+        return CommandResult(code, out.read().decode(), err.read().decode())

@@ -1,4 +1,4 @@
-"""A ledger on a real database in a file, whose batches a test can hold back."""
+"""A command executor on a real database file, whose batches a test can block."""
 
 import asyncio
 import threading
@@ -21,29 +21,29 @@ from hubbub.store.tx import Tx
 from tests.support.sqlite import opened
 from tests.support.world import schema, sign_up
 
-# Texts that make carrying out the batch go wrong.
+# Texts of messages that make their batch fail.
 BUG, DISK = "a bug", "a failing disk"
-HOLD_TIMEOUT_S = 20
+BLOCK_TIMEOUT_S = 20
 
 
-class Dispatcher:
-    """A ledger, its log of what came back in which order, and somebody who may post."""
+class ExecutorHarness:
+    """A command executor that records its callbacks in order, and an account that may post."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.database = Database(path)
         path.write_bytes(schema())
-        self.happened: list[Any] = []
+        self.calls: list[Any] = []
         self.batches: list[list[str]] = []
-        self.held = threading.Event()
-        self._go_on = threading.Event()
+        self.is_blocked = threading.Event()
+        self._unblock = threading.Event()
         self._closed = False
         self.executor = CommandExecutor(
             self.database,
-            self._carry,
+            self.execute,
             actions.answer,
-            self._show,
-            before_showing=lambda raised: self.happened.append(("about to show", raised)),
+            self._publish,
+            before_publish=lambda revs: self.calls.append(("before publish", revs)),
         )
 
     async def start(self) -> None:
@@ -51,41 +51,41 @@ class Dispatcher:
         await self.executor.submit(OPERATOR, Prepare())
         added = await self.executor.submit(OPERATOR, sign_up("ana"))
         self.ana = Actor(user_id=added.user_id, name="ana", role=ServerRole.MEMBER)
-        self.happened.clear()
+        self.calls.clear()
         self.batches.clear()
 
-    def _carry(self, tx: Tx, batch: list[tuple[Actor, Command]]) -> list[Result]:
+    def execute(self, tx: Tx, batch: list[tuple[Actor, Command]]) -> list[Result]:
         texts = [getattr(command, "text", command.word()) for _, command in batch]
         self.batches.append(texts)
-        if "hold" in texts:
-            self.held.set()
-            assert self._go_on.wait(HOLD_TIMEOUT_S)
+        if "block" in texts:
+            self.is_blocked.set()
+            assert self._unblock.wait(BLOCK_TIMEOUT_S)
         results = actions.execute(tx, batch)
-        # Only now, so that there is something to undo.
+        # Only now, so that there is something to roll back.
         if BUG in texts:
             raise RuntimeError(BUG)
         if DISK in texts:
             raise apsw.IOError("disk I/O error")
         return results
 
-    def _show(self, effects: list[Effect]) -> None:
-        self.happened += [("shown", one.event.text) for one in effects]  # type: ignore[union-attr]
+    def _publish(self, effects: list[Effect]) -> None:
+        self.calls += [("publish", effect.event.text) for effect in effects]  # type: ignore[union-attr]
 
-    async def hold(self) -> Callable[[], Awaitable[Posted]]:
-        """Have the writer wait inside a batch, until what is returned is called."""
-        first = asyncio.ensure_future(self.post("hold"))
+    async def block(self) -> Callable[[], Awaitable[Posted]]:
+        """Block the writer inside a batch, until the returned function is called."""
+        first = asyncio.ensure_future(self.post("block"))
         loop = asyncio.get_running_loop()
-        assert await loop.run_in_executor(None, self.held.wait, HOLD_TIMEOUT_S)
+        assert await loop.run_in_executor(None, self.is_blocked.wait, BLOCK_TIMEOUT_S)
 
-        async def go_on() -> Posted:
-            self._go_on.set()
+        async def unblock() -> Posted:
+            self._unblock.set()
             return await first
 
-        return go_on
+        return unblock
 
     async def close(self) -> None:
-        """Let go of what is held, and close; a second time does nothing."""
-        self._go_on.set()
+        """Unblock the writer, and close the executor; may be called twice."""
+        self._unblock.set()
         if not self._closed:
             self._closed = True
             await self.executor.close()
@@ -96,12 +96,12 @@ class Dispatcher:
 
     @property
     def writer(self) -> Connection:
-        """The connection of the ledger's own thread."""
+        """The connection of the executor's writer thread."""
         writer = self.executor._writer
         assert isinstance(writer, Connection)
         return writer
 
     def on_disk(self) -> list[str]:
-        """The texts that another connection finds now."""
+        """The texts of messages that another connection reads now."""
         with opened(self.path) as driver:
             return [text for (text,) in driver.execute("SELECT text FROM messages ORDER BY seq")]

@@ -1,7 +1,7 @@
-"""Starts ``hubbub`` by a fork of a process that has imported it already.
+"""Starts ``hubbub`` by forking a process that has already imported it.
 
-Python takes half a second of a core to load Hubbub, and the tests start it a thousand times. What
-comes of a fork is a process like any other, to be waited for, stopped and killed.
+Importing Hubbub takes half a second of CPU time, and the tests start it a thousand times. A fork
+can be waited for, stopped and killed like any other process.
 """
 
 import atexit
@@ -23,21 +23,21 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
-# Python and C read these once, when they start.
-READ_AT_START = ("PYTHON", "LANG", "LC_", "LD_", "SSL_", "OPENSSL_", "MALLOC_")
+# Python and the C library read these only at startup.
+STARTUP_VARIABLES = ("PYTHON", "LANG", "LC_", "LD_", "SSL_", "OPENSSL_", "MALLOC_")
 REQUEST_MAX_BYTES = 200_000
 _NUMBER = struct.Struct("i")
 
 
-class Fork:
-    """A running ``hubbub``, with what tests need of a `subprocess.Popen`."""
+class ForkedProcess:
+    """A running ``hubbub`` with the methods of `subprocess.Popen` that tests need."""
 
     def __init__(self, arguments: Sequence[str], watcher: socket.socket) -> None:
-        """``watcher`` tells the process's number, and its exit code when it has ended."""
+        """``watcher`` sends the pid at once, and the exit code when the process has ended."""
         self.args = arguments
         self.returncode: int | None = None
         self._watcher = watcher
-        self.pid = self._number()
+        self.pid = self._receive_number()
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
@@ -46,12 +46,12 @@ class Fork:
         return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end, at most ``timeout`` seconds; the exit code."""
+        """Wait for its end, at most ``timeout`` seconds, and return the exit code."""
         if self.returncode is None:
             # A timeout of zero makes a socket non-blocking, and it then raises another error.
             self._watcher.settimeout(None if timeout is None else max(timeout, 1e-6))
             try:
-                self.returncode = self._number()
+                self.returncode = self._receive_number()
             except TimeoutError:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
             self._watcher.close()
@@ -67,14 +67,14 @@ class Fork:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def _number(self) -> int:
-        told = self._watcher.recv(_NUMBER.size)
-        assert told, "what starts processes has ended"
-        [number] = _NUMBER.unpack(told)
+    def _receive_number(self) -> int:
+        data = self._watcher.recv(_NUMBER.size)
+        assert data, "the fork server has ended"
+        [number] = _NUMBER.unpack(data)
         return int(number)
 
 
-Process = Fork | subprocess.Popen[bytes]
+Process = ForkedProcess | subprocess.Popen[bytes]
 
 
 def command_line(*arguments: str) -> list[str]:
@@ -90,28 +90,27 @@ def start(
     env: Mapping[str, str],
     cwd: Path = ROOT,
 ) -> Process:
-    """``python -m hubbub`` with these arguments: a fork, if the environment lets it be one."""
-    if _read_at_start(env) != _read_at_start(_environment()):
+    """Start ``python -m hubbub`` with these arguments, as a fork if the environment allows it."""
+    if _startup_variables(env) != _startup_variables(_environment()):
         line = command_line(*arguments)
         return subprocess.Popen(line, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
     request = json.dumps([list(arguments), dict(env), str(cwd)]).encode()
     mine, theirs = socket.socketpair()
     with theirs:
         files = [theirs.fileno(), stdin.fileno(), stdout.fileno(), stderr.fileno()]
-        socket.send_fds(_mother(), [request], files)
-    return Fork(arguments, mine)
+        socket.send_fds(_fork_server(), [request], files)
+    return ForkedProcess(arguments, mine)
 
 
 def _environment() -> dict[str, str]:
-    """The environment of the process that has imported Hubbub."""
+    """The environment of the fork server."""
     return {**inherited_environment(), "PYTHONPATH": str(ROOT)}
 
 
 def inherited_environment() -> dict[str, str]:
-    """Without the caller's own settings.
+    """The environment without the caller's settings.
 
-    Compiled modules are kept even if the caller's shell says otherwise: each start would compile
-    all of Hubbub again.
+    PYTHONDONTWRITEBYTECODE is dropped too: with it each start would compile all of Hubbub again.
     """
     return {
         key: value
@@ -120,22 +119,22 @@ def inherited_environment() -> dict[str, str]:
     }
 
 
-def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
-    """Of these variables, those that a fork cannot change any more."""
-    # The checkout is what is installed, so naming its folder makes no difference.
+def _startup_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """The variables among these that a fork cannot change after startup."""
+    # The installed package is the checkout, so PYTHONPATH to it makes no difference.
     usual = {"PYTHONPATH": str(ROOT)}
-    return usual | {name: env[name] for name in env if name.startswith(READ_AT_START)}
+    return usual | {name: env[name] for name in env if name.startswith(STARTUP_VARIABLES)}
 
 
 @cache
-def _mother() -> socket.socket:
-    """A connection to the process that has imported Hubbub, started when it is first needed."""
-    ours, hers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _fork_server() -> socket.socket:
+    """A connection to the fork server, which is started on first use."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST_MAX_BYTES)
-    with hers:
-        mother = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.forks", str(hers.fileno())],
-            pass_fds=[hers.fileno()],
+    with theirs:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.forks", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env=_environment(),
@@ -144,18 +143,18 @@ def _mother() -> socket.socket:
 
     def end() -> None:
         ours.close()
-        mother.wait()
+        server.wait()
 
     atexit.register(end)
     return ours
 
 
-# In the process that has imported Hubbub
+# In the fork server
 
 
 def _serve(requests: socket.socket) -> None:
-    """Fork for each request, and return in the fork; exit when nobody can ask any more."""
-    # An interrupt is for the tests to handle; and nobody waits for the watchers.
+    """Fork for each request, and return in the fork; exit when the connection has ended."""
+    # The tests handle interrupts, and nobody waits for the watcher processes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -179,18 +178,18 @@ def _serve(requests: socket.socket) -> None:
             os.close(file)
 
 
-def _watch(asker: socket.socket) -> None:
-    """Fork, and return in the child; the parent tells the asker its number and its exit code."""
+def _watch(connection: socket.socket) -> None:
+    """Fork, and return in the child; the parent sends the child's pid and exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        asker.close()
+        connection.close()
         return
     with suppress(BrokenPipeError):
-        asker.send(_NUMBER.pack(child))
+        connection.send(_NUMBER.pack(child))
         _, status = os.waitpid(child, 0)
-        asker.send(_NUMBER.pack(os.waitstatus_to_exitcode(status)))
+        connection.send(_NUMBER.pack(os.waitstatus_to_exitcode(status)))
     os._exit(0)
 
 
@@ -198,7 +197,7 @@ def _import_all() -> None:
     import hubbub
 
     for module in pkgutil.walk_packages(hubbub.__path__, "hubbub."):
-        # The first would run the command; the second is loaded by Alembic alone.
+        # Importing the first would run the command; only Alembic can load the second.
         if not module.name.endswith((".__main__", ".migrations.env")):
             importlib.import_module(module.name)
     gc.freeze()

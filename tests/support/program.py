@@ -1,4 +1,4 @@
-"""A program of somebody else's in a process of its own: waited for, frozen, stopped, killed."""
+"""A foreign program in its own process, which a test starts, pauses, stops or kills."""
 
 import signal
 import subprocess
@@ -11,11 +11,10 @@ POLL_S = 0.01
 
 
 class Program:
-    """What the tests' servers have in common. Each says how it starts, and how it is ended."""
+    """The base class of foreign servers; each defines how it is started and stopped."""
 
-    ENDS_BY = signal.SIGTERM
-    """Cleanly."""
-    DIES_BY = signal.SIGKILL
+    STOP_SIGNAL = signal.SIGTERM
+    KILL_SIGNAL = signal.SIGKILL
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -28,16 +27,16 @@ class Program:
     def _started(
         self,
         launch: Callable[[], "subprocess.Popen[bytes]"],
-        answers: Callable[[], bool],
-        last_words: Callable[[], str] = str,
+        is_ready: Callable[[], bool],
+        read_log: Callable[[], str] = str,
     ) -> None:
-        """Launch it, and wait until it answers."""
-        assert self._process is None, "it runs already"
+        """Launch it, and wait until it is ready."""
+        assert self._process is None, "it is already running"
         process = self._process = launch()
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not answers():
-            assert process.poll() is None, f"it ended:\n{last_words()}"
-            assert time.monotonic() < deadline, f"it is not ready:\n{last_words()}"
+        while not is_ready():
+            assert process.poll() is None, f"it ended:\n{read_log()}"
+            assert time.monotonic() < deadline, f"it is not ready:\n{read_log()}"
             time.sleep(POLL_S)
 
     def signal(self, number: signal.Signals) -> None:
@@ -45,13 +44,13 @@ class Program:
         self._process.send_signal(number)
 
     def stop(self) -> None:
-        self.signal(self.ENDS_BY)
+        self.signal(self.STOP_SIGNAL)
         self._wait()
 
     def kill(self) -> None:
-        """The plug. A no-op if it does not run."""
+        """Kill it, if it is running."""
         if self._process is not None:
-            self.signal(self.DIES_BY)
+            self.signal(self.KILL_SIGNAL)
             self._wait()
 
     def _wait(self) -> None:

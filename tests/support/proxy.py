@@ -1,4 +1,4 @@
-"""A TCP proxy that is cut, or stops reading: a network on a bad day."""
+"""A TCP proxy that can cut, freeze or delay connections, to simulate network faults."""
 
 import asyncio
 import contextlib
@@ -10,25 +10,25 @@ from typing import Self
 from tests.support.server import HOST
 
 CHUNK = 64 * 1024
-SMALL_BUFFER = 4096  # so that the server soon notices who does not read
+SMALL_BUFFER = 4096  # so that the server soon notices a client that does not read
 
 
 class Proxy:
-    """Between one client and a server; for ``async with``.
+    """A proxy in front of a server; for ``async with``.
 
-    `cut` aborts all connections, with whatever is on its way in either direction. While `frozen`
-    nothing of the server's comes through, and soon nothing of it is read. With ``delay_s`` all
-    that the server says comes so much later; while ``is_closed`` nobody is let in.
+    `cut` aborts all connections, and drops what is on its way in either direction. While `frozen`
+    nothing from the server comes through, and soon nothing is read from it. ``delay_s`` delays
+    everything from the server; while ``is_closed`` new connections are refused.
     """
 
     def __init__(self, port: int, host: str = HOST) -> None:
-        self._to = port
+        self._port = port
         self._host = host
         self.delay_s = 0.0
         self.is_closed = False
         self._writers: set[asyncio.StreamWriter] = set()
-        self._thawed = asyncio.Event()
-        self._thawed.set()
+        self._resumed = asyncio.Event()
+        self._resumed.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -40,15 +40,15 @@ class Proxy:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accepted, self._host, 0)
+        self._server = await asyncio.start_server(self._on_connection, self._host, 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.cut()
-        # They end by themselves, now that nothing is left to carry; one that is cancelled would be
-        # told of in the log.
-        self._thawed.set()
+        # The tasks end by themselves, as their connections are aborted. A cancelled one would be
+        # logged.
+        self._resumed.set()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -58,18 +58,20 @@ class Proxy:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        self._thawed.clear()
+        self._resumed.clear()
         try:
             yield
         finally:
-            self._thawed.set()
+            self._resumed.set()
 
-    async def _held_back(self) -> None:
+    async def _wait_to_send(self) -> None:
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
-        await self._thawed.wait()
+        await self._resumed.wait()
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _on_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         if self.is_closed:
             writer.transport.abort()
             return
@@ -81,16 +83,16 @@ class Proxy:
                 async with self._upstream() as (from_server, to_server):
                     self._writers |= {writer, to_server}
                     try:
-                        await self._both_ways(reader, to_server, from_server, writer)
+                        await self._pump_both_ways(reader, to_server, from_server, writer)
                     finally:
                         self._writers -= {writer, to_server}
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
 
-    def target(self) -> int:
-        """The port that the next connection goes to."""
-        return self._to
+    def next_port(self) -> int:
+        """The port for the next connection."""
+        return self._port
 
     @contextlib.asynccontextmanager
     async def _upstream(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -99,7 +101,7 @@ class Proxy:
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         try:
-            await loop.sock_connect(connection, (HOST, self.target()))
+            await loop.sock_connect(connection, (HOST, self.next_port()))
         except OSError:
             connection.close()
             raise
@@ -109,24 +111,24 @@ class Proxy:
         finally:
             writer.transport.abort()
 
-    async def _both_ways(
+    async def _pump_both_ways(
         self,
         from_client: asyncio.StreamReader,
         to_server: asyncio.StreamWriter,
         from_server: asyncio.StreamReader,
         to_client: asyncio.StreamWriter,
     ) -> None:
-        """Until one side ends; then both have ended."""
-        ways = {
+        """Copy in both directions until one side ends, then end the other one."""
+        pumps = {
             asyncio.create_task(_pump(from_client, to_server)),
-            asyncio.create_task(_pump(from_server, to_client, self._held_back)),
+            asyncio.create_task(_pump(from_server, to_client, self._wait_to_send)),
         }
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
 
 
 async def _pump(
@@ -139,7 +141,7 @@ async def _pump(
             data = await reader.read(CHUNK)
             if not data:
                 return
-            # After the read, which may have begun before the gate was closed.
+            # After the read, which may have begun before the proxy was frozen.
             if wait is not None:
                 await wait()
             writer.write(data)
@@ -147,12 +149,13 @@ async def _pump(
 
 
 class Balancer(Proxy):
-    """In front of several servers: each connection goes to the next one, with no memory of whose
-    it is. Whoever meets one that is down comes again."""
+    """A proxy in front of several servers: each connection goes to the next one in turn.
+
+    A client whose connection goes to a server that is down must reconnect."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         super().__init__(ports[0])
         self._next = itertools.cycle(ports)
 
-    def target(self) -> int:
+    def next_port(self) -> int:
         return next(self._next)

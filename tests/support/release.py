@@ -1,4 +1,4 @@
-"""Releases to come: this package with another schema, to be run beside the present one."""
+"""Simulated later releases: copies of this package with another schema, run beside it."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import hubbub
 from hubbub.store.schema.migrations import HEAD
 from hubbub.version import RELEASE
 
-_MIGRATION = '''"""A column that this release writes and the one before knows nothing of."""
+_MIGRATION = '''"""A column that this release writes and the previous one does not know."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,16 +27,16 @@ VERSION = "99.0"
 
 
 def release(folder: Path, *, works_with: str) -> dict[str, str]:
-    """Make one whose schema is `NEXT`; the environment in which ``python -m hubbub`` is it."""
+    """Create a release with the schema `NEXT`; return the environment to run it in."""
     package = folder / "hubbub"
-    here = Path(hubbub.__file__).parent
-    shutil.copytree(here, package, ignore=shutil.ignore_patterns("__pycache__"))
+    current = Path(hubbub.__file__).parent
+    shutil.copytree(current, package, ignore=shutil.ignore_patterns("__pycache__"))
     _replace(package / "version.py", f'RELEASE = "{RELEASE}"', f'RELEASE = "{VERSION}"')
-    migrations = package / "store" / "migrations"
+    migrations = package / "store" / "schema" / "migrations"
     _replace(migrations / "__init__.py", f'HEAD = "{HEAD}"', f'HEAD = "{NEXT}"')
     migration = _MIGRATION.format(revision=NEXT, before=HEAD, works_with=works_with)
     (migrations / "versions" / f"v{NEXT}_mood.py").write_text(migration)
-    # The folder of the tests must not go before it.
+    # The folder of the tests must not come before it on the path.
     return {"PYTHONPATH": os.fspath(folder), "PYTHONSAFEPATH": "1"}
 
 

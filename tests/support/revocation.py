@@ -1,10 +1,11 @@
-"""People are put out while they come in, by all ways at once; whoever is out is to hear nothing.
+"""Access is revoked while a person connects in several ways; afterwards they must get nothing.
 
-Each try has a private room with its thread, a subject who is in it, and a witness at each node who
-stays. The subject comes in by several ways at moments of chance, and at another something is taken
-from them. Once that has been acknowledged, everything they ask for must be refused, and a secret is
-said in the room. When the witness at a node has heard it and the subject's connections there have
-answered once more, all that was to come has come: no fixed time is waited for.
+Each attempt has a private room with a thread, a subject who is a member, and a witness at each
+node who stays one. The subject connects in several ways at random moments, and at another random
+moment their access is revoked. Once that is acknowledged, all their requests must be refused, and
+a secret is posted in the room. When the witness at a node has received it and the subject's
+connections there have answered once more, everything has been delivered, so no fixed time is
+waited for.
 """
 
 import asyncio
@@ -20,34 +21,34 @@ import aiohttp
 from tests.support.chat import PASSWORD, SUBPROTOCOL, Answer, JsonClient, Refused, TextClient
 from tests.support.server import Server
 
-WORKERS = 6
-JITTER_S = 0.006  # within which the ways in and the revocation begin
+CONCURRENCY = 6
+JITTER_S = 0.006  # the connections and the revocation begin within this time
 
-Ear = JsonClient | TextClient
+Listener = JsonClient | TextClient
 
 
-class RevocationResult:
-    """What became of the tries; ``heard`` and the others are by what was done and how."""
+class RevocationStats:
+    """Counts attempts by revocation, and faults by “revocation/entry”."""
 
     def __init__(self) -> None:
         self.tries: Counter[str] = Counter()
-        self.heard: Counter[str] = Counter()
-        self.succeeded: Counter[str] = Counter()
-        self.survived: Counter[str] = Counter()
+        self.leaks: Counter[str] = Counter()
+        self.allowed: Counter[str] = Counter()
+        self.left_open: Counter[str] = Counter()
 
     @property
     def faults(self) -> int:
-        return sum((self.heard + self.succeeded + self.survived).values())
+        return sum((self.leaks + self.allowed + self.left_open).values())
 
     def __str__(self) -> str:
-        found = [f"{sum(self.tries.values())} tries ({_listed(self.tries)})"]
+        lines = [f"{sum(self.tries.values())} tries ({_listed(self.tries)})"]
         for what, counted in (
-            ("secrets heard", self.heard),
-            ("requests answered", self.succeeded),
-            ("connections left open", self.survived),
+            ("secrets received", self.leaks),
+            ("requests answered", self.allowed),
+            ("connections left open", self.left_open),
         ):
-            found.append(f"{what}: {sum(counted.values())} {_listed(counted)}".rstrip())
-        return "\n".join(found)
+            lines.append(f"{what}: {sum(counted.values())} {_listed(counted)}".rstrip())
+        return "\n".join(lines)
 
 
 def _listed(counted: Counter[str]) -> str:
@@ -55,7 +56,7 @@ def _listed(counted: Counter[str]) -> str:
 
 
 class Node:
-    """One of the servers, as people call it."""
+    """One of the servers, with methods to connect to it."""
 
     def __init__(self, server: Server, http: aiohttp.ClientSession) -> None:
         self.server = server
@@ -91,41 +92,41 @@ class Node:
 
 
 class Witness:
-    """Somebody who stays in all rooms of a worker, listening at each node."""
+    """A person who stays a member of all rooms of one task, with a connection to each node."""
 
     def __init__(self, name: str, token: str) -> None:
         self.name = name
         self.token = token
-        self.ears: list[JsonClient] = []
+        self.listeners: list[JsonClient] = []
 
 
-class Ground:
-    """The nodes, their owner, and the workers' people."""
+class Scenario:
+    """The nodes, their owner, and the tasks that revoke access."""
 
-    def __init__(self, nodes: list[Node], chance: random.Random) -> None:
+    def __init__(self, nodes: list[Node], rng: random.Random) -> None:
         self.nodes = nodes
-        self.chance = chance
+        self.rng = rng
         self.owner = ""
-        self.figures = RevocationResult()
+        self.stats = RevocationStats()
         self._numbers = itertools.count(1)
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, servers: list[Server], seed: int) -> "AsyncIterator[Ground]":
+    async def on(cls, servers: list[Server], seed: int) -> "AsyncIterator[Scenario]":
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http:
-            ground = cls([Node(server, http) for server in servers], random.Random(seed))
-            ground.owner = await ground.sign_up("ana")
-            yield ground
+            scenario = cls([Node(server, http) for server in servers], random.Random(seed))
+            scenario.owner = await scenario.sign_up("ana")
+            yield scenario
 
-    def number(self) -> int:
+    def next_number(self) -> int:
         return next(self._numbers)
 
-    def node(self) -> Node:
-        return self.chance.choice(self.nodes)
+    def random_node(self) -> Node:
+        return self.rng.choice(self.nodes)
 
-    async def moment(self) -> None:
-        await asyncio.sleep(self.chance.uniform(0, JITTER_S))
+    async def random_delay(self) -> None:
+        await asyncio.sleep(self.rng.uniform(0, JITTER_S))
 
     async def sign_up(self, name: str) -> str:
         body = {"name": name, "password": PASSWORD}
@@ -133,132 +134,133 @@ class Ground:
 
     async def sign_in(self, name: str) -> str:
         body = {"name": name, "password": PASSWORD}
-        return str((await self.node().ok("", "POST", "sign-in", body))["token"])
+        return str((await self.random_node().ok("", "POST", "sign-in", body))["token"])
 
     async def witness(self) -> Witness:
-        name = f"w{self.number()}"
-        made = Witness(name, await self.sign_up(name))
+        name = f"w{self.next_number()}"
+        witness = Witness(name, await self.sign_up(name))
         for node in self.nodes:
-            ear = await node.json(made.token)
-            await ear.do("hello")
-            made.ears.append(ear)
-        return made
+            listener = await node.json(witness.token)
+            await listener.do("hello")
+            witness.listeners.append(listener)
+        return witness
 
-    async def run(self, tries: int) -> RevocationResult:
+    async def run(self, tries: int) -> RevocationStats:
         left = iter(range(tries))
-        workers = [self._work(left) for _ in range(min(WORKERS, tries))]
+        workers = [self._work(left) for _ in range(min(CONCURRENCY, tries))]
         await asyncio.gather(*workers)
-        return self.figures
+        return self.stats
 
     async def _work(self, left: "itertools.count[int] | Any") -> None:
         witness = await self.witness()
-        name = f"s{self.number()}"
+        name = f"s{self.next_number()}"
         await self.sign_up(name)
-        kinds = list(KINDS)
+        revocations = list(REVOCATIONS)
         for nth in left:
-            # Each kind in its turn, so that few tries have all of them.
-            kind = kinds[nth % len(kinds)]
-            await Try(self, kind, name, witness).run()
-        for ear in witness.ears:
-            await ear.end()
+            # In turn, so that a few attempts already cover all revocations.
+            kind = revocations[nth % len(revocations)]
+            await Attempt(self, kind, name, witness).run()
+        for listener in witness.listeners:
+            await listener.end()
 
 
-class Kind(NamedTuple):
-    """Something that is taken from somebody, and what they may not do any more."""
+class Revocation(NamedTuple):
+    """A way to revoke access, and the scope of what it takes away."""
 
-    revoke: Callable[["Try"], Awaitable[None]]
+    revoke: Callable[["Attempt"], Awaitable[None]]
     scope: str
     """``room``, ``session``, ``posting`` or ``admin``."""
     has_room: bool = True
 
 
-class Try:
-    """One subject, one room, one thing that is taken."""
+class Attempt:
+    """One subject, one room and one revocation."""
 
-    def __init__(self, ground: Ground, kind: str, name: str, witness: Witness) -> None:
-        self.ground = ground
+    def __init__(self, scenario: Scenario, kind: str, name: str, witness: Witness) -> None:
+        self.scenario = scenario
         self.kind = kind
         self.name = name
         self.witness = witness
-        self.scope = KINDS[kind].scope
+        self.scope = REVOCATIONS[kind].scope
         self.token = ""
         self.other = ""
-        """Another session of the subject's, which goes on unless the account is locked."""
+        """Another session of the subject, which stays valid unless the account is locked."""
         self.room = ""
-        self.revoked_at = ground.node()
-        self.ears: dict[str, Ear] = {}
+        self.revoked_at = scenario.random_node()
+        self.listeners: dict[str, Listener] = {}
         self.is_acknowledged = False
         self.changed_to = ""
 
-    def found(self, where: Counter[str], how: str) -> None:
-        where[f"{self.kind}/{how}"] += 1
+    def record(self, counter: Counter[str], how: str) -> None:
+        counter[f"{self.kind}/{how}"] += 1
 
     async def run(self) -> None:
-        ground = self.ground
-        ground.figures.tries[self.kind] += 1
+        scenario = self.scenario
+        scenario.stats.tries[self.kind] += 1
         await self._prepare()
-        ways = ground.chance.sample(list(WAYS), k=4)
+        entries = scenario.rng.sample(list(ENTRIES), k=4)
         if self.scope == "admin":
-            ways = ["admin", *ways[:2]]
-        before = ground.chance.sample(["json", "text"], k=ground.chance.randint(0, 2))
-        for way in before:
-            await WAYS[way](self)
-        coming = [asyncio.create_task(self._come(way)) for way in ways]
-        await ground.moment()
-        await KINDS[self.kind].revoke(self)
+            entries = ["admin", *entries[:2]]
+        before = scenario.rng.sample(["json", "text"], k=scenario.rng.randint(0, 2))
+        for entry in before:
+            await ENTRIES[entry](self)
+        entering = [asyncio.create_task(self._enter(entry)) for entry in entries]
+        await scenario.random_delay()
+        await REVOCATIONS[self.kind].revoke(self)
         self.is_acknowledged = True
-        await self._is_out()
-        secrets = [await self._secret()]
-        await asyncio.gather(*coming)
-        await self._is_out()
-        secrets += [await self._secret()]
-        await self._drained(secrets)
-        self._listen(secrets)
-        for ear in self.ears.values():
-            await ear.end()
-        await self._tidy()
+        await self._check_access()
+        secrets = [await self._post_secret()]
+        await asyncio.gather(*entering)
+        await self._check_access()
+        secrets += [await self._post_secret()]
+        await self._wait_for_delivery(secrets)
+        self._check_secrets(secrets)
+        for listener in self.listeners.values():
+            await listener.end()
+        await self._clean_up()
 
     async def _prepare(self) -> None:
-        ground, node = self.ground, self.ground.node()
-        self.token, self.other = await ground.sign_in(self.name), await ground.sign_in(self.name)
+        scenario, node = self.scenario, self.scenario.random_node()
+        self.token = await scenario.sign_in(self.name)
+        self.other = await scenario.sign_in(self.name)
         if self.scope == "admin":
-            await self._owner("PUT", f"users/{self.name}/role", {"role": "admin"})
-            self.token = await ground.sign_in(self.name)
+            await self._as_owner("PUT", f"users/{self.name}/role", {"role": "admin"})
+            self.token = await scenario.sign_in(self.name)
         members = [self.name, self.witness.name]
-        body = {"title": f"Room {ground.number()}", "kind": "private", "members": members}
-        self.room = (await self._owner("POST", "rooms", body))["room"]["room"]
-        await self._owner("POST", f"rooms/{self.room}/messages", {"text": "before"})
-        await self._owner("POST", f"rooms/{self.room}.1/messages", {"text": "in the thread"})
+        body = {"title": f"Room {scenario.next_number()}", "kind": "private", "members": members}
+        self.room = (await self._as_owner("POST", "rooms", body))["room"]["room"]
+        await self._as_owner("POST", f"rooms/{self.room}/messages", {"text": "before"})
+        await self._as_owner("POST", f"rooms/{self.room}.1/messages", {"text": "in the thread"})
         own = {"text": "mine", "nonce": "old"}
         await node.ok(self.token, "POST", f"rooms/{self.room}/messages", own)
-        for ear in self.witness.ears:
-            await ear.do("watch", room=f"{self.room}.1")
+        for listener in self.witness.listeners:
+            await listener.do("watch", room=f"{self.room}.1")
 
-    async def _owner(self, method: str, path: str, body: Answer | None = None) -> Answer:
-        return await self.ground.node().ok(self.ground.owner, method, path, body)
+    async def _as_owner(self, method: str, path: str, body: Answer | None = None) -> Answer:
+        return await self.scenario.random_node().ok(self.scenario.owner, method, path, body)
 
-    async def _come(self, way: str) -> None:
-        """Come in by one way; being refused is all right, whenever."""
-        await self.ground.moment()
+    async def _enter(self, entry: str) -> None:
+        """Connect in one way; it may be refused at any moment."""
+        await self.scenario.random_delay()
         with suppress(Refused, AssertionError, aiohttp.ClientError):
-            await WAYS[way](self)
+            await ENTRIES[entry](self)
 
-    def listen(self, how: str, ear: Ear) -> None:
-        self.ears[f"{how} {len(self.ears)}"] = ear
+    def add_listener(self, how: str, listener: Listener) -> None:
+        self.listeners[f"{how} {len(self.listeners)}"] = listener
 
     # After the acknowledgement
 
-    async def _is_out(self) -> None:
-        """Whatever is asked for from now on is refused, at each node."""
-        for node in self.ground.nodes:
+    async def _check_access(self) -> None:
+        """Check that each node refuses all requests that are forbidden now."""
+        for node in self.scenario.nodes:
             for what, method, path, body in self._forbidden():
                 status, _ = await node.api(self.token, method, path, body)
                 if status not in REFUSED[self.scope]:
-                    self.found(self.ground.figures.succeeded, what)
+                    self.record(self.scenario.stats.allowed, what)
 
     def _forbidden(self) -> list[tuple[str, str, str, Answer | None]]:
         room = f"rooms/{self.room}"
-        number = self.ground.number()
+        number = self.scenario.next_number()
         post = ("post", "POST", f"{room}/messages", {"text": f"late {number}"})
         if self.scope == "posting":
             return [post, ("react", "PUT", f"{room}/messages/1/reactions/%F0%9F%91%8D", {})]
@@ -277,222 +279,225 @@ class Try:
             asked.append(("me", "GET", "me", None))
         return asked
 
-    async def _secret(self) -> str:
-        """Said in the room and in its thread by somebody who is still there."""
-        if not KINDS[self.kind].has_room:
-            return "no room to say it in"
-        if self.scope == "session" and len(self.ground.nodes) > 1:
-            await self._all_nodes_know()
-        secret = f"secret {self.ground.number()}"
+    async def _post_secret(self) -> str:
+        """Post a secret in the room and its thread, and return it."""
+        if not REVOCATIONS[self.kind].has_room:
+            return "no room for a secret"
+        if self.scope == "session" and len(self.scenario.nodes) > 1:
+            await self._wait_for_all_nodes()
+        secret = f"secret {self.scenario.next_number()}"
         for room in (f"{self.room}.1", self.room):
-            await self._owner("POST", f"rooms/{room}/messages", {"text": secret})
+            await self._as_owner("POST", f"rooms/{room}/messages", {"text": secret})
         return secret
 
-    async def _all_nodes_know(self) -> None:
-        """What comes after in the journal has been carried out everywhere."""
+    async def _wait_for_all_nodes(self) -> None:
+        """Wait until each node has applied a later journal entry."""
         role = f"rooms/{self.room}/members/{self.witness.name}/role"
         for to in ("moderator", "member"):
-            mrev = (await self._owner("PUT", role, {"role": to}))["mrev"]
-            for ear in self.witness.ears:
-                await ear.event("member", room=self.room, mrev=mrev)
+            mrev = (await self._as_owner("PUT", role, {"role": to}))["mrev"]
+            for listener in self.witness.listeners:
+                await listener.event("member", room=self.room, mrev=mrev)
 
-    async def _drained(self, secrets: list[str]) -> None:
-        """All that will ever come of the secrets to anybody's ears has come."""
-        if KINDS[self.kind].has_room:
-            for witness in self.witness.ears:
+    async def _wait_for_delivery(self, secrets: list[str]) -> None:
+        """Wait until the secrets can no longer reach any connection."""
+        if REVOCATIONS[self.kind].has_room:
+            for witness in self.witness.listeners:
                 for room in (f"{self.room}.1", self.room):
                     await witness.event("message", room=room, text=secrets[-1])
         if self.kind == "demoted":
-            return  # some of them were closed, to come back; others have come since
-        for how, ear in self.ears.items():
-            if await self._answers(ear) and self.scope == "session":
-                self.found(self.ground.figures.survived, how.split()[0])
+            return  # some connections were closed to reconnect, and new ones have come since
+        for how, listener in self.listeners.items():
+            if await self._is_answering(listener) and self.scope == "session":
+                self.record(self.scenario.stats.left_open, how.split()[0])
 
-    async def _answers(self, ear: Ear) -> bool:
-        """Whether it is still open; then all that was written to it before has been heard."""
+    async def _is_answering(self, listener: Listener) -> bool:
+        """Whether it is still open; if so, everything sent to it before has been received."""
         try:
-            if isinstance(ear, JsonClient):
-                await ear.do("about")
+            if isinstance(listener, JsonClient):
+                await listener.do("about")
             else:
-                await ear.say("/help")
-                await ear.line("* What you type")
+                await listener.say("/help")
+                await listener.line("* What you type")
         except (AssertionError, ConnectionError, aiohttp.ClientError):
-            assert ear.is_over or ear.socket.closed, "it neither answered nor was closed"
+            assert listener.is_over or listener.socket.closed, "it neither answered nor was closed"
             return False
         return True
 
-    def _listen(self, secrets: list[str]) -> None:
+    def _check_secrets(self, secrets: list[str]) -> None:
         if self.scope not in ("room", "session"):
             return
-        for how, ear in self.ears.items():
-            heard = repr(ear.heard) if isinstance(ear, JsonClient) else repr(ear.lines)
-            if any(f"{secret}'" in heard or f'{secret}"' in heard for secret in secrets):
-                self.found(self.ground.figures.heard, how.split()[0])
+        for how, listener in self.listeners.items():
+            frames = listener.frames if isinstance(listener, JsonClient) else listener.lines
+            received = repr(frames)
+            if any(f"{secret}'" in received or f'{secret}"' in received for secret in secrets):
+                self.record(self.scenario.stats.leaks, how.split()[0])
 
-    async def _tidy(self) -> None:
-        for ear in self.witness.ears:
-            ear.events.clear()
-            ear.heard.clear()
+    async def _clean_up(self) -> None:
+        for listener in self.witness.listeners:
+            listener.events.clear()
+            listener.frames.clear()
             with suppress(Refused):
-                await ear.do("unwatch", room=f"{self.room}.1")
+                await listener.do("unwatch", room=f"{self.room}.1")
         if self.kind == "locked":
-            await self._owner("PUT", f"users/{self.name}/disabled", {"disabled": False})
+            await self._as_owner("PUT", f"users/{self.name}/disabled", {"disabled": False})
         if self.changed_to:
-            status, _ = await self.ground.node().api(
+            status, _ = await self.scenario.random_node().api(
                 self.other, "PUT", "me/password", {"old": self.changed_to, "new": PASSWORD}
             )
             assert status == 200
 
 
-# What is taken
+# Revocations
 
 
-async def _kicked(one: Try) -> None:
-    path = f"rooms/{one.room}/members/{one.name}"
-    await one.revoked_at.ok(one.ground.owner, "DELETE", path)
+async def _kicked(attempt: Attempt) -> None:
+    path = f"rooms/{attempt.room}/members/{attempt.name}"
+    await attempt.revoked_at.ok(attempt.scenario.owner, "DELETE", path)
 
 
-async def _left(one: Try) -> None:
-    await one.revoked_at.ok(one.other, "POST", f"rooms/{one.room}/leave")
+async def _left(attempt: Attempt) -> None:
+    await attempt.revoked_at.ok(attempt.other, "POST", f"rooms/{attempt.room}/leave")
 
 
-async def _deleted(one: Try) -> None:
-    await one.revoked_at.ok(one.ground.owner, "DELETE", f"rooms/{one.room}")
+async def _deleted(attempt: Attempt) -> None:
+    await attempt.revoked_at.ok(attempt.scenario.owner, "DELETE", f"rooms/{attempt.room}")
 
 
-async def _locked(one: Try) -> None:
-    await one.revoked_at.ok(one.ground.owner, "PUT", f"users/{one.name}/disabled", {})
+async def _locked(attempt: Attempt) -> None:
+    await attempt.revoked_at.ok(attempt.scenario.owner, "PUT", f"users/{attempt.name}/disabled", {})
 
 
-async def _signed_out(one: Try) -> None:
-    await one.revoked_at.ok(one.token, "POST", "sign-out")
+async def _signed_out(attempt: Attempt) -> None:
+    await attempt.revoked_at.ok(attempt.token, "POST", "sign-out")
 
 
-async def _session_ended(one: Try) -> None:
-    found = await one.revoked_at.ok(one.token, "GET", "sessions")
-    [session] = [each["session"] for each in found["sessions"] if each.get("current")]
-    await one.revoked_at.ok(one.other, "DELETE", f"sessions/{session}")
+async def _session_ended(attempt: Attempt) -> None:
+    record = await attempt.revoked_at.ok(attempt.token, "GET", "sessions")
+    [session] = [each["session"] for each in record["sessions"] if each.get("current")]
+    await attempt.revoked_at.ok(attempt.other, "DELETE", f"sessions/{session}")
 
 
-async def _password_changed(one: Try) -> None:
-    one.changed_to = f"another one {one.ground.number()}"
-    body = {"old": PASSWORD, "new": one.changed_to}
-    await one.revoked_at.ok(one.other, "PUT", "me/password", body)
+async def _password_changed(attempt: Attempt) -> None:
+    attempt.changed_to = f"another one {attempt.scenario.next_number()}"
+    body = {"old": PASSWORD, "new": attempt.changed_to}
+    await attempt.revoked_at.ok(attempt.other, "PUT", "me/password", body)
 
 
-async def _demoted(one: Try) -> None:
+async def _demoted(attempt: Attempt) -> None:
     body = {"role": "member"}
-    await one.revoked_at.ok(one.ground.owner, "PUT", f"users/{one.name}/role", body)
+    await attempt.revoked_at.ok(attempt.scenario.owner, "PUT", f"users/{attempt.name}/role", body)
 
 
-async def _archived(one: Try) -> None:
+async def _archived(attempt: Attempt) -> None:
     body = {"archived": True}
-    await one.revoked_at.ok(one.ground.owner, "PATCH", f"rooms/{one.room}", body)
+    await attempt.revoked_at.ok(attempt.scenario.owner, "PATCH", f"rooms/{attempt.room}", body)
 
 
-KINDS: dict[str, Kind] = {
-    "kicked": Kind(_kicked, "room"),
-    "locked": Kind(_locked, "session"),
-    "left": Kind(_left, "room"),
-    "signed out": Kind(_signed_out, "session"),
-    "room deleted": Kind(_deleted, "room", has_room=False),
-    "session ended": Kind(_session_ended, "session"),
-    "password changed": Kind(_password_changed, "session"),
-    "demoted": Kind(_demoted, "admin"),
-    "archived": Kind(_archived, "posting", has_room=False),
+REVOCATIONS: dict[str, Revocation] = {
+    "kicked": Revocation(_kicked, "room"),
+    "locked": Revocation(_locked, "session"),
+    "left": Revocation(_left, "room"),
+    "signed out": Revocation(_signed_out, "session"),
+    "room deleted": Revocation(_deleted, "room", has_room=False),
+    "session ended": Revocation(_session_ended, "session"),
+    "password changed": Revocation(_password_changed, "session"),
+    "demoted": Revocation(_demoted, "admin"),
+    "archived": Revocation(_archived, "posting", has_room=False),
 }
 
-# A locked account is told so where it is known before the session is.
+# A locked account gets 403 where the account is checked before the session.
 REFUSED = {"room": {404}, "session": {401, 403}, "posting": {409}, "admin": {403}}
 
 
-# How they come in
+# Entries
 
 
-async def _json(one: Try) -> None:
-    ear = await one.ground.node().json(one.token)
-    one.listen("json", ear)
-    await ear.do("hello")
+async def _json(attempt: Attempt) -> None:
+    listener = await attempt.scenario.random_node().json(attempt.token)
+    attempt.add_listener("json", listener)
+    await listener.do("hello")
 
 
-async def _auth(one: Try) -> None:
-    ear = await one.ground.node().json(None)
+async def _auth(attempt: Attempt) -> None:
+    listener = await attempt.scenario.random_node().json(None)
     try:
-        await ear.do("auth", token=one.token)
-    except Refused:  # a stranger's connection may stay for a while
-        await ear.end()
+        await listener.do("auth", token=attempt.token)
+    except Refused:  # an unauthenticated connection may stay open for a while
+        await listener.end()
         raise
-    one.listen("auth", ear)
-    await ear.do("hello")
+    attempt.add_listener("auth", listener)
+    await listener.do("hello")
 
 
-async def _watch(one: Try) -> None:
-    """The thread, which they do not follow; several times, as it takes but a moment."""
-    ear = await one.ground.node().json(one.token)
-    one.listen("watch", ear)
-    for room in (f"{one.room}.1", one.room) * 3:
+async def _watch(attempt: Attempt) -> None:
+    """Watch the thread, which they do not follow; several times, as each takes little time."""
+    listener = await attempt.scenario.random_node().json(attempt.token)
+    attempt.add_listener("watch", listener)
+    for room in (f"{attempt.room}.1", attempt.room) * 3:
         with suppress(Refused):
-            await ear.do("watch", room=room)
+            await listener.do("watch", room=room)
 
 
-async def _join(one: Try) -> None:
-    ear = await one.ground.node().json(one.token)
-    one.listen("join", ear)
-    await ear.do("hello")
+async def _join(attempt: Attempt) -> None:
+    listener = await attempt.scenario.random_node().json(attempt.token)
+    attempt.add_listener("join", listener)
+    await listener.do("hello")
     for _ in range(3):
-        await ear.do("join", room=one.room)
+        await listener.do("join", room=attempt.room)
 
 
-async def _text(one: Try) -> None:
-    ear = await one.ground.node().text(one.token, f"?room={one.room}")
-    one.listen("text", ear)
-    await ear.line("* You are in #")
+async def _text(attempt: Attempt) -> None:
+    listener = await attempt.scenario.random_node().text(attempt.token, f"?room={attempt.room}")
+    attempt.add_listener("text", listener)
+    await listener.line("* You are in #")
 
 
-async def _text_after(one: Try) -> None:
-    ear = await one.ground.node().text(one.token, f"?room={one.room}&after=0")
-    one.listen("text-after", ear)
-    await ear.line("* You are in #")
+async def _text_after(attempt: Attempt) -> None:
+    listener = await attempt.scenario.random_node().text(
+        attempt.token, f"?room={attempt.room}&after=0"
+    )
+    attempt.add_listener("text-after", listener)
+    await listener.line("* You are in #")
 
 
-async def _text_join(one: Try) -> None:
-    ear = await one.ground.node().text(one.token)
-    one.listen("text-join", ear)
-    await ear.line("* You are in #")
-    for room in (one.room, "lobby", f"{one.room}.1", one.room, "lobby", one.room):
-        await ear.say(f"/join {room}")
-        await ear.say("/history 2")
+async def _text_join(attempt: Attempt) -> None:
+    listener = await attempt.scenario.random_node().text(attempt.token)
+    attempt.add_listener("text-join", listener)
+    await listener.line("* You are in #")
+    for room in (attempt.room, "lobby", f"{attempt.room}.1", attempt.room, "lobby", attempt.room):
+        await listener.say(f"/join {room}")
+        await listener.say("/history 2")
 
 
-async def _read(one: Try) -> None:
-    node = one.ground.node()
+async def _read(attempt: Attempt) -> None:
+    node = attempt.scenario.random_node()
     for _ in range(4):
-        was_out = one.is_acknowledged
-        status, _ = await node.api(one.token, "GET", f"rooms/{one.room}/messages")
-        if was_out and status == 200 and one.scope in ("room", "session"):
-            one.found(one.ground.figures.succeeded, "reading")
+        is_revoked = attempt.is_acknowledged
+        status, _ = await node.api(attempt.token, "GET", f"rooms/{attempt.room}/messages")
+        if is_revoked and status == 200 and attempt.scope in ("room", "session"):
+            attempt.record(attempt.scenario.stats.allowed, "reading")
 
 
-async def _write(one: Try) -> None:
-    node = one.ground.node()
+async def _write(attempt: Attempt) -> None:
+    node = attempt.scenario.random_node()
     for number in range(4):
-        was_out = one.is_acknowledged
-        body = {"text": f"said {number}"}
-        status, _ = await node.api(one.token, "POST", f"rooms/{one.room}/messages", body)
-        if was_out and status < 300 and one.scope != "admin" and one.kind != "archived":
-            one.found(one.ground.figures.succeeded, "writing")
+        is_revoked = attempt.is_acknowledged
+        body = {"text": f"message {number}"}
+        status, _ = await node.api(attempt.token, "POST", f"rooms/{attempt.room}/messages", body)
+        if is_revoked and status < 300 and attempt.scope != "admin" and attempt.kind != "archived":
+            attempt.record(attempt.scenario.stats.allowed, "writing")
 
 
-async def _admin(one: Try) -> None:
-    node = one.ground.node()
+async def _admin(attempt: Attempt) -> None:
+    node = attempt.scenario.random_node()
     for _ in range(4):
-        was_out = one.is_acknowledged
-        status, _ = await node.api(one.token, "POST", "invites", {})
-        if was_out and status < 300 and one.scope == "admin":
-            one.found(one.ground.figures.succeeded, "inviting")
+        is_revoked = attempt.is_acknowledged
+        status, _ = await node.api(attempt.token, "POST", "invites", {})
+        if is_revoked and status < 300 and attempt.scope == "admin":
+            attempt.record(attempt.scenario.stats.allowed, "inviting")
 
 
-WAYS: dict[str, Callable[[Try], Awaitable[None]]] = {
+ENTRIES: dict[str, Callable[[Attempt], Awaitable[None]]] = {
     "json": _json,
     "auth": _auth,
     "watch": _watch,

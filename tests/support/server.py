@@ -1,4 +1,4 @@
-"""A real server in a process of its own: started, looked at, stopped, killed."""
+"""A real server in its own process, which a test starts, stops or kills."""
 
 import os
 import random
@@ -20,18 +20,18 @@ START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 15
 POLL_S = 0.01
 PORTS = 20_000, 32_000
-# Not that of `random`, which begins anew for each test.
-_CHANCE = random.SystemRandom()
+# Not seeded, unlike `random`, which each test may seed.
+_RANDOM = random.SystemRandom()
 
 
 def free_port() -> int:
-    """A port that stays free for whoever starts a server on it, however often.
+    """A port that stays free for the servers of a test, however often they start.
 
-    It lies below those that systems give to outgoing connections, and its twin in UDP, which no
-    server takes, is held until this process ends: other processes of a test run see it as taken.
+    It is below the range for outgoing connections. The UDP port with the same number, which no
+    server uses, stays bound until this process ends, so that other test processes skip it.
     """
     while True:
-        port = _CHANCE.randrange(*PORTS)
+        port = _RANDOM.randrange(*PORTS)
         with (
             socket.socket(type=socket.SOCK_DGRAM) as twin,
             socket.socket() as probe,
@@ -44,9 +44,9 @@ def free_port() -> int:
 
 
 class Server:
-    """``hubbub try`` (or what ``command`` says) on a folder; it may be started again and again.
+    """``hubbub try`` (or another ``command``) on a folder; it can be started repeatedly.
 
-    Limits are off unless ``limits``, as a test is faster than any person.
+    Limits are off unless ``limits``, as tests send faster than people.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Server:
         self._module = module
         self._process: forks.Process | None = None
         self._log = data.with_name(f"{data.name}.log")
-        self._said = data.with_name(f"{data.name}.said")
+        self._output = data.with_name(f"{data.name}.out")
 
     @property
     def url(self) -> str:
@@ -87,36 +87,36 @@ class Server:
 
     @property
     def log(self) -> str:
-        """All that it has written to stderr, over all its starts."""
+        """Its stderr since the first start."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     @property
-    def said(self) -> str:
-        """What the latest start has written to stdout."""
-        return self._said.read_text(errors="replace") if self._said.exists() else ""
+    def output(self) -> str:
+        """Its stdout since the latest start."""
+        return self._output.read_text(errors="replace") if self._output.exists() else ""
 
     def launch(self) -> forks.Process:
-        """Start the process without waiting for it to answer."""
-        assert self._process is None, "it runs already"
-        where = ("--host", self.host, "--port", str(self.port), "--data", str(self.data))
-        line = (self._command, *where, *self._options)
+        """Start the process without waiting until it is ready."""
+        assert self._process is None, "it is already running"
+        arguments = ("--host", self.host, "--port", str(self.port), "--data", str(self.data))
+        line = (self._command, *arguments, *self._options)
         env = {**inherited_environment(), **self.environment}
         with (
             self._log.open("ab") as log,
-            self._said.open("wb") as said,
+            self._output.open("wb") as output,
             Path(os.devnull).open("rb") as nothing,
         ):
             if self._wrapper or self._module != ("hubbub",):
                 own = (*self._wrapper, sys.executable, "-m", *self._module, *line)
                 self._process = subprocess.Popen(
-                    own, stdin=nothing, stdout=said, stderr=log, env=env
+                    own, stdin=nothing, stdout=output, stderr=log, env=env
                 )
             else:
-                self._process = forks.start(line, stdin=nothing, stdout=said, stderr=log, env=env)
+                self._process = forks.start(line, stdin=nothing, stdout=output, stderr=log, env=env)
         return self._process
 
     def start(self) -> "Server":
-        """Start, and wait until it takes requests."""
+        """Start, and wait until it is ready."""
         process = self.launch()
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.is_ready():
@@ -136,7 +136,7 @@ class Server:
             connection.close()
 
     def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """Wait until it has ended; its exit code."""
+        """Wait until it has ended, and return its exit code."""
         assert self._process
         code = self._process.wait(timeout_s)
         self._process = None
@@ -147,12 +147,12 @@ class Server:
         self._process.send_signal(number)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """SIGTERM, as a service manager would; its exit code."""
+        """Send SIGTERM, as a service manager does; wait, and return its exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(timeout_s)
 
     def kill(self) -> None:
-        """The plug."""
+        """Send SIGKILL, if it is running."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOP_TIMEOUT_S)

@@ -1,8 +1,7 @@
 """A server inside the test's own process, and people who send it HTTP requests.
 
-It runs on a thread with an event loop of its own, as the product does, and starts in a moment;
-what it logs is kept for the test to look at. For what only a process can show (signals, kills,
-the command line) there is `tests.support.server`.
+It runs on a thread with its own event loop, starts quickly, and keeps its log for the test. For
+signals, kills and the command line, which need a real process, use `tests.support.server`.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ T = TypeVar("T")
 
 
 class Answer(NamedTuple):
-    """What a request was answered with."""
+    """The response to a request."""
 
     status: int
     headers: Message
@@ -46,24 +45,24 @@ class Answer(NamedTuple):
 
     @property
     def code(self) -> str:
-        """Of an error's document."""
+        """The code in an error's document."""
         assert self.status >= 400, self
         assert self.headers.get_content_type() == "application/problem+json", self
         return str(self.json["code"])
 
     def ok(self, status: int = 200) -> Any:
-        """The answer's document; the request must have succeeded with this status."""
+        """Check the status of a successful request, and return its document."""
         assert self.status == status, self
         return self.json
 
     def refused(self, status: int, code: str) -> Any:
-        """The error's document; the request must have failed like this."""
+        """Check the status and code of a failed request, and return its document."""
         assert (self.status, self.code) == (status, code), self
         return self.json
 
 
-class Book(logging.Handler):
-    """What the servers of this process log, by structlog and by `logging`: level and words."""
+class LogCapture(logging.Handler):
+    """Collects what the servers of this process log through structlog and `logging`."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -92,11 +91,11 @@ def _traceback() -> str:
     return traceback.format_exc()
 
 
-BOOK = Book()
+LOGS = LogCapture()
 
 
 class Caller:
-    """Sends requests, each on a connection of its own; with a token as that person."""
+    """Sends each request on a new connection; with a token, as that person."""
 
     def __init__(self, site: "Site", token: str | None = None, name: str = "") -> None:
         self.site = site
@@ -112,7 +111,7 @@ class Caller:
         headers: Mapping[str, str] | None = None,
         content: bytes | Iterable[bytes] | None = None,
     ) -> Answer:
-        """``body`` goes as JSON; ``content`` as it is, an iterable of it in chunks."""
+        """Send one request: ``body`` as JSON, or ``content`` unchanged (an iterable in chunks)."""
         sent = dict(headers or {})
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
@@ -146,14 +145,14 @@ class Caller:
     # What most tests begin with
 
     def room(self, *members: "Caller", kind: str = "public", **more: object) -> str:
-        """A new room of this person's, with these others in it; its id."""
+        """Create a room of this person with these members, and return its id."""
         title = f"Room {next(self.site.numbers)}"
         names = [member.name for member in members]
         body = {"title": title, "kind": kind, "members": names, **more}
         return str(self.post("/api/rooms", body).ok(201)["room"]["room"])
 
     def say(self, room: str, text: str = "hi") -> int:
-        """Post; the message's seq."""
+        """Post a message, and return its seq."""
         return int(self.post(f"/api/rooms/{room}/messages", {"text": text}).ok(201)["seq"])
 
     def rooms(self) -> dict[str, Any]:
@@ -170,7 +169,7 @@ def _named(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _end_all_tasks() -> None:
-    """What `asyncio.run` does last: end what still waits, for who has left without a word."""
+    """Cancel all remaining tasks, as `asyncio.run` does at its end."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -178,9 +177,9 @@ async def _end_all_tasks() -> None:
 
 
 class Site:
-    """One server in this process: open and with guests, its first account the owner's.
+    """One server in this process: registration is open, and the first account is the owner's.
 
-    ``settings`` are those of `Settings`. Limits are off unless given.
+    ``settings`` are those of `Settings`. By default guests are allowed and limits are off.
     """
 
     def __init__(self, data: Path, **settings: Any) -> None:
@@ -195,12 +194,12 @@ class Site:
         )
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._first_line = len(BOOK.lines)
+        self._first_line = len(LOGS.lines)
         self.anyone = Caller(self)
 
     def start(self) -> Self:
-        BOOK.open()
-        # Strong hashes are the product's; here they would be most of the time of each test.
+        LOGS.open()
+        # Strong hashes would take most of the time of each test.
         passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self._thread.start()
         self.run(self.app.start())
@@ -209,7 +208,7 @@ class Site:
         return self
 
     def stop(self) -> Path:
-        """Stop, if it still runs; the folder with its data, for another to go on with."""
+        """Stop, if it is still running; return the data folder for another server."""
         if not self._thread.is_alive():
             return self.data
         self.run(self.app.stop())
@@ -220,11 +219,11 @@ class Site:
         return self.data
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something on the server's own loop."""
+        """Run a coroutine on the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_S)
 
     def at(self, now: int) -> None:
-        """From now on it is this time (milliseconds since the epoch), and stays it."""
+        """Stop the server's clock at this time (milliseconds since the epoch)."""
         self.app.executor._clock = lambda: now
 
     @property
@@ -236,19 +235,19 @@ class Site:
         return self.app.owner_link
 
     def logged(self) -> list[str]:
-        """Warnings and worse, since it started or the log was last forgotten."""
-        return BOOK.lines[self._first_line :]
+        """Warnings and errors since it started or `clear_log` was called."""
+        return LOGS.lines[self._first_line :]
 
-    def forget_log(self) -> None:
-        """What was logged was meant to be; to the other servers of this process as well."""
-        del BOOK.lines[self._first_line :]
+    def clear_log(self) -> None:
+        """Forget the log so far, also that of other servers of this process."""
+        del LOGS.lines[self._first_line :]
 
-    def assert_silent(self) -> None:
-        """It has logged no warning and no traceback, whatever was done to it."""
+    def assert_nothing_logged(self) -> None:
+        """Check that no warning and no traceback was logged."""
         assert not self.logged(), "\n".join(self.logged())
 
     def person(self, name: str | None = None, **more: object) -> Caller:
-        """Somebody with a new account, by a name that nobody has unless one is given."""
+        """Sign up a person, with a unique name unless one is given."""
         name = name or f"p{next(self.numbers)}"
         body = {"name": name, "password": PASSWORD, **more}
         return Caller(self, self.anyone.post("/api/sign-up", body).ok(201)["token"], name)
@@ -261,13 +260,13 @@ class Site:
         return Caller(self, signed_in["token"], signed_in["me"]["name"])
 
     def sign_in(self, name: str, password: str = PASSWORD, **headers: str) -> Caller:
-        """Another session of somebody."""
+        """Begin another session of a person."""
         body = {"name": name, "password": password}
         return Caller(self, self.anyone.post("/api/sign-in", body, **headers).ok()["token"], name)
 
     @asynccontextmanager
     async def socket(self, by: Caller | None = None, **headers: str) -> AsyncIterator[JsonClient]:
-        """A connection at the JSON door, not yet greeted."""
+        """A JSON WebSocket on which hello has not been sent yet."""
         if by is not None:
             headers["Authorization"] = f"Bearer {by.token}"
         async with (
@@ -284,7 +283,7 @@ class Site:
 
     @asynccontextmanager
     async def text_socket(self, by: Caller) -> AsyncIterator[TextClient]:
-        """A connection at the plain-text door, in the lobby."""
+        """A plain-text WebSocket in the lobby."""
         headers = {"Authorization": f"Bearer {by.token}"}
         async with (
             aiohttp.ClientSession() as session,

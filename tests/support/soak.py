@@ -1,11 +1,11 @@
-"""How often a test tries what chance decides: a few times in `make test`, many in `make soak`."""
+"""The number of tries of randomised tests: few in `make test`, many in `make soak`."""
 
 import os
 
 SOAKING = bool(os.environ.get("HUBBUB_SOAK"))
 
 LIMIT_S = 3_000 if SOAKING else 120
-"""For the time limit of a test that tries more often while soaking."""
+"""The time limit of a test with more tries while soaking."""
 
 
 def tries(few: int, many: int) -> int:

@@ -1,4 +1,4 @@
-"""SQLite files opened past the store, as another program would."""
+"""Opens SQLite files without the store, as another program would."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN
 
 @contextlib.contextmanager
 def opened(path: Path, query: str = "") -> Iterator[Any]:
-    """An apsw.Connection; each statement is a transaction, unless one is begun.
+    """An apsw.Connection in autocommit mode.
 
-    ``query`` is that of SQLite's addresses, such as ``?immutable=1``.
+    ``query`` is the query of SQLite's URI, such as ``?immutable=1``.
     """
     driver = apsw.Connection(path.absolute().as_uri() + query, flags=_FLAGS)
     driver.set_busy_timeout(BUSY_TIMEOUT_MS)

@@ -1,7 +1,7 @@
-"""``python -m tests.support.unreliable_bus LOST,TWICE,LATE try …``: a server with a bad bus.
+"""``python -m tests.support.unreliable_bus LOST,TWICE,LATE try …``: an unreliable bus.
 
-Of what comes over it such parts are lost, come twice, or come later and so out of order; each
-payload has its own fate.
+The arguments are the probabilities that a payload is lost, is delivered twice, or is delivered
+late and so out of order.
 """
 
 import asyncio
@@ -13,31 +13,31 @@ from nats.aio.msg import Msg
 from hubbub import cli
 from hubbub.live.cluster import nats
 
-LATE_S = 0.5  # at most
+DELAY_MAX_S = 0.5
 
 
-class BadBus(nats.NatsBus):
-    fates = (0.0, 0.0, 0.0)
+class UnreliableBus(nats.NatsBus):
+    probabilities = (0.0, 0.0, 0.0)
 
-    async def _receive(self, message: Msg) -> None:
-        lost, twice, late = self.fates
-        drawn = random.random()
-        if drawn < lost:
+    async def _on_message(self, message: Msg) -> None:
+        lost, twice, late = self.probabilities
+        number = random.random()
+        if number < lost:
             return
-        if drawn < lost + twice:
-            await super()._receive(message)
-        elif drawn < lost + twice + late:
+        if number < lost + twice:
+            await super()._on_message(message)
+        elif number < lost + twice + late:
             asyncio.get_running_loop().call_later(
-                random.uniform(0, LATE_S), self.received, message.subject, message.data
+                random.uniform(0, DELAY_MAX_S), self.on_message, message.subject, message.data
             )
             return
-        await super()._receive(message)
+        await super()._on_message(message)
 
 
 def main() -> None:
     lost, twice, late = map(float, sys.argv.pop(1).split(","))
-    BadBus.fates = lost, twice, late
-    nats.NatsBus = BadBus  # type: ignore[misc]
+    UnreliableBus.probabilities = lost, twice, late
+    nats.NatsBus = UnreliableBus  # type: ignore[misc]
     cli.main()
 
 

@@ -1,4 +1,4 @@
-"""An event loop with a clock of its own: time passes when the test says so, and no test waits."""
+"""An event loop with a virtual clock: the test advances the time, and nothing really waits."""
 
 import asyncio
 import selectors
@@ -6,13 +6,13 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
-from tests.support.hub import turn
+from tests.support.hub import end_turn
 
 
-class _Leap(selectors.SelectSelector):
-    """Where others would wait for a time, it is that time."""
+class _SkippingSelector(selectors.SelectSelector):
+    """Advances the clock instead of waiting for a timeout."""
 
-    loop: "Clockwork"
+    loop: "VirtualClockLoop"
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout:
@@ -20,15 +20,15 @@ class _Leap(selectors.SelectSelector):
         return super().select(0)
 
 
-class Clockwork(asyncio.SelectorEventLoop):
-    """``timers`` is how many have been set."""
+class VirtualClockLoop(asyncio.SelectorEventLoop):
+    """``timers`` counts the timers that have been set."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.timers = 0
-        leap = _Leap()
-        leap.loop = self
-        super().__init__(leap)
+        selector = _SkippingSelector()
+        selector.loop = self
+        super().__init__(selector)
 
     def time(self) -> float:
         return self.now
@@ -43,16 +43,16 @@ class Clockwork(asyncio.SelectorEventLoop):
         self.timers += 1
         return super().call_at(when, callback, *args, context=context)
 
-    async def passes(self, seconds: float) -> None:
-        """This turn ends, so much time passes, and whatever is due is done."""
-        await turn()
+    async def advance(self, seconds: float) -> None:
+        """End this turn of the loop, advance the clock, and run the timers that are due."""
+        await end_turn()
         self.now += seconds
-        await turn()
+        await end_turn()
 
 
-def play(scene: Callable[[Clockwork], Coroutine[Any, Any, None]]) -> None:
-    """Run a scene on such a loop."""
-    with asyncio.Runner(loop_factory=Clockwork) as runner:
+def run_on_virtual_clock(scene: Callable[[VirtualClockLoop], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine on a loop with a virtual clock."""
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         loop = runner.get_loop()
-        assert isinstance(loop, Clockwork)
+        assert isinstance(loop, VirtualClockLoop)
         runner.run(scene(loop))

@@ -1,4 +1,4 @@
-"""Waiting for a thing instead of for a time."""
+"""Waits for a condition instead of for a fixed time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ TIMEOUT_S = 20
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let everybody else go on until it is so."""
+    """Run other tasks until the condition holds. Raises TimeoutError after `TIMEOUT_S`."""
     async with asyncio.timeout(TIMEOUT_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows no event
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.002)

@@ -1,4 +1,4 @@
-"""A small chat: actions on a real database, one command at a time or in batches."""
+"""A small chat: runs actions on a real database, one command at a time or in batches."""
 
 import itertools
 import tempfile
@@ -16,7 +16,7 @@ from hubbub.model.messages import Changes, Delete, Edit, Post, Posted, Sync
 from hubbub.model.names import skeleton, user_name
 from hubbub.model.outcome import Effect, Outcome
 from hubbub.model.policy import ServerRole
-from hubbub.model.quotas import USUAL
+from hubbub.model.quotas import DEFAULT_QUOTAS
 from hubbub.model.rooms import MyRoom
 from hubbub.store.engines.database import Connection
 from hubbub.store.engines.postgres import Database as PostgresDatabase
@@ -31,7 +31,7 @@ START = 1_763_800_000_000
 
 @cache
 def schema() -> bytes:
-    """A database with the newest schema and nothing in it; made once, as Alembic is slow."""
+    """An empty database with the newest schema; created only once, as Alembic is slow."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "schema.db"
         Database(path).migrate()
@@ -49,17 +49,17 @@ def _in_memory() -> Connection:
 
 
 class World:
-    """Carries commands out as the ledger does, with a clock and ids that a test can foresee.
+    """Executes commands as the executor does, with predictable time and ids.
 
-    In memory by SQLite, unless a migrated PostgreSQL is given. ``effects`` is what the latest
-    commands mean for the others; ``quotas`` may be replaced at any time.
+    It uses SQLite in memory, unless a migrated PostgreSQL is given. ``effects`` are those of the
+    latest batch; ``quotas`` may be replaced at any time.
     """
 
     def __init__(self, postgres: PostgresDatabase | None = None, *, prepared: bool = True) -> None:
         self.db: Connection = postgres.writer() if postgres else _in_memory()
         self.now = START
         self.effects: list[Effect] = []
-        self.quotas = USUAL
+        self.quotas = DEFAULT_QUOTAS
         self._ids = itertools.count(1)
         if prepared:
             self.do(OPERATOR, Prepare())
@@ -67,29 +67,28 @@ class World:
     def close(self) -> None:
         self.db.close()
 
-    def batch(self, *works: tuple[Actor, Command]) -> list[Any]:
-        """All in one transaction; the reply or the error of each."""
-        self.db.begin(alone=not actions.may_share(list(works)))
+    def batch(self, *commands: tuple[Actor, Command]) -> list[Any]:
+        """Execute commands in one transaction; returns the reply or the error of each."""
+        self.db.begin(exclusive=not actions.can_run_concurrently(list(commands)))
         try:
-            results = actions.execute(self.tx(), list(works))
+            results = actions.execute(self.tx(), list(commands))
         except BaseException:
             self.db.rollback()
             raise
         self.db.commit()
-        self.effects = [
-            effects for one in results if isinstance(one, Outcome) for effects in one.effects
-        ]
-        return [one.reply if isinstance(one, Outcome) else one for one in results]
+        outcomes = [result for result in results if isinstance(result, Outcome)]
+        self.effects = [effect for outcome in outcomes for effect in outcome.effects]
+        return [result.reply if isinstance(result, Outcome) else result for result in results]
 
     def do(self, actor: Actor, command: Command) -> Any:
-        """One command; its reply. Raises HubbubError."""
+        """Execute a command; returns its reply. Raises HubbubError."""
         [result] = self.batch((actor, command))
         if isinstance(result, HubbubError):
             raise result
         return result
 
     def ask(self, actor: Actor, query: Query) -> Any:
-        """One query; its answer. Raises HubbubError."""
+        """Answer a query. Raises HubbubError."""
         self.db.begin_snapshot()
         try:
             return actions.answer(self.tx(), actor, query)
@@ -97,28 +96,25 @@ class World:
             self.db.rollback()
 
     def take(self, actor: Actor, command: Command) -> Any:
-        """A command or a query, as a gateway would sort them."""
+        """Execute a command or answer a query, whichever it is. Raises HubbubError."""
         return self.ask(actor, command) if isinstance(command, Query) else self.do(actor, command)
 
     def tx(self) -> Tx:
         return Tx(self.db, self.now, lambda: f"random-{next(self._ids)}", self.quotas)
 
     def rows(self, sql: str) -> list[Any]:
-        """Rows as they stand in the tables; sorted, if the statement gives them no order.
-
-        An engine returns those as it likes.
-        """
+        """Run a statement; its rows are sorted unless it has an ORDER BY."""
         rows = self.db.execute(sql)
         return rows if "ORDER BY" in sql else sorted(rows, key=repr)
 
     def change(self, sql: str) -> None:
-        """Do to the tables what no command does."""
+        """Run a statement that changes the tables directly."""
         self.db.execute(sql)
 
     def account(
         self, name: str, role: ServerRole = ServerRole.MEMBER, session: str | None = None
     ) -> Actor:
-        """Somebody with an account, in the lobby."""
+        """Create an account, which is a member of the lobby."""
         added = self.do(OPERATOR, sign_up(name, role=role, session=session))
         return Actor(user_id=added.user_id, name=added.me.name, role=role, session=session)
 
@@ -140,14 +136,14 @@ class World:
         return changes
 
     def mine(self, actor: Actor) -> dict[str, MyRoom]:
-        """My rooms by id."""
+        """A person's rooms by id."""
         from hubbub.model.accounts import MyProfile
 
         return {room.room: room for room in self.ask(actor, MyProfile()).rooms}
 
 
 def sign_up(name: str, **more: Any) -> AddAccount:
-    """The sign-up of somebody, as it reaches the ledger; open unless told otherwise."""
+    """The command of a sign-up, with open registration unless given."""
     handle = user_name(name)
     return AddAccount(
         name=handle,
@@ -159,7 +155,7 @@ def sign_up(name: str, **more: Any) -> AddAccount:
 
 
 def guest(name: str = "gus", key: str | None = None) -> Actor:
-    """Somebody who only looks in."""
+    """A guest."""
     return Actor(
         user_id=0, name=f"~{name}", role=ServerRole.GUEST, guest_key=key or f"~key-of-{name}"
     )

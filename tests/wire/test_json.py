@@ -1,4 +1,4 @@
-"""The JSON dialect: decoding is validation, and never raises."""
+"""The JSON dialect: decoding validates, and never raises."""
 
 import json as plain
 from typing import Any
@@ -23,15 +23,15 @@ VALUES = st.recursive(
 
 
 @st.composite
-def nearly_commands(draw: st.DrawFn) -> str:
-    """A known command whose fields have the right names, and any values."""
+def almost_valid_commands(draw: st.DrawFn) -> str:
+    """A known command whose fields have the right names but arbitrary values."""
     word = draw(st.sampled_from(sorted(COMMANDS)))
     fields = [field.encode_name for field in msgspec.structs.fields(COMMANDS[word])]
-    given: dict[str, Any] = draw(st.dictionaries(st.sampled_from(fields), VALUES))
-    return plain.dumps({"do": word, **given})
+    values: dict[str, Any] = draw(st.dictionaries(st.sampled_from(fields), VALUES))
+    return plain.dumps({"do": word, **values})
 
 
-def assert_understood_or_refused(data: str | bytes) -> None:
+def assert_decoded_or_refused(data: str | bytes) -> None:
     number, command = json.decode(data)
     if isinstance(command, HubbubError):
         answer = plain.loads(json.error(number, command))
@@ -46,20 +46,20 @@ def assert_understood_or_refused(data: str | bytes) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_make_decoding_raise(data: bytes) -> None:
-    assert_understood_or_refused(data)
+    assert_decoded_or_refused(data)
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.text(st.characters(codec=None), max_size=40))
 def test_no_text_makes_decoding_raise(data: str) -> None:
-    assert_understood_or_refused(data)
-    assert_understood_or_refused(f'{{"do":"post","room":"lobby","text":"{data}"}}')
+    assert_decoded_or_refused(data)
+    assert_decoded_or_refused(f'{{"do":"post","room":"lobby","text":"{data}"}}')
 
 
 @settings(max_examples=250, deadline=None)
-@given(nearly_commands())
+@given(almost_valid_commands())
 def test_no_fields_of_a_known_command_make_decoding_raise(data: str) -> None:
-    assert_understood_or_refused(data)
+    assert_decoded_or_refused(data)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_no_fields_of_a_known_command_make_decoding_raise(data: str) -> None:
         ('{"do":"add_account"}', UnknownCommand),
     ],
 )
-def test_what_is_wrong_has_its_error(data: str, error: type[HubbubError]) -> None:
+def test_each_malformed_frame_has_its_error(data: str, error: type[HubbubError]) -> None:
     _, refused = json.decode(data)
     assert type(refused) is error
 
 
-def test_a_text_too_long_is_refused_to_the_number_of_its_command() -> None:
+def test_the_error_for_a_text_that_is_too_long_has_the_commands_number() -> None:
     longest = plain.dumps({"id": 5, "do": "post", "room": "lobby", "text": "x" * 16_000})
     assert isinstance(json.decode(longest).command, Post)
     number, refused = json.decode(longest.replace("xx", "xxx", 1))
@@ -95,12 +95,12 @@ def test_a_text_too_long_is_refused_to_the_number_of_its_command() -> None:
 
 
 @pytest.mark.parametrize("data", ['{"id":7,"do":"fly"}', '{"id":7,"do":"post","room":1}'])
-def test_a_refusal_names_the_number_of_the_command(data: str) -> None:
+def test_an_error_has_the_number_of_its_command(data: str) -> None:
     assert json.decode(data).id == 7
 
 
 @pytest.mark.parametrize("field", ["after", "before", "around"])
-def test_numbers_beyond_what_a_database_holds_are_refused(field: str) -> None:
+def test_numbers_above_64_bits_are_refused(field: str) -> None:
     _, refused = json.decode(f'{{"do":"history","room":"lobby","{field}":{2**63}}}')
     assert isinstance(refused, Malformed)
 
@@ -109,16 +109,16 @@ def test_unknown_fields_are_ignored() -> None:
     assert json.decode('{"id":1,"do":"about","from":"the future"}').command == About(id=1)
 
 
-def test_a_reply_names_its_command_and_has_all_fields() -> None:
+def test_a_reply_has_its_commands_number_and_all_fields() -> None:
     [frame] = json.reply(7, Posted(seq=41, rev=57, at=3))
     assert plain.loads(frame) == {"re": 7, "ok": {"seq": 41, "rev": 57, "at": 3}}
     [frame] = json.reply(None, Done())
     assert plain.loads(frame) == {"re": None, "ok": {}}
 
 
-def test_an_event_leaves_empty_fields_out() -> None:
-    said = Message(room="lobby", seq=1, rev=1, by="ana", at=0, text="hi")
-    assert plain.loads(json.event(said)) == {
+def test_an_event_omits_empty_fields() -> None:
+    message = Message(room="lobby", seq=1, rev=1, by="ana", at=0, text="hi")
+    assert plain.loads(json.event(message)) == {
         "on": "message",
         "room": "lobby",
         "seq": 1,
@@ -129,9 +129,9 @@ def test_an_event_leaves_empty_fields_out() -> None:
     }
 
 
-def test_a_sync_is_answered_by_its_events_and_then_how_far_they_go() -> None:
-    said = Message(room="lobby", seq=1, rev=1, by="ana", at=0, text="hi")
-    changes = Changes(events=[Reset(room="lobby"), said], through=4, reset=True)
+def test_a_sync_reply_follows_its_events() -> None:
+    message = Message(room="lobby", seq=1, rev=1, by="ana", at=0, text="hi")
+    changes = Changes(events=[Reset(room="lobby"), message], through=4, reset=True)
     first, second, last = map(plain.loads, json.reply(9, changes))
     assert first == {"on": "reset", "room": "lobby"}
     assert second["on"] == "message"

@@ -190,14 +190,14 @@ describe('the password', () => {
   });
 
   test('needs the present one, and says at its field that it was wrong', async () => {
-    answer(401, { code: 'wrong_credentials', detail: 'Name or password is not right.' });
+    answer(401, { code: 'wrong_credentials', detail: 'The name or the password is wrong.' });
     show(Password, async () => ({}));
     const old = type(words.old, 'a guess');
     type(words.new, 'three new words');
     submit();
     await eventually(() => expect(page()).toContain(words.wrong));
     expect(document.activeElement).toBe(old);
-    expect(page()).not.toContain('Name or password is not right.');
+    expect(page()).not.toContain('The name or the password is wrong.');
     type(words.old, 'another guess');
     expect(page()).not.toContain(words.wrong);
   });

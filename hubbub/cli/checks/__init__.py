@@ -1,4 +1,4 @@
-"""What `hubbub doctor` looks at. It changes nothing, and holds nothing that a server needs."""
+"""The checks of `hubbub doctor`. They change nothing, and take no lock that a server needs."""
 
 import datetime
 import resource
@@ -8,49 +8,51 @@ from collections.abc import Generator, Iterator, Sequence
 from hubbub.cli.checks import data, machine, public_access, server, storage
 from hubbub.cli.checks.fetch import HttpReply
 from hubbub.cli.checks.finding import Finding, ok, problem
-from hubbub.gateway.http.static_files import BUILT
+from hubbub.gateway.http.static_files import BUILT_CLIENT
 from hubbub.model.accounts import ServerInfo
 from hubbub.model.settings import Settings
 from hubbub.store.data_folder import DataFolder
 
 
-def examine(settings: Settings, wrong: Sequence[str], *, full: bool) -> Iterator[Finding]:
-    """All checks, each told as soon as it is done. ``wrong`` are the settings that are not valid.
+def examine(settings: Settings, setting_errors: Sequence[str], *, full: bool) -> Iterator[Finding]:
+    """Run all checks, and yield each finding as soon as it is known.
 
-    In place of those ``settings`` has their defaults.
+    ``setting_errors`` has a sentence about each invalid setting; ``settings`` has their defaults.
     """
     folder = DataFolder(settings.data)
-    runs = server.has_server(folder)
-    yield from valid(wrong)
+    is_running = server.has_server(folder)
+    yield from settings_valid(setting_errors)
     yield machine.python()
     yield machine.uvloop()
-    yield machine.client_built(BUILT)
+    yield machine.client_built(BUILT_CLIENT)
     yield machine.clock(datetime.datetime.now(datetime.UTC))
     if settings.database:
-        values = yield from _shared(settings, settings.database, folder, full=full, runs=runs)
+        values = yield from _check_postgres(
+            settings, settings.database, folder, full=full, is_running=is_running
+        )
     else:
-        values = yield from _place(folder, full=full, runs=runs)
-    heard = server.listener(settings)
-    yield server.port(settings, heard, runs=runs)
-    said = None
-    if heard and runs:
-        said = yield from _server(settings, heard)
+        values = yield from _check_folder(folder, full=full, is_running=is_running)
+    reply = server.fetch_readiness(settings)
+    yield server.port(settings, reply, is_running=is_running)
+    about = None
+    if reply and is_running:
+        about = yield from _check_server(settings, reply)
     else:
-        yield machine.open_files(settings, _files_at_most())
-    yield _joining(settings, said, values)
-    yield public_access.trusted(settings)
-    yield from public_access.public(settings, runs=runs)
+        yield machine.open_files(settings, _own_file_limit())
+    yield _joining(settings, about, values)
+    yield public_access.trusted_proxies(settings)
+    yield from public_access.check_public_url(settings, is_running=is_running)
 
 
-def valid(wrong: Sequence[str]) -> Iterator[Finding]:
-    for sentence in wrong:
-        yield problem("settings", sentence, "Correct it; the rest is looked at with its default.")
-    if not wrong:
-        yield ok("settings", "All settings make sense.")
+def settings_valid(setting_errors: Sequence[str]) -> Iterator[Finding]:
+    for sentence in setting_errors:
+        yield problem("settings", sentence, "Correct it; the other checks use its default.")
+    if not setting_errors:
+        yield ok("settings", "All settings are valid.")
 
 
-def _place(
-    folder: DataFolder, *, full: bool, runs: bool
+def _check_folder(
+    folder: DataFolder, *, full: bool, is_running: bool
 ) -> Generator[Finding, None, dict[str, str]]:
     usable = storage.folder_is_usable(folder, is_shared=False)
     yield usable
@@ -64,14 +66,18 @@ def _place(
     if not folder.database.exists():
         return {}
     yield storage.key(folder)
-    return (yield from data.data(folder, int(time.time() * 1000), full=full, runs=runs))
+    return (
+        yield from data.check_database(
+            folder, int(time.time() * 1000), full=full, is_running=is_running
+        )
+    )
 
 
-def _shared(
-    settings: Settings, url: str, folder: DataFolder, *, full: bool, runs: bool
+def _check_postgres(
+    settings: Settings, url: str, folder: DataFolder, *, full: bool, is_running: bool
 ) -> Generator[Finding, None, dict[str, str]]:
-    """Of a server whose chat is in a PostgreSQL; the folder has little more than locks then."""
-    # Loaded by those who use them.
+    """Check a chat in PostgreSQL; its data folder has little more than locks."""
+    # Their drivers are loaded only if needed.
     from hubbub.cli.checks import bus, postgres
 
     usable = storage.folder_is_usable(folder, is_shared=True)
@@ -79,39 +85,43 @@ def _shared(
     if usable.state != "problem" and folder.path.exists():
         yield storage.permissions(folder)
     now_ms = int(time.time() * 1000)
-    known = yield from postgres.data(url, folder, now_ms, full=full, runs=runs)
-    if known.connections:
-        serving = max(known.connections.serving, settings.workers)
-        yield postgres.room_for(known.connections, serving)
+    facts = yield from postgres.check_database(
+        url, folder, now_ms, full=full, is_running=is_running
+    )
+    if facts.connections:
+        processes = max(facts.connections.serving, settings.workers)
+        yield postgres.connection_limit(facts.connections, processes)
     if settings.bus:
-        yield from bus.bus(settings, known.values.get("epoch"), runs=runs)
+        yield from bus.check_bus(settings, facts.values.get("epoch"), is_running=is_running)
     else:
-        yield bus.none(settings, known.connections)
-    return known.values
+        yield bus.without_bus(settings, facts.connections)
+    return facts.values
 
 
-def _server(settings: Settings, heard: HttpReply) -> Generator[Finding, None, ServerInfo | None]:
-    yield server.ready(heard)
-    said = server.about(settings)
-    yield server.version(said)
-    yield server.server_clock(heard)
-    files = server.files_of(settings)
-    yield machine.open_files(settings, files.most if files else _files_at_most())
+def _check_server(
+    settings: Settings, reply: HttpReply
+) -> Generator[Finding, None, ServerInfo | None]:
+    yield server.ready(reply)
+    about = server.about(settings)
+    yield server.version(about)
+    yield server.server_clock(reply)
+    files = server.fetch_open_files(settings)
+    yield machine.open_files(settings, files.limit if files else _own_file_limit())
     if files:
         yield server.files_left(files)
-    return said
+    return about
 
 
-def _files_at_most() -> float:
-    """What a server started here could raise its limit to, as it does at its start."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return float("inf") if most == resource.RLIM_INFINITY else most
+def _own_file_limit() -> float:
+    """The hard limit of open files, to which a server started here would raise its own."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return float("inf") if limit == resource.RLIM_INFINITY else limit
 
 
-def _joining(settings: Settings, said: ServerInfo | None, values: dict[str, str]) -> Finding:
-    """By what the server says; without one, by the operator's word, or else by the owner's."""
-    if said:
-        return public_access.joining(settings, said.registration, said.guests)
+def _joining(settings: Settings, about: ServerInfo | None, values: dict[str, str]) -> Finding:
+    """Use the running server's settings, else the operator's settings, else the owner's."""
+    if about:
+        return public_access.joining(settings, about.registration, about.guests)
     registration = settings.registration or values.get(
         "registration", settings.default_registration
     )

@@ -1,4 +1,4 @@
-"""The bus between servers, and who is heard on it."""
+"""Checks of the bus between servers, and of the nodes on it."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from hubbub.cli.checks.finding import Finding, ok, problem, refused, warning
-from hubbub.cli.checks.postgres import AT_ONCE, Connections
+from hubbub.cli.checks.postgres import SERVING_CONNECTIONS, Connections
 from hubbub.cli.processes import nats_server
 from hubbub.live.cluster.bus import BusError
 from hubbub.live.cluster.envelopes import Heartbeat, decode
@@ -17,15 +17,15 @@ from hubbub.live.cluster.nats import NatsBus, without_password
 from hubbub.model.base import Millis
 from hubbub.model.settings import Settings
 
-LISTENS_S = 2.0  # each node says once a second that it is there
+LISTEN_S = 2.0  # each node sends a heartbeat once a second
 SLOW_S = 0.25
 CLOCKS_APART_MS = 2_000
 CLOCKS_FAR_APART_MS = 60_000
-KEEP_RIGHT = "Keep the clocks of all machines right with NTP."
+USE_NTP = "Synchronise the clocks of all machines with NTP."
 
 
 class Node(NamedTuple):
-    """A server that is heard on the bus. Its clock is so far ahead of this machine's, or behind."""
+    """A server on the bus. ``ahead_ms`` compares its clock with this machine's."""
 
     epoch: str
     version: str
@@ -37,117 +37,117 @@ class BusTraffic(NamedTuple):
     nodes: dict[str, Node]
 
 
-def bus(settings: Settings, epoch: str | None, *, runs: bool) -> Iterator[Finding]:
-    """What is found on the bus of the settings. ``epoch`` is the chat's, as far as it is known."""
+def check_bus(settings: Settings, epoch: str | None, *, is_running: bool) -> Iterator[Finding]:
+    """Check the bus of the settings. ``epoch`` is the chat's, None if unknown."""
     assert settings.bus
     try:
-        heard = asyncio.run(listen(settings.bus))
+        traffic = asyncio.run(listen(settings.bus))
     except BusError as error:
         yield refused("bus", error)
         return
-    yield carries(without_password(settings.bus), heard.lag_s)
-    ours = {name: one for name, one in heard.nodes.items() if epoch in (None, one.epoch)}
-    yield nodes(ours, runs=runs)
+    yield latency(without_password(settings.bus), traffic.lag_s)
+    ours = {name: one for name, one in traffic.nodes.items() if epoch in (None, one.epoch)}
+    yield nodes(ours, is_running=is_running)
     if ours:
         yield clocks(ours)
-    if len(ours) < len(heard.nodes):
-        yield strangers(len({one.epoch for one in heard.nodes.values()} - {epoch}))
+    if len(ours) < len(traffic.nodes):
+        yield other_chats(len({one.epoch for one in traffic.nodes.values()} - {epoch}))
 
 
-async def listen(url: str, listens_s: float = LISTENS_S) -> BusTraffic:
-    """Connect, and hear for a while who is there. Raises BusError."""
-    heard: dict[str, Node] = {}
+async def listen(url: str, duration_s: float = LISTEN_S) -> BusTraffic:
+    """Connect, and collect heartbeats for a while. Raises BusError."""
+    found: dict[str, Node] = {}
 
     def received(_subject: str, payload: bytes) -> None:
         try:
             envelope = decode(payload)
         except msgspec.MsgspecError:
-            return  # of a version that speaks otherwise, or of another program
+            return  # another program's, or of a version with another format
         for one in envelope.items:
             if isinstance(one, Heartbeat) and one.leaves:
-                heard.pop(envelope.node, None)
+                found.pop(envelope.node, None)
             elif isinstance(one, Heartbeat):
                 ahead_ms = one.now - time.time_ns() // 1_000_000
-                if known := heard.get(envelope.node):
-                    # What was on its way for longer seems to come from a clock that is behind.
+                if known := found.get(envelope.node):
+                    # A delayed heartbeat looks like one from a clock that is behind.
                     ahead_ms = max(ahead_ms, known.ahead_ms)
-                heard[envelope.node] = Node(one.epoch, one.version, ahead_ms)
+                found[envelope.node] = Node(one.epoch, one.version, ahead_ms)
 
-    carrier = NatsBus(url, "hubbub doctor")
-    carrier.received = received
-    carrier.watch("hubbub.*.nodes")
-    await carrier.start()
-    await asyncio.sleep(listens_s)
-    await carrier.stop()
-    return BusTraffic(carrier.metrics.lag_s, heard)
+    client = NatsBus(url, "hubbub doctor")
+    client.on_message = received
+    client.subscribe("hubbub.*.nodes")
+    await client.start()
+    await asyncio.sleep(duration_s)
+    await client.stop()
+    return BusTraffic(client.metrics.lag_s, found)
 
 
-def carries(where: str, lag_s: float) -> Finding:
-    told = f"{where} answers in {lag_s * 1000:.1f} ms"
+def latency(address: str, lag_s: float) -> Finding:
+    summary = f"{address} answers in {lag_s * 1000:.1f} ms"
     if lag_s > SLOW_S:
         return warning(
             "bus",
-            f"{told}: messages reach people at other servers late.",
-            "Is the network between them slow, or one of the two out of processor time?",
+            f"{summary}: messages reach people on other servers late.",
+            "Check the network between them, and the processor load of both.",
         )
-    return ok("bus", f"{told}.")
+    return ok("bus", f"{summary}.")
 
 
-def nodes(ours: dict[str, Node], *, runs: bool) -> Finding:
-    """Who of this chat is heard. ``runs``: a server here should be."""
+def nodes(ours: dict[str, Node], *, is_running: bool) -> Finding:
+    """The nodes of this chat. ``is_running``: a server on this machine should be one of them."""
     versions = Counter(one.version for one in ours.values())
-    if not ours and runs:
+    if not ours and is_running:
         return warning(
             "nodes",
-            "A server has this data folder, but none of this chat is heard on the bus.",
-            "Was it started with this --bus? Its log says whether it has lost it.",
+            "A server uses this data folder, but no server of this chat is on the bus.",
+            "Was it started with this --bus? Its log says whether it has lost the connection.",
         )
     if len(versions) > 1:
-        told = ", ".join(f"{count} × {version}" for version, count in sorted(versions.items()))
+        summary = ", ".join(f"{count} × {version}" for version, count in sorted(versions.items()))
         return warning(
             "nodes",
-            f"Servers of several versions share the database ({told}).",
+            f"Servers of several versions share the database ({summary}).",
             "Finish the update: restart those of the older version, one by one.",
         )
     if not ours:
-        return ok("nodes", "No server of this chat is heard on the bus.")
+        return ok("nodes", "No server of this chat is on the bus.")
     [version] = versions
-    return ok("nodes", f"Servers heard on the bus: {len(ours)}, of version {version}.")
+    return ok("nodes", f"Servers on the bus: {len(ours)}, of version {version}.")
 
 
 def clocks(ours: dict[str, Node]) -> Finding:
     name, node = max(ours.items(), key=lambda item: abs(item[1].ahead_ms))
     direction = "ahead of" if node.ahead_ms > 0 else "behind"
-    told = f"The clock of node {name} is {abs(node.ahead_ms) / 1000:.1f} s {direction} this one"
+    summary = f"The clock of node {name} is {abs(node.ahead_ms) / 1000:.1f} s {direction} this one"
     if abs(node.ahead_ms) > CLOCKS_FAR_APART_MS:
-        return problem("node clocks", f"{told}: its messages carry wrong times.", KEEP_RIGHT)
+        return problem("node clocks", f"{summary}: its messages carry wrong times.", USE_NTP)
     if abs(node.ahead_ms) > CLOCKS_APART_MS:
-        return warning("node clocks", f"{told}.", KEEP_RIGHT)
+        return warning("node clocks", f"{summary}.", USE_NTP)
     return ok("node clocks", "The clocks of all nodes agree with this machine's.")
 
 
-def strangers(count: int) -> Finding:
+def other_chats(count: int) -> Finding:
     return warning(
-        "strangers",
-        f"{count} other chats use this bus; they do not hear each other.",
-        "Give each chat a NATS, or an account of one, of its own.",
+        "other chats",
+        f"{count} other chats use this bus; they do not get each other's messages.",
+        "Give each chat its own NATS server or NATS account.",
     )
 
 
-def none(settings: Settings, found: Connections | None) -> Finding:
+def without_bus(settings: Settings, found: Connections | None) -> Finding:
     """Without --bus: whether one is needed. ``found`` are the database's connections."""
-    is_among_others = found is not None and found.ours > AT_ONCE * settings.workers
-    if is_among_others:
+    has_other_servers = found is not None and found.ours > SERVING_CONNECTIONS * settings.workers
+    if has_other_servers:
         return warning(
             "bus",
-            "More servers than this one seem to use the database: without --bus their people get "
-            "each other's messages late, and do not see who is there.",
-            "Start a NATS, and give all servers its address with --bus.",
+            "Other servers seem to use the same database: without --bus people get messages from "
+            "other servers late, and do not see who is online there.",
+            "Start a NATS server, and give all servers its address with --bus.",
         )
     if settings.workers > 1:
         try:
             nats_server.program()
         except BusError as error:
             return refused("bus", error)
-        return ok("bus", "The workers' bus is started with them.")
-    return ok("bus", "None is needed for one server.")
+        return ok("bus", "The workers start their own bus.")
+    return ok("bus", "A single server needs none.")

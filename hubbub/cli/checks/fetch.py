@@ -1,4 +1,4 @@
-"""One HTTP request, with no more than the standard library: nothing here runs a loop."""
+"""One blocking HTTP request with the standard library, as the checks run no event loop."""
 
 import ssl
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-WITHIN_S = 5.0
+TIMEOUT_S = 5.0
 ANSWER_MAX_BYTES = 1024 * 1024
 
-UNHEARD = (OSError, HTTPException)
-"""What `ask` raises when there is no answer, or none that is HTTP."""
+REQUEST_ERRORS = (OSError, HTTPException)
+"""The errors that `fetch` raises if there is no response, or none in HTTP."""
 
 
 class HttpReply(NamedTuple):
@@ -19,25 +19,25 @@ class HttpReply(NamedTuple):
     body: bytes
 
     def header(self, name: str) -> str:
-        """Its value, empty if there is none."""
+        """The header's value, empty if it is missing."""
         found = (value for key, value in self.headers.items() if key.lower() == name.lower())
         return next(found, "")
 
 
-def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> HttpReply:
-    """The answer to a GET; redirects are not followed. Raises OSError, HTTPException."""
+def fetch(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> HttpReply:
+    """Send a GET; redirects are not followed. Raises OSError, HTTPException."""
     parts = urlsplit(base_url)
     assert parts.hostname
     connection: HTTPConnection
     if parts.scheme == "https":
         trusted = ssl.create_default_context()
-        connection = HTTPSConnection(parts.hostname, parts.port, timeout=WITHIN_S, context=trusted)
+        connection = HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S, context=trusted)
     else:
-        connection = HTTPConnection(parts.hostname, parts.port, timeout=WITHIN_S)
+        connection = HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", path, headers=dict(headers or {}))
         response = connection.getresponse()
-        # After 101 there is no end to read to.
+        # The body of a 101 never ends.
         body = b"" if response.status == 101 else response.read(ANSWER_MAX_BYTES)
         return HttpReply(response.status, dict(response.getheaders()), body)
     finally:

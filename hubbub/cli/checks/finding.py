@@ -1,4 +1,4 @@
-"""What a check comes to."""
+"""The result of a check."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ State = Literal["ok", "warning", "problem"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One check's outcome. ``do`` says what to do about it; empty if there is nothing to do."""
+    """The result of one check. ``do`` says what to do about it; it is empty if all is well."""
 
     name: str
     state: State
@@ -23,19 +23,19 @@ def ok(name: str, sentence: str) -> Finding:
 
 
 def warning(name: str, sentence: str, do: str) -> Finding:
-    """Works, but not as it should, or not for ever."""
+    """Something works, but not well, or it will fail later."""
     return Finding(name, "warning", sentence, do)
 
 
 def problem(name: str, sentence: str, do: str) -> Finding:
-    """Does not work, or endangers what people wrote."""
+    """Something does not work, or messages may be lost."""
     return Finding(name, "problem", sentence, do)
 
 
 def refused(name: str, error: HubbubError) -> Finding:
-    """What a start would end with: its message says why, and then what to do."""
-    for mark in (". ", ": "):
-        why, found, do = error.message.rpartition(mark)
+    """An error with which a start would fail. Its message says why, and then what to do."""
+    for separator in (". ", ": "):
+        why, found, do = error.message.rpartition(separator)
         if found:
             return problem(name, f"{why}.", do[:1].upper() + do[1:])
-    return problem(name, error.message, "Look into the log of the server.")
+    return problem(name, error.message, "Read the log of the server.")

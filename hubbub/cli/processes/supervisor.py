@@ -1,4 +1,4 @@
-"""Several processes that serve as one: the parent, which starts, watches and ends them."""
+"""The parent of several worker processes: it starts, watches, restarts and stops them."""
 
 import asyncio
 import contextlib
@@ -17,26 +17,26 @@ from hubbub import logs
 from hubbub.cli.processes.backoff import Backoff
 from hubbub.cli.processes.nats_server import NatsProcess
 from hubbub.cli.processes.worker import (
-    STOP_WITHIN_S,
+    STOP_TIMEOUT_S,
     Failed,
     Heartbeat,
     Ready,
     Report,
     WorkerConfig,
-    line_of,
-    report_of,
+    decode_report,
+    to_line,
 )
 from hubbub.model.errors import HubbubError
 from hubbub.model.settings import Settings, Worker
 from hubbub.store.data_folder import DataFolder
 
-HANGS_AFTER_S = 30.0  # without a word; a worker says every two seconds that it is there
+REPORT_TIMEOUT_S = 30.0  # a worker sends a heartbeat every two seconds
 
 log = structlog.get_logger()
 
 
 class WorkerError(HubbubError):
-    """A worker ended when it should serve; the message says why."""
+    """A worker ended instead of serving; the message says why."""
 
     code = "worker"
     title = "A worker ended."
@@ -45,7 +45,7 @@ class WorkerError(HubbubError):
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises HubbubError if not all workers can start."""
     logs.setup(settings.log_format)
-    # The parent only waits: it needs neither uvloop nor any part of the server.
+    # The parent only waits, so it needs neither uvloop nor the server's modules.
     asyncio.run(Supervisor(settings).run())
 
 
@@ -60,73 +60,73 @@ class ChildProcess:
     ) -> None:
         self._process = process
         self._reader = reader
-        self._writer = writer  # whose end tells the worker to stop
+        self._writer = writer  # closing it tells the worker to stop
 
     @classmethod
     async def start(cls, config: WorkerConfig) -> "ChildProcess":
         ours, theirs = socket.socketpair()
-        # First, so that there is no moment in which the process is there and nobody's.
+        # Opened before the process starts, so that it never runs without a supervisor.
         reader, writer = await asyncio.open_connection(sock=ours)
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *_command(config.worker.number),
                 stdin=theirs.fileno(),
                 pass_fds=(config.worker.lock,),
-                # Ctrl-C in a terminal is for the parent, which then stops all of them.
+                # Ctrl-C in a terminal must only reach the parent, which then stops all workers.
                 start_new_session=True,
             )
-        writer.write(line_of(config))
+        writer.write(to_line(config))
         return cls(process, reader, writer)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    async def ready(self) -> str:
-        """Wait until it serves; its greeting. Raises WorkerError if it does not come to that."""
-        said = await self._said()
-        if isinstance(said, Ready):
-            return said.greeting
+    async def wait_ready(self) -> str:
+        """Wait until it serves, and return its greeting. Raises WorkerError if it fails."""
+        report = await self._read_report()
+        if isinstance(report, Ready):
+            return report.greeting
         await self.stop()
-        if isinstance(said, Failed):
-            raise WorkerError(said.sentence)
+        if isinstance(report, Failed):
+            raise WorkerError(report.sentence)
         code = self._process.returncode
-        raise WorkerError(f"A worker ended at its start, with exit code {code}; its log tells why.")
+        raise WorkerError(f"A worker ended as it started, with exit code {code}. Its log says why.")
 
-    async def ended(self) -> str:
-        """Wait for its end, which comes to one that hangs as well; why it ended."""
+    async def wait_ended(self) -> str:
+        """Wait for its end and return the reason. A worker that hangs is killed."""
         try:
-            said = await self._last_word()
+            report = await self._last_report()
         except TimeoutError:
             log.error("a worker hangs and is killed", pid=self.pid)
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-            said = None
+            report = None
         code = await self._process.wait()
         self._writer.close()
-        return said.sentence if isinstance(said, Failed) else f"exit code {code}"
+        return report.sentence if isinstance(report, Failed) else f"exit code {code}"
 
-    async def _last_word(self) -> Report | None:
-        """Listen until it ends. Raises TimeoutError if it says nothing for too long."""
+    async def _last_report(self) -> Report | None:
+        """Read reports until the last one. Raises TimeoutError if none comes for too long."""
         while True:
-            async with asyncio.timeout(HANGS_AFTER_S):
-                said = await self._said()
-            if not isinstance(said, Heartbeat):
-                return said
+            async with asyncio.timeout(REPORT_TIMEOUT_S):
+                report = await self._read_report()
+            if not isinstance(report, Heartbeat):
+                return report
 
-    async def _said(self) -> Report | None:
+    async def _read_report(self) -> Report | None:
         try:
             line = await self._reader.readline()
         except ConnectionError:
             return None
-        return report_of(line) if line.endswith(b"\n") else None
+        return decode_report(line) if line.endswith(b"\n") else None
 
     async def stop(self) -> None:
-        """Ask it to stop, and see that it does. Nothing if it has ended."""
+        """Ask it to stop, and kill it if it does not. Does nothing if it has ended."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            async with asyncio.timeout(STOP_WITHIN_S):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._process.wait()
         except TimeoutError:
             log.error("a worker does not stop and is killed", pid=self.pid)
@@ -137,32 +137,32 @@ class ChildProcess:
 
 
 def _command(number: int) -> list[str]:
-    """How a worker is started. The number is only for those who list processes."""
+    """The command line of a worker. The number only identifies it in lists of processes."""
     home = Path(hubbub.__file__).parents[1]
-    # Nothing is to be taken from the folder that somebody happens to be in, unless we are there.
+    # With -P no module is imported from the current folder, unless Hubbub itself is there.
     isolated = [] if home == Path.cwd() else ["-P"]
     return [sys.executable, *isolated, "-m", "hubbub.cli.processes.worker", str(number)]
 
 
 class WorkerProcess:
-    """The place of one worker, over all processes that have it."""
+    """One worker, across its restarts as different processes."""
 
     def __init__(self, number: int, settings: Settings, lock: int) -> None:
         self._number = number
         self._settings = settings
         self._lock = lock
         self._child: ChildProcess | None = None
-        self._children: set[ChildProcess] = set()  # for a moment there are two
-        self._changing = asyncio.Lock()
+        self._children: set[ChildProcess] = set()  # two while one replaces the other
+        self._replacing = asyncio.Lock()
         self._backoff = Backoff()
 
-    async def start(self, *, greets: bool = False) -> str:
-        """Start a worker, and wait until it serves; its greeting. Raises WorkerError."""
-        worker = Worker(self._number, self._lock, greets)
+    async def start(self, *, makes_owner_link: bool = False) -> str:
+        """Start a worker, wait until it serves, and return its greeting. Raises WorkerError."""
+        worker = Worker(self._number, self._lock, makes_owner_link)
         child = await ChildProcess.start(WorkerConfig(self._settings, worker))
         self._children.add(child)
         try:
-            greeting = await child.ready()
+            greeting = await child.wait_ready()
         except WorkerError:
             self._children.discard(child)
             raise
@@ -174,13 +174,13 @@ class WorkerProcess:
         assert self._child
         return self._child.pid
 
-    async def keep(self) -> None:
-        """Start another whenever the worker ends. Until cancelled."""
+    async def watch(self) -> None:
+        """Restart the worker whenever it ends, until cancelled."""
         while True:
             child = self._child
             assert child
-            why = await child.ended()
-            async with self._changing:
+            why = await child.wait_ended()
+            async with self._replacing:
                 if child is self._child:
                     self._children.discard(child)
                     log.error("a worker ended", worker=self._number, pid=child.pid, error=why)
@@ -196,33 +196,33 @@ class WorkerProcess:
                     "a worker cannot be started again", worker=self._number, error=error.message
                 )
             else:
-                log.info("a worker is there again", worker=self._number, pid=self.pid)
+                log.info("a worker was restarted", worker=self._number, pid=self.pid)
                 return
 
     async def replace(self) -> None:
-        """Let the worker go once another serves in its place. Raises WorkerError; then it stays."""
-        async with self._changing:
-            before = self._child
+        """Stop the worker once a new one serves. Raises WorkerError; then the old one stays."""
+        async with self._replacing:
+            old = self._child
             await self.start()
-            if before:
-                await before.stop()
-                self._children.discard(before)
-            log.info("a worker is new", worker=self._number, pid=self.pid)
+            if old:
+                await old.stop()
+                self._children.discard(old)
+            log.info("a worker was replaced", worker=self._number, pid=self.pid)
 
     async def stop(self) -> None:
         await asyncio.gather(*(child.stop() for child in self._children))
 
 
 class Supervisor:
-    """All workers and the bus between them."""
+    """Runs all workers and the bus between them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._folder = DataFolder(settings.data)
         self._bus = NatsProcess(settings.data) if settings.bus is None else None
-        self._slots: list[WorkerProcess] = []
+        self._workers: list[WorkerProcess] = []
         self._stopping = asyncio.Event()
-        self._renewal = asyncio.Event()
+        self._restart_requested = asyncio.Event()
         self._had_terminal = _has_terminal()
 
     async def run(self) -> None:
@@ -230,76 +230,74 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         self._folder.prepare()
-        self._folder.hold()
-        work = asyncio.create_task(self._work())
+        self._folder.require_lock()
+        serving = asyncio.create_task(self._serve())
         stop = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (work, stop):
+            for task in (serving, stop):
                 task.cancel()
-            [ended, _] = await asyncio.gather(work, stop, return_exceptions=True)
+            [outcome, _] = await asyncio.gather(serving, stop, return_exceptions=True)
             await self._stop()
-        if isinstance(ended, Exception):
-            raise ended
+        if isinstance(outcome, Exception):
+            raise outcome
 
-    async def _work(self) -> None:
+    async def _serve(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 settings = self._settings
                 if self._bus:
                     await self._bus.start()
-                    group.create_task(self._bus.keep())
+                    group.create_task(self._bus.watch())
                     settings = msgspec.structs.replace(settings, bus=self._bus.url)
                 await self._start(settings)
-                for slot in self._slots:
-                    group.create_task(slot.keep())
-                group.create_task(self._renew())
+                for worker in self._workers:
+                    group.create_task(worker.watch())
+                group.create_task(self._restart_on_request())
         except ExceptionGroup as errors:
             raise _first_of(errors) from errors
 
     async def _start(self, settings: Settings) -> None:
-        """The first worker alone: what hinders it would hinder all, and is to be said once."""
-        lock = self._folder.locked
-        self._slots = [WorkerProcess(n + 1, settings, lock) for n in range(settings.workers)]
-        greeting = await self._slots[0].start(greets=True)
+        """Start the first worker alone, so that an error that all would have is reported once."""
+        lock = self._folder.lock_file
+        self._workers = [WorkerProcess(n + 1, settings, lock) for n in range(settings.workers)]
+        greeting = await self._workers[0].start(makes_owner_link=True)
         async with asyncio.TaskGroup() as group:
-            for slot in self._slots[1:]:
-                group.create_task(slot.start())
-        self._renewal.clear()
-        with contextlib.suppress(OSError):  # whoever reads it may have gone
+            for worker in self._workers[1:]:
+                group.create_task(worker.start())
+        self._restart_requested.clear()
+        with contextlib.suppress(OSError):  # stdout may be closed
             typer.echo(greeting)
-        pids = {f"worker_{n}": slot.pid for n, slot in enumerate(self._slots, 1)}
-        log.info("all processes serve", **pids, **({"bus": self._bus.pid} if self._bus else {}))
+        pids = {f"worker_{n}": worker.pid for n, worker in enumerate(self._workers, 1)}
+        log.info("all workers are serving", **pids, **({"bus": self._bus.pid} if self._bus else {}))
 
-    def _hang_up(self) -> None:
-        """SIGHUP: somebody wants new workers, unless it says that the terminal was closed."""
+    def _on_hangup(self) -> None:
+        """Handle SIGHUP: stop if the terminal was closed, else restart the workers."""
         if self._had_terminal and not _has_terminal():
             self._stopping.set()
         else:
-            self._renewal.set()
+            self._restart_requested.set()
 
-    async def _renew(self) -> None:
-        """When asked, replace one worker after the other. Until cancelled."""
+    async def _restart_on_request(self) -> None:
+        """Replace the workers one by one whenever a restart is requested, until cancelled."""
         while True:
-            await self._renewal.wait()
-            self._renewal.clear()
+            await self._restart_requested.wait()
+            self._restart_requested.clear()
             log.info("restarting the workers one by one")
             try:
-                for slot in self._slots:
-                    await slot.replace()
+                for worker in self._workers:
+                    await worker.replace()
             except WorkerError as error:
-                log.error(
-                    "a new worker cannot start: the others stay as they are", error=error.message
-                )
+                log.error("a new worker cannot start, so the old ones stay", error=error.message)
             else:
-                log.info("all workers are new")
+                log.info("all workers were replaced")
 
     async def _stop(self) -> None:
-        """All workers at once, and then what they need."""
-        await asyncio.gather(*(slot.stop() for slot in self._slots))
+        """Stop all workers at the same time, and then the bus."""
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
         if self._bus:
             await self._bus.stop()
         for number in range(1, self._settings.workers + 1):

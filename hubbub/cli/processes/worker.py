@@ -1,8 +1,7 @@
-"""One worker: a process that serves beside others, started by `hubbub.cli.processes.supervisor`.
+"""One worker process of several, started by `hubbub.cli.processes.supervisor`.
 
-Its standard input is a socket to its parent. It reads there what it is to do, and says there when
-it is ready, or why it cannot go on. When the socket ends, the parent is gone, whatever became of
-it, and the worker stops.
+Its standard input is a socket to its parent. It reads its configuration there, and reports when
+it is ready or why it failed. When the socket ends, the parent has ended, and the worker stops.
 """
 
 import asyncio
@@ -24,18 +23,18 @@ from hubbub.model.settings import Settings, Worker
 if TYPE_CHECKING:
     from hubbub.app import App
 
-BEATS_EVERY_S = 2.0
-STOP_WITHIN_S = 8.0
-"""A clean stop takes 5 s at most. What lasts longer hangs, and is ended."""
+HEARTBEAT_S = 2.0
+STOP_TIMEOUT_S = 8.0
+"""A clean stop takes at most 5 s. A worker that takes longer hangs, and is killed."""
 
 FAILED = 1
 
 
 class WorkerConfig(msgspec.Struct, frozen=True):
-    """What a worker is to do. Over the socket, as arguments can be read by everybody.
+    """A worker's configuration. It goes over the socket, as everybody can read arguments.
 
-    The worker may be of another version than its parent, which has been there for longer: what is
-    new has a default, and what is gone is left aside.
+    After an update the worker may be of a newer version than its parent: new fields need defaults,
+    and removed ones are ignored.
     """
 
     settings: Settings
@@ -43,94 +42,94 @@ class WorkerConfig(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="Ready"):
-    """It serves. ``greeting`` is what there is to say to whoever started the server."""
+    """The worker serves. ``greeting`` is the text to print for the operator."""
 
     greeting: str
 
 
 class Failed(msgspec.Struct, frozen=True, tag="Failed"):
-    """It cannot go on; ``sentence`` says why and what to do."""
+    """The worker cannot continue; ``sentence`` says why and what to do."""
 
     sentence: str
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag="Alive"):
-    """Its event loop turns: said every `BEATS_EVERY_S`, as one that hangs says nothing."""
+    """Sent every `HEARTBEAT_S` by the event loop; a worker that hangs sends none."""
 
 
 Report = Ready | Failed | Heartbeat
 
 
-def line_of(said: WorkerConfig | Report) -> bytes:
-    return msgspec.json.encode(said, enc_hook=str) + b"\n"
+def to_line(report: WorkerConfig | Report) -> bytes:
+    return msgspec.json.encode(report, enc_hook=str) + b"\n"
 
 
-def _path(kind: type, given: Any) -> Path:
+def _decode_path(kind: type, given: Any) -> Path:
     assert kind is Path
     return Path(given)
 
 
-report_of = msgspec.json.Decoder[Report](Report).decode
-config_of = msgspec.json.Decoder(WorkerConfig, dec_hook=_path).decode
+decode_report = msgspec.json.Decoder[Report](Report).decode
+decode_config = msgspec.json.Decoder(WorkerConfig, dec_hook=_decode_path).decode
 
 
 def main() -> None:
-    """Serve as the parent says, until it says stop or is gone."""
-    parent = _take_stdin()
-    config = config_of(_line(parent))
-    threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
+    """Serve with the parent's configuration until the parent ends it or has ended."""
+    parent = _detach_stdin()
+    config = decode_config(_read_line(parent))
+    threading.Thread(target=_stop_after_parent, args=(parent,), daemon=True).start()
     from hubbub.cli import serving
 
     def announce(app: "App") -> None:
-        said = serving.greeting(app.settings, app.dispatcher.about(), app.owner_link)
-        _say(parent, Ready(said))
-        beating.append(asyncio.get_running_loop().create_task(_beat(parent)))
+        greeting = serving.greeting(app.settings, app.dispatcher.server_info(), app.owner_link)
+        _send(parent, Ready(greeting))
+        heartbeats.append(asyncio.get_running_loop().create_task(_send_heartbeats(parent)))
 
-    beating: list[asyncio.Task[None]] = []  # the loop itself holds it only weakly
+    heartbeats: list[asyncio.Task[None]] = []  # the loop itself holds it only weakly
     try:
         serving.serve(config.settings, announce, config.worker)
     except HubbubError as error:
-        _say(parent, Failed(error.message))
+        _send(parent, Failed(error.message))
         sys.exit(FAILED)
 
 
-def _take_stdin() -> socket.socket:
-    """The socket to the parent; standard input itself is empty from now on."""
+def _detach_stdin() -> socket.socket:
+    """Take the socket to the parent from standard input, and empty standard input."""
     parent = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), sys.stdin.fileno())
     return parent
 
 
-def _line(parent: socket.socket) -> bytes:
+def _read_line(parent: socket.socket) -> bytes:
     line = b""
     while not line.endswith(b"\n"):
         if not (more := parent.recv(65_536)):
-            sys.exit(FAILED)  # the parent is gone already
+            sys.exit(FAILED)  # the parent has already ended
         line += more
     return line
 
 
-def _say(parent: socket.socket, said: Report) -> None:
-    with contextlib.suppress(OSError):  # it will be noticed soon enough
-        parent.sendall(line_of(said))
+def _send(parent: socket.socket, report: Report) -> None:
+    with contextlib.suppress(OSError):  # the thread that reads the socket notices its end
+        parent.sendall(to_line(report))
 
 
-async def _beat(parent: socket.socket) -> None:
-    """Never waits: a parent that does not listen any more must not hold the worker up."""
+async def _send_heartbeats(parent: socket.socket) -> None:
+    """Send heartbeats, never blocking: a parent that stops reading must not stop the worker."""
     while True:
         with contextlib.suppress(OSError):
-            parent.send(line_of(Heartbeat()), socket.MSG_DONTWAIT)
-        await asyncio.sleep(BEATS_EVERY_S)
+            parent.send(to_line(Heartbeat()), socket.MSG_DONTWAIT)
+        await asyncio.sleep(HEARTBEAT_S)
 
 
-def _stop_with(parent: socket.socket) -> None:
-    """On a thread: wait for the parent's end, then stop as if it had said so."""
+def _stop_after_parent(parent: socket.socket) -> None:
+    """On a thread: wait for the parent's end, then stop as if it had sent SIGTERM."""
     with contextlib.suppress(OSError):
         while parent.recv(1):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_WITHIN_S)
+    time.sleep(STOP_TIMEOUT_S)
     os._exit(FAILED)
 
 

@@ -1,1 +1,1 @@
-"""Who sends a request: addresses, origins, tokens, passwords, sessions."""
+"""Identification of callers: addresses, origins, tokens, passwords, sessions."""

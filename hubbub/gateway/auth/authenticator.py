@@ -41,10 +41,10 @@ GUESTS_PER_ADDRESS = RateLimit(per_s=1, burst=60)
 
 
 class Caller(NamedTuple):
-    """Who wants to come in, as far as a request tells.
+    """The sender of a sign-in request.
 
-    ``token`` is that of a session, ``device`` that of a browser in which somebody has signed in
-    before. ``is_gone`` tells whether they have hung up.
+    ``label`` describes their device. ``token`` is a session's token, ``device`` that of a browser
+    in which somebody has signed in before. ``is_gone`` says whether the connection is closed.
     """
 
     address: str
@@ -55,14 +55,14 @@ class Caller(NamedTuple):
 
 
 class SignInResult(NamedTuple):
-    """The answer to a sign-in, and the token that makes this device known."""
+    """The reply to a sign-in, and the device's new token."""
 
     reply: SignedIn
     device: str
 
 
 class Authenticator:
-    """Lets people in, and slows down those who guess."""
+    """Signs people up, in and out, checks passwords, and limits attempts."""
 
     def __init__(
         self,
@@ -70,17 +70,17 @@ class Authenticator:
         executor: CommandExecutor,
         hub: Hub,
         tokens: SessionTokens,
-        about: Callable[[], ServerInfo],
+        server_info: Callable[[], ServerInfo],
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._executor = executor
         self._hub = hub
         self._tokens = tokens
-        self._about = about
+        self._server_info = server_info
         self._passwords = PasswordQueue()
         self._limits = SignInLimits(settings.limits, clock)
-        self._guests_from = AddressRateLimiter(GUESTS_PER_ADDRESS, clock)
+        self._guests_per_address = AddressRateLimiter(GUESTS_PER_ADDRESS, clock)
 
     def start(self) -> None:
         self._passwords.start()
@@ -90,15 +90,15 @@ class Authenticator:
 
     @property
     def refused(self) -> int:
-        """How many were refused because they tried too often."""
-        return self._limits.refused + self._guests_from.refused
+        """How many attempts were refused because of a limit."""
+        return self._limits.refused + self._guests_per_address.refused
 
     async def sign_up(self, command: SignUp, caller: Caller) -> SignInResult:
         """Raises NameTaken, InviteRequired, InviteInvalid, RegistrationClosed, RateLimited."""
-        with _settled(self._limits.sign_up(command.name, caller.address)) as attempt:
+        with _settling(self._limits.sign_up(command.name, caller.address)) as attempt:
             session = secrets.token_urlsafe(18)
             account = await self._new_account(command, session, caller.label)
-            # Hashing is dear; so whoever cannot have the account is told so before.
+            # Hashing is expensive, so refuse before it whatever can be refused.
             await self._executor.read(lambda tx: account_actions.require_may_join(tx, account))
             password_hash = await self._passwords.hash(
                 command.password, attempt.path, caller.is_gone
@@ -106,7 +106,7 @@ class Authenticator:
             added: AccountAdded = await self._executor.submit(
                 OPERATOR, account.with_password(password_hash)
             )
-        return self._admitted(session, added, caller)
+        return self._sign_in_result(session, added, caller)
 
     async def _new_account(self, command: SignUp, session: str, label: str) -> AddAccount:
         loop = asyncio.get_running_loop()
@@ -115,7 +115,7 @@ class Authenticator:
             skeleton=await loop.run_in_executor(None, names.skeleton, command.name),
             display_name=command.display_name or command.name,
             password_hash=None,
-            registration=self._about().registration,
+            registration=self._server_info().registration,
             first_owns=self._settings.first_owns,
             invite=command.invite,
             session=session,
@@ -124,9 +124,11 @@ class Authenticator:
 
     async def sign_in(self, command: SignIn, caller: Caller) -> SignInResult:
         """Raises WrongCredentials, Forbidden if the account is locked, RateLimited."""
-        name = _plain_name(command.name)
-        attempt = self._limits.sign_in(name, caller.address, await self._known_by(name, caller))
-        with _settled(attempt):
+        name = _normalized_name(command.name)
+        attempt = self._limits.sign_in(
+            name, caller.address, await self._find_known_by(name, caller)
+        )
+        with _settling(attempt):
             user = await self._check(name, command.password, attempt, caller)
             session = secrets.token_urlsafe(18)
             opened: AccountAdded = await self._executor.submit(
@@ -135,15 +137,15 @@ class Authenticator:
                     user_id=user.id,
                     session=session,
                     label=caller.label,
-                    checked=user.password_hash,
+                    checked_hash=user.password_hash,
                 ),
             )
-        return self._admitted(session, opened, caller)
+        return self._sign_in_result(session, opened, caller)
 
-    async def _known_by(self, name: str, caller: Caller) -> str | None:
-        """By what it is known that somebody has signed in to this account here before."""
-        device = self._tokens.device(caller.device)
-        if device is not None and device.knows(name):
+    async def _find_known_by(self, name: str, caller: Caller) -> str | None:
+        """The device or session by which the caller has signed in to this account before."""
+        device = self._tokens.find_device(caller.device)
+        if device is not None and device.is_known_for(name):
             return f"device {device.id}"
         if caller.token is not None:
             with contextlib.suppress(HubbubError):
@@ -152,16 +154,16 @@ class Authenticator:
                     return f"session {actor.session}"
         return None
 
-    def _admitted(self, session: str, added: AccountAdded, caller: Caller) -> SignInResult:
-        reply = SignedIn(token=self._tokens.token(session), me=added.me)
+    def _sign_in_result(self, session: str, added: AccountAdded, caller: Caller) -> SignInResult:
+        reply = SignedIn(token=self._tokens.session_token(session), me=added.me)
         return SignInResult(reply, self._tokens.device_token(added.me.name, caller.device))
 
     async def change_password(self, actor: Actor, command: ChangePassword, caller: Caller) -> Reply:
-        """Raises WrongCredentials if the old one is not right."""
+        """Raises WrongCredentials if the old password is wrong, RateLimited."""
         policy.require(Action.MANAGE_SELF, policy.server_standings(actor.role))
         known_by = f"session {actor.session}"
         attempt = self._limits.sign_in(actor.name, caller.address, known_by)
-        with _settled(attempt):
+        with _settling(attempt):
             user = await self._check(actor.name, command.old, attempt, caller)
             password_hash = await self._passwords.hash(command.new, attempt.path, caller.is_gone)
             done: Reply = await self._executor.submit(
@@ -170,13 +172,13 @@ class Authenticator:
                     user=actor.name,
                     password_hash=password_hash,
                     keep=actor.session,
-                    checked=user.password_hash,
+                    checked_hash=user.password_hash,
                 ),
             )
         return done
 
     async def _check(self, name: str, password: str, attempt: Attempt, caller: Caller) -> UserRow:
-        """The account whose password this is. Raises WrongCredentials."""
+        """The account with this name and password. Raises WrongCredentials."""
 
         def find(tx: Tx) -> UserRow | None:
             return tx.user(name)
@@ -195,43 +197,46 @@ class Authenticator:
             await self._executor.submit(actor, SignOut())
 
     async def sign_in_as_guest(self, command: SignInAsGuest, address: str) -> SignedIn:
-        """Raises Forbidden if no guests are let in."""
+        """Raises Forbidden if guests are not allowed, RateLimited."""
         actor, token = self.new_guest(command.name, address)
         return SignedIn(
             token=token, me=Me(name=actor.name, display_name=actor.name, role=actor.role)
         )
 
     def new_guest(self, name: str | None, address: str) -> tuple[Actor, str]:
-        """A guest who is not yet here, by this name or a made-up one. Raises Forbidden."""
+        """A new guest with this name or a generated one, numbered if it is taken.
+
+        Raises Forbidden if guests are not allowed, RateLimited.
+        """
         if not self._tokens.guests_allowed:
-            raise Forbidden("This server lets no guests in. Sign in, or ask its owner.")
+            raise Forbidden("This server does not allow guests. Sign in, or ask its owner.")
         if self._settings.limits:
-            self._guests_from.take(address)
+            self._guests_per_address.take(address)
         wanted = name or f"guest-{secrets.token_hex(2)}"
         taken = {client.actor.name for client in self._hub.clients if client.actor.is_guest}
-        found, number = wanted, 1
-        elsewhere = self._hub.presence.remote
-        while (handle := names.GUEST_PREFIX + found) in taken or (
-            elsewhere.state(handle) != "offline"
+        free_name, number = wanted, 1
+        remote_presence = self._hub.presence.remote
+        while (handle := names.GUEST_PREFIX + free_name) in taken or (
+            remote_presence.state(handle) != "offline"
         ):
             number += 1
-            found = f"{wanted[:28]}-{number}"
-        return self._tokens.new_guest(found)
+            free_name = f"{wanted[:28]}-{number}"
+        return self._tokens.new_guest(free_name)
 
 
 @contextlib.contextmanager
-def _settled(attempt: Attempt) -> Iterator[Attempt]:
-    """Count the attempt as a success, or take it back if the line was full."""
+def _settling(attempt: Attempt) -> Iterator[Attempt]:
+    """Confirm the attempt unless it failed; refund it if the password queue was full."""
     try:
         yield attempt
     except Busy:
-        attempt.take_back()
+        attempt.refund()
         raise
-    attempt.succeeded()
+    attempt.confirm_success()
 
 
-def _plain_name(typed: str) -> str:
+def _normalized_name(name: str) -> str:
     try:
-        return names.user_name(typed)
+        return names.user_name(name)
     except Invalid:
-        return typed
+        return name

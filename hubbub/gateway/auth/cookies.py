@@ -1,15 +1,15 @@
-"""Cookies in which a browser keeps tokens, out of reach of scripts."""
+"""HttpOnly cookies in which a browser keeps tokens."""
 
 
 class Cookie:
-    """Written by hand: the standard library's parser costs more than all else of a request.
+    """One cookie: for a session's token, or for a device's (see `tokens.Device`).
 
-    There are two: one holds the session's token, the other that of the device, by which a browser
-    in which somebody has signed in before is known when they sign in again.
+    It is read and written by hand, as the standard library's parser costs more than the rest of a
+    request.
     """
 
     def __init__(self, name: str, max_age_s: int, *, secure: bool) -> None:
-        # __Host- makes browsers refuse one that was set by a sibling domain or without TLS.
+        # __Host- makes browsers refuse a cookie set by a sibling domain or without TLS.
         self.name = f"__Host-{name}" if secure else name
         self._max_age_s = max_age_s
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")

@@ -1,4 +1,4 @@
-"""Hashing passwords: off the loop, few at once, and in turn for all who wait."""
+"""Password hashing on a small thread pool, with a fair queue."""
 
 import asyncio
 import contextlib
@@ -16,127 +16,127 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from hubbub.model.errors import Busy
 
-AT_ONCE = 2  # each takes 19 MiB
-WAITING_MAX = 32  # above it, one of those of whom most are waiting is answered `busy`
-WAITING_PER_BRANCH_MAX = 8  # for one address or account
+CONCURRENT_MAX = 2  # each takes 19 MiB
+WAITING_MAX = 32  # above it, a job of the largest branch of the queue gets Busy
+WAITING_PER_BRANCH_MAX = 8  # for one address or account; above it, a new job gets Busy
 
-# OWASP's choice for Argon2id with the least memory but two passes, with one more pass. Two at once
-# take no more than half of what an idle server does, so that sign-ins cannot double its memory.
+# OWASP's parameters for Argon2id with the least memory, and one pass more than they name. Two at
+# once take no more than half of an idle server's memory, so sign-ins cannot double it.
 _hasher = PasswordHasher(time_cost=3, memory_cost=19_456, parallelism=1)
 
-Path = tuple[str, ...]
-"""Whose turn it is: a lane, and in it a network or an account."""
+QueuePath = tuple[str, ...]
+"""A job's branches in the queue: "known" or "unknown", then an account or network."""
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     """Lower this thread's priority, so that messages go before passwords on few cores."""
-    if sys.platform == "linux":  # elsewhere a priority is the whole process's
+    if sys.platform == "linux":  # elsewhere a priority is that of the whole process
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def hash_password(password: str) -> str:
-    """Argon2id; takes some 40 ms and 19 MiB, so never on the loop."""
+    """Hash with Argon2id. Takes some 40 ms and 19 MiB, so it must not run on the loop."""
     return _hasher.hash(password)
 
 
 def password_is_right(password_hash: str | None, password: str) -> bool:
-    """Takes the same time when there is no such account."""
+    """Check a password. None instead of a hash is always wrong, but takes the same time."""
     try:
-        _hasher.verify(password_hash or _nobodys_hash(), password)
+        _hasher.verify(password_hash or _dummy_hash(), password)
     except (Argon2Error, InvalidHashError):
         return False
     return password_hash is not None
 
 
-_nobody: list[str] = []
+_dummy_hashes: list[str] = []
 
 
-def _nobodys_hash() -> str:
-    if not _nobody:
-        _nobody.append(_hasher.hash(secrets.token_urlsafe()))
-    return _nobody[0]
+def _dummy_hash() -> str:
+    if not _dummy_hashes:
+        _dummy_hashes.append(_hasher.hash(secrets.token_urlsafe()))
+    return _dummy_hashes[0]
 
 
 class PasswordQueue:
-    """Hashes and checks passwords. Whoever goes away gives up their place in line."""
+    """Hashes and checks passwords. Jobs whose caller has disconnected are dropped."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(
-            AT_ONCE, thread_name_prefix="hubbub-argon2", initializer=_step_back
+            CONCURRENT_MAX, thread_name_prefix="hubbub-argon2", initializer=_lower_priority
         )
-        self._line = FairQueue()
+        self._queue = FairQueue()
         self._running = 0
 
     def start(self) -> None:
-        """Have the hash of nobody's password ready: making it would give the first unknown away."""
-        self._pool.submit(_nobodys_hash)
+        """Make the dummy hash, so that the first sign-in with an unknown name takes no longer."""
+        self._pool.submit(_dummy_hash)
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def waiting(self) -> int:
-        return self._line.size
+        return self._queue.size
 
-    async def hash(self, password: str, path: Path, is_gone: Callable[[], bool]) -> str:
-        """Raises Busy if too many wait, ConnectionResetError if nobody waits for it any more."""
-        return str(await self._run(Job(path, is_gone), hash_password, password))
+    async def hash(self, password: str, path: QueuePath, is_gone: Callable[[], bool]) -> str:
+        """Raises Busy if too many wait, ConnectionResetError if the caller has disconnected."""
+        return str(await self._run(PasswordJob(path, is_gone), hash_password, password))
 
     async def is_right(
-        self, password_hash: str | None, password: str, path: Path, is_gone: Callable[[], bool]
+        self, password_hash: str | None, password: str, path: QueuePath, is_gone: Callable[[], bool]
     ) -> bool:
-        """Raises Busy if too many wait, ConnectionResetError if nobody waits for it any more."""
-        job = Job(path, is_gone)
+        """Raises Busy if too many wait, ConnectionResetError if the caller has disconnected."""
+        job = PasswordJob(path, is_gone)
         return bool(await self._run(job, password_is_right, password_hash, password))
 
-    async def _run(self, job: "Job", function: Callable[..., Any], *args: Any) -> Any:
+    async def _run(self, job: "PasswordJob", function: Callable[..., Any], *args: Any) -> Any:
         self._enter(job)
-        self._go_on()
+        self._start_next()
         try:
             await job.turn
         except asyncio.CancelledError:
             if job.turn.cancelled():
-                self._line.remove(job)
+                self._queue.remove(job)
             else:
-                self._finished()  # it was given its turn just now
+                self._on_finished()  # it had just got its turn
             raise
         loop = asyncio.get_running_loop()
         running = self._pool.submit(function, *args)
 
-        def finished(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped
-                loop.call_soon_threadsafe(self._finished)
+        def on_finished(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, as the server has stopped
+                loop.call_soon_threadsafe(self._on_finished)
 
-        running.add_done_callback(finished)
+        running.add_done_callback(on_finished)
         return await asyncio.wrap_future(running)
 
-    def _enter(self, job: "Job") -> None:
+    def _enter(self, job: "PasswordJob") -> None:
         """Raises Busy."""
-        is_full = self._line.size >= WAITING_MAX
-        if is_full or self._line.size_of(job.path) >= WAITING_PER_BRANCH_MAX:
-            for other in self._line.jobs():
+        is_full = self._queue.size >= WAITING_MAX
+        if is_full or self._queue.size_of(job.path) >= WAITING_PER_BRANCH_MAX:
+            for other in self._queue.jobs():
                 if other.is_gone():
-                    self._line.remove(other)
-                    other.turn.set_exception(ConnectionResetError("they left"))
-        if self._line.size_of(job.path) >= WAITING_PER_BRANCH_MAX:
+                    self._queue.remove(other)
+                    other.turn.set_exception(ConnectionResetError("the client disconnected"))
+        if self._queue.size_of(job.path) >= WAITING_PER_BRANCH_MAX:
             raise _busy()
-        self._line.push(job)
-        if self._line.size > WAITING_MAX:
-            last = self._line.last_of_most(job.path)
-            self._line.remove(last)
+        self._queue.push(job)
+        if self._queue.size > WAITING_MAX:
+            last = self._queue.last_of_largest(job.path)
+            self._queue.remove(last)
             if last is job:
                 raise _busy()
             last.turn.set_exception(_busy())
 
-    def _finished(self) -> None:
+    def _on_finished(self) -> None:
         self._running -= 1
-        self._go_on()
+        self._start_next()
 
-    def _go_on(self) -> None:
-        while self._running < AT_ONCE and (job := self._line.next()):
+    def _start_next(self) -> None:
+        while self._running < CONCURRENT_MAX and (job := self._queue.next()):
             if job.is_gone():
-                job.turn.set_exception(ConnectionResetError("they left"))
+                job.turn.set_exception(ConnectionResetError("the client disconnected"))
             else:
                 self._running += 1
                 job.turn.set_result(None)
@@ -146,36 +146,36 @@ def _busy() -> Busy:
     return Busy("Many people are signing in. Try again in a moment.", retry_after=3)
 
 
-class Job:
-    """Somebody's place in line."""
+class PasswordJob:
+    """A place in the queue; ``turn`` is done when the job may run."""
 
     __slots__ = ("is_gone", "path", "turn")
 
-    def __init__(self, path: Path, is_gone: Callable[[], bool]) -> None:
+    def __init__(self, path: QueuePath, is_gone: Callable[[], bool]) -> None:
         self.path = path
         self.is_gone = is_gone
         self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class FairQueue:
-    """Jobs in line: the branches take turns, and so do the branches of each branch."""
+    """A tree of jobs. Branches take turns, and so do the branches of each branch."""
 
     __slots__ = ("_branches", "_jobs", "size")
 
     def __init__(self) -> None:
         self.size = 0
         self._branches: OrderedDict[str, FairQueue] = OrderedDict()
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[PasswordJob] = deque()
 
-    def push(self, job: Job, depth: int = 0) -> None:
+    def push(self, job: PasswordJob, depth: int = 0) -> None:
         self.size += 1
         if depth == len(job.path):
             self._jobs.append(job)
         else:
             self._branches.setdefault(job.path[depth], FairQueue()).push(job, depth + 1)
 
-    def next(self) -> Job | None:
-        """Take out the job whose turn it is; None if there is none."""
+    def next(self) -> PasswordJob | None:
+        """Remove and return the next job; None if there is none."""
         if not self.size:
             return None
         self.size -= 1
@@ -189,8 +189,8 @@ class FairQueue:
             del self._branches[key]
         return job
 
-    def remove(self, job: Job, depth: int = 0) -> None:
-        """Take out this job, which is in line."""
+    def remove(self, job: PasswordJob, depth: int = 0) -> None:
+        """Remove this job, which must be in the queue."""
         self.size -= 1
         if depth == len(job.path):
             self._jobs.remove(job)
@@ -200,21 +200,21 @@ class FairQueue:
         if not branch.size:
             del self._branches[job.path[depth]]
 
-    def size_of(self, path: Path) -> int:
+    def size_of(self, path: QueuePath) -> int:
         if not path:
             return self.size
         branch = self._branches.get(path[0])
         return branch.size_of(path[1:]) if branch else 0
 
-    def last_of_most(self, path: Path) -> Job:
-        """The latest job of the largest branch; of equally large ones, of that on this path."""
+    def last_of_largest(self, path: QueuePath) -> PasswordJob:
+        """The latest job of the largest branch; of equally large ones, prefer this path."""
         if not self._branches:
             return self._jobs[-1]
         most = max(branch.size for branch in self._branches.values())
         largest = [key for key, branch in self._branches.items() if branch.size == most]
         key = path[0] if path and path[0] in largest else largest[0]
-        return self._branches[key].last_of_most(path[1:] if path and key == path[0] else ())
+        return self._branches[key].last_of_largest(path[1:] if path and key == path[0] else ())
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[PasswordJob]:
         branches = self._branches.values()
         return [*self._jobs, *(job for branch in branches for job in branch.jobs())]

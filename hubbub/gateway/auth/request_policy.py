@@ -1,6 +1,6 @@
-"""Who knocks, and whether they meant this door: address, host, origin, token.
+"""The claims of a request about its sender: address, host, origin and token.
 
-`RequestPolicy` is made once from the settings; the functions at the end answer for one request.
+`RequestPolicy` is made once from the settings; the functions at the end take a request.
 """
 
 import ipaddress
@@ -24,19 +24,19 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - what is compared with, not bound to
-REMEMBERED = 1024  # answers about hosts, origins and addresses; then the oldest are worked out anew
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
+CACHE_SIZE = 1024  # results for hosts, origins and addresses
 
 
 class Token(NamedTuple):
-    """A session's token as a request brought it. ``ambient``: a browser added it by itself."""
+    """A session's token in a request. ``ambient`` means that a browser added it by itself."""
 
     text: str | None
     ambient: bool
 
 
 def parsed_address(text: str) -> Address | None:
-    """An IP literal, in brackets or not; an IPv4 address in IPv6 clothes is taken as itself."""
+    """Parse an IP literal, with or without brackets; IPv4-mapped IPv6 becomes IPv4."""
     try:
         address = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
     except ValueError:
@@ -53,17 +53,17 @@ def host_name(authority: str) -> str:
 
 
 class RequestPolicy:
-    """What this server is called and whom it believes, from its settings."""
+    """The names, origins and trusted proxies of this server, from its settings."""
 
     def __init__(self, settings: Settings, machine: str | None = None) -> None:
         machine = (socket.gethostname() if machine is None else machine).lower()
         public = urlsplit(settings.base_url)
-        self.cookie = Cookie("hubbub", SESSION_IDLE_S, secure=settings.secure)
-        self.device_cookie = Cookie("hubbub-device", DEVICE_S, secure=settings.secure)
-        self._any_address = settings.host in EVERYWHERE
+        self.cookie = Cookie("hubbub", SESSION_IDLE_S, secure=settings.is_secure)
+        self.device_cookie = Cookie("hubbub-device", DEVICE_S, secure=settings.is_secure)
+        self._any_address = settings.host in WILDCARD_HOSTS
         self._public_origin = f"{public.scheme}://{public.netloc}".lower()
         self._public_host = host_name(public.netloc)
-        self._names = LOOPBACK_NAMES | {self._public_host, settings.host.lower()} - EVERYWHERE
+        self._names = LOOPBACK_NAMES | {self._public_host, settings.host.lower()} - WILDCARD_HOSTS
         self._names |= {host_name(name) for name in settings.allowed_hosts}
         if self._any_address:
             self._names |= {machine, f"{machine.removesuffix('.local')}.local"}
@@ -71,25 +71,25 @@ class RequestPolicy:
         self._proxies: list[Network] = [
             ipaddress.ip_network(network, strict=False) for network in settings.trusted_proxies
         ]
-        # Every request asks these, nearly always with the same few values.
-        self.knows_host: Callable[[str], bool] = lru_cache(REMEMBERED)(self._knows_host)
-        self.is_ours: Callable[[str, str], bool] = lru_cache(REMEMBERED)(self._is_ours)
-        self._plain: Callable[[str], str] = lru_cache(REMEMBERED)(_plain)
+        # Called for every request, nearly always with the same few values.
+        self.is_own_host: Callable[[str], bool] = lru_cache(CACHE_SIZE)(self._is_own_host)
+        self.is_own_origin: Callable[[str, str], bool] = lru_cache(CACHE_SIZE)(self._is_own_origin)
+        self._normalized: Callable[[str], str] = lru_cache(CACHE_SIZE)(_normalized)
 
-    def _knows_host(self, authority: str) -> bool:
-        """Whether a Host header means this server.
+    def _is_own_host(self, authority: str) -> bool:
+        """Whether a Host header names this server.
 
-        Another name that resolves to us is how a page elsewhere would reach a server that only
-        its reader can (DNS rebinding). An IP address cannot be rebound.
+        By another name that resolves to us, a foreign page could reach a server in the private
+        network of its reader (DNS rebinding). An IP address cannot be rebound.
         """
         name = host_name(authority)
         return name in self._names or (self._any_address and parsed_address(name) is not None)
 
-    def _is_ours(self, origin: str, authority: str) -> bool:
-        """Whether a browser's page of this origin is served by us or allowed in the settings.
+    def _is_own_origin(self, origin: str, authority: str) -> bool:
+        """Whether a page of this origin is served by us or allowed in the settings.
 
-        ``authority`` is the request's Host, known to be ours. A proxy that ends TLS makes us see
-        http where the browser sees https; only the public address must have its own scheme.
+        ``authority`` is the request's Host, already checked. Behind a proxy that ends TLS we see
+        http where the browser sees https, so the scheme counts for the public address only.
         """
         origin = origin.lower()
         if origin == self._public_origin or origin in self._origins:
@@ -104,31 +104,31 @@ class RequestPolicy:
         )
 
     def address_of(self, request: web.BaseRequest) -> str:
-        """The caller's IP address: the peer's, or what our own proxies say it is.
+        """The caller's IP address: the peer's, or the one that our own proxies report.
 
-        ``X-Forwarded-For`` is read from the right, as every proxy adds at that end; the first
-        address that is not one of ours is the last that can be believed.
+        ``X-Forwarded-For`` is read from the right, where every proxy adds its peer; the first
+        address that is not a proxy of ours is the last that can be trusted.
         """
-        peer = self._plain(request.remote or "")
+        peer = self._normalized(request.remote or "")
         if not self._proxies or not self._is_proxy(peer):
             return peer
         hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-        believed = peer
+        trusted = peer
         for hop in reversed(hops):
             address = parsed_address(hop)
             if address is None:
                 break
-            believed = str(address)
-            if not self._is_proxy(believed):
+            trusted = str(address)
+            if not self._is_proxy(trusted):
                 break
-        return believed
+        return trusted
 
     def network_of_peer(self, peer: str) -> str | None:
-        """The network by which a connection from here is limited; None for our own proxies.
+        """The network by which a peer's connection is limited; None for our own proxies.
 
-        Through a proxy come many, who are told apart once their requests are read.
+        A proxy's connections are of many people, who are limited when their requests are read.
         """
-        address = self._plain(peer)
+        address = self._normalized(peer)
         return None if self._is_proxy(address) else networks_of(address)[0]
 
     def _is_proxy(self, text: str) -> bool:
@@ -136,9 +136,9 @@ class RequestPolicy:
         return address is not None and any(address in network for network in self._proxies)
 
     def token_of(self, request: web.BaseRequest) -> Token:
-        """``Authorization: Bearer`` if there, else the cookie."""
+        """The token in ``Authorization: Bearer``, else in the cookie."""
         authorization = request.headers.get("Authorization")
-        # Another scheme is a proxy's own sign-in, which leaves the cookie to us.
+        # Another scheme is for a proxy's own sign-in; then the cookie counts.
         if authorization and authorization[:7].lower() == "bearer ":
             return Token(_ascii(authorization[7:].strip()), ambient=False)
         cookies = request.headers.get("Cookie")
@@ -147,22 +147,22 @@ class RequestPolicy:
         return Token(None, ambient=False)
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     address = parsed_address(text)
     return text if address is None else str(address)
 
 
 def _ascii(token: str) -> str | None:
-    """A token is ASCII; anything else (raw bytes of a header among it) is none."""
+    """The token, or None if it is not ASCII (raw bytes of a header, for example)."""
     return token if token.isascii() else None
 
 
-DISPATCHER = web.AppKey("desk", Dispatcher)
-REQUEST_POLICY = web.AppKey("entrance", RequestPolicy)
+DISPATCHER = web.AppKey("dispatcher", Dispatcher)
+REQUEST_POLICY = web.AppKey("request_policy", RequestPolicy)
 
 
 def address_of(request: web.Request) -> str:
-    """The caller's IP address, as limits and logs should count it."""
+    """The caller's IP address, for limits and logs."""
     return request.app[REQUEST_POLICY].address_of(request)
 
 
@@ -172,7 +172,7 @@ def token_of(request: web.Request) -> str | None:
 
 
 def renewed_cookie(request: web.Request) -> str | None:
-    """A Set-Cookie that makes the request's own session cookie last from now on."""
+    """A Set-Cookie value that renews the session cookie of the request; None without one."""
     token = request.app[REQUEST_POLICY].token_of(request)
     if not token.ambient or token.text is None:
         return None
@@ -181,7 +181,7 @@ def renewed_cookie(request: web.Request) -> str | None:
 
 def check_host(request: web.Request) -> None:
     """Raises WrongHost if the Host header names another server."""
-    if not request.app[REQUEST_POLICY].knows_host(request.headers.get("Host", "")):
+    if not request.app[REQUEST_POLICY].is_own_host(request.headers.get("Host", "")):
         raise WrongHost()
 
 
@@ -189,14 +189,14 @@ def check_origin(request: web.Request, *, required: bool = False) -> None:
     """Raises WrongOrigin if a page of another site made this request.
 
     Browsers say so in ``Sec-Fetch-Site`` and ``Origin``, which no page can forge. Programs send
-    neither; with ``required`` (a write with nothing but a cookie) that is not enough.
+    neither, which is refused with ``required``: for a write with only a cookie.
     """
     headers = request.headers
     origin = headers.get("Origin")
     if origin is not None:
-        if request.app[REQUEST_POLICY].is_ours(origin, headers.get("Host", "")):
+        if request.app[REQUEST_POLICY].is_own_origin(origin, headers.get("Host", "")):
             return
-        # A proxy may hide the Host that the browser saw; the browser itself knows.
+        # A proxy may have changed the Host, but the browser knows which one it used.
         if headers.get("Sec-Fetch-Site") != "same-origin":
             raise WrongOrigin()
         return
@@ -204,5 +204,7 @@ def check_origin(request: web.Request, *, required: bool = False) -> None:
     if site in ("same-origin", "none") or (site is None and not required):
         return
     raise WrongOrigin(
-        None if site else "With a cookie, send an Origin header; or send the token as a bearer."
+        None
+        if site
+        else "With a cookie, send an Origin header; or send the token as a bearer token."
     )

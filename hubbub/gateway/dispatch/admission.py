@@ -1,9 +1,8 @@
-"""Letting people in one after another, when everybody comes at once.
+"""Admission control: connections are admitted in order, a few at a time.
 
-After a restart thousands of clients come back within a second. What each of them needs from the
-database takes a part of a millisecond; done all at once it would delay those who are in already,
-and what waits too long is asked for again. So only a few are let in at a time, in the order in
-which they came, and the others wait their turn.
+After a restart thousands of clients reconnect within a second. What each of them needs from the
+database takes a part of a millisecond. Reading it for all of them at once would delay the clients
+that are connected already, and clients that wait too long send their request again.
 """
 
 import asyncio
@@ -13,35 +12,37 @@ from collections.abc import AsyncIterator
 
 from hubbub.model.errors import Busy
 
-AT_ONCE = 64  # who share a read; greeting them takes the loop some 20 ms, then others have it
+CONCURRENT_MAX = 64  # they share one read; their welcomes keep the loop busy for some 20 ms
 WAITING_MAX = 20_000
-COME_BACK_AFTER_S = (2.0, 5.0)  # at random between them, so that they do not come together again
+RETRY_AFTER_S = (2.0, 5.0)  # a random time between them, so that retries are spread out
 
 
 class AdmissionControl:
-    """So many may be inside; the others wait in line."""
+    """Hands out ``concurrent_max`` slots; up to ``waiting_max`` others wait in line for one."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting_max: int = WAITING_MAX) -> None:
-        self._places = asyncio.Semaphore(at_once)
+    def __init__(
+        self, concurrent_max: int = CONCURRENT_MAX, waiting_max: int = WAITING_MAX
+    ) -> None:
+        self._slots = asyncio.Semaphore(concurrent_max)
         self._waiting_max = waiting_max
         self.waiting = 0
         self.admitted = 0
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait in line, then be inside. Raises Busy if the line is too long."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait in line for a slot and hold it. Raises Busy if the line is too long."""
         if self.waiting >= self._waiting_max:
             raise Busy(
-                "Everybody is coming at once. Come back in a moment.",
-                retry_after=random.uniform(*COME_BACK_AFTER_S),
+                "Many people are connecting at once. Try again in a moment.",
+                retry_after=random.uniform(*RETRY_AFTER_S),
             )
         self.waiting += 1
         try:
-            await self._places.acquire()
+            await self._slots.acquire()
         finally:
             self.waiting -= 1
         try:
             self.admitted += 1
             yield
         finally:
-            self._places.release()
+            self._slots.release()

@@ -1,4 +1,4 @@
-"""The desk behind all doors: who may do how much, and where commands go."""
+"""Passes commands and queries of every interface to the executor and the hub, within limits."""
 
 import asyncio
 import contextlib
@@ -24,19 +24,19 @@ from hubbub.gateway.dispatch.limits import (
 from hubbub.gateway.dispatch.loader import Loader
 from hubbub.gateway.dispatch.read_markers import ReadMarkers
 from hubbub.gateway.transport.connection_limiter import ConnectionLimiter
-from hubbub.gateway.transport.turn_queue import Turns
+from hubbub.gateway.transport.turn_queue import TurnQueue
 from hubbub.gateway.websocket.socket import Socket
 from hubbub.live.cluster.nodes import Nodes
-from hubbub.live.hub import LOOKS_MAX, Hub
+from hubbub.live.hub import ENTER_ATTEMPTS_MAX, Hub
 from hubbub.model.accounts import (
     About,
     Actor,
     InviteMade,
     InvitesPage,
     Limits,
-    Prepared,
     ServerChanged,
     ServerInfo,
+    StartupState,
     UpdateServer,
 )
 from hubbub.model.base import Command, Done, Query, Reply
@@ -59,14 +59,14 @@ from hubbub.model.settings import RateLimit, Settings
 from hubbub.store.executor import CommandExecutor, Job, OnDone, future_for
 from hubbub.wire.frames import CLOSE_POLICY
 
-HERE_MAX = 1_000  # people who are told that they are meant by `@here`
-# What leads to nothing: broken and refused commands, pings, requests answered with 4xx.
+HERE_MENTIONS_MAX = 1_000  # people whom one `@here` can mention
+# A refusal is an invalid or refused command, a ping, or a request answered with 4xx.
 REFUSALS_PER_CONNECTION = RateLimit(per_s=10, burst=100)
 REFUSALS_PER_ADDRESS = RateLimit(per_s=50, burst=1_000)
 
 
 class Dispatcher:
-    """What every door needs: identities, limits, the ledger and the hub."""
+    """Identifies callers, applies limits, and executes commands and queries."""
 
     def __init__(
         self,
@@ -81,54 +81,54 @@ class Dispatcher:
         self.hub = hub
         self.tokens = tokens
         self.clock = clock
-        self.ready = False
+        self.is_ready = False
         self.epoch = ""
-        self.per_user = RateLimiter(settings.commands_per_user, clock)
-        self.per_address = AddressRateLimiter(settings.commands_per_address, clock)
-        self.authenticator = Authenticator(settings, executor, hub, tokens, self.about, clock)
-        self._refusals_from = AddressDebts(REFUSALS_PER_ADDRESS, clock)
-        self.requests_from = AddressRateLimiter(settings.requests_per_address, clock)
-        self.turns = Turns()
-        self.connections = ConnectionLimiter(
+        self.commands_per_user = RateLimiter(settings.commands_per_user, clock)
+        self.commands_per_address = AddressRateLimiter(settings.commands_per_address, clock)
+        self.authenticator = Authenticator(settings, executor, hub, tokens, self.server_info, clock)
+        self._refusals_per_address = AddressDebts(REFUSALS_PER_ADDRESS, clock)
+        self.requests_per_address = AddressRateLimiter(settings.requests_per_address, clock)
+        self.turn_queue = TurnQueue()
+        self.connection_limiter = ConnectionLimiter(
             settings.connections_per_address if settings.limits else None, clock
         )
-        self._user_slots = SlotCounter(settings.connections_per_user, "of yours")
-        self._request_slots = SlotCounter(settings.connections_per_address, "from your address")
-        self._address_slots = SlotCounter(settings.connections_per_address, "from your address")
-        self.arrivals = AdmissionControl()
+        self._user_slots = SlotCounter(settings.connections_per_user, "You")
+        self._request_slots = SlotCounter(settings.connections_per_address, "Your address")
+        self._address_slots = SlotCounter(settings.connections_per_address, "Your address")
+        self.identifying = AdmissionControl()
         """Connections whose token is being looked up."""
-        self.resuming = AdmissionControl()
-        """Connections that are being told where they are."""
-        self._answers = Loader(executor.ask_each)
+        self.welcoming = AdmissionControl()
+        """Connections for which a welcome is being made."""
+        self._query_loader = Loader(executor.ask_each)
         self.sockets: set[Socket] = set()
         self.echoes = 0
         self._connections = 0
-        self._someone_left = asyncio.Event()
+        self._connection_closed = asyncio.Event()
         self._read_markers = ReadMarkers(executor.put)
         self._values: dict[str, str] = {}
         self._needs_owner = False
         self.is_shared = settings.database is not None
         """Whether other servers use the same database."""
         self.nodes: Nodes | None = None
-        """Those servers, as this one knows of them."""
-        hub.on_settings_changed = self._settings_changed
+        """This server's link to them, if there are any."""
+        hub.on_settings_changed = self._on_settings_changed
 
-    def prepared(self, prepared: Prepared) -> None:
-        """What the database says of the server, at start and after a change."""
+    def load_server_state(self, prepared: StartupState) -> None:
+        """Take over the epoch and the server's settings from the database, at the start."""
         self._values = prepared.values
         self._needs_owner = prepared.needs_owner
         self.epoch = prepared.values["epoch"]
-        self.tokens.guests_allowed = self.about().guests
+        self.tokens.guests_allowed = self.server_info().guests
 
-    def about(self) -> ServerInfo:
-        """What the server says of itself to anyone. The operator's word goes before the owner's."""
+    def server_info(self) -> ServerInfo:
+        """The public description of the server. The operator's settings override the owner's."""
         settings, values = self.settings, self._values
         return ServerInfo(
             name=values.get("name", "Hubbub"),
             version=__version__,
             registration=settings.registration
             or values.get("registration", settings.default_registration),  # type: ignore[arg-type]
-            guests=settings.lets_guests_in(values.get("guests")),
+            guests=settings.allows_guests(values.get("guests")),
             needs_owner=self._needs_owner,
             limits=Limits(text=TEXT_MAX, frame_bytes=FRAME_MAX_BYTES, page=PAGE_MAX),
         )
@@ -136,27 +136,30 @@ class Dispatcher:
     # Connections
 
     def take_connection_slot(self, address: str) -> None:
-        """A WebSocket from here. Raises TooManyConnections, or Busy if there are enough in all."""
-        if self._connections >= self.connections.sockets_max:
-            self.connections.count("capacity")
-            raise Busy("This server has as many connections as it can hold.", retry_after=10)
+        """Count one more WebSocket. Raises TooManyConnections, or Busy if the server is full."""
+        if self._connections >= self.connection_limiter.sockets_max:
+            self.connection_limiter.count("capacity")
+            raise Busy(
+                "This server has no room for more connections. Try again in a moment.",
+                retry_after=10,
+            )
         if self.settings.limits:
             self._address_slots.take(networks_of(address)[0])
         self._connections += 1
 
     def release_connection_slot(self, address: str) -> None:
         self._connections -= 1
-        self._someone_left.set()
+        self._connection_closed.set()
         if self.settings.limits:
             self._address_slots.release(networks_of(address)[0])
 
     @contextlib.contextmanager
-    def request_from(self, address: str) -> Iterator[None]:
-        """While a request from here is answered. Raises RateLimited, TooManyConnections."""
+    def limit_request(self, address: str) -> Iterator[None]:
+        """Hold a slot while a request is answered. Raises RateLimited, TooManyConnections."""
         if not self.settings.limits:
             yield
             return
-        self.requests_from.take(address)
+        self.requests_per_address.take(address)
         network, _ = networks_of(address)
         self._request_slots.take(network)
         try:
@@ -165,7 +168,7 @@ class Dispatcher:
             self._request_slots.release(network)
 
     def take_user_slot(self, key: str) -> None:
-        """A connection of this person. Raises TooManyConnections."""
+        """Count one more connection of this person. Raises TooManyConnections."""
         if self.settings.limits:
             self._user_slots.take(key)
 
@@ -173,28 +176,28 @@ class Dispatcher:
         if self.settings.limits:
             self._user_slots.release(key)
 
-    async def all_gone(self) -> None:
-        """Wait until no connection is left."""
+    async def wait_until_disconnected(self) -> None:
+        """Wait until no WebSocket is left."""
         while self._connections:
-            self._someone_left.clear()
-            await self._someone_left.wait()
+            self._connection_closed.clear()
+            await self._connection_closed.wait()
 
     # Commands
 
     async def identify(self, token: str | None) -> Actor:
-        """Whose token this is. Raises SignInRequired or Forbidden."""
+        """The owner of a token. Raises SignInRequired or Forbidden."""
         return await self.tokens.identify(token)
 
-    async def identify_arrival(self, token: str) -> Actor:
-        """The same, for a connection that is to stay. Raises Busy as well."""
-        async with self.arrivals.turn():
+    async def identify_connection(self, token: str) -> Actor:
+        """The owner of a token, for a new WebSocket. Raises SignInRequired, Forbidden or Busy."""
+        async with self.identifying.slot():
             return await self.tokens.identify(token)
 
-    async def still(self, actor: Actor, token: str | None) -> Actor:
-        """Somebody as they are by now. Raises SignInRequired or Forbidden.
+    async def reidentify(self, actor: Actor, token: str | None) -> Actor:
+        """The actor in their present state. Raises SignInRequired or Forbidden.
 
-        Whoever lets them in upon this, without waiting for anything else, is told of all that
-        comes after.
+        If the caller then connects them to the hub without awaiting anything, no later change is
+        missed.
         """
         if token:
             return await self.tokens.identify(token)
@@ -202,77 +205,81 @@ class Dispatcher:
             raise no_guests()
         return actor
 
-    def limit(self, actor: Actor | None, address: str) -> None:
-        """One command more of this person (None: a stranger), from this address.
+    def limit_command(self, actor: Actor | None, address: str) -> None:
+        """Charge one command to its author (None if not signed in) and address.
 
-        It is taken where a command comes in, once, whatever it leads to. Raises RateLimited.
+        Called once for each command, as soon as it is decoded. Raises RateLimited.
         """
         if self.settings.limits:
             if actor is not None:
-                self.per_user.take(actor.guest_key or actor.name)
-            self.per_address.take(address)
+                self.commands_per_user.take(actor.guest_key or actor.name)
+            self.commands_per_address.take(address)
 
     def throttle(self, address: str) -> Throttle | None:
-        """A throttle for one connection; None where there are no limits."""
+        """A throttle for one connection; None if limits are off."""
         if not self.settings.limits:
             return None
-        return Throttle(REFUSALS_PER_CONNECTION, self._refusals_from, address, self.clock)
+        return Throttle(REFUSALS_PER_CONNECTION, self._refusals_per_address, address, self.clock)
 
     def put(self, actor: Actor, command: Command, on_done: OnDone) -> None:
-        """Have a command carried out; ``on_done`` gets the reply or the error, on the loop.
+        """Queue a command. ``on_done`` gets the reply or the error, on the loop.
 
-        Raises Busy; then nothing is done.
+        Raises Busy if the queue is full; the command is then not executed.
         """
         if isinstance(command, Post) and "@" in command.text:
-            command = self._with_those_here(command)
+            command = self._with_present_people(command)
         if isinstance(command, Read):
             self._read_markers.put(actor, command, on_done)
         elif isinstance(command, UpdateServer):
-            self._check_given(command)
-            self.executor.put(Job(actor, command, lambda result: self._updated(result, on_done)))
+            self._require_not_set_by_operator(command)
+            self.executor.put(
+                Job(actor, command, lambda result: self._on_server_updated(result, on_done))
+            )
         else:
-            self.executor.put(Job(actor, command, lambda result: on_done(self._complete(result))))
+            self.executor.put(
+                Job(actor, command, lambda result: on_done(self._complete_result(result)))
+            )
 
     async def execute(self, actor: Actor, command: Command) -> Reply:
-        """Have a command carried out and wait for its reply. Raises HubbubError."""
+        """Execute a command or query and return its reply. Raises HubbubError."""
         if isinstance(command, Query):
             if isinstance(command, About):
-                return self.about()
-            return self._answered(await self.ask(actor, command))
+                return self.server_info()
+            return self._complete_reply(await self.ask(actor, command))
         on_done, done = future_for(asyncio.get_running_loop())
         self.put(actor, command, on_done)
         try:
             return await done
         finally:
-            del on_done, done  # which hold an error that would hold this frame
+            del on_done, done  # their exception would refer to this frame: a reference cycle
 
     async def ask(self, actor: Actor, query: Query) -> Reply:
-        """Answer a query, without counting it. Raises HubbubError."""
-        return await self._by_now(actor, lambda: self.executor.ask(actor, query))
+        """Answer a query without additions of the gateway. Raises HubbubError."""
+        return await self._retry_if_revoked(actor, lambda: self.executor.ask(actor, query))
 
-    async def _by_now(self, actor: Actor, ask: Callable[[], Awaitable[Reply]]) -> Reply:
-        """An answer that holds nothing that was taken from the one who asks while it was made."""
-        for _ in range(LOOKS_MAX):
-            with self.hub.look(actor.key) as pending:
+    async def _retry_if_revoked(self, actor: Actor, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Ask again if rights of the actor were revoked meanwhile. Raises Busy after some tries."""
+        for _ in range(ENTER_ATTEMPTS_MAX):
+            with self.hub.track_resume(actor.key) as pending:
                 reply = await ask()
             if not pending.is_revoked:
                 return reply
         raise Busy()
 
-    def _with_those_here(self, post: Post) -> Post:
-        """Who is meant by ``@here`` only the hub can tell, and only now."""
+    def _with_present_people(self, post: Post) -> Post:
+        """Add the people who are present now to a post with ``@here``; only the hub knows them."""
         room = self.hub.rooms.get(post.room)
         if room is None or "@here" not in post.text.lower():
             return post
-        present = sorted(self.hub.presence.of_room(room))[:HERE_MAX]
+        present = sorted(self.hub.presence.room_states(room))[:HERE_MENTIONS_MAX]
         fields = {name: getattr(post, name) for name in post.__struct_fields__}
         return PostHere(**fields, present=tuple(present))
 
-    def _complete(self, result: Reply | HubbubError) -> Reply | HubbubError:
-        return result if isinstance(result, HubbubError) else self._answered(result)
+    def _complete_result(self, result: Reply | HubbubError) -> Reply | HubbubError:
+        return result if isinstance(result, HubbubError) else self._complete_reply(result)
 
-    def _answered(self, reply: Reply) -> Reply:
-        """Add what only the gateway knows: addresses, and who is there."""
+    def _complete_reply(self, reply: Reply) -> Reply:
+        """Add what only the gateway knows: presence, and the URLs of invites."""
         if isinstance(reply, MembersPage):
             present = self.hub.presence
             return msgspec.structs.replace(
@@ -283,10 +290,10 @@ class Dispatcher:
                 ],
             )
         if isinstance(reply, InviteMade | InvitesPage):
-            return self._with_addresses(reply)
+            return self._with_urls(reply)
         return reply
 
-    def _with_addresses(self, reply: InviteMade | InvitesPage) -> Reply:
+    def _with_urls(self, reply: InviteMade | InvitesPage) -> Reply:
         base = self.settings.base_url
         if isinstance(reply, InviteMade):
             invite = msgspec.structs.replace(reply.invite, url=base + reply.invite.url)
@@ -297,39 +304,39 @@ class Dispatcher:
             ]
         )
 
-    def _check_given(self, command: UpdateServer) -> None:
-        """What the operator has set cannot be changed from within. Raises Conflict."""
-        for what in ("registration", "guests"):
-            if getattr(command, what) is not None and getattr(self.settings, what) is not None:
+    def _require_not_set_by_operator(self, command: UpdateServer) -> None:
+        """Raises Conflict if a setting of the command is fixed by the operator."""
+        for name in ("registration", "guests"):
+            if getattr(command, name) is not None and getattr(self.settings, name) is not None:
                 raise Conflict(
-                    f"The operator has set “{what}” for this server; it is changed there."
+                    f"“{name}” is fixed by this server's operator. Only the operator can change it."
                 )
 
-    def _updated(self, result: Reply | HubbubError, on_done: OnDone) -> None:
-        on_done(Done() if isinstance(result, Prepared) else result)
+    def _on_server_updated(self, result: Reply | HubbubError, on_done: OnDone) -> None:
+        on_done(Done() if isinstance(result, StartupState) else result)
 
-    def _settings_changed(self, told: SettingsChanged) -> None:
-        """What is told of the server, and who may come in, is from now on so."""
-        self._values, self._needs_owner = told.values, told.needs_owner
-        self.tokens.guests_allowed = self.about().guests
-        self.hub.send_to_all(ServerChanged(server=self.about()))
+    def _on_settings_changed(self, change: SettingsChanged) -> None:
+        """Update the server's public settings, and disconnect guests if they are not allowed."""
+        self._values, self._needs_owner = change.values, change.needs_owner
+        self.tokens.guests_allowed = self.server_info().guests
+        self.hub.send_to_all(ServerChanged(server=self.server_info()))
         if not self.tokens.guests_allowed:
             self.hub.resume_guard.revoke_all()
             for client in [client for client in self.hub.clients if client.actor.is_guest]:
-                client.handler.close(CLOSE_POLICY, "This server lets no guests in any more.")
+                client.handler.close(CLOSE_POLICY, "This server no longer allows guests.")
 
-    async def ask_with_others(self, actor: Actor, query: Query) -> Reply:
-        """Answer what a crowd asks for at a time, for all of it together. Raises HubbubError."""
-        return await self._by_now(actor, lambda: self._answers.load((actor, query)))
+    async def ask_batched(self, actor: Actor, query: Query) -> Reply:
+        """Answer a query together with those of other connections. Raises HubbubError."""
+        return await self._retry_if_revoked(actor, lambda: self._query_loader.load((actor, query)))
 
-    async def rooms_to_visit(self, ids: set[str]) -> list[MyRoom]:
-        """The rooms of these that a guest may look into."""
-        return await self.executor.read(lambda tx: account_actions.visited(tx, ids))
+    async def list_guest_rooms(self, ids: set[str]) -> list[MyRoom]:
+        """Those of these rooms that a guest may read."""
+        return await self.executor.read(lambda tx: account_actions.list_guest_rooms(tx, ids))
 
     def flush(self) -> None:
-        """Send on what waits here: the server is stopping."""
+        """Store pending read markers now, as the server is stopping."""
         self._read_markers.flush()
 
     async def stop(self) -> None:
-        """Nothing is read any more."""
-        await self._answers.stop()
+        """Cancel batched queries."""
+        await self._query_loader.stop()

@@ -1,4 +1,4 @@
-"""How much one person or address may do: token buckets and bounds, each with a bound itself."""
+"""Rate limits and connection counts per person or address. Each keeps a bounded number of keys."""
 
 import ipaddress
 import math
@@ -9,21 +9,21 @@ from functools import lru_cache
 from hubbub.model.errors import RateLimited, TooManyConnections
 from hubbub.model.settings import RateLimit
 
-KEYS_MAX = 50_000  # those that are full again are forgotten; if there are none, newcomers share
-SHARED_FACTOR = 100  # how many times more all newcomers may do together, once there are so many
-HALF = 0.5
-SITE_FACTOR = 8  # how many times more an IPv6 /48 may do than each /64 in it
-WAIT_MAX_S = 5.0  # to pay back what a network has run up; who would wait longer is closed
-STRIKES_MAX = 100  # times that a connection may be slowed down in a row; then it is closed
-REMEMBERED = 4096  # addresses whose networks are known without parsing them again
+KEYS_MAX = 50_000  # full buckets are forgotten; if there are none, new keys share one bucket
+SHARED_FACTOR = 100  # the size of that shared bucket, in ordinary ones
+OWN_SHARE = 0.5  # of its own allowance; below it a connection is bound by the shared one, too
+SITE_FACTOR = 8  # the limit of an IPv6 /48, in limits of a /64
+WAIT_MAX_S = 5.0  # a connection that would have to wait longer is closed
+STRIKES_MAX = 100  # waits in a row; then the connection is closed
+NETWORKS_CACHED_MAX = 4096  # addresses
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(NETWORKS_CACHED_MAX)
 def networks_of(address: str) -> tuple[str, str | None]:
     """The network by which an address is limited, and the larger one around it, if any.
 
-    An IPv4 address counts by itself. Of IPv6 a single household has a whole /64, so all of that
-    counts as one, and a /48, which one customer may have, has a bound of its own.
+    An IPv4 address counts by itself. A single household has a whole IPv6 /64, so that counts as
+    one network. A /48, which one customer may have, is limited as well.
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -45,7 +45,7 @@ class RateLimiter:
     def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
         self._limit = limit
         self._clock = clock
-        # Key → tokens left, and when that was.
+        # Key → tokens left, and the time when that was so.
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._shared: RateLimiter | None = None
         self.refused = 0
@@ -53,13 +53,13 @@ class RateLimiter:
     def take(self, key: str) -> None:
         """Take one token. Raises RateLimited with the time until there is one."""
         now = self._clock()
-        if key not in self._levels and not self._has_room(now):
+        if key not in self._levels and not self._make_room(now):
             self._take_shared()
             return
         level = self._level(key, now)
         if level < 1:
             self.refused += 1
-            raise RateLimited(retry_after=round((1 - level) / self._limit.per_s, 2))
+            raise RateLimited(retry_after=(1 - level) / self._limit.per_s)
         self._levels[key] = (level - 1, now)
         self._levels.move_to_end(key)
 
@@ -73,10 +73,10 @@ class RateLimiter:
         level, since = self._levels.get(key, (self._limit.burst, now))
         return min(self._limit.burst, level + (now - since) * self._limit.per_s)
 
-    def _has_room(self, now: float) -> bool:
-        """Whether there is room for one more; who is full again needs none.
+    def _make_room(self, now: float) -> bool:
+        """Make room for one more key by forgetting full buckets; False if there are none.
 
-        Nobody else is thrown out: else somebody with many addresses would be forgiven theirs.
+        Others are never forgotten: somebody with many addresses could so reset their buckets.
         """
         while len(self._levels) >= KEYS_MAX:
             longest_unused = next(iter(self._levels))
@@ -130,7 +130,7 @@ class AddressRateLimiter:
 
 
 class Debt:
-    """A token bucket that may be overdrawn: whoever does so waits until it is paid back."""
+    """A token bucket that may be overdrawn. The time to wait is what refilling it to 0 takes."""
 
     __slots__ = ("_at", "_level", "_limit")
 
@@ -140,7 +140,7 @@ class Debt:
         self._at = now
 
     def take(self, now: float, cost: int) -> float:
-        """Take tokens; the seconds to wait before the next is due, 0 while some are left."""
+        """Take tokens. Returns the seconds until the level is 0 again; 0 if it is not below."""
         limit = self._limit
         saved = min(limit.burst, self._level + (now - self._at) * limit.per_s)
         self._level = max(saved - cost, -2 * WAIT_MAX_S * limit.per_s)
@@ -148,7 +148,7 @@ class Debt:
         return 0.0 if self._level >= 0 else -self._level / limit.per_s
 
     def left(self, now: float) -> float:
-        """How much of all that it can hold is left; less than 0 if it is overdrawn."""
+        """The level as a share of the burst, at most 1; below 0 if it is overdrawn."""
         saved = self._level + (now - self._at) * self._limit.per_s
         return min(1.0, saved / self._limit.burst)
 
@@ -162,7 +162,7 @@ class AddressDebts:
         self._debts: OrderedDict[str, Debt] = OrderedDict()
 
     def take(self, address: str, cost: int) -> float:
-        """Take tokens; the seconds to wait before the next."""
+        """Take tokens. Returns the seconds to wait before the next."""
         now = self._clock()
         network, _ = networks_of(address)
         debt = self._debts.pop(network, None) or Debt(self._limit, now)
@@ -173,34 +173,38 @@ class AddressDebts:
 
 
 class Throttle:
-    """Slows down a connection whose broken or refused commands and pings lead to nothing.
+    """Slows down a connection that sends invalid or refused commands, or pings.
 
-    A few cost nothing. Whoever goes on is read from more and more slowly, and is closed after
-    `STRIKES_MAX` of them. All connections from one network share a larger allowance, which holds
-    for those who have used up half of their own: one who floods does not slow their neighbours.
+    A few cost nothing. After that it is read from more and more slowly, and closed after
+    `STRIKES_MAX` waits in a row. All connections from one network share a larger allowance, which
+    binds only those that have used up half of their own: so a flood does not slow down neighbours.
     """
 
-    __slots__ = ("_address", "_clock", "_debt", "_of_address", "_strikes")
+    __slots__ = ("_address", "_address_debts", "_clock", "_debt", "_strikes")
 
     def __init__(
-        self, limit: RateLimit, of_address: AddressDebts, address: str, clock: Callable[[], float]
+        self,
+        limit: RateLimit,
+        address_debts: AddressDebts,
+        address: str,
+        clock: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._debt = Debt(limit, clock())
-        self._of_address = of_address
+        self._address_debts = address_debts
         self._address = address
         self._strikes = 0
 
     def take(self, cost: int = 1) -> float:
-        """One more of them, or what costs as many; the seconds until more may be read.
+        """Charge the connection. Returns how many seconds not to read from it.
 
-        Infinity means that it is to be closed.
+        Infinity means that it must be closed.
         """
         now = self._clock()
         if self._debt.left(now) >= 1:
             self._strikes = 0
-        own_s, shared_s = self._debt.take(now, cost), self._of_address.take(self._address, cost)
-        if self._debt.left(now) > HALF:
+        own_s, shared_s = self._debt.take(now, cost), self._address_debts.take(self._address, cost)
+        if self._debt.left(now) > OWN_SHARE:
             return 0.0
         wait_s = max(own_s, shared_s)
         self._strikes += wait_s > 0
@@ -209,18 +213,20 @@ class Throttle:
 
 
 class SlotCounter:
-    """How many connections each key has."""
+    """Counts the connections of each key, and bounds them."""
 
-    def __init__(self, most: int, whose: str) -> None:
-        self._most = most
-        self._whose = whose
+    def __init__(self, max_slots: int, holder: str) -> None:
+        """``holder`` begins the refusal: "You", "Your address"."""
+        self._max_slots = max_slots
+        self._holder = holder
         self._taken: Counter[str] = Counter()
 
     def take(self, key: str) -> None:
-        """Raises TooManyConnections if the key has all it may have."""
-        if self._taken[key] >= self._most:
+        """Take a slot. Raises TooManyConnections if the key has ``max_slots`` already."""
+        if self._taken[key] >= self._max_slots:
             raise TooManyConnections(
-                f"No more than {self._most} connections {self._whose} at once. Close one first."
+                f"{self._holder} may have at most {self._max_slots} connections at once. "
+                "Close one first."
             )
         self._taken[key] += 1
 

@@ -1,4 +1,4 @@
-"""Read markers on their way to the ledger: at most one for a person and room in two seconds."""
+"""Limits how often read markers are stored: once in two seconds for each person and room."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,68 +6,68 @@ from collections.abc import Callable
 from hubbub.model.accounts import Actor
 from hubbub.model.base import Reply
 from hubbub.model.errors import HubbubError
-from hubbub.model.reading import READ_EVERY_S, Read
+from hubbub.model.reading import READ_INTERVAL_S, Read
 from hubbub.store.executor import Job, OnDone
 
-PENDING_MAX = 100_000  # people and rooms; above it markers go to the ledger at once
+PENDING_MAX = 100_000  # pairs of person and room; above it markers are stored at once
 
 
-class _Pending:
-    """What has been read since the last marker was stored, and who waits for the answer."""
+class _PendingMarker:
+    """The latest marker since one was stored, and the callbacks that wait for its reply."""
 
-    __slots__ = ("actor", "command", "thens", "timer")
+    __slots__ = ("actor", "callbacks", "command", "timer")
 
     def __init__(self) -> None:
         self.actor: Actor | None = None
         self.command: Read | None = None
-        self.thens: list[OnDone] = []
+        self.callbacks: list[OnDone] = []
         self.timer: asyncio.TimerHandle | None = None
 
 
 class ReadMarkers:
-    """Lets the first marker through, and then collects for two seconds.
+    """Stores a first marker at once, then the latest one of the following two seconds.
 
-    An answer always means that the marker, or a later one, is stored.
+    A reply always means that this marker, or a later one, is stored.
     """
 
     def __init__(self, put: Callable[[Job], None]) -> None:
         self._put = put
-        self._pending: dict[tuple[int, str], _Pending] = {}
+        self._pending: dict[tuple[int, str], _PendingMarker] = {}
 
     def put(self, actor: Actor, command: Read, on_done: OnDone) -> None:
-        """Raises Busy if too much waits in the ledger."""
+        """Store the marker, now or soon. Raises Busy if too many commands wait."""
         key = (actor.user_id, command.room)
-        waiting = self._pending.get(key)
-        if command.back or (waiting is None and len(self._pending) >= PENDING_MAX):
+        pending = self._pending.get(key)
+        if command.back or (pending is None and len(self._pending) >= PENDING_MAX):
             self._put(Job(actor, command, on_done))
-        elif waiting is None:
+        elif pending is None:
             self._put(Job(actor, command, on_done))
-            self._pending[key] = opened = _Pending()
+            self._pending[key] = pending = _PendingMarker()
             loop = asyncio.get_running_loop()
-            opened.timer = loop.call_later(READ_EVERY_S, self._store, key)
+            pending.timer = loop.call_later(READ_INTERVAL_S, self._store, key)
         else:
-            waiting.actor = actor
-            if waiting.command is None or command.seq > waiting.command.seq:
-                waiting.command = command
-            waiting.thens.append(on_done)
+            pending.actor = actor
+            if pending.command is None or command.seq > pending.command.seq:
+                pending.command = command
+            pending.callbacks.append(on_done)
 
     def _store(self, key: tuple[int, str]) -> None:
-        waiting = self._pending.pop(key)
-        if waiting.actor is None or waiting.command is None:
+        pending = self._pending.pop(key)
+        if pending.actor is None or pending.command is None:
             return
 
         def on_done(result: Reply | HubbubError) -> None:
-            for one in waiting.thens:
-                one(result)
+            for callback in pending.callbacks:
+                callback(result)
 
         try:
-            self._put(Job(waiting.actor, waiting.command, on_done))
+            self._put(Job(pending.actor, pending.command, on_done))
         except HubbubError as error:
             on_done(error)
 
     def flush(self) -> None:
-        """Store all that waits: the server is stopping."""
-        for key, waiting in list(self._pending.items()):
-            if waiting.timer:
-                waiting.timer.cancel()
+        """Store all pending markers now, as the server is stopping."""
+        for key, pending in list(self._pending.items()):
+            if pending.timer:
+                pending.timer.cancel()
             self._store(key)

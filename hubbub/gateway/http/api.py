@@ -1,4 +1,4 @@
-"""The HTTP API: a request becomes a command, the reply becomes the answer."""
+"""The HTTP API: a request becomes a command, its reply becomes the response."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -18,7 +18,7 @@ from hubbub.gateway.auth.request_policy import (
 )
 from hubbub.gateway.auth.user_agent import label_of
 from hubbub.gateway.http.problem import not_allowed
-from hubbub.gateway.http.requests import Form, segment
+from hubbub.gateway.http.requests import RequestParser, decode_segment
 from hubbub.gateway.http.routes import READ_ONLY, ROUTES, Route
 from hubbub.model.accounts import (
     About,
@@ -35,8 +35,8 @@ from hubbub.model.base import Command, Done
 from hubbub.model.errors import NotFound, SignInRequired
 from hubbub.model.messages import FRAME_MAX_BYTES
 
-BODY_MAX = FRAME_MAX_BYTES
-STRANGER_BODY_MAX = 16 * 1024  # before it is known who asks
+BODY_MAX_BYTES = FRAME_MAX_BYTES
+ANONYMOUS_BODY_MAX_BYTES = 16 * 1024  # for requests without a session
 
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
@@ -44,15 +44,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer(NamedTuple):
-    """What a request is answered with, and each Set-Cookie that goes with it."""
+    """The reply to a request, and its Set-Cookie values."""
 
     reply: msgspec.Struct
     cookies: tuple[str, ...] = ()
 
 
-Execute = Callable[[web.Request, Actor, Any], Awaitable[Answer]]
-"""Carries out what a signed-in person asks for."""
-ExecuteForAnyone = Callable[[web.Request, Any], Awaitable[Answer]]
+ActorHandler = Callable[[web.Request, Actor, Any], Awaitable[Answer]]
+"""Executes the command of a signed-in person."""
+PublicHandler = Callable[[web.Request, Any], Awaitable[Answer]]
+"""Executes a command that needs no session."""
 
 
 async def _execute(request: web.Request, actor: Actor, command: Command) -> Answer:
@@ -61,28 +62,28 @@ async def _execute(request: web.Request, actor: Actor, command: Command) -> Answ
 
 
 async def _actor(request: web.Request) -> Actor:
-    """Whose request it is. Raises SignInRequired, WrongOrigin."""
+    """The sender of a request. Raises SignInRequired, WrongOrigin."""
     token = request.app[REQUEST_POLICY].token_of(request)
-    # A cookie comes along whoever made the browser send the request; so ask who did.
+    # Browsers send the cookie with requests of foreign pages, too, so check which page made it.
     if token.ambient and request.method not in READ_ONLY:
         check_origin(request, required=True)
     return await request.app[DISPATCHER].identify(token.text)
 
 
 async def _about(request: web.Request, command: About) -> Answer:
-    return Answer(request.app[DISPATCHER].about())
+    return Answer(request.app[DISPATCHER].server_info())
 
 
 async def _sign_up(request: web.Request, command: SignUp) -> Answer:
     check_origin(request)
     authenticator = request.app[DISPATCHER].authenticator
-    return _admitted(request, await authenticator.sign_up(command, _caller(request)))
+    return _with_cookies(request, await authenticator.sign_up(command, _caller(request)))
 
 
 async def _sign_in(request: web.Request, command: SignIn) -> Answer:
     check_origin(request)
     authenticator = request.app[DISPATCHER].authenticator
-    return _admitted(request, await authenticator.sign_in(command, _caller(request)))
+    return _with_cookies(request, await authenticator.sign_in(command, _caller(request)))
 
 
 async def _sign_in_as_guest(request: web.Request, command: SignInAsGuest) -> Answer:
@@ -92,11 +93,11 @@ async def _sign_in_as_guest(request: web.Request, command: SignInAsGuest) -> Ans
     return Answer(reply, (request.app[REQUEST_POLICY].cookie.set(reply.token),))
 
 
-def _admitted(request: web.Request, admitted: SignInResult) -> Answer:
+def _with_cookies(request: web.Request, result: SignInResult) -> Answer:
     request_policy = request.app[REQUEST_POLICY]
-    session, device = admitted.reply.token, admitted.device
+    session, device = result.reply.token, result.device
     return Answer(
-        admitted.reply,
+        result.reply,
         (request_policy.cookie.set(session), request_policy.device_cookie.set(device)),
     )
 
@@ -112,10 +113,10 @@ def _caller(request: web.Request) -> Caller:
 
 
 async def _sign_out(request: web.Request, command: SignOut) -> Answer:
-    """Who is signed out already is left without a cookie just the same."""
+    """End the session, if there is one, and clear the cookie in any case."""
     with suppress(SignInRequired):
         await request.app[DISPATCHER].authenticator.sign_out(await _actor(request))
-    # The device stays known: it gives no rights, and its owner wants to come back.
+    # The device's cookie stays, as it gives no rights and helps its owner to sign in again.
     return Answer(Done(), (request.app[REQUEST_POLICY].cookie.clear(),))
 
 
@@ -125,20 +126,20 @@ async def _change_password(request: web.Request, actor: Actor, command: ChangePa
 
 
 async def _update_server(request: web.Request, actor: Actor, command: UpdateServer) -> Answer:
-    """Tells what the server now says of itself, not how that is kept."""
+    """Execute the command, and answer with the server's public description."""
     await _execute(request, actor, command)
-    return Answer(request.app[DISPATCHER].about())
+    return Answer(request.app[DISPATCHER].server_info())
 
 
 async def _me(request: web.Request, actor: Actor, command: MyProfile) -> Answer:
-    """A browser in use keeps its cookie, as its session is kept."""
+    """Answer with the profile, and renew a browser's cookie, as its session is renewed."""
     answer = await _execute(request, actor, command)
     cookie = renewed_cookie(request)
     return Answer(answer.reply, (cookie,) if cookie else ())
 
 
-# What needs no session: it makes or ends one, or tells what anyone may know.
-FOR_ANYONE: dict[type[Command], ExecuteForAnyone] = {
+# Commands that need no session.
+PUBLIC_HANDLERS: dict[type[Command], PublicHandler] = {
     About: _about,
     SignUp: _sign_up,
     SignIn: _sign_in,
@@ -146,8 +147,8 @@ FOR_ANYONE: dict[type[Command], ExecuteForAnyone] = {
     SignOut: _sign_out,
 }
 
-# What is not simply carried out.
-EXECUTE: dict[type[Command], Execute] = {
+# Commands that are not simply executed.
+ACTOR_HANDLERS: dict[type[Command], ActorHandler] = {
     ChangePassword: _change_password,
     MyProfile: _me,
     UpdateServer: _update_server,
@@ -155,75 +156,77 @@ EXECUTE: dict[type[Command], Execute] = {
 
 
 class Endpoint:
-    """One route, ready to answer."""
+    """The handler of one route."""
 
     def __init__(self, route: Route) -> None:
         self._status = route.status
-        self._for_anyone = FOR_ANYONE.get(route.command)
-        self._read = Form(route, STRANGER_BODY_MAX if self._for_anyone else BODY_MAX).read
-        self._carry = EXECUTE.get(route.command, _execute)
+        self._public_handler = PUBLIC_HANDLERS.get(route.command)
+        self._read = RequestParser(
+            route, ANONYMOUS_BODY_MAX_BYTES if self._public_handler else BODY_MAX_BYTES
+        ).read
+        self._handler = ACTOR_HANDLERS.get(route.command, _execute)
 
-    async def answer(self, request: web.Request, in_path: list[str]) -> web.Response:
-        answer = await self._answer(request, in_path)
+    async def answer(self, request: web.Request, path_values: list[str]) -> web.Response:
+        answer = await self._answer(request, path_values)
         response = web.Response(status=self._status, body=_encode(answer.reply), headers=HEADERS)
         for cookie in answer.cookies:
             response.headers.add("Set-Cookie", cookie)
         return response
 
-    async def _answer(self, request: web.Request, in_path: list[str]) -> Answer:
-        """Identify the caller before reading the body, so that strangers cost little."""
+    async def _answer(self, request: web.Request, path_values: list[str]) -> Answer:
+        """Identify the caller before the body is read, so that anonymous requests cost little."""
         dispatcher, address = request.app[DISPATCHER], address_of(request)
-        if self._for_anyone is not None:
-            dispatcher.limit(None, address)
-            return await self._for_anyone(request, await self._read(request, in_path))
+        if self._public_handler is not None:
+            dispatcher.limit_command(None, address)
+            return await self._public_handler(request, await self._read(request, path_values))
         actor = await _actor(request)
-        dispatcher.limit(actor, address)
-        return await self._carry(request, actor, await self._read(request, in_path))
+        dispatcher.limit_command(actor, address)
+        return await self._handler(request, actor, await self._read(request, path_values))
 
 
 class RouteNode:
-    """A place in the tree of paths, one level for each segment."""
+    """A node in the tree of paths, which has a level for each segment."""
 
-    __slots__ = ("anything", "below", "endpoints")
+    __slots__ = ("children", "endpoints", "variable")
 
     def __init__(self) -> None:
-        self.below: dict[str, RouteNode] = {}
-        self.anything: RouteNode | None = None
+        self.children: dict[str, RouteNode] = {}
+        self.variable: RouteNode | None = None
         self.endpoints: dict[str, Endpoint] = {}
 
 
 class RouteTree:
-    """Finds a path's endpoints by a few dictionary look-ups, however many routes there are."""
+    """Finds the endpoints of a path by a dictionary look-up for each segment."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = RouteNode()
         for route in routes:
-            place = self._root
+            node = self._root
             for part in route.path.split("/")[1:]:
                 if part.startswith("{"):
-                    place.anything = place.anything or RouteNode()
-                    place = place.anything
+                    node.variable = node.variable or RouteNode()
+                    node = node.variable
                 else:
-                    place = place.below.setdefault(part, RouteNode())
-            place.endpoints[route.method] = Endpoint(route)
+                    node = node.children.setdefault(part, RouteNode())
+            node.endpoints[route.method] = Endpoint(route)
             if route.method == "GET":
-                place.endpoints["HEAD"] = place.endpoints["GET"]
+                node.endpoints["HEAD"] = node.endpoints["GET"]
 
     def find(self, raw_path: str) -> tuple[dict[str, Endpoint], list[str]]:
-        """What is at a path (by method) and the path's variable parts. Raises NotFound."""
-        place = self._root
+        """The endpoints of a path by method, and its variable segments. Raises NotFound."""
+        node = self._root
         values: list[str] = []
         for part in raw_path.split("/")[1:]:
-            if found := place.below.get(part):
-                place = found
-            elif part and place.anything:
-                place = place.anything
-                values.append(segment(part))
+            if child := node.children.get(part):
+                node = child
+            elif part and node.variable:
+                node = node.variable
+                values.append(decode_segment(part))
             else:
                 break
         else:
-            if place.endpoints:
-                return place.endpoints, values
+            if node.endpoints:
+                return node.endpoints, values
         raise NotFound("There is nothing at this address. See /api/docs.")
 
 
@@ -231,9 +234,9 @@ ROUTE_TREE = RouteTree(ROUTES)
 
 
 async def api(request: web.Request) -> web.StreamResponse:
-    """Answers everything below /api but its own documentation."""
-    endpoints, in_path = ROUTE_TREE.find(request.rel_url.raw_path)
+    """Answer requests below /api, except for the API's documentation."""
+    endpoints, path_values = ROUTE_TREE.find(request.rel_url.raw_path)
     endpoint = endpoints.get(request.method)
     if endpoint is None:
         return not_allowed(request.method, sorted(endpoints))
-    return await endpoint.answer(request, in_path)
+    return await endpoint.answer(request, path_values)

@@ -1,4 +1,4 @@
-"""The HTTP API as a page for people, made of its OpenAPI document. It needs no script."""
+"""The HTTP API's documentation as an HTML page, generated from the OpenAPI document."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ _VARIABLE = re.compile(r"\{\w+\}")
 _FIRST_STEPS = """\
 HUBBUB={url}
 
-# Make an account (where you have one: sign-in). The answer holds the token.
+# Create an account (if you have one: sign-in). The response holds the token.
 curl -s $HUBBUB/api/sign-up -H 'Content-Type: application/json' \\
      -d '{{"name": "ana", "password": "three short words"}}'
 TOKEN=eyJ...
@@ -51,18 +51,18 @@ def _style() -> Document:
 @cache
 def _page(url: str) -> Document:
     headers = {"Content-Type": "text/html; charset=utf-8", POLICY: PAGE_POLICY}
-    return Document("\n".join(_html(openapi.described(), url)).encode(), headers)
+    return Document("\n".join(_html(openapi.make_document(), url)).encode(), headers)
 
 
-def _html(described: Schema, url: str) -> Iterator[str]:
+def _html(document: Schema, url: str) -> Iterator[str]:
     operations = {
         tag["name"]: [
             (method.upper(), path, operation)
-            for path, methods in described["paths"].items()
+            for path, methods in document["paths"].items()
             for method, operation in methods.items()
             if tag["name"] in operation["tags"]
         ]
-        for tag in described["tags"]
+        for tag in document["tags"]
     }
     yield (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -77,14 +77,14 @@ def _html(described: Schema, url: str) -> Iterator[str]:
     yield '<a href="/api/openapi.json">OpenAPI document</a></p></header>'
     yield from (f"<p>{_prose(part)}</p>" for part in openapi.INTRODUCTION.split("\n\n"))
     yield f'<h2 id="first-steps">First steps</h2>{_code(_FIRST_STEPS.format(url=url))}'
-    for tag in described["tags"]:
+    for tag in document["tags"]:
         yield f'<section><h2 id="{tag["name"]}">{tag["name"]}</h2>'
         yield f"<p>{_prose(tag['description'])}</p>"
         for method, path, operation in operations[tag["name"]]:
             yield from _operation(method, path, operation)
         yield "</section>"
     yield from _errors()
-    yield from _schemas(described["components"]["schemas"])
+    yield from _schemas(document["components"]["schemas"])
     yield "</main></body></html>"
 
 
@@ -110,13 +110,13 @@ def _operation(method: str, path: str, operation: Schema) -> Iterator[str]:
         yield f"<p>{_prose(operation['description'])}</p>"
     if operation.get("security") == []:
         yield '<p class="meta">Needs no sign-in.</p>'
-    for place, heading in (("path", "In the path"), ("query", "Query"), ("header", "Headers")):
+    for location, heading in (("path", "In the path"), ("query", "Query"), ("header", "Headers")):
         yield from _fields(
             heading,
             (
                 (given["name"], given, given["schema"], given.get("required", False))
                 for given in operation["parameters"]
-                if given["in"] == place
+                if given["in"] == location
             ),
         )
     if "requestBody" in operation:
@@ -124,7 +124,7 @@ def _operation(method: str, path: str, operation: Schema) -> Iterator[str]:
         yield from _fields("Body", _properties(body))
     status, answer = next(iter(operation["responses"].items()))
     reply = answer["content"]["application/json"]["schema"]
-    yield f"<h4>Answer</h4><p><code>{status}</code> {_type(reply)}</p></article>"
+    yield f"<h4>Response</h4><p><code>{status}</code> {_type(reply)}</p></article>"
 
 
 def _properties(schema: Schema) -> Iterator[tuple[str, Schema, Schema, bool]]:
@@ -133,7 +133,7 @@ def _properties(schema: Schema) -> Iterator[tuple[str, Schema, Schema, bool]]:
 
 
 def _fields(heading: str, fields: Iterable[tuple[str, Schema, Schema, bool]]) -> Iterator[str]:
-    """A list of names with type, whether they must be there, and what they mean."""
+    """A list of fields: name, type, whether it is optional, and its description."""
     rows = [
         f"<div><dt><code>{escape(name)}</code>{'' if required else ' <i>optional</i>'}</dt>"
         f"<dd>{_type(schema)}{_meaning(about)}</dd></div>"
@@ -151,7 +151,7 @@ def _meaning(about: Schema) -> str:
 
 
 def _type(schema: Schema) -> str:
-    """A schema in a few words, with links to the types it names."""
+    """A short text for a schema, with links to its types."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(REF)
         return f'<a href="#type-{name}">{name}</a>'
@@ -172,11 +172,11 @@ def _type(schema: Schema) -> str:
 
 
 def _bounds(schema: Schema) -> str:
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if most is not None and most < 2**53 - 1:
-        return f" from {least or 0:,} to {most:,}"
-    if least is not None:
-        return f" from {least:,}"
+    minimum, maximum = schema.get("minimum"), schema.get("maximum")
+    if maximum is not None and maximum < 2**53 - 1:
+        return f" from {minimum or 0:,} to {maximum:,}"
+    if minimum is not None:
+        return f" from {minimum:,}"
     if "maxLength" in schema:
         return f" of {schema.get('minLength', 0)} to {schema['maxLength']:,} characters"
     return ""
@@ -218,10 +218,10 @@ def _prose(text: str) -> str:
 
 
 def _path(path: str) -> str:
-    """A path whose variable parts stand out, and which may break at its slashes."""
+    """A path with its variables marked, and with line breaks allowed at slashes."""
     return _VARIABLE.sub(r"<var>\g<0></var>", escape(path).replace("/", "<wbr>/"))
 
 
 def _code(text: str) -> str:
-    # A region that scrolls must be reachable from the keyboard.
+    # A region that scrolls must be reachable by keyboard.
     return f'<pre tabindex="0" aria-label="Example"><code>{escape(text)}</code></pre>'

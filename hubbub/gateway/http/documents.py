@@ -1,4 +1,4 @@
-"""Documents that are made once and then served from memory."""
+"""Documents that are made once and served from memory."""
 
 from functools import cached_property
 from hashlib import blake2b
@@ -9,7 +9,7 @@ COMPRESS_ABOVE_BYTES = 1024
 
 
 class Document:
-    """A body, its headers, and a tag that changes with it."""
+    """A body and its headers, with an ETag of its contents."""
 
     def __init__(self, body: bytes, headers: dict[str, str]) -> None:
         self._body = body
@@ -20,7 +20,7 @@ class Document:
         return blake2b(self._body, digest_size=12).hexdigest()
 
     def answer(self, request: web.Request) -> web.Response:
-        """The document, or 304 if the client has it already (RFC 9110, section 13.1.2)."""
+        """The document, or 304 if the client has it (RFC 9110, section 13.1.2)."""
         known = request.if_none_match or ()
         if any(etag.value in (self._tag, "*") for etag in known):
             response = web.Response(status=304, headers=self._headers)

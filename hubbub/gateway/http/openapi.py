@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 of the HTTP API, generated from the table of routes and the structs."""
+"""The OpenAPI 3.1 document of the HTTP API, generated from the routes and the structs."""
 
 import inspect
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from hubbub.gateway.http.problem import PROBLEM_TYPE, Problem
 from hubbub.gateway.http.routes import ROUTES, WITH_BODY, Route
 from hubbub.model.accounts import About, SignedIn, SignOut
 from hubbub.model.base import Reply
-from hubbub.model.errors import HubbubError, every_error
+from hubbub.model.errors import HubbubError, all_errors
 from hubbub.model.events import RoomEvent
 from hubbub.model.messages import Reset
 
@@ -22,24 +22,24 @@ Schema = dict[str, Any]
 
 REF = "#/components/schemas/"
 
-# What `Changes` tells; the struct names any event.
-CHANGES = (*get_args(RoomEvent), Reset)
+# The events in `Changes`, whose struct allows any event.
+CHANGE_EVENTS = (*get_args(RoomEvent), Reset)
 
 TAGS = {
-    "Accounts": "Signing up and in, one's own profile and sessions.",
-    "Rooms": "Rooms and the people in them.",
-    "Messages": "Saying something, reading back, catching up.",
-    "Keeping": "What one keeps for oneself: bookmarks, drafts, mentions, followed threads.",
-    "Server": "The server itself: what it is, who is here, who may join.",
+    "Accounts": "Signing up and in, your profile and your sessions.",
+    "Rooms": "Rooms and their members.",
+    "Messages": "Posting, reading history, catching up.",
+    "Personal": "Your own lists: bookmarks, drafts, mentions, followed threads.",
+    "Server": "The server: its description, its users, its invites.",
 }
-# The first that a path begins with says where it belongs.
+# The tag of a path is that of the first prefix that matches.
 _TAG_OF = {
-    "/api/rooms/{room}/messages/{seq}/bookmark": "Keeping",
-    "/api/rooms/{room}/draft": "Keeping",
-    "/api/bookmarks": "Keeping",
-    "/api/drafts": "Keeping",
-    "/api/mentions": "Keeping",
-    "/api/threads": "Keeping",
+    "/api/rooms/{room}/messages/{seq}/bookmark": "Personal",
+    "/api/rooms/{room}/draft": "Personal",
+    "/api/bookmarks": "Personal",
+    "/api/drafts": "Personal",
+    "/api/mentions": "Personal",
+    "/api/threads": "Personal",
     "/api/rooms/{room}/messages": "Messages",
     "/api/rooms/{room}/pins": "Messages",
     "/api/rooms/{room}/changes": "Messages",
@@ -54,30 +54,30 @@ _TAG_OF = {
 }
 
 INTRODUCTION = """\
-Everything that Hubbub does, over HTTP. The same commands travel over the WebSocket at `/ws`
-(subprotocol `hubbub.v1`), where events arrive live; here you ask for them.
+All of Hubbub over HTTP. The same commands can be sent over the WebSocket at `/ws` (subprotocol
+`hubbub.v1`), which also sends events live; over HTTP you request them.
 
 Sign up or in (`POST /api/sign-up`, `POST /api/sign-in`) and send the token that you get as
-`Authorization: Bearer TOKEN`. Browsers get a cookie as well; a write with nothing but the cookie
-must come from a page of this server.
+`Authorization: Bearer TOKEN`. Browsers get a cookie as well; a write with only the cookie must
+come from a page of this server.
 
 Bodies are JSON objects with `Content-Type: application/json`, at most 256 KB. Unknown fields are
-ignored. In what you get, optional fields may be left out while they have their default. Times are
-milliseconds since 1970 by the server's clock. With an `Idempotency-Key` (or a `nonce`) a post may
-be repeated safely.
+ignored. In responses, optional fields may be left out while they have their default. Times are
+milliseconds since 1970 by the server's clock. A post with an `Idempotency-Key` (or a `nonce`) can
+be retried safely.
 
 Errors are problem documents (RFC 9457): `code` is for programs and stays as it is, `detail` is a
-sentence for people, and `retry_after` says in how many seconds to try again, where that helps.
+sentence for people, and `retry_after` says in how many seconds to try again, if that helps.
 """
 
 
-def described() -> Schema:
-    """The whole document. It does not depend on settings, so there is one for all servers."""
+def make_document() -> Schema:
+    """The document. It does not depend on settings, so it is the same for all servers."""
     schemas = _schemas()
     paths: dict[str, dict[str, Schema]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
-    kept = _reachable([paths, REF + Problem.__name__], schemas)
+    used = _reachable([paths, REF + Problem.__name__], schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -88,14 +88,14 @@ def described() -> Schema:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "This server"}],
-        "tags": [{"name": name, "description": tells} for name, tells in TAGS.items()],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "security": [{"bearer": []}, {"cookie": []}],
         "components": {
-            "schemas": {name: schemas[name] for name in sorted(kept)},
+            "schemas": {name: schemas[name] for name in sorted(used)},
             "responses": {
-                "Refused": _problem("The request was refused: the client must do otherwise."),
-                "Failed": _problem("The server could not do it: try again later."),
+                "Refused": _problem("The request was refused. It would be refused again."),
+                "Failed": _problem("The server could not execute the request. Try again later."),
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -103,7 +103,7 @@ def described() -> Schema:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": "hubbub",
-                    "description": "Set by signing in; `__Host-hubbub` where there is TLS.",
+                    "description": "Set by signing in; with TLS it is named `__Host-hubbub`.",
                 },
             },
         },
@@ -111,37 +111,37 @@ def described() -> Schema:
 
 
 async def serve(request: web.Request) -> web.Response:
-    return _document().answer(request)
+    return _encoded_document().answer(request)
 
 
 @cache
-def _document() -> Document:
-    body = msgspec.json.encode(described())
+def _encoded_document() -> Document:
+    body = msgspec.json.encode(make_document())
     return Document(body, {"Content-Type": "application/json"})
 
 
 def errors() -> list[type[HubbubError]]:
-    """All that may be answered, by status; the root of the tree is what a bug answers.
+    """The errors that a request can get, by status. The root of the tree stands for bugs.
 
-    What keeps a server from starting is of the same tree, and not answered to anybody.
+    Errors that stop a server from starting are in the same tree, but left out here.
     """
-    answered = [error for error in every_error() if error.__module__ == HubbubError.__module__]
+    answered = [error for error in all_errors() if error.__module__ == HubbubError.__module__]
     return sorted(answered, key=lambda error: error.status)
 
 
-def prose(of: type) -> str:
-    """A docstring as Markdown: empty if the type has none of its own."""
-    return inspect.cleandoc(of.__dict__.get("__doc__") or "").replace("``", "`")
+def prose(struct: type) -> str:
+    """The docstring of a type as Markdown; empty if it has none of its own."""
+    return inspect.cleandoc(struct.__dict__.get("__doc__") or "").replace("``", "`")
 
 
 def _operation(route: Route, schemas: dict[str, Schema]) -> Schema:
     summary, _, rest = prose(route.command).partition("\n\n")
-    whole = schemas[route.command.__name__]
+    command_schema = schemas[route.command.__name__]
     operation: Schema = {
         "operationId": route.operation,
         "tags": [next(tag for path, tag in _TAG_OF.items() if route.path.startswith(path))],
         "summary": summary.replace("\n", " ") or route.operation.replace("_", " ").capitalize(),
-        "parameters": list(_parameters(route, whole)),
+        "parameters": list(_parameters(route, command_schema)),
         "responses": {
             str(route.status): {
                 "description": prose(route.reply) or "Done.",
@@ -156,7 +156,7 @@ def _operation(route: Route, schemas: dict[str, Schema]) -> Schema:
     if route.reply is SignedIn or route.command in (About, SignOut):
         operation["security"] = []
     if route.method in WITH_BODY and route.not_in_path:
-        body = _part(whole, route.not_in_path)
+        body = _body_schema(command_schema, route.not_in_path)
         operation["requestBody"] = {
             "required": bool(body["required"]),
             "content": {"application/json": {"schema": body}},
@@ -164,16 +164,16 @@ def _operation(route: Route, schemas: dict[str, Schema]) -> Schema:
     return operation
 
 
-def _parameters(route: Route, whole: Schema) -> Iterable[Schema]:
+def _parameters(route: Route, command_schema: Schema) -> Iterable[Schema]:
     in_query = () if route.method in WITH_BODY else route.not_in_path
-    for place, names in (("path", route.in_path), ("query", in_query)):
+    for location, names in (("path", route.in_path), ("query", in_query)):
         for name in names:
-            schema = _not_null(whole["properties"][name])
+            schema = _not_null(command_schema["properties"][name])
             about = schema.pop("description", None)
             yield {
                 "name": name,
-                "in": place,
-                "required": name in whole["required"] or place == "path",
+                "in": location,
+                "required": name in command_schema["required"] or location == "path",
                 "schema": schema,
                 **({"description": about} if about else {}),
             }
@@ -181,31 +181,31 @@ def _parameters(route: Route, whole: Schema) -> Iterable[Schema]:
         yield {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "The same as `nonce`: with it, a retry is answered and not done twice.",
+            "description": "The same as `nonce`: a retry gets the first reply and posts nothing.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 64},
         }
 
 
 def _not_null(schema: Schema) -> Schema:
-    """A parameter that is not there is simply not there: without null and the default of null."""
+    """The schema without null and its default, as parameters are left out instead."""
     if "anyOf" not in schema:
         return dict(schema)
     options = [option for option in schema["anyOf"] if option.get("type") != "null"]
     return dict(options[0]) if len(options) == 1 else {"anyOf": options}
 
 
-def _part(whole: Schema, names: Iterable[str]) -> Schema:
-    """The part of a command that stands in the body."""
+def _body_schema(command_schema: Schema, names: Iterable[str]) -> Schema:
+    """The schema of the fields of a command that are in the body."""
     return {
         "type": "object",
-        "properties": {name: whole["properties"][name] for name in names},
-        "required": [name for name in names if name in whole["required"]],
+        "properties": {name: command_schema["properties"][name] for name in names},
+        "required": [name for name in names if name in command_schema["required"]],
     }
 
 
 def _schemas() -> dict[str, Schema]:
-    """Of every command, reply, event of a room, and what is in them, by the name of the type."""
-    types: list[type[msgspec.Struct]] = [Problem, *CHANGES]
+    """The schemas of all commands, replies and room events, and of their parts, by type name."""
+    types: list[type[msgspec.Struct]] = [Problem, *CHANGE_EVENTS]
     for route in ROUTES:
         types += [route.command, route.reply]
     _, schemas = msgspec.json.schema_components(types, ref_template=REF + "{name}")
@@ -213,11 +213,11 @@ def _schemas() -> dict[str, Schema]:
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"]).replace("``", "`")
     for route in ROUTES:
-        if issubclass(route.reply, Reply):  # these leave nothing out
+        if issubclass(route.reply, Reply):  # they never leave out fields
             reply = schemas[route.reply.__name__]
             reply["required"] = list(reply["properties"])
     schemas["Changes"]["properties"]["events"]["items"] = {
-        "anyOf": [{"$ref": REF + event.__name__} for event in CHANGES]
+        "anyOf": [{"$ref": REF + event.__name__} for event in CHANGE_EVENTS]
     }
     code = schemas[Problem.__name__]["properties"]["code"]
     code["enum"] = [error.code for error in errors()]
@@ -226,20 +226,20 @@ def _schemas() -> dict[str, Schema]:
 
 
 def _reachable(start: Any, schemas: dict[str, Schema]) -> set[str]:
-    """The names of the schemas that are referred to, from others too."""
+    """The names of all schemas that are referred to, directly or by other schemas."""
     found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        node = waiting.pop()
+    pending = [start]
+    while pending:
+        node = pending.pop()
         if isinstance(node, dict):
-            waiting.extend(node.values())
+            pending.extend(node.values())
         elif isinstance(node, list):
-            waiting.extend(node)
+            pending.extend(node)
         elif isinstance(node, str) and node.startswith(REF):
             name = node.removeprefix(REF)
             if name not in found:
                 found.add(name)
-                waiting.append(schemas[name])
+                pending.append(schemas[name])
     return found
 
 
@@ -249,7 +249,7 @@ def _problem(description: str) -> Schema:
         "description": description,
         "headers": {
             "Retry-After": {
-                "description": "Seconds, rounded up; where trying again helps.",
+                "description": "Seconds, rounded up; given if trying again helps.",
                 "schema": {"type": "integer"},
             }
         },

@@ -12,9 +12,9 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong: ``code`` for programs, ``detail`` for people.
+    """An error: ``code`` is for programs, ``detail`` for people.
 
-    ``type`` leads to the error's explanation. Where trying again helps, ``retry_after`` says after
+    ``type`` links to the error's description. If trying again helps, ``retry_after`` says after
     how many seconds.
     """
 
@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def problem(error: HubbubError, *, status: int | None = None) -> web.Response:
-    """The answer to a request that failed. ``status`` where HTTP has a finer one for the error."""
+    """The response for an error. ``status`` overrides that of the error."""
     status = error.status if status is None else status
     document = Problem(
         type=f"/api/docs#{error.code}",
@@ -49,7 +49,7 @@ def problem(error: HubbubError, *, status: int | None = None) -> web.Response:
 
 
 def raw_problem(error: HubbubError, *, status: int | None = None) -> bytes:
-    """The same as it goes over a connection that is closed with it, before there is a request."""
+    """The same as bytes, for a connection that is closed without an aiohttp request."""
     answer = problem(error, status=status)
     body = answer.body
     assert isinstance(body, bytes)
@@ -63,21 +63,21 @@ def raw_problem(error: HubbubError, *, status: int | None = None) -> bytes:
 
 
 def not_allowed(method: str, allowed: list[str]) -> web.Response:
-    """405: a path names a command only together with a method."""
+    """A 405 response that names the allowed methods."""
     possible = " or ".join(allowed)
     answer = problem(
-        UnknownCommand(f"{method} is not possible here, but {possible} is."), status=405
+        UnknownCommand(f"This address does not accept {method}, only {possible}."), status=405
     )
     answer.headers["Allow"] = ", ".join(allowed)
     return answer
 
 
-def problem_of(error: web.HTTPException) -> web.Response:
-    """What aiohttp itself refuses, in our words."""
+def to_problem(error: web.HTTPException) -> web.Response:
+    """The response for an error that aiohttp raised."""
     if isinstance(error, web.HTTPMethodNotAllowed):
         return not_allowed(error.method, sorted(error.allowed_methods))
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return problem(TooLarge("A request has at most 256 KB."))
+        return problem(TooLarge("A request may have at most 256 KB."))
     if isinstance(error, web.HTTPNotFound):
         return problem(NotFound("There is nothing at this address. See /api/docs."))
     return problem(Malformed(error.reason), status=error.status)

@@ -1,4 +1,4 @@
-"""A request's path, query, body and headers become a command. Decoding is validation."""
+"""Makes commands of requests: of their path, query, body and headers. Decoding validates."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,28 +11,27 @@ from aiohttp import web
 from hubbub.gateway.http.routes import WITH_BODY, Route
 from hubbub.model.base import Command
 from hubbub.model.errors import HubbubError, Invalid, Malformed, TooLarge
-from hubbub.wire.json import NO_NUL, require_no_nul, rule_broken, shortened
+from hubbub.wire.json import NO_NUL, require_no_nul, shortened, validation_error
 
 BODY_TIMEOUT_S = 30.0  # for the whole body to arrive
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Form:
-    """How the requests of one route are read."""
+class RequestParser:
+    """Decodes the requests of one route into commands."""
 
     def __init__(self, route: Route, body_max: int) -> None:
-        """A body may have at most ``body_max`` bytes."""
+        """``body_max`` is in bytes."""
         self._body_max = body_max
         fields = {field.name: field for field in msgspec.structs.fields(route.command)}
         self._command = route.command
         self._in_path = route.in_path
-        # `do` and `id` are words of the socket's frames: here the path says what is to be done,
-        # and an answer needs no number.
+        # `do` and `id` are fields of WebSocket frames, which name the command and number it.
         self._dropped = ("do", "id", *route.without)
         self._with_body = route.method in WITH_BODY
         self._idempotent = "nonce" in fields
-        # A path has only text. Beside a body, whose types must be right, numbers stand out.
+        # Numbers in the path are text, but must be converted, as bodies are decoded strictly.
         self._numbers_in_path = {
             name: fields[name].type
             for name in route.in_path
@@ -46,10 +45,10 @@ class Form:
         }
 
     async def read(self, request: web.Request, in_path: Sequence[str]) -> Command:
-        """The command that this request asks for. Raises Malformed, Invalid, TooLarge."""
+        """Decode the command of a request. Raises Malformed, Invalid, TooLarge."""
         try:
             if self._with_body:
-                fields = await body_of(request, self._body_max)
+                fields = await read_body(request, self._body_max)
                 for name in self._dropped:
                     fields.pop(name, None)
                 for name, kind in self._numbers_in_path.items():
@@ -64,49 +63,49 @@ class Form:
                 _take_nonce(request, fields)
             return msgspec.convert(fields, self._command, strict=self._with_body)
         except msgspec.ValidationError as error:
-            raise refusal(error) from None
+            raise to_hubbub_error(error) from None
 
     def _query(self, request: web.Request) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         if not request.query_string:
             return fields
         query = request.query
-        for name, many in self._in_query.items():
-            # `?before=` is a form's field left empty, not a wish.
-            if values := [clean(value) for value in query.getall(name, ()) if value]:
-                fields[name] = values if many else values[-1]
+        for name, is_list in self._in_query.items():
+            # An empty value, as in `?before=`, counts as none.
+            if values := [require_text(value) for value in query.getall(name, ()) if value]:
+                fields[name] = values if is_list else values[-1]
         return fields
 
 
-async def body_of(request: web.Request, most: int) -> dict[str, Any]:
-    """The JSON object in the body; empty if there is none. Raises Malformed, Invalid, TooLarge."""
-    body = await _arrived(request, most)
+async def read_body(request: web.Request, max_bytes: int) -> dict[str, Any]:
+    """The JSON object in the body; {} without a body. Raises Malformed, Invalid, TooLarge."""
+    body = await _read_bytes(request, max_bytes)
     if not body:
         return {}
-    # Other types a page elsewhere may send without asking us first; this one it may not.
+    # Foreign pages can send other types without a CORS preflight, but not this one.
     if request.content_type != "application/json":
-        raise Malformed("Send JSON, and say so: Content-Type: application/json.")
+        raise Malformed("Send JSON with “Content-Type: application/json”.")
     try:
         fields = _decode(body)
         require_no_nul(body)
         return fields
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise refusal(error) from None
+        raise to_hubbub_error(error) from None
     except RecursionError:
         raise Malformed("This JSON is nested too deeply.") from None
 
 
-async def _arrived(request: web.Request, most: int) -> bytes:
-    if (request.content_length or 0) > most:
-        raise _too_large(most)
+async def _read_bytes(request: web.Request, max_bytes: int) -> bytes:
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
     try:
-        if request.content.is_eof():  # nearly always: it came with the headers; spare the timer
+        if request.content.is_eof():  # nearly always, as it came with the headers; saves the timer
             body = await request.read()
-            if len(body) > most:
-                raise _too_large(most)
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
             return body
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await _read_up_to(request, most)
+            return await _read_up_to(request, max_bytes)
     except TimeoutError:
         raise Malformed("The body of the request did not arrive in time.") from None
     except (web.RequestPayloadError, ConnectionError):
@@ -118,44 +117,44 @@ async def _arrived(request: web.Request, most: int) -> bytes:
 
 
 def is_closed(error: BaseException | None) -> bool:
-    """Whether this is what aiohttp says of a body whose connection has been closed."""
+    """Whether this is aiohttp's error for a body whose connection has been closed."""
     return isinstance(error, RuntimeError) and error.args == ("Connection closed.",)
 
 
-async def _read_up_to(request: web.Request, most: int) -> bytes:
+async def _read_up_to(request: web.Request, max_bytes: int) -> bytes:
     body = bytearray()
     async for piece in request.content.iter_any():
         body += piece
-        if len(body) > most:
-            raise _too_large(most)
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
     return bytes(body)
 
 
-def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"This request has at most {most // 1024} KB.")
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"This request may have at most {max_bytes // 1024} KB.")
 
 
-def refusal(error: Exception) -> HubbubError:
-    """What decoding says, as an error of ours; a rule of the model keeps its own."""
-    if rule := rule_broken(error):
+def to_hubbub_error(error: Exception) -> HubbubError:
+    """Convert a decoding error. Errors raised by the model's checks are kept."""
+    if rule := validation_error(error):
         return rule
     return Malformed(f"{Malformed.title} {shortened(error).replace('`$.', '`')}.")
 
 
-def segment(text: str) -> str:
-    """One part of a path, decoded. Raises Malformed, Invalid."""
+def decode_segment(text: str) -> str:
+    """Decode one segment of a path. Raises Malformed, Invalid."""
     if "%" in text:
         try:
             text = unquote(text, errors="strict")
         except UnicodeDecodeError:
             raise Malformed("The address is not UTF-8.") from None
-    return clean(text)
+    return require_text(text)
 
 
-def clean(text: str) -> str:
-    """Text that UTF-8 can hold: raw bytes in a request line come as lone surrogates.
+def require_text(text: str) -> str:
+    """Return the text if it is valid. Raises Malformed if not UTF-8, Invalid if it has a NUL.
 
-    Raises Malformed, Invalid.
+    Bytes in a request line that are not UTF-8 arrive as lone surrogates.
     """
     if "\0" in text:
         raise Invalid(NO_NUL)
@@ -171,9 +170,9 @@ def _take_nonce(request: web.Request, fields: dict[str, Any]) -> None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return
-    key = key.strip().strip('"')  # as a structured header it has quotes, in the wild often none
+    key = key.strip().strip('"')  # a structured header has quotes, but many clients send none
     if not (key.isascii() and key.isprintable()):
-        raise Malformed("An Idempotency-Key has ASCII characters only.")
+        raise Malformed("An Idempotency-Key may have printable ASCII characters only.")
     if fields.get("nonce") not in (None, key):
-        raise Invalid("Idempotency-Key and nonce are the same thing; give one of them.")
+        raise Invalid("Idempotency-Key and nonce are the same thing. Send only one of them.")
     fields["nonce"] = key

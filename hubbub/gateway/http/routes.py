@@ -1,7 +1,7 @@
-"""One table: which HTTP request is which command, and what it is answered with.
+"""The routes of the HTTP API: a table of methods, paths, commands and replies.
 
-A name in braces in the path is the command's field of that name. What else a command has comes
-from the query string (GET, DELETE) or from a JSON object in the body (POST, PUT, PATCH).
+A name in braces in the path is the command's field of that name. The other fields come from the
+query string (GET, DELETE) or from a JSON object in the body (POST, PUT, PATCH).
 """
 
 import msgspec
@@ -33,19 +33,10 @@ from hubbub.model.accounts import (
 )
 from hubbub.model.base import Command, Done
 from hubbub.model.blocks import Block, Blocks, BlocksPage
-from hubbub.model.bookmarks import (
-    Bookmark,
-    Bookmarks,
-    BookmarksPage,
-    Draft,
-    Drafts,
-    DraftsPage,
-    Mentions,
-    MentionsPage,
-    Threads,
-    ThreadsPage,
-)
+from hubbub.model.bookmarks import Bookmark, Bookmarks, BookmarksPage
+from hubbub.model.drafts import Draft, Drafts, DraftsPage
 from hubbub.model.marks import Pin, Pins, PinsPage, React, Reactions, ReactionsPage
+from hubbub.model.mentions import Mentions, MentionsPage
 from hubbub.model.messages import (
     Changed,
     Changes,
@@ -77,16 +68,17 @@ from hubbub.model.rooms import (
     SetRole,
     UpdateRoom,
 )
+from hubbub.model.threads import Threads, ThreadsPage
 
 READ_ONLY = frozenset({"GET", "HEAD"})
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Route(msgspec.Struct, frozen=True):
-    """``status`` is what success answers: 201 where something new has come to be.
+    """One method and path. ``status`` is that of success: 201 if something was created.
 
-    ``without`` are fields of the command that have no place in this request. ``name`` is needed
-    where the command's own word stands for another route.
+    ``without`` are fields of the command that this request cannot set. ``name`` replaces the
+    command's own name where another route has that.
     """
 
     method: str
@@ -99,19 +91,19 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def in_path(self) -> tuple[str, ...]:
-        """The fields of the command that stand in the path, in order."""
+        """The fields of the command that are in the path, in order."""
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
     @property
     def not_in_path(self) -> tuple[str, ...]:
-        """The other fields. ``id`` numbers commands on a socket; HTTP answers each in its place."""
-        elsewhere = {"id", *self.in_path, *self.without}
+        """The other fields, except ``id``, which numbers commands on a WebSocket."""
+        excluded = {"id", *self.in_path, *self.without}
         fields = (field.name for field in msgspec.structs.fields(self.command))
-        return tuple(name for name in fields if name not in elsewhere)
+        return tuple(name for name in fields if name not in excluded)
 
     @property
     def operation(self) -> str:
-        """What programs made from the OpenAPI document call it."""
+        """The operation id in the OpenAPI document."""
         return self.name or self.command.word()
 
 
@@ -168,7 +160,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/api/rooms/{room}/messages/{seq}/reactions/{emoji}", React, Changed),
     Route("PUT", "/api/rooms/{room}/messages/{seq}/pin", Pin, Changed),
     Route("GET", "/api/rooms/{room}/pins", Pins, PinsPage),
-    # What one keeps
+    # Personal lists
     Route("PUT", "/api/rooms/{room}/messages/{seq}/bookmark", Bookmark, Changed),
     Route("GET", "/api/bookmarks", Bookmarks, BookmarksPage),
     Route("PUT", "/api/rooms/{room}/draft", Draft, Changed),

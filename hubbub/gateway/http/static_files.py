@@ -8,10 +8,10 @@ from aiohttp import web
 from hubbub.gateway.http.headers import PAGE_POLICY, POLICY
 from hubbub.model.errors import NotFound
 
-BUILT = Path(__file__).parents[1] / "static"
+BUILT_CLIENT = Path(__file__).parents[1] / "static"
 FOLDER = web.AppKey("client_folder", Path)
 
-# Not from the system's tables, which differ: with nosniff a wrong type is a broken page.
+# Fixed, as the system's tables differ, and with nosniff a wrong type breaks the page.
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -30,11 +30,11 @@ TYPES = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-HASHED = "/assets/"  # names in here change with what is in them
-FOR_EVER = "public, max-age=31536000, immutable"
-ASK_AGAIN = "no-cache"  # may be kept, but is compared (ETag) before each use
+HASHED_PREFIX = "/assets/"  # files whose names contain a hash of their contents
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"  # may be cached, but must be revalidated (ETag) before each use
 
-# No part begins with a dot, so none leads out of the folder or to a hidden file.
+# No segment begins with a dot, so no path leads out of the folder or to a hidden file.
 _NAME = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
 _NOT_BUILT = """<!doctype html>
@@ -45,8 +45,8 @@ _NOT_BUILT = """<!doctype html>
 <link rel="stylesheet" href="/api/docs.css">
 <main>
 <h1>The web client is not built yet</h1>
-<p>The server itself is up. Run <code>make web</code> in its folder and reload this page.</p>
-<p>Meanwhile there are <a href="/api/docs">the HTTP API</a> and, for a terminal,
+<p>The server itself is running. Run <code>make web</code> in its folder and reload this page.</p>
+<p>Meanwhile you can use <a href="/api/docs">the HTTP API</a> and, in a terminal,
 <code>websocat ws://…/ws</code>.</p>
 </main>
 </html>
@@ -54,26 +54,26 @@ _NOT_BUILT = """<!doctype html>
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
-    """A file of the client, or for an address of its own (`/rooms/lobby`) its page."""
+    """A file of the web client; for its own addresses (`/rooms/lobby`) the index page."""
     folder = request.app[FOLDER]
     path = request.path
     suffix = PurePosixPath(path).suffix
     if suffix in TYPES:
         file = folder / path[1:]
         if not (_NAME.fullmatch(path) and file.is_file()):
-            raise NotFound("There is no such file here.")
-        return _file(file, suffix, FOR_EVER if path.startswith(HASHED) else ASK_AGAIN)
-    if path.startswith(HASHED):
-        raise NotFound("There is no such file here.")
+            raise NotFound("There is no such file.")
+        return _file(file, suffix, IMMUTABLE if path.startswith(HASHED_PREFIX) else REVALIDATE)
+    if path.startswith(HASHED_PREFIX):
+        raise NotFound("There is no such file.")
     index = folder / "index.html"
     if index.is_file():
-        return _file(index, ".html", ASK_AGAIN)
+        return _file(index, ".html", REVALIDATE)
     headers = {"Content-Type": TYPES[".html"], "Cache-Control": "no-store", POLICY: PAGE_POLICY}
     return web.Response(text=_NOT_BUILT, headers=headers, status=503)
 
 
 def _file(file: Path, suffix: str, cache: str) -> web.FileResponse:
-    """Its compressed sibling (.br, .gz) goes out instead where the client takes that."""
-    # Scripts get the page's policy too: a worker's own answer says what the worker may do.
+    """A file, or its compressed sibling (.br, .gz) if the client accepts that."""
+    # Scripts get the page's policy as well, as a worker is bound by that of its own response.
     headers = {"Content-Type": TYPES[suffix], "Cache-Control": cache, POLICY: PAGE_POLICY}
     return web.FileResponse(file, headers=headers)

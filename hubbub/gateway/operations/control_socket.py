@@ -1,4 +1,4 @@
-"""The operator's door: commands of the command line, through a Unix socket in the data folder.
+"""Executes commands of the command line, sent through a Unix socket in the data folder.
 
 A connection carries one command: a line of JSON in, a line of JSON out.
 """
@@ -31,7 +31,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a command came to. ``base_url`` is where people find this server."""
+    """The result of a command. ``base_url`` is the server's public URL."""
 
     base_url: str
     ok: msgspec.Raw = msgspec.Raw(b"null")
@@ -43,13 +43,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ControlSocket:
-    """Carries out the operator's commands."""
+    """Executes the operator's commands."""
 
     def __init__(self, executor: CommandExecutor, base_url: str) -> None:
         self._executor = executor
         self._base_url = base_url
 
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if line := await reader.readline():
             writer.write(_encode(await self._answer(line)) + b"\n")
 
@@ -71,7 +71,7 @@ class ControlSocket:
 
 
 async def listen(executor: CommandExecutor, path: Path, base_url: str) -> LocalSocket:
-    """Open the operator's door at ``path``. Raises OSError."""
-    door = LocalSocket(path, ControlSocket(executor, base_url).converse)
-    await door.start()
-    return door
+    """Listen for the operator's commands at ``path``. Raises OSError."""
+    control = LocalSocket(path, ControlSocket(executor, base_url).handle)
+    await control.start()
+    return control

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, read from the running parts whenever somebody asks."""
+"""The metrics of `/metrics`, read from the running parts at each scrape."""
 
 import shutil
 from collections import Counter
@@ -20,16 +20,16 @@ Reading = float | Mapping[str, float]
 
 
 class MetricDefinition(NamedTuple):
-    """One metric. With a ``label`` its reading has a value for each of the label's values."""
+    """One metric. With a ``label``, ``read`` returns a number for each of the label's values."""
 
     name: str
     kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
-    tells: str
+    help: str
     read: Callable[[Dispatcher, RequestCounter], Reading]
     label: str | None = None
 
 
-# Told from the beginning, so that a dashboard does not miss their first time.
+# Exported from the start, so that a dashboard does not miss their first increase.
 _QUERIES = ("me", "sync", "history")
 _NO_BUS = bus.BusMetrics()
 
@@ -42,7 +42,7 @@ METRICS: tuple[MetricDefinition, ...] = (
     MetricDefinition(
         "hubbub_connections",
         GaugeMetricFamily,
-        "Open sockets by what they speak.",
+        "Open WebSockets by dialect.",
         lambda dispatcher, requests: (
             {"json": 0, "text": 0} | Counter(c.dialect for c in dispatcher.hub.clients)
         ),
@@ -51,14 +51,14 @@ METRICS: tuple[MetricDefinition, ...] = (
     MetricDefinition(
         "hubbub_people_connected",
         GaugeMetricFamily,
-        "People and guests with at least one open socket.",
+        "People and guests with at least one open WebSocket.",
         lambda dispatcher, requests: len(dispatcher.hub.people),
     ),
     MetricDefinition(
-        "hubbub_connections_behind",
+        "hubbub_connections_lagging",
         GaugeMetricFamily,
-        "Sockets that are read too slowly just now, so that live events are left out.",
-        lambda dispatcher, requests: sum(client.behind for client in dispatcher.hub.clients),
+        "WebSockets that read too slowly now, and so get no live events.",
+        lambda dispatcher, requests: sum(client.is_lagging for client in dispatcher.hub.clients),
     ),
     MetricDefinition(
         "hubbub_rooms_loaded",
@@ -69,35 +69,35 @@ METRICS: tuple[MetricDefinition, ...] = (
     MetricDefinition(
         "hubbub_events",
         CounterMetricFamily,
-        "Messages and other changes of rooms shown to those present.",
+        "Messages and other changes of rooms sent to the people in them.",
         lambda dispatcher, requests: dispatcher.hub.metrics.events,
     ),
     MetricDefinition(
         "hubbub_deliveries",
         CounterMetricFamily,
-        "Frames handed to sockets for them.",
+        "Frames written to WebSockets for these events.",
         lambda dispatcher, requests: dispatcher.hub.queue.deliveries,
     ),
     MetricDefinition(
-        "hubbub_fell_behind",
+        "hubbub_connections_lagged",
         CounterMetricFamily,
-        "Times a socket fell behind.",
-        lambda dispatcher, requests: dispatcher.hub.backpressure.fell_behind,
+        "How often a WebSocket began to read too slowly.",
+        lambda dispatcher, requests: dispatcher.hub.backpressure.lagged_total,
     ),
     MetricDefinition(
         "hubbub_closed_slow",
         CounterMetricFamily,
-        "Sockets closed because they made no progress.",
+        "WebSockets closed because they made no progress.",
         lambda dispatcher, requests: dispatcher.hub.backpressure.closed_slow,
     ),
     MetricDefinition(
         "hubbub_rate_limited",
         CounterMetricFamily,
-        "Commands refused because of a rate limit, through whichever door.",
+        "Commands and requests refused because of a rate limit.",
         lambda dispatcher, requests: {
-            "person": dispatcher.per_user.refused,
-            "address": dispatcher.per_address.refused,
-            "request": dispatcher.requests_from.refused,
+            "person": dispatcher.commands_per_user.refused,
+            "address": dispatcher.commands_per_address.refused,
+            "request": dispatcher.requests_per_address.refused,
             "sign_in": dispatcher.authenticator.refused,
         },
         label="per",
@@ -105,68 +105,68 @@ METRICS: tuple[MetricDefinition, ...] = (
     MetricDefinition(
         "hubbub_open_connections",
         GaugeMetricFamily,
-        "Connections of any kind, those that have asked for nothing yet included.",
-        lambda dispatcher, requests: dispatcher.connections.open,
+        "Open TCP connections, including those without a request.",
+        lambda dispatcher, requests: dispatcher.connection_limiter.open,
     ),
     MetricDefinition(
         "hubbub_connections_turned_away",
         CounterMetricFamily,
-        "Connections closed or refused to bound what they cost, by the reason.",
+        "Connections closed or refused because of a limit or timeout, by reason.",
         lambda dispatcher, requests: {
-            reason: dispatcher.connections.turned_away[reason]
+            reason: dispatcher.connection_limiter.turned_away[reason]
             for reason in connection_limiter.REASONS
         },
-        label="why",
+        label="reason",
     ),
     MetricDefinition(
-        "hubbub_http_answers",
+        "hubbub_http_responses",
         CounterMetricFamily,
-        "HTTP answers by class of status.",
+        "HTTP responses by class of status.",
         lambda dispatcher, requests: {
             f"{n}xx": count for n, count in enumerate(requests.by_class) if n
         },
         label="status",
     ),
     MetricDefinition(
-        "hubbub_ledger_batches",
+        "hubbub_executor_batches",
         CounterMetricFamily,
         "Transactions committed.",
         lambda dispatcher, requests: dispatcher.executor.metrics.batches,
     ),
     MetricDefinition(
-        "hubbub_ledger_commands",
+        "hubbub_executor_commands",
         CounterMetricFamily,
-        "Commands carried out in them; divided by the batches, the size of a batch.",
+        "Commands executed in them; divided by the batches, the size of a batch.",
         lambda dispatcher, requests: dispatcher.executor.metrics.commands,
     ),
     MetricDefinition(
-        "hubbub_ledger_commit_seconds",
+        "hubbub_executor_commit_seconds",
         CounterMetricFamily,
         "Time spent committing, waiting for the disk included.",
         lambda dispatcher, requests: dispatcher.executor.metrics.commit_s,
     ),
     MetricDefinition(
-        "hubbub_ledger_failures",
+        "hubbub_executor_failures",
         CounterMetricFamily,
         "Transactions and queries that failed because of disk, lock or damage.",
         lambda dispatcher, requests: dispatcher.executor.metrics.failures,
     ),
     MetricDefinition(
-        "hubbub_ledger_checkpoints",
+        "hubbub_executor_checkpoints",
         CounterMetricFamily,
-        "Times the log was moved into the database.",
+        "Checkpoints: how often the write-ahead log was moved into the database.",
         lambda dispatcher, requests: dispatcher.executor.checkpoints,
     ),
     MetricDefinition(
-        "hubbub_ledger_waiting",
+        "hubbub_executor_waiting",
         GaugeMetricFamily,
         "Commands that wait for the writer.",
         lambda dispatcher, requests: dispatcher.executor.waiting,
     ),
     MetricDefinition(
-        "hubbub_ledger_queries",
+        "hubbub_executor_queries",
         CounterMetricFamily,
-        "Questions answered from the database, by their word.",
+        "Queries answered from the database, by name.",
         lambda dispatcher, requests: (
             dict.fromkeys(_QUERIES, 0) | dispatcher.executor.metrics.queries
         ),
@@ -175,41 +175,41 @@ METRICS: tuple[MetricDefinition, ...] = (
     MetricDefinition(
         "hubbub_room_reads",
         CounterMetricFamily,
-        "Rooms read from the database, so that those who come are served from memory.",
+        "Rooms loaded from the database into memory.",
         lambda dispatcher, requests: dispatcher.hub.sequencer.reads,
     ),
     MetricDefinition(
         "hubbub_admissions_waiting",
         GaugeMetricFamily,
-        "Connections that wait in line to be let in.",
-        lambda dispatcher, requests: dispatcher.arrivals.waiting + dispatcher.resuming.waiting,
+        "Connections that wait for admission.",
+        lambda dispatcher, requests: dispatcher.identifying.waiting + dispatcher.welcoming.waiting,
     ),
     MetricDefinition(
         "hubbub_admissions",
         CounterMetricFamily,
-        "Connections that were told where they are: each time that somebody came or came back.",
-        lambda dispatcher, requests: dispatcher.resuming.admitted,
+        "Connections that were admitted, new ones and reconnects.",
+        lambda dispatcher, requests: dispatcher.welcoming.admitted,
     ),
     MetricDefinition(
         "hubbub_nodes",
         GaugeMetricFamily,
-        "Servers on this database that hear of each other over the bus, this one included.",
+        "Servers on this database that reach each other over the bus, including this one.",
         lambda dispatcher, requests: (
-            1 + (len(dispatcher.nodes.peers.others) if dispatcher.nodes else 0)
+            1 + (len(dispatcher.nodes.peers.known) if dispatcher.nodes else 0)
         ),
     ),
     MetricDefinition(
-        "hubbub_bus_strangers",
+        "hubbub_bus_foreign_chats",
         GaugeMetricFamily,
         "Other chats that use the same bus by mistake.",
         lambda dispatcher, requests: (
-            len(dispatcher.nodes.peers.strangers) if dispatcher.nodes else 0
+            len(dispatcher.nodes.peers.foreign_epochs) if dispatcher.nodes else 0
         ),
     ),
     MetricDefinition(
         "hubbub_bus_connected",
         GaugeMetricFamily,
-        "1 while the bus carries; 0 if it is away, or if there is none.",
+        "1 while the bus is connected; 0 if it is not, or if there is none.",
         lambda dispatcher, requests: (
             int(dispatcher.nodes.bus.is_connected) if dispatcher.nodes else 0
         ),
@@ -217,60 +217,61 @@ METRICS: tuple[MetricDefinition, ...] = (
     MetricDefinition(
         "hubbub_bus_lag_seconds",
         GaugeMetricFamily,
-        "How long the bus took to answer, the last time that it was asked.",
+        "The latest round-trip time of the bus.",
         lambda dispatcher, requests: _bus(dispatcher).lag_s,
     ),
     MetricDefinition(
         "hubbub_bus_messages",
         CounterMetricFamily,
-        "What went over the bus; or did not, which the database then heals.",
+        "Messages over the bus, by result; what was dropped is read from the database.",
         lambda dispatcher, requests: {
             "published": _bus(dispatcher).published,
             "received": _bus(dispatcher).received,
             "dropped": _bus(dispatcher).dropped,
         },
-        label="what",
+        label="result",
     ),
     MetricDefinition(
         "hubbub_bus_published_bytes",
         CounterMetricFamily,
-        "Bytes given to the bus.",
+        "Bytes published to the bus.",
         lambda dispatcher, requests: _bus(dispatcher).published_bytes,
     ),
     MetricDefinition(
-        "hubbub_events_healed",
+        "hubbub_events_recovered",
         CounterMetricFamily,
-        "Events that were read from the database, as the bus or a commit's answer was lost.",
-        lambda dispatcher, requests: dispatcher.hub.metrics.healed,
+        "Events read from the database because the bus or the answer of a commit was lost.",
+        lambda dispatcher, requests: dispatcher.hub.metrics.recovered,
     ),
     MetricDefinition(
         "hubbub_disk_free_bytes",
         GaugeMetricFamily,
-        "Bytes that may still be written to the disk of the data folder.",
+        "Free bytes on the disk of the data folder.",
         lambda dispatcher, requests: shutil.disk_usage(dispatcher.settings.data).free,
     ),
 )
 
 
 class MetricsCollector(Collector):
-    """Reads all figures at each scrape; between scrapes nothing is kept up to date for it."""
+    """Reads all metrics at each scrape, so nothing is updated between scrapes."""
 
     def __init__(self, dispatcher: Dispatcher, requests: RequestCounter) -> None:
         self._dispatcher = dispatcher
         self._requests = requests
 
     def collect(self) -> Iterable[Metric]:
-        info = GaugeMetricFamily("hubbub_info", "1; which version runs.", labels=["version"])
+        info = GaugeMetricFamily(
+            "hubbub_info", "Always 1; the label is the running version.", labels=["version"]
+        )
         info.add_metric([__version__], 1)
         yield info
-        for figure in METRICS:
-            yield self._metric(figure)
+        for definition in METRICS:
+            yield self._metric(definition)
 
-    def _metric(self, figure: MetricDefinition) -> Metric:
-        reading = figure.read(self._dispatcher, self._requests)
-        metric = figure.kind(
-            figure.name, figure.tells, labels=[figure.label] if figure.label else []
-        )
+    def _metric(self, definition: MetricDefinition) -> Metric:
+        reading = definition.read(self._dispatcher, self._requests)
+        labels = [definition.label] if definition.label else []
+        metric = definition.kind(definition.name, definition.help, labels=labels)
         if isinstance(reading, Mapping):
             for value, count in reading.items():
                 metric.add_metric([value], count)
@@ -280,11 +281,11 @@ class MetricsCollector(Collector):
 
 
 def registry(dispatcher: Dispatcher, requests: RequestCounter) -> CollectorRegistry:
-    """All that is told: ours, and the process's memory, files and processor time."""
-    made = CollectorRegistry(auto_describe=False)
-    made.register(MetricsCollector(dispatcher, requests))
-    ProcessCollector(registry=made)
-    return made
+    """All metrics: ours, and the process's memory, files and processor time."""
+    collectors = CollectorRegistry(auto_describe=False)
+    collectors.register(MetricsCollector(dispatcher, requests))
+    ProcessCollector(registry=collectors)
+    return collectors
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):
@@ -294,28 +295,28 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Family(msgspec.Struct, frozen=True, array_like=True):
-    """One metric with its samples, on the way from one worker to another."""
+    """One metric with its samples, as one worker sends it to another."""
 
     name: str
     kind: str
-    tells: str
+    help: str
     samples: list[Sample]
 
 
-# Not JSON, in which a process without a limit of files could not say so.
+# Not JSON, which has no infinity: the value for a process without a limit of open files.
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Family]).decode
 
 
-def packed(collector: Collector) -> bytes:
-    """All that one worker tells, for another."""
+def pack(collector: Collector) -> bytes:
+    """Encode the metrics of one worker for another."""
     return _pack(
         [
             Family(
                 metric.name,
                 metric.type,
                 metric.documentation,
-                [Sample(each.name, each.labels, each.value) for each in metric.samples],
+                [Sample(sample.name, sample.labels, sample.value) for sample in metric.samples],
             )
             for metric in collector.collect()
         ]
@@ -323,18 +324,19 @@ def packed(collector: Collector) -> bytes:
 
 
 class MergedCollector(Collector):
-    """What several workers tell, by their numbers: each sample with one more label, ``worker``."""
+    """The metrics of several workers, each sample with one more label, ``worker``."""
 
-    def __init__(self, told: Mapping[int, bytes]) -> None:
-        self._told = told
+    def __init__(self, packed: Mapping[int, bytes]) -> None:
+        """``packed`` are the encoded metrics of each worker, by its number."""
+        self._packed = packed
 
     def collect(self) -> Iterable[Metric]:
         metrics: dict[str, Metric] = {}
-        for worker, told in sorted(self._told.items()):
-            for family in _unpack(told):
+        for worker, packed in sorted(self._packed.items()):
+            for family in _unpack(packed):
                 if family.name not in metrics:
-                    metrics[family.name] = Metric(family.name, family.tells, family.kind)
-                for each in family.samples:
-                    labels = {**each.labels, "worker": str(worker)}
-                    metrics[family.name].add_sample(each.name, labels, each.value)
+                    metrics[family.name] = Metric(family.name, family.help, family.kind)
+                for sample in family.samples:
+                    labels = {**sample.labels, "worker": str(worker)}
+                    metrics[family.name].add_sample(sample.name, labels, sample.value)
         return metrics.values()

@@ -1,9 +1,9 @@
-"""How many TCP connections there may be, and how long each may stay without asking for anything.
+"""Limits the number of TCP connections, and how long each may stay without a request.
 
-Every connection has a slot from its acceptance to its end. While nothing has been asked for (no
-whole request has come, or the last one has been answered) it *waits*: it is closed when its time
-is up, and before that if somebody else needs the room. So whoever opens connections and says
-nothing only ever pushes out their own kind, and a newcomer, who asks at once, gets an answer.
+Every connection has a slot from its acceptance to its end. While it has no request (none has come
+completely, or the last one has been answered) it is *waiting*: it is closed after its timeout, or
+earlier to make room for another. So somebody who opens connections and sends nothing only pushes
+out other waiting connections, and a new client, which sends its request at once, is answered.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from hubbub.gateway.dispatch.limits import RateLimiter
 from hubbub.model.errors import Busy, RateLimited, TooManyConnections
 from hubbub.model.settings import RateLimit
 
-HEADERS_WITHIN_S = 10.0  # from the first moment, or from the first byte after an answer
-IDLE_S = 75.0  # between two requests; longer than what proxies and browsers keep one open for
-REQUEST_WITHIN_S = 120.0  # from the whole headers to the end of the answer
+HEADERS_WITHIN_S = 10.0  # from the acceptance, or from the first byte after a response
+IDLE_S = 75.0  # between two requests; longer than the keep-alive of proxies and browsers
+REQUEST_WITHIN_S = 120.0  # from the end of the headers to the end of the response
 SWEEP_EVERY_S = 0.5
 LOG_EVERY_S = 60.0
 
-# Beside connections: the database, its readers, static files, logs, sockets of the command line.
+# For the database, its readers, static files, logs, and sockets of the command line.
 DESCRIPTORS_RESERVED = 64
-SOCKETS_SHARE = 0.9  # of all connections; the others are kept for whoever only wants a page
-HEADROOM = 64  # of one network, above its WebSockets, so that it is told why it may have no more
+SOCKETS_SHARE = 0.9  # WebSockets may be this share of the capacity; the rest is for HTTP requests
+HEADROOM = 64  # connections of a network beyond its WebSockets, so that refusals can be answered
 
 State = Literal["headers", "idle", "request"]
 Reason = Literal["headers", "idle", "request", "address", "capacity", "flood"]
@@ -43,13 +43,13 @@ log = structlog.get_logger()
 
 
 def descriptor_limit() -> int:
-    """How many files and connections this process may have open at once."""
+    """How many files and sockets this process may have open at once."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else 1_000_000
 
 
 class Slot:
-    """One open connection. ``network`` is None for our own proxies, which have no bound."""
+    """One open connection. ``network`` is None for our own proxies, which are not limited."""
 
     __slots__ = ("_limiter", "abort", "network", "state")
 
@@ -61,21 +61,21 @@ class Slot:
         self.abort = abort
         self.state: State | None = None
 
-    def enter(self, state: State) -> None:
-        """From now on it waits for headers, idles, or has its request carried out."""
-        self._limiter.enter(self, state)
+    def set_state(self, state: State) -> None:
+        """Start the timeout of this state: waiting for headers, idle, or executing a request."""
+        self._limiter.set_state(self, state)
 
-    def keep(self) -> None:
-        """It is a WebSocket from now on, whose bounds are others'."""
-        self._limiter.enter(self, None)
+    def exempt(self) -> None:
+        """Stop the timeout, as the connection is a WebSocket now."""
+        self._limiter.set_state(self, None)
 
     def release(self) -> None:
-        """The connection is no more."""
+        """Free the slot, as the connection is closed."""
         self._limiter.release(self)
 
 
 class ConnectionLimiter:
-    """All slots. Only connections that wait are ever closed to make room."""
+    """All slots. Only waiting connections are closed to make room."""
 
     def __init__(
         self,
@@ -83,20 +83,20 @@ class ConnectionLimiter:
         clock: Callable[[], float],
         capacity: int | None = None,
     ) -> None:
-        """``per_network`` is None where networks have no bound; ``capacity`` is for all of them.
+        """``per_network`` is None if networks are not limited.
 
-        By default the capacity is what the process's limit of open files leaves.
+        ``capacity`` is for all connections; by default it follows from the limit of open files.
         """
         self._per_network = None if per_network is None else per_network + HEADROOM
-        # All of a network's connections may come back at once, and once more, but not all the time.
-        self._openings = per_network and RateLimiter(
+        # All connections of a network may reconnect at once, and once more, but not all the time.
+        self._open_rate = per_network and RateLimiter(
             RateLimit(per_s=max(10, per_network / 10), burst=2 * per_network + HEADROOM), clock
         )
         self._clock = clock
         self.capacity = capacity or max(16, descriptor_limit() - DESCRIPTORS_RESERVED)
         self.open = 0
         self.turned_away: Counter[Reason] = Counter()
-        # In each state, in the order in which their time is up.
+        # Slots with their deadline, in the order of the deadlines.
         self._slots: dict[State, dict[Slot, float]] = {"headers": {}, "idle": {}, "request": {}}
         self._networks: Counter[str] = Counter()
         self._waiting: dict[str, dict[Slot, None]] = {}
@@ -106,7 +106,7 @@ class ConnectionLimiter:
 
     @property
     def sockets_max(self) -> int:
-        """How many WebSockets there may be in all."""
+        """How many WebSockets there may be."""
         return int(self.capacity * SOCKETS_SHARE)
 
     def start(self) -> None:
@@ -118,10 +118,10 @@ class ConnectionLimiter:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def open_slot(self, network: str | None, abort: Callable[[], None]) -> Slot:
-        """A slot for a connection from this network; None stands for our own proxies.
+        """Open a slot for a connection from this network (None for our own proxies).
 
-        ``abort`` ends the connection at once. Raises RateLimited if the network opens too many
-        too fast, TooManyConnections if it has as many as it may, Busy if there is no room at all.
+        ``abort`` closes the connection at once. Raises RateLimited if the network opens them too
+        fast, TooManyConnections if it has too many, Busy if the server is full.
         """
         if network is not None and self._per_network is not None:
             self._require_room_for(network, self._per_network)
@@ -131,51 +131,54 @@ class ConnectionLimiter:
         self.open += 1
         if network is not None:
             self._networks[network] += 1
-        self.enter(slot, "headers")
+        self.set_state(slot, "headers")
         return slot
 
-    def _require_room_for(self, network: str, most: int) -> None:
-        assert self._openings
+    def _require_room_for(self, network: str, max_connections: int) -> None:
+        assert self._open_rate
         try:
-            self._openings.take(network)
+            self._open_rate.take(network)
         except RateLimited:
             self.count("address")
             raise
-        if self._networks[network] < most:
+        if self._networks[network] < max_connections:
             return
         self.count("address")
         waiting = self._waiting.get(network)
         if not waiting:
             raise TooManyConnections(
-                f"No more than {most} connections from your network at once. Close one first."
+                f"Your network may have at most {max_connections} connections at once. "
+                "Close one first."
             )
         self._close(next(iter(waiting)))
 
     def _make_room(self) -> None:
-        """Close one that has waited long, of the network with most that wait. Raises Busy."""
+        """Close the longest waiting connection of the network with most of them. Raises Busy."""
         self.count("capacity")
         if self._waiting:
-            # Of whoever has most of them: a newcomer has a few, and none for long.
             waiting: Collection[Slot] = max(self._waiting.values(), key=len)
         else:
             waiting = self._slots["idle"] or self._slots["headers"]
         oldest = next(iter(waiting), None)
         if oldest is None:
-            raise Busy("This server has as many connections as it can hold.", retry_after=10)
+            raise Busy(
+                "This server has no room for more connections. Try again in a moment.",
+                retry_after=10,
+            )
         self._close(oldest)
 
-    def enter(self, slot: Slot, state: State | None) -> None:
+    def set_state(self, slot: Slot, state: State | None) -> None:
         if slot.state is not None:
             del self._slots[slot.state][slot]
         slot.state = state
         if state is not None:
             self._slots[state][slot] = self._clock() + WITHIN_S[state]
         if slot.network is not None:
-            self._note_waiting(slot, slot.network, waits=state in ("headers", "idle"))
+            self._note_waiting(slot, slot.network, is_waiting=state in ("headers", "idle"))
 
-    def _note_waiting(self, slot: Slot, network: str, *, waits: bool) -> None:
+    def _note_waiting(self, slot: Slot, network: str, *, is_waiting: bool) -> None:
         waiting = self._waiting.setdefault(network, {})
-        if waits:
+        if is_waiting:
             waiting.setdefault(slot)
         else:
             waiting.pop(slot, None)
@@ -183,8 +186,8 @@ class ConnectionLimiter:
             del self._waiting[network]
 
     def release(self, slot: Slot) -> None:
-        """Once for each slot."""
-        self.enter(slot, None)
+        """Free a slot. Called once for each."""
+        self.set_state(slot, None)
         self.open -= 1
         if slot.network is not None:
             self._networks[slot.network] -= 1
@@ -192,15 +195,15 @@ class ConnectionLimiter:
                 del self._networks[slot.network]
 
     def count(self, reason: Reason) -> None:
-        """One connection was closed or refused for this reason; the log tells it once a minute."""
+        """Count a connection that was closed or refused; logged once a minute."""
         self.turned_away[reason] += 1
-        if reason == "idle":  # as it should be
+        if reason == "idle":  # that is normal
             return
         self._unlogged[reason] += 1
         if self._clock() - self._logged_at >= LOG_EVERY_S:
-            self._tell()
+            self._log_counts()
 
-    def _tell(self) -> None:
+    def _log_counts(self) -> None:
         self._logged_at = self._clock()
         counts, self._unlogged = self._unlogged, Counter()
         busiest = self._networks.most_common(1)
@@ -214,7 +217,7 @@ class ConnectionLimiter:
 
     def _close(self, slot: Slot) -> None:
         # Its slot is released when the connection is gone; until then it is no longer chosen.
-        self.enter(slot, None)
+        self.set_state(slot, None)
         slot.abort()
 
     async def _sweep_for_ever(self) -> None:
@@ -223,11 +226,11 @@ class ConnectionLimiter:
             self.sweep()
 
     def sweep(self) -> None:
-        """Close those whose time is up."""
+        """Close connections whose deadline has passed."""
         now = self._clock()
         for state, slots in self._slots.items():
             while slots and (first := next(iter(slots.items())))[1] <= now:
                 self.count(state)
                 self._close(first[0])
         if self._unlogged and now - self._logged_at >= LOG_EVERY_S:
-            self._tell()
+            self._log_counts()

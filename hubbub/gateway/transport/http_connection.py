@@ -1,4 +1,4 @@
-"""HTTP connections, from their acceptance on: what aiohttp leaves open is bounded here."""
+"""HTTP connections from their acceptance on, with the bounds that aiohttp does not set."""
 
 import asyncio
 import math
@@ -12,21 +12,21 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from hubbub.gateway.dispatch.limits import Throttle
 from hubbub.gateway.http.problem import raw_problem
 from hubbub.gateway.transport.connection_limiter import ConnectionLimiter, Slot
-from hubbub.gateway.transport.turn_queue import Turns, Unread
+from hubbub.gateway.transport.turn_queue import ReadBuffer, TurnQueue
 from hubbub.gateway.websocket.socket import Socket
 from hubbub.model.errors import HubbubError, Malformed, RateLimited, TooLarge
 from hubbub.model.messages import FRAME_MAX_BYTES
 
 HEADERS_MAX_BYTES = 32 * 1024  # of one request, its first line included
-SLICE_BYTES = 8 * 1024  # parsed in one turn of the loop; what is left lines up in `Turns`
+SLICE_BYTES = 8 * 1024  # parsed in one turn of the loop; for the rest see `TurnQueue`
 TOO_LARGE = 413
-BODY_MAX_BYTES = FRAME_MAX_BYTES  # if more is announced, the rest of it is not even parsed
-PIPELINED_MAX_BYTES = 64 * 1024  # of requests sent without waiting for answers
-DROPPED_MAX_BYTES = 256 * 1024  # read after a refusal, so that the answer is seen
-LINGERING_S = 2.0  # for those who go on sending a body that has been refused
+BODY_MAX_BYTES = FRAME_MAX_BYTES  # the body of a larger Content-Length is not parsed
+PIPELINED_MAX_BYTES = 64 * 1024  # of requests sent without waiting for responses
+DROPPED_MAX_BYTES = 256 * 1024  # read after a refusal, so that the client gets the response
+LINGERING_S = 2.0  # for clients that go on sending a refused body
 
-# A body in chunks may need so many bytes for each of its own, beside a first few. As a chunk may be
-# of one byte, less of it is parsed at once.
+# A chunked body may have this many bytes on the wire for each byte of content, and the free ones.
+# As a chunk may carry one byte, smaller slices are parsed at once.
 CHUNKED_FACTOR = 2
 CHUNKED_FREE_BYTES = 1024
 CHUNKED_SLICE_BYTES = 1024
@@ -34,8 +34,8 @@ CHUNKED_SLICE_BYTES = 1024
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class Arrivals:
-    """Makes the protocols of accepted connections."""
+class ConnectionFactory:
+    """Makes the asyncio protocol of each accepted connection."""
 
     def __init__(
         self,
@@ -43,93 +43,93 @@ class Arrivals:
         limiter: ConnectionLimiter,
         network_of: Callable[[str], str | None],
         throttle_of: Callable[[web.BaseRequest], Throttle | None],
-        turns: Turns,
+        turn_queue: TurnQueue,
         handler_args: dict[str, Any],
     ) -> None:
-        """``network_of`` gives the network of a peer's address, or None for our own proxies.
+        """``network_of`` maps a peer's address to its network, or to None for our own proxies.
 
-        ``throttle_of`` gives what slows a connection down whose requests lead to nothing, and
-        None where there are no limits.
+        ``throttle_of`` returns the throttle for connections with refused requests, or None if
+        limits are off.
         """
         self.server = server
         self.limiter = limiter
         self.network_of = network_of
         self.throttle_of = throttle_of
-        self.turns = turns
+        self.turn_queue = turn_queue
         self._handler_args = {**handler_args, "lingering_time": LINGERING_S}
 
     def __call__(self) -> asyncio.Protocol:
-        return Arrival(self)
+        return AcceptedConnection(self)
 
     def connection(self, slot: Slot) -> "HttpConnection":
         return HttpConnection(self, slot, **self._handler_args)
 
 
-class Arrival(asyncio.Protocol):
-    """A connection just accepted. If there is a slot for it, an `HttpConnection` takes it over."""
+class AcceptedConnection(asyncio.Protocol):
+    """A connection just accepted. An `HttpConnection` takes it over if there is a slot for it."""
 
-    __slots__ = ("_arrivals",)
+    __slots__ = ("_factory",)
 
-    def __init__(self, arrivals: Arrivals) -> None:
-        self._arrivals = arrivals
+    def __init__(self, factory: ConnectionFactory) -> None:
+        self._factory = factory
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
-        arrivals = self._arrivals
+        factory = self._factory
         peer = transport.get_extra_info("peername")
-        network = arrivals.network_of(str(peer[0]) if peer else "")
+        network = factory.network_of(str(peer[0]) if peer else "")
         try:
-            slot = arrivals.limiter.open_slot(network, transport.abort)
+            slot = factory.limiter.open_slot(network, transport.abort)
         except RateLimited:
-            transport.abort()  # an answer would cost what the limit is there to save
+            transport.abort()  # a response would cost what the limit is to save
         except HubbubError as error:
             transport.write(raw_problem(error))
             transport.close()
         else:
-            connection = arrivals.connection(slot)
+            connection = factory.connection(slot)
             transport.set_protocol(connection)
             connection.connection_made(transport)
 
 
 class HttpConnection(RequestHandler):
-    """aiohttp's side of a connection, until it ends or becomes a WebSocket."""
+    """aiohttp's protocol of a connection, until it ends or becomes a WebSocket."""
 
     __slots__ = (
-        "_arrivals",
         "_body",
         "_body_bytes",
-        "_dropped",
+        "_dropped_bytes",
         "_header_bytes",
+        "_factory",
         "_is_broken",
         "_is_chunked",
-        "_nap",
+        "_pause",
         "_slot",
         "_throttle",
         "_unread",
     )
 
-    def __init__(self, arrivals: Arrivals, slot: Slot, **handler_args: Any) -> None:
-        super().__init__(arrivals.server, loop=asyncio.get_running_loop(), **handler_args)
-        self._arrivals = arrivals
+    def __init__(self, factory: ConnectionFactory, slot: Slot, **handler_args: Any) -> None:
+        super().__init__(factory.server, loop=asyncio.get_running_loop(), **handler_args)
+        self._factory = factory
         self._slot: Slot | None = slot
         self._throttle: Throttle | None = None
         self._header_bytes = 0
-        self._body: StreamReader | None = None  # of the request that came last
-        self._body_bytes = 0  # as they came, in their chunks
-        self._dropped = 0  # bytes
-        self._unread = Unread()
+        self._body: StreamReader | None = None  # of the latest request
+        self._body_bytes = 0  # on the wire, with their chunk headers
+        self._dropped_bytes = 0
+        self._unread = ReadBuffer()
         self._is_broken = False
         self._is_chunked = False
-        self._nap: asyncio.Future[None] | None = None
+        self._pause: asyncio.Future[None] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, as much as one turn of the loop may cost."""
+        """Parse a bounded part of the data; the rest waits in the `TurnQueue`."""
         if self._is_broken:
-            self._dropped += len(data)
-            if self._dropped > DROPPED_MAX_BYTES:
+            self._dropped_bytes += len(data)
+            if self._dropped_bytes > DROPPED_MAX_BYTES:
                 self._pause_transport_reading()
             return
-        if not data:  # aiohttp goes on with what it has kept
+        if not data:  # aiohttp calls this to parse what it has kept
             super().data_received(data)
         elif self._unread:
             self._unread.add(data)
@@ -141,32 +141,32 @@ class HttpConnection(RequestHandler):
             if len(self._unread) > PIPELINED_MAX_BYTES and not self._is_in_body:
                 self._is_broken = True
                 self._unread.clear()
-                self.close()  # once the request in hand is answered
+                self.close()  # after the response to the current request
             elif self._unread:
-                self._line_up()
+                self._join_queue()
 
     @property
     def _is_in_body(self) -> bool:
-        """Whether what comes next belongs to a request whose headers have come."""
+        """Whether the next bytes belong to the body of a request."""
         body = self._messages[-1][1] if self._messages else self._body
         return body is not None and not body.is_eof()
 
-    def _line_up(self) -> None:
+    def _join_queue(self) -> None:
         self._pause_transport_reading()
-        self._arrivals.turns.line_up(self)
+        self._factory.turn_queue.add(self)
 
     def take_turn(self) -> None:
-        """Parse the next slice of what came."""
+        """Parse the next slice of what was read."""
         self._parse(self._unread.take(CHUNKED_SLICE_BYTES if self._is_chunked else SLICE_BYTES))
         if self._is_broken or self.transport is None:
             self._unread.clear()
         elif self._unread:
-            self._line_up()
+            self._join_queue()
         elif not self._reading_paused and not self._buffer_paused:
             self._resume_transport_reading()
 
     def _resume_transport_reading(self) -> None:
-        """Resume reading, unless some of what was read still waits to be parsed."""
+        """Resume reading, unless something that was read is still unparsed."""
         if not self._unread:
             super()._resume_transport_reading()
 
@@ -175,39 +175,41 @@ class HttpConnection(RequestHandler):
         if slot is None:
             return
         if slot.state == "idle":
-            slot.enter("headers")
+            slot.set_state("headers")
         super().data_received(data)
         if self._messages:
             self._header_bytes = self._body_bytes = 0
             message, self._body = self._messages[-1]
             self._is_chunked = isinstance(message, RawRequestMessage) and message.chunked
             if slot.state == "headers":
-                slot.enter("request")
-            self._look_at(message)
-        elif self._body is not None and not self._body.is_eof():  # answered by now, or not yet
+                slot.set_state("request")
+            self._stop_if_broken(message)
+        elif self._body is not None and not self._body.is_eof():  # even if it is answered already
             self._body_bytes += len(data)
             self._require_large_chunks(self._body.total_bytes)
         elif slot.state == "headers" or self._current_request is not None:
             self._header_bytes += len(data)
             if self._header_bytes > HEADERS_MAX_BYTES:
-                self._refuse(TooLarge("The headers of a request have at most 32 KB."), status=431)
+                self._refuse(
+                    TooLarge("The headers of a request may have at most 32 KB."), status=431
+                )
 
-    def _require_large_chunks(self, carried: int) -> None:
-        """Chunks of a byte each cost hundreds of times more than the body that they make."""
-        if self._body_bytes > CHUNKED_FREE_BYTES + CHUNKED_FACTOR * carried:
+    def _require_large_chunks(self, body_bytes: int) -> None:
+        """Refuse tiny chunks: parsing costs hundreds of times more than the same body at once."""
+        if self._body_bytes > CHUNKED_FREE_BYTES + CHUNKED_FACTOR * body_bytes:
             self._refuse(Malformed("The chunks of this body are too small."), status=400)
 
-    def _look_at(self, message: object) -> None:
-        """After broken HTTP nothing is read any more: it would only be broken again."""
+    def _stop_if_broken(self, message: object) -> None:
+        """Read nothing more after invalid HTTP, as what follows is invalid, too."""
         if isinstance(message, _ErrInfo):
             self._is_broken = True
-            # Its frames hold what was read, and this message: a circle, of up to 256 KB.
+            # Its frames refer to what was read and to this message: a cycle of up to 256 KB.
             message.exc.__traceback__ = message.exc.__context__ = None
             self._pause_transport_reading()
 
     def _refuse(self, error: HubbubError, status: int) -> None:
         self._is_broken = True
-        self._arrivals.limiter.count("flood")
+        self._factory.limiter.count("flood")
         if self.transport is not None:
             self.transport.write(raw_problem(error, status=status))
         self.force_close()
@@ -216,71 +218,71 @@ class HttpConnection(RequestHandler):
         self, request: web.BaseRequest, start_time: float | None, request_handler: Handler
     ) -> tuple[web.StreamResponse, bool]:
         if self._slot is not None:
-            self._slot.enter("request")
-        await self._drain_helper()  # the next answer is made when the last ones are being read
+            self._slot.set_state("request")
+        await self._drain_helper()  # wait until the client reads the earlier responses
         answer = await super()._handle_request(request, start_time, request_handler)
         is_too_large = (request.content_length or math.inf) > BODY_MAX_BYTES
         if not request.content.is_eof() and (is_too_large or answer[0].status == TOO_LARGE):
-            self._is_broken = True  # whatever still comes of the body is dropped as it is
+            self._is_broken = True  # the rest of the body is dropped
             self._unread.clear()
         if 400 <= answer[0].status < 500:
             await self._slow_down(request)
-        if self._slot is not None:  # else it has become a WebSocket, or it is gone
-            self._slot.enter("idle")
+        if self._slot is not None:  # else it is a WebSocket now, or closed
+            self._slot.set_state("idle")
         return answer
 
     async def _slow_down(self, request: web.BaseRequest) -> None:
-        """Nothing more is read from here until what was refused has been paid for."""
+        """Charge a refused request, and wait as long as the throttle demands, or close."""
         if self._throttle is None:
-            self._throttle = self._arrivals.throttle_of(request)
+            self._throttle = self._factory.throttle_of(request)
         wait_s = self._throttle.take() if self._throttle is not None else 0
         if wait_s == math.inf:
-            self._arrivals.limiter.count("flood")
+            self._factory.limiter.count("flood")
             self.force_close()
         elif wait_s and self._slot is not None:
-            self._nap = self._loop.create_future()
-            alarm = self._loop.call_later(wait_s, self._wake)
-            await self._nap
-            alarm.cancel()
+            self._pause = self._loop.create_future()
+            timer = self._loop.call_later(wait_s, self._end_pause)
+            await self._pause
+            timer.cancel()
 
-    def _wake(self) -> None:
-        if self._nap is not None and not self._nap.done():
-            self._nap.set_result(None)
+    def _end_pause(self) -> None:
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)
 
-    def become(self, socket: Socket) -> None:
-        """The connection is a WebSocket from now on."""
+    def become_websocket(self, socket: Socket) -> None:
+        """Hand the transport over to a WebSocket."""
         transport, slot = self.transport, self._slot
         assert transport is not None
         assert slot is not None
-        slot.keep()
+        slot.exempt()
         socket.slot, self._slot = slot, None
-        self._arrivals.turns.leave(self)
+        self._factory.turn_queue.remove(self)
         transport.resume_reading()
-        self.set_parser(socket)  # type: ignore[arg-type]  # all that is asked of one
+        self.set_parser(socket)  # type: ignore[arg-type]  # has the methods that are used
         transport.set_protocol(socket)
         socket.data_received(self._unread.take(len(self._unread)))
-        self.transport = None  # else it would be closed with this
+        self.transport = None  # else connection_lost would close it
         self.connection_lost(None)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._slot is not None:
             self._slot.release()
             self._slot = None
-        self._wake()
+        self._end_pause()
         self._unread.clear()
-        self._arrivals.turns.leave(self)
+        self._factory.turn_queue.remove(self)
         super().connection_lost(exc)
 
 
 class Site(web.BaseSite):
-    """A listening address, whose connections `Arrivals` makes."""
+    """A listening address, with protocols made by `ConnectionFactory`."""
 
-    __slots__ = ("_arrivals", "_host", "_port", "_reuse_port")
+    __slots__ = ("_factory", "_host", "_port", "_reuse_port")
 
     def __init__(
         self,
         runner: web.AppRunner,
-        arrivals: Arrivals,
+        factory: ConnectionFactory,
         host: str,
         port: int,
         *,
@@ -288,7 +290,7 @@ class Site(web.BaseSite):
         reuse_port: bool,
     ) -> None:
         super().__init__(runner, backlog=backlog)
-        self._arrivals = arrivals
+        self._factory = factory
         self._host = host
         self._port = port
         self._reuse_port = reuse_port
@@ -301,7 +303,7 @@ class Site(web.BaseSite):
         """Listen. Raises OSError."""
         await super().start()
         self._server = await asyncio.get_running_loop().create_server(
-            self._arrivals,
+            self._factory,
             self._host,
             self._port,
             backlog=self._backlog,

@@ -1,81 +1,80 @@
-"""Connections that have sent more than one of them may cost in a turn of the loop.
+"""A queue of connections that have sent more than is handled in one turn of the loop.
 
-Each goes on when the others have had their share, one after another. However many they are and
-however much they send, all of them together get a few milliseconds of each turn, so that whoever
-sends a line is answered at once.
+They are served round-robin. Together they get a few milliseconds of each turn of the loop, however
+many they are and however much they send, so that a short message of others is answered at once.
 """
 
 import asyncio
 from time import perf_counter
 from typing import Protocol
 
-TURN_S = 0.004  # of each turn of the loop, for all that wait here
+TURN_S = 0.004  # of each turn of the loop, for all connections in the queue
 
 
-class Unread:
-    """Bytes that wait to be parsed, taken in slices without copying the rest."""
+class ReadBuffer:
+    """Bytes that wait to be parsed. They are taken in slices, without copying the rest."""
 
-    __slots__ = ("_at", "_data")
+    __slots__ = ("_data", "_offset")
 
     def __init__(self) -> None:
         self._data = b""
-        self._at = 0
+        self._offset = 0
 
     def __len__(self) -> int:
-        return len(self._data) - self._at
+        return len(self._data) - self._offset
 
     def add(self, data: bytes) -> None:
-        self._data = self._data[self._at :] + data if self else data
-        self._at = 0
+        self._data = self._data[self._offset :] + data if self else data
+        self._offset = 0
 
-    def take(self, most: int) -> bytes:
-        """The next bytes of it, or all that there is."""
-        piece = self._data[self._at : self._at + most]
-        self._at += len(piece)
+    def take(self, size: int) -> bytes:
+        """Remove and return the next ``size`` bytes, or fewer if there are not as many."""
+        piece = self._data[self._offset : self._offset + size]
+        self._offset += len(piece)
         if not self:
             self.clear()
         return piece
 
     def clear(self) -> None:
-        self._data, self._at = b"", 0
+        self._data, self._offset = b"", 0
 
 
-class Waiting(Protocol):
-    """A connection that waits for another turn."""
+class TurnTaker(Protocol):
+    """A connection that can be in the queue."""
 
     def take_turn(self) -> None:
-        """Do a bounded part of what is left, and line up again if that was not all."""
+        """Do a bounded part of the work, and join the queue again if there is more."""
 
 
-class Turns:
-    """The line of those that wait."""
+class TurnQueue:
+    """Connections in the order of their turns; each is in it once."""
 
     def __init__(self) -> None:
-        self._line: dict[Waiting, None] = {}
-        self._is_due = False
+        self._queue: dict[TurnTaker, None] = {}
+        self._is_scheduled = False
 
-    def line_up(self, waiting: Waiting) -> None:
-        """Have ``take_turn`` called once, in a later turn of the loop."""
-        self._line.setdefault(waiting)
-        if not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_soon(self._go_round)
+    def add(self, connection: TurnTaker) -> None:
+        """Call ``take_turn`` once, in a later turn of the loop."""
+        self._queue.setdefault(connection)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)
 
-    def leave(self, waiting: Waiting) -> None:
-        """It has nothing left to do."""
-        self._line.pop(waiting, None)
+    def remove(self, connection: TurnTaker) -> None:
+        """Remove a connection, if it is in the queue."""
+        self._queue.pop(connection, None)
 
-    def _go_round(self) -> None:
-        self._is_due = False
+    def _run(self) -> None:
+        self._is_scheduled = False
         ends_at = perf_counter() + TURN_S
-        for _ in range(len(self._line)):
-            if not self._line:
+        for _ in range(len(self._queue)):
+            if not self._queue:
                 break
-            first = next(iter(self._line))
-            del self._line[first]
+            first = next(iter(self._queue))
+            del self._queue[first]
             first.take_turn()
             if perf_counter() >= ends_at:
                 break
-        if self._line and not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_soon(self._go_round)
+        if self._queue and not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)

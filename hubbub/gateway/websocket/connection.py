@@ -1,4 +1,4 @@
-"""The gateway's side of one WebSocket connection, whatever it speaks."""
+"""The base class of the JSON and plain-text connections."""
 
 import asyncio
 import contextlib
@@ -23,9 +23,9 @@ from hubbub.wire.frames import (
     CLOSE_TRY_LATER,
 )
 
-IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading waits
-STRANGER_MESSAGE_MAX_BYTES = 8 * 1024
-CHARGED_BYTES = 16 * 1024  # of what is refused cost as much as one more refusal
+IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading pauses
+ANONYMOUS_MESSAGE_MAX_BYTES = 8 * 1024
+BYTES_PER_REFUSAL = 16 * 1024  # a refused message is charged once more for each so many bytes
 
 _CLOSE_CODES: dict[type[HubbubError], int] = {
     SignInRequired: CLOSE_SIGN_IN_AGAIN,
@@ -36,10 +36,10 @@ log = structlog.get_logger()
 
 
 class Connection(ABC):
-    """Reads commands, hands them to the desk, writes replies.
+    """Reads commands, passes them to the dispatcher, and writes replies.
 
-    Commands in flight are bounded, and so are replies: above the bound reading from the
-    connection stops, and TCP tells the sender.
+    Commands in flight and unread replies are bounded: above the bound, reading from the connection
+    pauses, which TCP passes on to the sender.
     """
 
     dialect: str
@@ -50,93 +50,92 @@ class Connection(ABC):
         self.socket: Socket
         self.client: Client | None = None
         self.closing = False
-        self._seat: str | None = None
+        self._slot_key: str | None = None
         self._in_flight = 0
-        self._turn = asyncio.Lock()
+        self._order_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiter: asyncio.Future[None] | None = None
+        self._resumed: asyncio.Future[None] | None = None
         self._throttle = dispatcher.throttle(address)
 
     @classmethod
     @abstractmethod
-    async def opened(
+    async def from_request(
         cls, dispatcher: Dispatcher, request: web.Request, address: str, token: str | None
     ) -> Self:
-        """Before the upgrade: who is it? Raises HubbubError, which refuses the upgrade."""
+        """Identify the caller before the upgrade. Raises HubbubError, which refuses the upgrade."""
 
-    def connected(self, transport: asyncio.Transport) -> Socket:
-        """The upgrade is done; `start` comes next."""
+    def make_socket(self, transport: asyncio.Transport) -> Socket:
+        """Make the socket after the upgrade. `start` is called next."""
         high = self.dispatcher.settings.send_buffer_bytes
         transport.set_write_buffer_limits(high=high, low=high // 4)
-        self.socket = Socket(transport, self, FRAME_MAX_BYTES, self.dispatcher.turns)
+        self.socket = Socket(transport, self, FRAME_MAX_BYTES, self.dispatcher.turn_queue)
         self.dispatcher.sockets.add(self.socket)
         return self.socket
 
     async def start(self) -> None:
-        """After the upgrade; nothing is read before it is over."""
+        """Enter the hub after the upgrade. Nothing is read before that is done."""
         try:
-            await self.begin()
+            await self.enter()
         except HubbubError as error:
-            # It is too late for an answer over HTTP.
             self.refuse(error)
             self.close(_CLOSE_CODES.get(type(error), CLOSE_TRY_LATER), error.message)
-        self.go_on()
+        self.resume_reading()
 
     @abstractmethod
-    async def begin(self) -> None:
-        """Enter. Raises HubbubError, which ends the connection."""
+    async def enter(self) -> None:
+        """Enter the hub. Raises HubbubError, which closes the connection."""
 
     @abstractmethod
-    def take(self, data: str) -> None:
-        """One frame. Never raises."""
+    def on_text(self, data: str) -> None:
+        """Handle one text message. Never raises."""
 
-    def take_bytes(self, data: bytes) -> None:
-        """Some clients send text in binary frames."""
-        self.take(data.decode("utf-8", "replace"))
+    def on_binary(self, data: bytes) -> None:
+        """Handle a binary message as text, as some clients send text in binary frames."""
+        self.on_text(data.decode("utf-8", "replace"))
 
     def _take_user_slot(self, actor: Actor) -> None:
-        """One connection more of this person. Raises TooManyConnections."""
+        """Count this connection for a person. Raises TooManyConnections."""
         key = actor.guest_key or actor.name
-        if self._seat != key:
+        if self._slot_key != key:
             self.dispatcher.take_user_slot(key)
             self._release_user_slot()
-            self._seat = key
+            self._slot_key = key
 
     def _release_user_slot(self) -> None:
-        if self._seat is not None:
-            self.dispatcher.release_user_slot(self._seat)
-            self._seat = None
+        if self._slot_key is not None:
+            self.dispatcher.release_user_slot(self._slot_key)
+            self._slot_key = None
 
     def admit(self, actor: Actor) -> Client:
-        """Now we know who it is; from here on the hub ends it when they may be here no longer.
+        """Connect an identified person to the hub, which closes the connection on revocation.
 
-        Nothing may be awaited between `Dispatcher.still` or `Dispatcher.identify` and this. Raises
-        TooManyConnections, or SignInRequired if the connection has ended meanwhile.
+        Nothing may be awaited between `Dispatcher.reidentify` or `Dispatcher.identify` and this.
+        Raises TooManyConnections, or SignInRequired if the connection has ended meanwhile.
         """
         if self.closing:
-            raise SignInRequired("This connection has ended. Come back.")
+            raise SignInRequired("This connection has ended. Connect again.")
         self._take_user_slot(actor)
         transport = self.socket.transport
         hub, now = self.dispatcher.hub, self.dispatcher.clock()
         client = Client(transport, self.dialect, actor, self.address, now, self, hub.queue)
         self.client = client
         hub.connect(client)
-        if self.is_full:  # the transport says so once, and that was before
-            hub.backpressure.fall_behind(client)
+        if self.is_full:  # the transport reports it once, which was before
+            hub.backpressure.mark_lagging(client)
         return client
 
-    def ended(self) -> None:
-        """Nothing more comes from here."""
-        self.leave()
+    def on_end(self) -> None:
+        """Leave the hub, as nothing more will be read."""
+        self.leave_hub()
 
-    def gone(self) -> None:
-        """The connection is over, or never came to be."""
+    def on_closed(self) -> None:
+        """Release the slot, as the connection is closed or the upgrade failed."""
         if hasattr(self, "socket"):
             self.dispatcher.sockets.discard(self.socket)
         self.dispatcher.release_connection_slot(self.address)
 
-    def leave(self) -> None:
-        """Out of the hub, and nothing goes on."""
+    def leave_hub(self) -> None:
+        """Disconnect from the hub, and cancel all operations."""
         self.closing = True
         for task in self._tasks:
             task.cancel()
@@ -145,7 +144,7 @@ class Connection(ABC):
             self.client = None
         self._release_user_slot()
 
-    def seen(self) -> None:
+    def on_activity(self) -> None:
         if self.client is not None:
             self.client.seen_at = self.dispatcher.clock()
 
@@ -153,44 +152,46 @@ class Connection(ABC):
 
     @property
     def message_max_bytes(self) -> int:
-        return STRANGER_MESSAGE_MAX_BYTES if self.is_stranger else FRAME_MAX_BYTES
+        return ANONYMOUS_MESSAGE_MAX_BYTES if self.is_anonymous else FRAME_MAX_BYTES
 
     @property
-    def is_stranger(self) -> bool:
-        """Whether it is not known yet who they are; then they send no more than a token needs."""
+    def is_anonymous(self) -> bool:
+        """Whether the caller is not identified yet; then messages are limited to a token's size."""
         return False
 
-    def take_control(self) -> None:
+    def on_control_frame(self) -> None:
         self.charge()
 
     def charge(self, size: int = 0) -> None:
-        """They sent what leads to nothing: read from them more slowly, and in the end no more.
+        """Charge a refusal: reading slows down, and in the end the connection is closed.
 
-        ``size`` is how large it was, as what is large costs more to refuse.
+        ``size`` is that of the message in bytes, as large ones cost more to refuse.
         """
         if self._throttle is None or self.closing:
             return
-        wait_s = self._throttle.take(1 + size // CHARGED_BYTES)
+        wait_s = self._throttle.take(1 + size // BYTES_PER_REFUSAL)
         if wait_s == math.inf:
-            self.dispatcher.connections.count("flood")
-            self.close(CLOSE_POLICY, "Too much that leads to nothing. Come back later.")
+            self.dispatcher.connection_limiter.count("flood")
+            self.close(CLOSE_POLICY, "Too many invalid or refused commands. Try again later.")
             self.socket.ignore_rest()
         elif wait_s:
-            self.socket.slow_down(wait_s)
+            self.socket.pause(wait_s)
 
     @property
-    def must_wait(self) -> bool:
-        return self._in_flight >= IN_FLIGHT_MAX or (self.client is not None and self.client.behind)
+    def is_reading_paused(self) -> bool:
+        return self._in_flight >= IN_FLIGHT_MAX or (
+            self.client is not None and self.client.is_lagging
+        )
 
-    def go_on(self) -> None:
-        """It is not behind any more, or there is room for more commands: read on."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-        if not self.must_wait:
-            self.socket.go_on()
+    def resume_reading(self) -> None:
+        """Read again, as it is no longer lagging or there is room for more commands."""
+        if self._resumed is not None and not self._resumed.done():
+            self._resumed.set_result(None)
+        if not self.is_reading_paused:
+            self.socket.resume_reading()
 
     def write(self, frames: bytes) -> None:
-        """An answer: never dropped; but who does not read answers is not read from either."""
+        """Write replies. They are never dropped, but reading pauses while they are not read."""
         if self.closing:
             return
         if self.client is not None:
@@ -202,70 +203,70 @@ class Connection(ABC):
     def is_full(self) -> bool:
         return self.socket.is_full
 
-    def filled(self) -> None:
-        """They read more slowly than is written to them."""
+    def on_buffer_full(self) -> None:
+        """Mark the client as lagging, as it reads more slowly than we write."""
         if self.closing:
             return
         if self.client is None:
             self.close(CLOSE_TOO_SLOW, "You read too slowly.")
         else:
-            self.dispatcher.hub.backpressure.fall_behind(self.client)
+            self.dispatcher.hub.backpressure.mark_lagging(self.client)
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """For what waits: one after the other, in order, and none while answers are not read.
+    async def in_order(self) -> AsyncIterator[None]:
+        """Run operations one at a time, in order, and none while the client is lagging.
 
-        Each may be answered with a megabyte, and all commands in flight may ask for one.
+        Each reply may have a megabyte, so not all in flight may be in memory.
         """
-        async with self._turn:
-            while self.client is not None and self.client.behind:
-                self._waiter = asyncio.get_running_loop().create_future()
-                await self._waiter
+        async with self._order_lock:
+            while self.client is not None and self.client.is_lagging:
+                self._resumed = asyncio.get_running_loop().create_future()
+                await self._resumed
             yield
 
-    def started(self) -> None:
-        """One more command in flight."""
+    def on_command_started(self) -> None:
+        """Count one more command in flight."""
         self._in_flight += 1
 
-    def answered(self) -> None:
-        """One less."""
+    def on_command_done(self) -> None:
+        """Count one less, and read again if that makes room."""
         self._in_flight -= 1
         if self._in_flight == IN_FLIGHT_MAX - 1:
-            self.go_on()
+            self.resume_reading()
 
     def run(self, operation: Callable[[], Awaitable[None]]) -> None:
-        """Do something that waits, as long as the connection lasts.
+        """Run an operation that waits, until it is done or the connection ends.
 
-        Nothing of it has begun if the connection ends in this very turn of the loop; hence a
-        function, and not a coroutine that would be left over.
+        It takes a function, not a coroutine, which would never be awaited if the connection ended
+        in the same turn of the loop.
         """
-        task = asyncio.get_running_loop().create_task(self._guarded(operation))
+        task = asyncio.get_running_loop().create_task(self._run_guarded(operation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, operation: Callable[[], Awaitable[None]]) -> None:
+    async def _run_guarded(self, operation: Callable[[], Awaitable[None]]) -> None:
         try:
             await operation()
         except HubbubError as error:
             self.refuse(error)
         except Exception:
-            log.exception("a connection's work failed")
+            log.exception("an operation of a connection failed")
             self.refuse(HubbubError())
 
     @abstractmethod
     def refuse(self, error: HubbubError) -> None:
-        """Say what is wrong, where no command's number is known."""
+        """Send an error that belongs to no numbered command."""
 
-    # What the hub asks (live.client.Door)
-
-    @abstractmethod
-    def catch_up(self) -> None: ...
+    # live.client.ConnectionHandler
 
     @abstractmethod
-    def removed(self, room: str) -> None: ...
+    def send_missed(self) -> None: ...
+
+    @abstractmethod
+    def on_removed(self, room: str) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
-        """End it: no frame comes after the close frame, so it leaves the hub first."""
+        """Close the connection. It leaves the hub first, as no frame may follow the close frame."""
         if self.closing:
             return
         self.closing = True

@@ -1,4 +1,4 @@
-"""The WebSocket doors: who comes in by which; what is said there is the dialect's."""
+"""The WebSocket routes, up to the upgrade; then the connection's dialect takes over."""
 
 import asyncio
 
@@ -14,8 +14,8 @@ from hubbub.model.errors import TooManyConnections
 from hubbub.wire.frames import binary_frame, text_frame
 
 SUBPROTOCOL = "hubbub.v1"
-ECHO_MAX_BYTES = 16 * 1024 * 1024  # conformance suites send as much
-ECHOES_MAX = 16  # at once; they share what one of them may hold
+ECHO_MAX_BYTES = 16 * 1024 * 1024  # as much as conformance suites send
+ECHOES_MAX = 16  # connections at once; they share ECHO_MAX_BYTES
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
@@ -26,16 +26,18 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     dispatcher.take_connection_slot(address)
     kind = JsonConnection if _offers_json(request) else TextConnection
     try:
-        door: Connection = await kind.opened(dispatcher, request, address, token_of(request))
+        connection: Connection = await kind.from_request(
+            dispatcher, request, address, token_of(request)
+        )
     except BaseException:
         dispatcher.release_connection_slot(address)
         raise
     try:
-        answer = await upgrade(request, (SUBPROTOCOL,), door.connected)
+        answer = await upgrade(request, (SUBPROTOCOL,), connection.make_socket)
     except BaseException:
-        door.gone()
+        connection.on_closed()
         raise
-    door.run(door.start)
+    connection.run(connection.start)
     return answer
 
 
@@ -45,25 +47,25 @@ def _offers_json(request: web.Request) -> bool:
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
-    """`/ws/echo`: each message comes back as it was, to test a proxy or a client with."""
+    """`/ws/echo`: sends back each message, for tests of a proxy or a client."""
     check_origin(request)
     dispatcher = request.app[DISPATCHER]
     if dispatcher.echoes >= ECHOES_MAX:
-        raise TooManyConnections("Many people test here just now. Try again in a moment.")
+        raise TooManyConnections("Too many echo connections are open. Try again in a moment.")
     address = address_of(request)
     dispatcher.take_connection_slot(address)
     echo = Echo(dispatcher, address)
     try:
-        answer = await upgrade(request, (), echo.connected)
+        answer = await upgrade(request, (), echo.make_socket)
     except BaseException:
-        echo.gone()
+        echo.on_closed()
         raise
-    echo.socket.go_on()
+    echo.socket.resume_reading()
     return answer
 
 
 class Echo:
-    """Sends back what comes, as fast as it is read."""
+    """Sends back each message, as fast as the client reads."""
 
     def __init__(self, dispatcher: Dispatcher, address: str) -> None:
         self._dispatcher = dispatcher
@@ -71,8 +73,8 @@ class Echo:
         dispatcher.echoes += 1
         self.socket: Socket
 
-    def connected(self, transport: asyncio.Transport) -> Socket:
-        self.socket = Socket(transport, self, ECHO_MAX_BYTES, self._dispatcher.turns)
+    def make_socket(self, transport: asyncio.Transport) -> Socket:
+        self.socket = Socket(transport, self, ECHO_MAX_BYTES, self._dispatcher.turn_queue)
         self._dispatcher.sockets.add(self.socket)
         return self.socket
 
@@ -80,29 +82,29 @@ class Echo:
     def message_max_bytes(self) -> int:
         return ECHO_MAX_BYTES // self._dispatcher.echoes
 
-    def take(self, data: str) -> None:
+    def on_text(self, data: str) -> None:
         self.socket.write(text_frame(data.encode()))
 
-    def take_bytes(self, data: bytes) -> None:
+    def on_binary(self, data: bytes) -> None:
         self.socket.write(binary_frame(data))
 
-    def take_control(self) -> None:
-        """It costs what any frame does."""
+    def on_control_frame(self) -> None:
+        """Pings cost no more than other frames, so they are not charged."""
 
-    def seen(self) -> None:
-        """Nobody asks."""
+    def on_activity(self) -> None:
+        """Not needed."""
 
     @property
-    def must_wait(self) -> bool:
+    def is_reading_paused(self) -> bool:
         return self.socket.is_full
 
-    def filled(self) -> None:
-        """Reading waits, which is enough."""
+    def on_buffer_full(self) -> None:
+        """Not needed, as reading pauses."""
 
-    def ended(self) -> None:
-        """There is nothing to leave."""
+    def on_end(self) -> None:
+        """Not needed."""
 
-    def gone(self) -> None:
+    def on_closed(self) -> None:
         if hasattr(self, "socket"):
             self._dispatcher.sockets.discard(self.socket)
         self._dispatcher.echoes -= 1

@@ -1,9 +1,9 @@
-"""A WebSocket after its handshake, apart from the HTTP request by which it came.
+"""A WebSocket after its handshake, detached from the HTTP request that opened it.
 
-aiohttp checks the handshake and parses the frames. But what it keeps of a request (two tasks,
-the headers of both sides, a parser of HTTP) is two thirds of what an idle connection costs, for
-as long as it lasts. So once the handshake is answered, the transport gets a protocol of ours,
-and aiohttp's is told that its connection is over (docs/decisions/0016-sockets.md).
+aiohttp checks the handshake and parses the frames. But what it keeps of a request (two tasks, the
+headers of both sides, an HTTP parser) is two thirds of the memory of an idle connection. So after
+the handshake the transport gets a protocol of ours, and aiohttp is told that its connection is
+closed (docs/decisions/0016-sockets.md).
 """
 
 import asyncio
@@ -18,81 +18,81 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WSCloseCode, WSMessage, WSMsgType
 
 from hubbub.gateway.transport.connection_limiter import Slot
-from hubbub.gateway.transport.turn_queue import Turns, Unread
+from hubbub.gateway.transport.turn_queue import ReadBuffer, TurnQueue
 from hubbub.model.errors import Malformed
 from hubbub.wire.frames import close_frame, pong_frame
 
 CLOSE_CODE_MAX = 4999
-CLOSE_WITHIN_S = 5.0  # for the other side's close frame; then the connection is cut
+CLOSE_WITHIN_S = 5.0  # for the client's close frame; then the connection is aborted
 
-# What one connection may cost in one turn of the loop; what is left of it lines up in `Turns`.
+# What one connection may cost in one turn of the loop; the rest waits in the `TurnQueue`.
 FRAMES_PER_TURN = 64
 SLICE_BYTES = 8 * 1024  # parsed at once
-SLICE_COST = 32  # in frames
-DROPPED_MAX_BYTES = 256 * 1024  # read after the end, so that the close frame is seen
+SLICE_COST = 32  # of a slice, in frames
+DROPPED_MAX_BYTES = 256 * 1024  # read after the close frame, so that the client receives it
 
 
 class Listener(Protocol):
-    """Who reads from a socket. None of these may raise."""
+    """Receives what comes from a socket. No method may raise."""
 
     @property
     def message_max_bytes(self) -> int:
-        """How much a message may have just now, as far as the parser lets through more."""
+        """The size of a message that is accepted now; the parser may accept larger ones."""
 
-    def take(self, data: str) -> None:
-        """One text message."""
+    def on_text(self, data: str) -> None:
+        """Handle a text message."""
 
-    def take_bytes(self, data: bytes) -> None:
-        """One binary message."""
+    def on_binary(self, data: bytes) -> None:
+        """Handle a binary message."""
 
-    def take_control(self) -> None:
-        """A ping or a pong."""
+    def on_control_frame(self) -> None:
+        """Handle a ping or a pong."""
 
-    def seen(self) -> None:
-        """Something came: the other side is alive."""
+    def on_activity(self) -> None:
+        """Note that the client is alive, as it has sent a frame."""
 
     @property
-    def must_wait(self) -> bool:
-        """Whether nothing more is to be read until `Socket.go_on`."""
+    def is_reading_paused(self) -> bool:
+        """Whether no frame may be handled until `Socket.resume_reading` is called."""
 
-    def filled(self) -> None:
-        """More waits to be read by the other side than the transport's limit."""
+    def on_buffer_full(self) -> None:
+        """React to a full write buffer: the client reads too slowly."""
 
-    def ended(self) -> None:
-        """Nothing more comes; called once, before `gone`.
+    def on_end(self) -> None:
+        """React to the end of reading; called once, before `on_closed`.
 
-        What is still to be written must be written now: a close frame may be next.
+        This is the last chance to write, as a close frame may be next.
         """
 
-    def gone(self) -> None:
-        """The connection is no more; called once, and nothing after it."""
+    def on_closed(self) -> None:
+        """React to the closed connection; the last call of all."""
 
 
 class Socket(asyncio.Protocol):
-    """One connection. Writing goes straight to ``transport``, in whole frames.
+    """One WebSocket. Others may also write to ``transport`` directly, but only whole frames.
 
-    Nothing is read until `go_on` has been called. While the listener must wait, or this
-    connection has had its share of the loop's turn, the transport is paused, and of what has been
-    read already at most one chunk of the transport is kept.
+    No frame is handled until `resume_reading` is called. While the listener pauses reading, or this
+    connection has used up its budget of the loop's turn, the transport is paused too, and at most
+    one chunk of it is kept unparsed.
     """
 
     __slots__ = (
         "_closing",
         "_deadline",
-        "_dropped",
+        "_dropped_bytes",
         "_frames",
-        "_has_begun",
+        "_has_started",
         "_has_ended",
-        "_in_line",
+        "_is_queued",
         "_is_handling",
         "_is_lost",
-        "_left",
+        "_budget",
         "_loop",
         "_paused",
         "_reader",
-        "_since_message",
+        "_bytes_since_message",
         "_timer",
-        "_turns",
+        "_turn_queue",
         "_unread",
         "is_full",
         "listener",
@@ -101,34 +101,38 @@ class Socket(asyncio.Protocol):
     )
 
     def __init__(
-        self, transport: asyncio.Transport, listener: Listener, most_bytes: int, turns: Turns
+        self,
+        transport: asyncio.Transport,
+        listener: Listener,
+        max_bytes: int,
+        turn_queue: TurnQueue,
     ) -> None:
-        """Messages of more than ``most_bytes`` close the connection with 1009."""
+        """Messages of more than ``max_bytes`` close the connection with 1009."""
         self._loop = asyncio.get_running_loop()
-        self._turns = turns
+        self._turn_queue = turn_queue
         self.transport = transport
         self.listener = listener
-        # aiohttp takes messages that are smaller than its limit, not as large.
+        # aiohttp accepts messages smaller than its limit, not equal to it.
         self._reader: WebSocketReader | None = WebSocketReader(
-            _Frames(self, self._loop), most_bytes + 1, compress=False, decode_text=True
+            _Frames(self, self._loop), max_bytes + 1, compress=False, decode_text=True
         )
-        # What was read and not yet parsed, and what was parsed and not yet handled.
-        self._unread = Unread()
+        # Bytes read but not parsed, and frames parsed but not handled.
+        self._unread = ReadBuffer()
         self._frames: deque[WSMessage] = deque()
-        self._since_message = 0  # bytes
-        self._dropped = 0  # bytes
-        # How much more may be done in this turn of the loop; what goes on after it, or later.
-        self._left = FRAMES_PER_TURN
-        self._in_line = False
+        self._bytes_since_message = 0
+        self._dropped_bytes = 0
+        # Frames that may still be handled in this turn of the loop.
+        self._budget = FRAMES_PER_TURN
+        self._is_queued = False
         self._timer: asyncio.TimerHandle | None = None
         self._is_handling = False
         self._paused = False
         self._closing = False
         self._has_ended = False
-        self._has_begun = False
+        self._has_started = False
         self._is_lost = False
         self._deadline: asyncio.TimerHandle | None = None
-        # The other side reads more slowly than we write.
+        # Whether the write buffer is over its limit.
         self.is_full = False
         self.slot: Slot | None = None
 
@@ -143,20 +147,20 @@ class Socket(asyncio.Protocol):
         self._unread.add(data)
         if len(self._unread) > 4 * self.listener.message_max_bytes + SLICE_BYTES:
             self._unread.clear()
-            self.failed(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "more than it may have"))
-        if not self._in_line:
-            self._left = FRAMES_PER_TURN
+            self.on_parse_error(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "message too big"))
+        if not self._is_queued:
+            self._budget = FRAMES_PER_TURN
         self._read()
 
     def _drop(self, data: bytes) -> None:
-        self._dropped += len(data)
-        if self._dropped > DROPPED_MAX_BYTES and not self._paused:
+        self._dropped_bytes += len(data)
+        if self._dropped_bytes > DROPPED_MAX_BYTES and not self._paused:
             self._paused = True
             self.transport.pause_reading()
 
     def pause_writing(self) -> None:
         self.is_full = True
-        self.listener.filled()
+        self.listener.on_buffer_full()
 
     def resume_writing(self) -> None:
         self.is_full = False
@@ -168,121 +172,121 @@ class Socket(asyncio.Protocol):
             self.slot = None
         self._is_lost = True
         if self._timer or self._closing:
-            self._over()
-        elif self._has_begun:
+            self._finish()
+        elif self._has_started:
             self._read()
         elif self._unread:
-            # They spoke and went before anybody listened.
-            self._wait_for(self._over)
+            # Data came, then the end, before the listener was ready for it.
+            self._set_deadline(self._finish)
         else:
-            self._over()
+            self._finish()
 
-    def _over(self) -> None:
+    def _finish(self) -> None:
         if self._reader is None:
             return
-        self._reader = None  # and with it the way back here
-        self._end()
-        self._forget_deadline()
-        self.listener.gone()
+        self._reader = None  # breaks a reference cycle
+        self._stop_reading()
+        self._cancel_deadline()
+        self.listener.on_closed()
 
     def ignore_rest(self) -> None:
-        """Listen to nothing more, not even to the answer to our close frame."""
-        self._end()
+        """Handle nothing more, not even the reply to our close frame."""
+        self._stop_reading()
 
-    def _end(self) -> None:
+    def _stop_reading(self) -> None:
         self._closing = True
         self._unread.clear()
         self._frames.clear()
-        self._forget_turn()
+        self._cancel_turn()
         if not self._has_ended:
             self._has_ended = True
-            self.listener.ended()
+            self.listener.on_end()
 
     # Reading
 
-    def go_on(self) -> None:
-        """The listener can take more."""
-        self._has_begun = True
+    def resume_reading(self) -> None:
+        """Handle frames again, as the listener can take more."""
+        self._has_started = True
         self._read()
 
     @property
     def _may_go_on(self) -> bool:
-        """Whether the next frame may be handled now; once the end has begun, nothing must wait."""
-        if self._in_line or self._timer:
+        """Whether the next frame may be handled now. The listener cannot pause a closing one."""
+        if self._is_queued or self._timer:
             return False
         if self._closing:
             return True
-        return self._has_begun and (self._is_lost or not self.listener.must_wait)
+        return self._has_started and (self._is_lost or not self.listener.is_reading_paused)
 
     def _read(self) -> None:
-        """Handle what has come, until it is the others' turn or the listener must wait."""
-        if self._is_handling:  # who handles a frame goes on with the next afterwards
+        """Handle what was read, until the budget is used up or the listener pauses reading."""
+        if self._is_handling:  # called while handling a frame; the loop below goes on
             return
         self._is_handling = True
         while (self._frames or self._unread) and self._may_go_on:
             if self._frames:
-                self._left -= 1
+                self._budget -= 1
                 self._handle(self._frames.popleft())
             else:
                 self._parse()
-            if self._left <= 0 and not self._timer:
-                self._line_up()
+            if self._budget <= 0 and not self._timer:
+                self._join_queue()
         self._is_handling = False
-        if not (self._frames or self._unread or self._in_line or self._timer):
-            self._read_on()
+        if not (self._frames or self._unread or self._is_queued or self._timer):
+            self._resume_transport()
         elif not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
 
     def _parse(self) -> None:
-        """Make frames of the next slice of what was read."""
+        """Parse the next slice of what was read."""
         assert self._reader is not None
         piece = self._unread.take(SLICE_BYTES)
-        self._since_message += len(piece)
-        self._left -= len(piece) * SLICE_COST // SLICE_BYTES
+        self._bytes_since_message += len(piece)
+        self._budget -= len(piece) * SLICE_COST // SLICE_BYTES
         self._reader.feed_data(piece)
-        # Fragments cost more than they carry, and empty ones would never make a message.
-        if self._since_message > 1.25 * self.listener.message_max_bytes + SLICE_BYTES:
-            self.failed(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "more than it may have"))
+        # Tiny fragments cost more than their content, and empty ones would never end.
+        if self._bytes_since_message > 1.25 * self.listener.message_max_bytes + SLICE_BYTES:
+            self.on_parse_error(WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "message too big"))
 
-    def failed(self, error: BaseException) -> None:
-        """Fail once the frames so far are handled: the bytes after them are invalid or too many."""
+    def on_parse_error(self, error: BaseException) -> None:
+        """Close with an error, once the frames before the invalid or excess bytes are handled."""
         self._frames.append(WSMessage(WSMsgType.ERROR, error, None))
 
-    def parsed(self, frame: WSMessage) -> None:
-        """The next frame, in the order in which they came."""
+    def on_frame(self, frame: WSMessage) -> None:
+        """Queue the next frame for handling."""
         if frame.type is WSMsgType.TEXT or frame.type is WSMsgType.BINARY:
-            self._since_message = 0
+            self._bytes_since_message = 0
         self._frames.append(frame)
 
-    def _line_up(self) -> None:
-        self._in_line = True
-        self._turns.line_up(self)
+    def _join_queue(self) -> None:
+        self._is_queued = True
+        self._turn_queue.add(self)
 
     def take_turn(self) -> None:
-        """Go on where the last turn ended."""
-        self._in_line = False
+        """Continue with a new budget."""
+        self._is_queued = False
         self._timer = None
-        self._left = FRAMES_PER_TURN
+        self._budget = FRAMES_PER_TURN
         self._read()
 
-    def slow_down(self, delay_s: float) -> None:
-        """Handle nothing more of what comes for so long."""
-        self._forget_turn()
+    def pause(self, delay_s: float) -> None:
+        """Handle no frame for ``delay_s`` seconds."""
+        self._cancel_turn()
         self._timer = self._loop.call_later(delay_s, self.take_turn)
 
-    def _forget_turn(self) -> None:
-        if self._in_line:
-            self._turns.leave(self)
-            self._in_line = False
+    def _cancel_turn(self) -> None:
+        if self._is_queued:
+            self._turn_queue.remove(self)
+            self._is_queued = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _read_on(self) -> None:
-        """All that came has been handled."""
+    def _resume_transport(self) -> None:
+        """Read from the transport again, as everything read has been handled."""
         if self._is_lost:
-            self._over()
+            self._finish()
         elif self._paused and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
@@ -290,36 +294,36 @@ class Socket(asyncio.Protocol):
     def _handle(self, frame: WSMessage) -> None:
         kind = frame.type
         if kind is WSMsgType.CLOSE:
-            self._answer_close(cast(int, frame.data))
+            self._on_close_frame(cast(int, frame.data))
             return
         if self._closing:
             return
         if kind is WSMsgType.ERROR:
-            self._break_off(cast(BaseException, frame.data))
+            self._close_with_error(cast(BaseException, frame.data))
             return
-        self.listener.seen()
+        self.listener.on_activity()
         if kind is WSMsgType.TEXT:
-            self.listener.take(frame.data)
+            self.listener.on_text(frame.data)
         elif kind is WSMsgType.BINARY:
-            self.listener.take_bytes(frame.data)
+            self.listener.on_binary(frame.data)
         else:
             if kind is WSMsgType.PING:
                 self.write(pong_frame(bytes(frame.data)))
-            self.listener.take_control()
+            self.listener.on_control_frame()
 
-    def _break_off(self, error: BaseException) -> None:
-        """Close with the code that RFC 6455 names for what is wrong."""
+    def _close_with_error(self, error: BaseException) -> None:
+        """Close with the code of RFC 6455 for this error."""
         code = error.code if isinstance(error, WebSocketError) else WSCloseCode.PROTOCOL_ERROR
-        self._end()  # as the listener may still have something to write
-        self._say_goodbye(code, "")
-        # What is still on its way is read and dropped: a reset would overtake the close frame.
+        self._stop_reading()  # the listener may still write something
+        self._send_close(code, "")
+        # Data still on its way is read and dropped: a TCP reset would overtake the close frame.
         if not self.transport.is_closing():
             self.transport.write_eof()
 
     # Writing and closing
 
     def write(self, frames: bytes) -> None:
-        """Whole frames; no frame comes after the close frame."""
+        """Write whole frames, unless the close frame has been sent."""
         if not self._closing:
             self._send(frames)
 
@@ -328,70 +332,69 @@ class Socket(asyncio.Protocol):
             self.transport.write(frames)
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye, and cut the connection if the other side does not in time."""
+        """Send a close frame, and abort the connection if the client does not reply in time."""
         if self._closing:
             return
         self._closing = True
-        self._say_goodbye(code, reason)
-        # Its close frame is waited for, so reading goes on, and all else of it is dropped.
-        self._forget_turn()
-        self._line_up()
+        self._send_close(code, reason)
+        # Read on until the client's close frame, dropping everything else.
+        self._cancel_turn()
+        self._join_queue()
 
-    def _answer_close(self, code: int) -> None:
-        """The other side closes (or answers our close): nothing more comes from it."""
-        is_answer = not self._closing
-        self._end()
-        if is_answer:
-            # Whoever closes without reading what was sent is not waited for.
-            self._say_goodbye(_answer_to(code), "")
+    def _on_close_frame(self, code: int) -> None:
+        """Reply to the client's close frame, unless it is the reply to ours, and close."""
+        is_reply = not self._closing
+        self._stop_reading()
+        if is_reply:
+            self._send_close(_reply_code(code), "")
         self.transport.close()
 
-    def _say_goodbye(self, code: int, reason: str) -> None:
+    def _send_close(self, code: int, reason: str) -> None:
         self._send(close_frame(code, reason))
-        self._wait_for(self.transport.abort)
+        self._set_deadline(self.transport.abort)
 
-    def cut(self) -> None:
-        """End it now, whatever has not been sent."""
+    def abort(self) -> None:
+        """Close the connection now, without sending what is in the write buffer."""
         self.transport.abort()
 
-    def _wait_for(self, end: Callable[[], None]) -> None:
-        self._forget_deadline()
-        self._deadline = self._loop.call_later(CLOSE_WITHIN_S, end)
+    def _set_deadline(self, callback: Callable[[], None]) -> None:
+        self._cancel_deadline()
+        self._deadline = self._loop.call_later(CLOSE_WITHIN_S, callback)
 
-    def _forget_deadline(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    # What `aiohttp.web_protocol.RequestHandler.set_parser` expects
+    # The parser interface that `aiohttp.web_protocol.RequestHandler.set_parser` expects
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """What came right behind the handshake."""
+        """Take the bytes that came right after the handshake."""
         self.data_received(data)
         return False, b""
 
     def feed_eof(self) -> None:
-        """aiohttp is told that its connection is over; ours is not."""
+        """Ignored: aiohttp's connection has ended, ours has not."""
 
 
 class _Frames(WebSocketDataQueue):
-    """Where aiohttp's parser puts what it has found: on to the socket, with no queue between."""
+    """Passes frames from aiohttp's parser to the socket, without a queue."""
 
     def __init__(self, socket: Socket, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(socket, 0, loop=loop)  # type: ignore[arg-type]  # is asked for nothing
+        super().__init__(socket, 0, loop=loop)  # type: ignore[arg-type]  # never used
         self._socket = socket
 
     def feed_data(self, data: object, size: int) -> None:
-        self._socket.parsed(cast(WSMessage, data))
+        self._socket.on_frame(cast(WSMessage, data))
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        self._socket.failed(exc)
+        self._socket.on_parse_error(exc)
 
 
-def _answer_to(code: int) -> int:
-    """The close code to answer another with (RFC 6455, section 7.4); 0 stands for none given.
+def _reply_code(code: int) -> int:
+    """The close code to reply with (RFC 6455, section 7.4); 0 means that none was given.
 
-    aiohttp's parser lets through some that must not be sent, or that nobody has given a meaning.
+    aiohttp's parser accepts some codes that must not be sent or are undefined.
     """
     if not code:
         return WSCloseCode.OK
@@ -403,26 +406,26 @@ def _answer_to(code: int) -> int:
 class Upgradable(Protocol):
     """An HTTP connection that can become a WebSocket."""
 
-    def become(self, socket: Socket) -> None: ...
+    def become_websocket(self, socket: Socket) -> None: ...
 
 
 async def upgrade(
     request: web.Request,
     protocols: tuple[str, ...],
-    made: Callable[[asyncio.Transport], Socket],
+    make_socket: Callable[[asyncio.Transport], Socket],
 ) -> web.StreamResponse:
-    """Answer the handshake (RFC 6455, section 4.2.2) and hand the transport over to a socket.
+    """Complete the handshake (RFC 6455, section 4.2.2) and hand the transport over to a socket.
 
-    Raises HTTPBadRequest or Malformed if it is no handshake, ConnectionError if nobody is there
-    any more.
+    Raises HTTPBadRequest or Malformed if it is no handshake, ConnectionError if the client has
+    disconnected.
     """
     handshake = web.WebSocketResponse(protocols=protocols, compress=False)
     try:
         agreed = handshake.can_prepare(request)
         if not agreed:
-            await handshake.prepare(request)  # says what is wrong
-    except ValueError as error:  # raw bytes in the headers, of which it cannot even say so
-        raise Malformed("This is no WebSocket handshake.") from error
+            await handshake.prepare(request)  # raises with the reason
+    except ValueError as error:  # invalid bytes in the headers
+        raise Malformed("This is not a valid WebSocket handshake.") from error
     key = request.headers[hdrs.SEC_WEBSOCKET_KEY].encode()
     accepted = base64.b64encode(hashlib.sha1(key + WS_KEY, usedforsecurity=False).digest())
     headers = {
@@ -437,6 +440,6 @@ async def upgrade(
     await answer.prepare(request)
     transport = request.transport
     if transport is None or transport.is_closing():
-        raise ConnectionResetError("they left during the handshake")
-    cast(Upgradable, request.protocol).become(made(transport))
+        raise ConnectionResetError("the client disconnected during the handshake")
+    cast(Upgradable, request.protocol).become_websocket(make_socket(transport))
     return answer

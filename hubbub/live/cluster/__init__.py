@@ -1,1 +1,1 @@
-"""Several nodes on one database: their bus and what they tell each other."""
+"""Several nodes on one database: the bus between them, and what they send over it."""

@@ -1,7 +1,7 @@
-"""The bus: carries bytes between nodes, as fast as it can and with no promise at all.
+"""The bus: carries bytes between nodes, fast but without any guarantee.
 
-It may lose, repeat and reorder; `nodes` heals all that from the database. Subjects are words
-separated by dots, and every node of a chat uses the same ones.
+It may lose, repeat and reorder payloads; `nodes` repairs that from the database. Subjects are
+words separated by dots, and every node of a chat uses the same ones.
 """
 
 from collections.abc import Callable
@@ -9,20 +9,20 @@ from typing import Protocol
 
 from hubbub.model.errors import HubbubError
 
-PAYLOAD_BYTES = 256 * 1024  # more than that goes in parts
+PAYLOAD_BYTES = 256 * 1024  # larger envelopes are split
 
-Received = Callable[[str, bytes], None]
+MessageHandler = Callable[[str, bytes], None]
 
 
 class BusError(HubbubError):
-    """The bus cannot be used at all; the message says why and what to do."""
+    """The bus cannot be used; the message says why and what to do."""
 
     code = "bus"
     title = "The bus cannot be used."
 
 
 class BusMetrics:
-    """What a bus counts, for `/metrics`."""
+    """A bus's counters, for `/metrics`."""
 
     def __init__(self) -> None:
         self.published = 0
@@ -33,37 +33,37 @@ class BusMetrics:
 
 
 class Bus(Protocol):
-    """``received`` gets the subject and the payload of what comes; ``connected`` is called
-    whenever a connection stands, before anything comes over it."""
+    """``on_message`` is called with the subject and the payload of each message; ``on_connect``
+    after each connection is made, before any message comes over it."""
 
     metrics: BusMetrics
-    received: Received
-    connected: Callable[[], None]
+    on_message: MessageHandler
+    on_connect: Callable[[], None]
 
     @property
     def is_connected(self) -> bool: ...
 
     async def start(self) -> None:
-        """Raises BusError if there is no connection to be had."""
+        """Connect. Raises BusError if the bus cannot be reached."""
 
     async def stop(self) -> None: ...
 
-    def watch(self, subject: str) -> None:
-        """From soon on, what is published there is received."""
+    def subscribe(self, subject: str) -> None:
+        """Receive what is published to a subject, from shortly after this call."""
 
-    def unwatch(self, subject: str) -> None: ...
+    def unsubscribe(self, subject: str) -> None: ...
 
     def publish(self, subject: str, payload: bytes) -> None:
-        """Never waits: what cannot be sent is dropped. We do not hear it ourselves."""
+        """Send to the other nodes. Never waits: what cannot be sent is dropped."""
 
 
 class NoBus:
-    """For a node whose settings name none: others are heard of through the database only."""
+    """The bus of a node whose settings name none: it learns of others from the database only."""
 
     def __init__(self) -> None:
         self.metrics = BusMetrics()
-        self.received: Received = lambda subject, payload: None
-        self.connected: Callable[[], None] = lambda: None
+        self.on_message: MessageHandler = lambda subject, payload: None
+        self.on_connect: Callable[[], None] = lambda: None
 
     @property
     def is_connected(self) -> bool:
@@ -75,10 +75,10 @@ class NoBus:
     async def stop(self) -> None:
         pass
 
-    def watch(self, subject: str) -> None:
+    def subscribe(self, subject: str) -> None:
         pass
 
-    def unwatch(self, subject: str) -> None:
+    def unsubscribe(self, subject: str) -> None:
         pass
 
     def publish(self, subject: str, payload: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What nodes tell each other over the bus; see `nodes`."""
+"""The messages that nodes send each other over the bus; see `nodes`."""
 
 import asyncio
 
@@ -11,10 +11,10 @@ from hubbub.model.reading import PresenceState
 
 
 class PresenceUpdate(msgspec.Struct, frozen=True, tag="Here", omit_defaults=True):
-    """Who is in a room at this node: what changed, or (``whole``) all of them.
+    """The people in a room at this node: those whose state has changed, or (``whole``) all.
 
-    Offline: gone from this node, and so from all its rooms; None: from this room only.
-    ``online`` instead, how many, where a room is large.
+    "offline" means that a person has left this node, and so all its rooms; None that they have
+    left this room only. A large room has only their number, in ``online``.
     """
 
     room: str
@@ -24,20 +24,20 @@ class PresenceUpdate(msgspec.Struct, frozen=True, tag="Here", omit_defaults=True
 
 
 class PresenceQuery(msgspec.Struct, frozen=True, tag="Who"):
-    """This node has somebody in a room from now on: who is there at the others?"""
+    """Asks the other nodes who is in a room, which this node serves from now on."""
 
     room: str
 
 
 class TypingNotice(msgspec.Struct, frozen=True, tag="Writes"):
-    """Somebody is writing in a room."""
+    """A person is typing in a room."""
 
     room: str
     user: str
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag="Alive", omit_defaults=True):
-    """This node is there, once a second; or it says goodbye (``leaves``)."""
+    """Sent once a second while a node runs, and with ``leaves`` when it stops."""
 
     epoch: str
     version: str
@@ -51,7 +51,7 @@ Item = (
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """Some of a node's news, in the order in which it had them."""
+    """Some items from one node, in the order in which it published them."""
 
     node: str
     items: list[Item]
@@ -62,7 +62,7 @@ decode = msgspec.msgpack.Decoder(Envelope).decode
 
 
 class Outbox:
-    """What goes out from this node: all of a turn of the loop in one parcel for each subject."""
+    """Collects what this node publishes in a turn of the loop: one envelope for each subject."""
 
     def __init__(self, bus: Bus, node: str) -> None:
         self.bus = bus
@@ -70,23 +70,24 @@ class Outbox:
         self.epoch = ""
         self._outgoing: dict[str, list[Item]] = {}
 
-    def subject(self, words: str) -> str:
-        """Chats that share a bus by mistake do not hear each other."""
-        return f"hubbub.{self.epoch}.{words}"
+    def subject(self, suffix: str) -> str:
+        """The full subject; chats that share a bus have different ones, by their epoch."""
+        return f"hubbub.{self.epoch}.{suffix}"
 
-    def publish(self, words: str, item: Item) -> None:
-        """At the end of the loop's turn, with what else there is for this subject."""
+    def publish(self, suffix: str, item: Item) -> None:
+        """Send at the end of the loop's turn, with the other items for this subject."""
         if not self._outgoing:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._outgoing.setdefault(words, []).append(item)
+        self._outgoing.setdefault(suffix, []).append(item)
 
     def flush(self) -> None:
+        """Send everything now; without a connection it is dropped."""
         outgoing, self._outgoing = self._outgoing, {}
         if not self.bus.is_connected:
             return
-        for words, items in outgoing.items():
+        for suffix, items in outgoing.items():
             for payload in self._payloads(items):
-                self.bus.publish(self.subject(words), payload)
+                self.bus.publish(self.subject(suffix), payload)
 
     def _payloads(self, items: list[Item]) -> list[bytes]:
         payload = encode(Envelope(self.node, items))

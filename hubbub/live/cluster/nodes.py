@@ -1,9 +1,9 @@
-"""The other nodes on the same database: what they did is shown here, and what we did there.
+"""Exchanges effects with the other nodes on the same database.
 
-The bus carries it at once and promises nothing. What is lost, doubled or out of order is healed:
-room events by their rev, what stands in the journal by its number, a person's own events by that
-person's rev; and as the last of them may be lost, all three are compared with the database about
-once a second. Presence and typing are told only over the bus, and go with the node that told them.
+The bus carries them at once but without any guarantee. What it loses, repeats or reorders is
+repaired: room events by their rev, journal entries by their number, a person's own events by that
+person's rev. As the last of them may be lost, all three are compared with the database about once
+a second. Presence and typing are sent over the bus only, and dropped with the node they came from.
 """
 
 import asyncio
@@ -32,32 +32,32 @@ from hubbub.model.outcome import Effect, Entry, Heads, RoomGone, ToPerson, ToRoo
 
 COMPARE_EVERY_S = 1.0
 COMPARE_ALONE_EVERY_S = 0.25  # while there is no bus
-COMPARE_MAX = 1_000  # rooms, and people, in one comparison; the rest have their turn next
-ON_ITS_WAY_S = 0.1  # what is newer in the database than here gets so long to come by itself
-HELD_MAX = 1_000  # events of a room that wait for news of its members
-EMPTY_ROOMS_MAX = 50  # rooms that are still listened to after the last one has left
+COMPARE_MAX = 1_000  # rooms, and people, in one comparison; the others follow in the next ones
+IN_TRANSIT_S = 0.1  # how long an event that is in the database may take to arrive over the bus
+HELD_EVENTS_MAX = 1_000  # events of a room that wait for membership changes; others are read later
+EMPTY_ROOMS_MAX = 50  # rooms that stay subscribed after their last client has left
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 
-class Reads(NamedTuple):
-    """What is read from the database; each raises HubbubError."""
+class ClusterQueries(NamedTuple):
+    """The database queries of a node; each raises HubbubError."""
 
     heads: Callable[[list[str], list[str]], Awaitable[Heads]]
-    """Of these rooms and people."""
+    """The heads of these rooms and people."""
     entries: Callable[[int], Awaitable[list[Entry]]]
-    """The journal's next entries after a number; none if there are none."""
+    """The journal's next entries after a number; empty if there are none."""
 
 
 class Nodes:
-    """This node among the others."""
+    """This node's connection to the other nodes."""
 
     def __init__(
         self,
         hub: Hub,
         bus: Bus,
-        reads: Reads,
+        queries: ClusterQueries,
         *,
         node: str,
         version: str,
@@ -68,45 +68,45 @@ class Nodes:
         self._outbox = Outbox(bus, node)
         self.peers = ClusterPeers(hub, self._outbox, version, clock)
         self._hub = hub
-        self._reads = reads
+        self._queries = queries
         self._loop: asyncio.AbstractEventLoop
-        self._journal = 0  # the entry that was carried out last
-        self._catching_up: asyncio.Task[None] | None = None
-        self._held: dict[str, list[ToRoom]] = {}
-        self._people: dict[str, None] = {}  # in order, as they are compared by turns
-        self._turn = 0
+        self._last_entry = 0  # the number of the entry that was applied last
+        self._journal_task: asyncio.Task[None] | None = None
+        self._held_events: dict[str, list[ToRoom]] = {}
+        self._people: dict[str, None] = {}  # in order, as they are compared in turns
+        self._comparison_count = 0
         self._compare_soon = asyncio.Event()
         self._is_failing = False
         self._warned: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        # The database is another one than before: whoever runs this node must start it anew.
-        self.on_other_database: Callable[[], None] = lambda: None
-        # So much was missed that nothing that is remembered of anyone is sure.
-        self.on_start_over: Callable[[], None] = lambda: None
+        # Called when the database has been replaced; this node must be restarted.
+        self.on_database_replaced: Callable[[], None] = lambda: None
+        # Called when so much was missed that no cached session or account is reliable.
+        self.on_reset: Callable[[], None] = lambda: None
 
     async def start(self, epoch: str) -> None:
-        """Listen, and know where the journal is, before anybody is let in.
+        """Connect to the bus and read the journal's number, before any client connects.
 
         Raises BusError, Unavailable.
         """
         self._loop = asyncio.get_running_loop()
         self._outbox.epoch = epoch
-        self.bus.received = self._received
-        self.bus.connected = self._connected
+        self.bus.on_message = self._on_message
+        self.bus.on_connect = self._on_connect
         self._hub.on_room, self._hub.on_person = self._on_room, self._on_person
-        self._hub.sequencer.know_members = self._catch_up
+        self._hub.sequencer.apply_journal = self._apply_journal
         self.peers.start()
-        self.bus.watch(self._outbox.subject("journal"))
-        self.bus.watch("hubbub.*.nodes")
+        self.bus.subscribe(self._outbox.subject("journal"))
+        self.bus.subscribe("hubbub.*.nodes")
         await self.bus.start()
-        self._journal = (await self._reads.heads([], [])).journal
+        self._last_entry = (await self._queries.heads([], [])).journal
         self._tasks = [
-            self._loop.create_task(self._compare_for_ever()),
-            self._loop.create_task(self.peers.live()),
+            self._loop.create_task(self._run_comparisons()),
+            self._loop.create_task(self.peers.run()),
         ]
 
     async def stop(self) -> None:
-        tasks = [*self._tasks, *([self._catching_up] if self._catching_up else [])]
+        tasks = [*self._tasks, *([self._journal_task] if self._journal_task else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -114,56 +114,61 @@ class Nodes:
         self._outbox.flush()
         await self.bus.stop()
 
-    # What was done here
+    # Effects of this node's commands
 
-    def show(self, told: list[Effect]) -> None:
-        """What a command of ours means, but for the journal: for those here, and elsewhere."""
-        for one in told:
-            match one:
+    def publish(self, effects: list[Effect]) -> None:
+        """Publish a command's effects to this node's clients and to the other nodes.
+
+        Those that stand in the journal go through `publish_entry`.
+        """
+        for effect in effects:
+            match effect:
                 case ToRoom():
-                    # Another node may have put somebody out just before, whom we still have here.
-                    self._show_event(one)
-                    self._outbox.publish(f"room.{one.room}", one)
+                    # Another node may have just removed a member who is still attached here.
+                    self._publish_event(effect)
+                    self._outbox.publish(f"room.{effect.room}", effect)
                 case ToPerson():
-                    self._hub.tell([one])
-                    self._outbox.publish(_person(one.user), one)
+                    self._hub.publish([effect])
+                    self._outbox.publish(_person_subject(effect.user), effect)
                 case ToRooms():
-                    self._hub.tell([one])
-                    for room in one.rooms:
-                        self._outbox.publish(f"room.{room}", ToRooms((room,), one.event))
+                    self._hub.publish([effect])
+                    for room in effect.rooms:
+                        self._outbox.publish(f"room.{room}", ToRooms((room,), effect.event))
                 case _:
-                    raise AssertionError(one)  # stands in the journal
+                    raise AssertionError(effect)  # stands in the journal
 
-    def journaled(self, entry: Entry) -> None:
-        """What a batch of ours means for all nodes; carried out here in its turn, too."""
+    def publish_entry(self, entry: Entry) -> None:
+        """Publish a journal entry of this node's, and apply it here in its turn as well."""
         self._outbox.publish("journal", entry)
-        self._take_entry(entry)
+        self._on_entry(entry)
 
-    # Over the bus
+    # Messages from the bus
 
-    def _received(self, subject: str, payload: bytes) -> None:
+    def _on_message(self, subject: str, payload: bytes) -> None:
         try:
             envelope = decode(payload)
         except msgspec.MsgspecError:
-            self._warn("what came over the bus is not a parcel: a newer version?", subject=subject)
+            self._warn_once(
+                "unreadable message on the bus; does a node run a newer version?", subject=subject
+            )
             return
         if envelope.node == self._outbox.node:
             return
         for item in envelope.items:
-            self._receive(envelope.node, item)
+            self._on_item(envelope.node, item)
 
-    def _receive(self, node: str, item: Item) -> None:
+    def _on_item(self, node: str, item: Item) -> None:
         match item:
             case ToRoom():
-                self._show_event(item)
+                self._publish_event(item)
             case ToPerson() | ToRooms():
-                self._hub.tell([item])
+                self._hub.publish([item])
             case Entry():
-                self._take_entry(item)
+                self._on_entry(item)
             case PresenceUpdate():
                 self.peers.on_presence_update(node, item)
             case PresenceQuery():
-                self.peers.tell_who_is_here(item.room)
+                self.peers.publish_presence(item.room)
             case TypingNotice():
                 self.peers.on_typing_notice(item)
             case Heartbeat():
@@ -171,137 +176,138 @@ class Nodes:
             case _:
                 assert_never(item)
 
-    def _connected(self) -> None:
-        """Whatever was told meanwhile was lost: compare at once, and ask who is where."""
+    def _on_connect(self) -> None:
+        """Catch up with what was sent while the bus was away."""
         self._compare_soon.set()
-        self.peers.introduce()
+        self.peers.exchange_presence()
 
     # Room events
 
-    def _show_event(self, told: ToRoom) -> None:
-        room = self._hub.rooms.get(told.room)
+    def _publish_event(self, effect: ToRoom) -> None:
+        room = self._hub.rooms.get(effect.room)
         if room is None:
             return
-        if self._know_members(room, told):
-            self._hub.sequencer.publish(told.event)
+        self._update_parent_mrev(room)
+        # Whether all membership changes before this event have been applied.
+        if effect.mrev <= room.mrev and effect.parent_mrev <= room.parent_mrev:
+            self._hub.sequencer.publish(effect.event)
             return
-        # Somebody came or went, whom we have not heard of yet; who went must not be told this.
-        held = self._held.setdefault(told.room, [])
-        if len(held) < HELD_MAX:
-            held.append(told)
-        self._begin_to_catch_up()
+        # If one of them is a removal, the removed person must not get the event.
+        held = self._held_events.setdefault(effect.room, [])
+        if len(held) < HELD_EVENTS_MAX:
+            held.append(effect)
+        self._start_journal_read()
 
-    def _know_members(self, room: Room, told: ToRoom) -> bool:
-        """Whether we have heard of all who came and went before this."""
+    def _update_parent_mrev(self, room: Room) -> None:
         if parent := self._hub.rooms.get(room.parent) if room.parent else None:
-            # Not `mrev`: what the room was filled with may be newer than what has been heard.
-            room.parent_mrev = max(room.parent_mrev, parent.heard_mrev)
-        return told.mrev <= room.mrev and told.parent_mrev <= room.parent_mrev
+            # Not `mrev`: the room may have been filled with a later one than has been applied.
+            room.parent_mrev = max(room.parent_mrev, parent.applied_mrev)
 
-    def _on_room(self, room: str, is_here: bool) -> None:
-        words = f"room.{room}"
-        if is_here:
-            self.bus.watch(self._outbox.subject(words))
-            self.peers.ask(room)
-            # What was said between our reading the room and our hearing of it.
+    def _on_room(self, room: str, is_used: bool) -> None:
+        suffix = f"room.{room}"
+        if is_used:
+            self.bus.subscribe(self._outbox.subject(suffix))
+            self.peers.query_presence(room)
+            # Fetches events that were posted after the room was read and before the subscription.
             self._compare_soon.set()
         else:
-            self.bus.unwatch(self._outbox.subject(words))
+            self.bus.unsubscribe(self._outbox.subject(suffix))
             self._hub.presence.remote.forget_room(room)
-            self._held.pop(room, None)
+            self._held_events.pop(room, None)
 
-    def _on_person(self, key: str, is_here: bool) -> None:
-        if is_here:
+    def _on_person(self, key: str, is_used: bool) -> None:
+        if is_used:
             self._people[key] = None
-            self.bus.watch(self._outbox.subject(_person(key)))
+            self.bus.subscribe(self._outbox.subject(_person_subject(key)))
         else:
             self._people.pop(key, None)
-            self.bus.unwatch(self._outbox.subject(_person(key)))
+            self.bus.unsubscribe(self._outbox.subject(_person_subject(key)))
 
     # The journal
 
-    def _take_entry(self, entry: Entry) -> None:
-        if entry.number <= self._journal:
+    def _on_entry(self, entry: Entry) -> None:
+        if entry.number <= self._last_entry:
             return
-        if entry.number == self._journal + 1:
-            self._execute(entry)
+        if entry.number == self._last_entry + 1:
+            self._apply_entry(entry)
         else:
-            # What gives may wait for its turn. What takes does not: ours is acknowledged already.
+            # Granted access may wait for its turn. Revoked access may not: if the command was sent
+            # to this node, it is already acknowledged.
             self._hub.revoke(entry.effects)
-            self._begin_to_catch_up()
+            self._start_journal_read()
 
-    def _execute(self, entry: Entry) -> None:
-        self._journal = entry.number
+    def _apply_entry(self, entry: Entry) -> None:
+        self._last_entry = entry.number
         try:
-            self._hub.tell(entry.effects)
+            self._hub.publish(entry.effects)
         except Exception:
-            log.exception("a journal entry was not carried out", number=entry.number)
+            log.exception("applying a journal entry failed", number=entry.number)
 
-    def _begin_to_catch_up(self) -> "asyncio.Task[None]":
-        if self._catching_up is None:
-            self._catching_up = self._loop.create_task(self._read_journal())
-            self._catching_up.add_done_callback(_noted)
-        return self._catching_up
+    def _start_journal_read(self) -> "asyncio.Task[None]":
+        if self._journal_task is None:
+            self._journal_task = self._loop.create_task(self._read_journal())
+            self._journal_task.add_done_callback(_log_failure)
+        return self._journal_task
 
-    async def _catch_up(self) -> None:
-        """Carry out all that stands in the journal by now. Raises HubbubError."""
-        if self._catching_up is not None:
-            await asyncio.shield(self._catching_up)  # may have begun too early
-        await asyncio.shield(self._begin_to_catch_up())
+    async def _apply_journal(self) -> None:
+        """Apply everything that is in the journal by now. Raises HubbubError."""
+        if self._journal_task is not None:
+            await asyncio.shield(self._journal_task)  # it may have begun too early
+        await asyncio.shield(self._start_journal_read())
 
     async def _read_journal(self) -> None:
         waiting: list[ToRoom] = []
         try:
             while True:
-                # A read tells of all who had gone before it began. What is held from now on may
-                # come after somebody who has gone since: that waits for the next read.
-                waiting += [one for events in self._held.values() for one in events]
-                self._held = {}
-                entries = await self._reads.entries(self._journal)
+                # A read contains all removals that were committed before it began. An event that
+                # is held from now on may be later than a newer removal: it waits for the next read.
+                waiting += [one for events in self._held_events.values() for one in events]
+                self._held_events = {}
+                entries = await self._queries.entries(self._last_entry)
                 for entry in entries:
-                    self._apply_read(entry)
+                    self._apply_read_entry(entry)
                 if not entries:
-                    self._release(waiting)
+                    self._publish_held(waiting)
                     waiting = []
-                    if not self._held:
+                    if not self._held_events:
                         break
         finally:
-            self._catching_up = None
-            for told in waiting:
-                self._held.setdefault(told.room, []).append(told)
+            self._journal_task = None
+            for effect in waiting:
+                self._held_events.setdefault(effect.room, []).append(effect)
 
-    def _apply_read(self, entry: Entry) -> None:
-        if entry.number == self._journal + 1:
-            self._execute(entry)
-        elif entry.number > self._journal:
-            self._start_over(entry.number - 1)
-            self._execute(entry)
+    def _apply_read_entry(self, entry: Entry) -> None:
+        if entry.number == self._last_entry + 1:
+            self._apply_entry(entry)
+        elif entry.number > self._last_entry:
+            self._reset(entry.number - 1)
+            self._apply_entry(entry)
 
-    def _release(self, held: list[ToRoom]) -> None:
-        for told in held:
-            if room := self._hub.rooms.get(told.room):
-                room.parent_mrev = max(room.parent_mrev, told.parent_mrev)
-            self._hub.sequencer.publish(told.event)
+    def _publish_held(self, held: list[ToRoom]) -> None:
+        for effect in held:
+            if room := self._hub.rooms.get(effect.room):
+                room.parent_mrev = max(room.parent_mrev, effect.parent_mrev)
+            self._hub.sequencer.publish(effect.event)
 
-    def _start_over(self, number: int) -> None:
-        """The journal does not reach back to where we were: we slept for too long."""
-        log.warning("this node was away for too long: everyone here comes back")
-        self._journal = number
-        self.on_start_over()
-        self._hub.start_over("The server was away. Come back.")
+    def _reset(self, number: int) -> None:
+        """Start over, as the journal no longer reaches back to this node's last entry."""
+        log.warning("this node was suspended for too long: all its clients must reconnect")
+        self._last_entry = number
+        self.on_reset()
+        self._hub.reset("The server was suspended. Reconnect.")
 
     # Comparing with the database
 
-    async def _compare_for_ever(self) -> None:
+    async def _run_comparisons(self) -> None:
         while True:
             pause = COMPARE_EVERY_S if self.bus.is_connected else COMPARE_ALONE_EVERY_S
             try:
-                # Not `wait_for`: until Python 3.12 it forgets that it was cancelled if what it
-                # waits for has just come.
+                # Not `wait_for`: until Python 3.12 it loses a cancellation if the event has just
+                # been set.
                 async with asyncio.timeout(pause):
                     await self._compare_soon.wait()
                 self._compare_soon.clear()
-                await asyncio.sleep(ON_ITS_WAY_S / 2)  # often several rooms at once
+                await asyncio.sleep(IN_TRANSIT_S / 2)  # often several rooms at once
             except TimeoutError:
                 pass
             try:
@@ -309,66 +315,66 @@ class Nodes:
                 self._is_failing = False
             except HubbubError as error:
                 if not self._is_failing:
-                    log.warning("nothing can be compared with the database", error=error.code)
+                    log.warning("comparing with the database failed", error=error.code)
                 self._is_failing = True
             except Exception:
-                # Without this loop nothing that the bus loses would ever be made up for.
+                # This loop must go on: without it, what the bus loses would never be repaired.
                 log.exception("comparing with the database failed")
 
     async def compare(self) -> None:
-        """Have what is older here than in the database brought up to it. Raises HubbubError."""
-        self._hub.forget_empty(EMPTY_ROOMS_MAX)
-        rooms = self._some([room for room in self._hub.rooms.values() if room.recent_changes])
-        people = self._some(list(self._people))
-        self._turn += 1
+        """Find what is newer in the database than here, and have it read. Raises HubbubError."""
+        self._hub.drop_empty_rooms(EMPTY_ROOMS_MAX)
+        rooms = self._next_slice([room for room in self._hub.rooms.values() if room.recent_changes])
+        people = self._next_slice(list(self._people))
+        self._comparison_count += 1
         names = [room.id for room in rooms]
-        heads = await self._reads.heads(names, people)
+        heads = await self._queries.heads(names, people)
         if heads.epoch != self._outbox.epoch:
-            self.on_other_database()
+            self.on_database_replaced()
             return
-        if heads.journal > self._journal:
-            self._loop.call_later(ON_ITS_WAY_S, self._expect_entry, heads.journal)
+        if heads.journal > self._last_entry:
+            self._loop.call_later(IN_TRANSIT_S, self._check_journal, heads.journal)
         for room in rooms:
             head = heads.rooms.get(room.id)
             if head is None:
-                self._hub.tell([RoomGone(room.id)])
+                self._hub.publish([RoomGone(room.id)])
             elif head.rev > room.rev:
-                self._loop.call_later(ON_ITS_WAY_S, self._expect_rev, room.id, head.rev)
+                self._loop.call_later(IN_TRANSIT_S, self._check_room, room.id, head.rev)
         for key, rev in heads.people.items():
-            if rev > self._hub.people_revs.get(key, rev):
-                self._loop.call_later(ON_ITS_WAY_S, self._expect_own, key, rev)
+            if rev > self._hub.person_revs.get(key, rev):
+                self._loop.call_later(IN_TRANSIT_S, self._check_person, key, rev)
 
-    def _some(self, things: list[T]) -> list[T]:
-        """As many as may be compared at once, others each time."""
-        if len(things) <= COMPARE_MAX:
-            return things
-        start = self._turn * COMPARE_MAX % len(things)
-        return (things + things)[start : start + COMPARE_MAX]
+    def _next_slice(self, items: list[T]) -> list[T]:
+        """At most `COMPARE_MAX` of the items, different ones each time."""
+        if len(items) <= COMPARE_MAX:
+            return items
+        start = self._comparison_count * COMPARE_MAX % len(items)
+        return (items + items)[start : start + COMPARE_MAX]
 
-    def _expect_entry(self, number: int) -> None:
-        if number > self._journal:
-            self._begin_to_catch_up()
+    def _check_journal(self, number: int) -> None:
+        if number > self._last_entry:
+            self._start_journal_read()
 
-    def _expect_rev(self, room_id: str, rev: int) -> None:
+    def _check_room(self, room_id: str, rev: int) -> None:
         self._hub.sequencer.catch_up(room_id, rev)
 
-    def _expect_own(self, key: str, rev: int) -> None:
-        if rev > self._hub.people_revs.get(key, rev):
-            self._hub.tell_rev(key, rev)
+    def _check_person(self, key: str, rev: int) -> None:
+        if rev > self._hub.person_revs.get(key, rev):
+            self._hub.announce_rev(key, rev)
 
-    def _warn(self, what: str, **more: object) -> None:
-        """Once: it would come again with each message."""
-        if what not in self._warned:
-            self._warned.add(what)
-            log.warning(what, **more)
+    def _warn_once(self, event: str, **fields: object) -> None:
+        """Log a warning that would otherwise repeat with each message."""
+        if event not in self._warned:
+            self._warned.add(event)
+            log.warning(event, **fields)
 
 
-def _person(key: str) -> str:
-    """A handle may hold what a subject may not."""
+def _person_subject(key: str) -> str:
+    """A person's subject suffix, in hex: a handle may have characters that a subject may not."""
     return f"user.{key.encode().hex()}"
 
 
-def _noted(task: "asyncio.Task[None]") -> None:
-    """Whoever waits for it gets the error as well; the next comparison tries again."""
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    """Log an error of the journal task; the next comparison tries again."""
     if not task.cancelled() and (error := task.exception()):
-        log.warning("the journal could not be read", error=repr(error))
+        log.warning("reading the journal failed", error=repr(error))

@@ -1,7 +1,6 @@
-"""Who is at the other nodes, and which nodes there are; told over the bus only, and never kept.
+"""The other nodes and the presence of people there, known from the bus only and never stored.
 
-A node says each second that it is there. One that is not heard of any more is gone, and its people
-with it.
+Each node sends a heartbeat every second. One whose heartbeats stop is dropped with its people.
 """
 
 import asyncio
@@ -21,81 +20,83 @@ from hubbub.live.hub import Hub
 from hubbub.live.room import Room
 from hubbub.model.reading import PresenceState
 
-ALIVE_EVERY_S = 1.0
-GONE_AFTER_S = 4.0  # a node that was not heard of
-SNAPSHOT_EVERY_S = 10.0  # of who is here, since a change may have been lost
-CLOCKS_APART_MAX_MS = 60_000
-OTHERS_MAX = 1_000  # nodes known, of ours and of other chats on the bus
+HEARTBEAT_EVERY_S = 1.0
+PEER_TIMEOUT_S = 4.0  # without a heartbeat
+SNAPSHOT_EVERY_S = 10.0  # of each room's presence, since a change may have been lost
+CLOCK_SKEW_MAX_MS = 60_000
+PEERS_MAX = 1_000  # known nodes, and known other chats on the bus; further ones are ignored
 
 log = structlog.get_logger()
 
 
-class Other:
-    """Another node, as it was last heard of."""
+class Peer:
+    """Another node."""
 
-    __slots__ = ("heard_at", "version")
+    __slots__ = ("last_heartbeat_at", "version")
 
-    def __init__(self, version: str, heard_at: float) -> None:
+    def __init__(self, version: str, last_heartbeat_at: float) -> None:
         self.version = version
-        self.heard_at = heard_at
+        self.last_heartbeat_at = last_heartbeat_at
 
 
 class ClusterPeers:
-    """The other nodes, and who is present there."""
+    """The other nodes, and the exchange of presence with them."""
 
     def __init__(self, hub: Hub, outbox: Outbox, version: str, clock: Callable[[], float]) -> None:
-        self.others: dict[str, Other] = {}
-        self.strangers: set[str] = set()
+        self.known: dict[str, Peer] = {}
+        self.foreign_epochs: set[str] = set()
         """Epochs of other chats that use the same bus."""
         self._hub = hub
         self._outbox = outbox
         self._version = version
         self._clock = clock
-        self._apart: set[str] = set()  # nodes whose clock was warned of
-        self._heard_until = self._snapshot_at = clock()
+        self._clock_warned: set[str] = set()  # nodes whose clock has been logged
+        self._checked_at = self._snapshot_at = clock()
 
     def start(self) -> None:
         presence = self._hub.presence
-        presence.on_person = self._on_presence
-        presence.on_count = self._on_count
-        presence.on_typing = self._on_typing
+        presence.on_local_presence = self._publish_change
+        presence.on_local_count = self._publish_count
+        presence.on_local_typing = self._publish_typing
 
     def say_goodbye(self) -> None:
-        self._outbox.publish("nodes", self._alive(leaves=True))
+        self._outbox.publish("nodes", self._heartbeat(leaves=True))
 
-    def introduce(self) -> None:
-        """The bus stands anew: tell who is here, and ask who is there."""
+    def exchange_presence(self) -> None:
+        """Publish and query the presence of all rooms, after the bus has connected."""
         for room in list(self._hub.rooms):
-            self.ask(room)
-            self.tell_who_is_here(room)
+            self.query_presence(room)
+            self.publish_presence(room)
 
-    def ask(self, room: str) -> None:
+    def query_presence(self, room: str) -> None:
+        """Ask the other nodes who is in a room."""
         self._outbox.publish(f"room.{room}", PresenceQuery(room))
 
-    # Who is where
+    # Presence
 
-    def _on_presence(self, room: str, name: str, state: PresenceState | None) -> None:
+    def _publish_change(self, room: str, name: str, state: PresenceState | None) -> None:
         self._outbox.publish(f"room.{room}", PresenceUpdate(room, {name: state}))
 
-    def _on_count(self, room: str, online: int) -> None:
+    def _publish_count(self, room: str, online: int) -> None:
         self._outbox.publish(f"room.{room}", PresenceUpdate(room, online=online))
 
-    def _on_typing(self, room: str, name: str) -> None:
+    def _publish_typing(self, room: str, name: str) -> None:
         self._outbox.publish(f"room.{room}", TypingNotice(room, name))
 
-    def tell_who_is_here(self, room_id: str) -> None:
+    def publish_presence(self, room_id: str) -> None:
+        """Publish a snapshot of the people in a room at this node, or their number."""
         room = self._hub.rooms.get(room_id)
         if room is None:
             return
         if room.is_small:
-            update = PresenceUpdate(room_id, self._hub.presence.told_of(room), whole=True)
+            update = PresenceUpdate(room_id, self._hub.presence.announced_states(room), whole=True)
         else:
             update = PresenceUpdate(room_id, online=len(room.people))
         self._outbox.publish(f"room.{room_id}", update)
 
     def on_typing_notice(self, notice: TypingNotice) -> None:
         if room := self._hub.rooms.get(notice.room):
-            self._hub.presence.tell_typing(room, notice.user)
+            self._hub.presence.send_typing(room, notice.user)
 
     def on_presence_update(self, node: str, update: PresenceUpdate) -> None:
         room = self._hub.rooms.get(update.room)
@@ -104,108 +105,109 @@ class ClusterPeers:
         presence = self._hub.presence
         if update.online is not None:
             if presence.remote.set_count(node, room.id, update.online):
-                presence.count_changed(room)
+                presence.on_remote_count(room)
             return
         remote = presence.remote
-        # Who is gone is so in all rooms at once: one who shares only this one must not be told
-        # that they are still in another. Who is missing from a snapshot is taken for gone, as the
-        # word was lost; those of the other rooms, sent with it, say where they still are.
+        # A person who is offline leaves all rooms at once: a client that shares only this one must
+        # not see them as present in another. A person missing from a snapshot counts as offline,
+        # as that message was lost; snapshots of other rooms follow and tell where they still are.
         gone = {name for name, state in update.people.items() if state == "offline"}
         if update.whole:
-            gone |= remote.people_of(node, room.id) - update.people.keys()
-        rooms = {room.id, *(each for name in gone for each in remote.rooms_with(node, name))}
-        before = {each: remote.states(each) for each in rooms}
+            gone |= remote.people_in(node, room.id) - update.people.keys()
+        room_ids = {room.id, *(id_ for name in gone for id_ in remote.rooms_of_person(node, name))}
+        before = {room_id: remote.states(room_id) for room_id in room_ids}
         people = {name: state or "offline" for name, state in update.people.items()}
         remote.set_states(node, room.id, people, whole=update.whole)
-        for each in rooms:
-            remote.set_states(node, each, dict.fromkeys(gone, "offline"), whole=False)
-        self._tell_all(before)
+        for room_id in room_ids:
+            remote.set_states(node, room_id, dict.fromkeys(gone, "offline"), whole=False)
+        self._send_changes(before)
 
-    def _tell_all(self, before: dict[str, dict[str, PresenceState]]) -> None:
+    def _send_changes(self, before: dict[str, dict[str, PresenceState]]) -> None:
+        """Send what has changed in these rooms, whose remote states were these before."""
         for room_id, states in before.items():
             if room := self._hub.rooms.get(room_id):
-                self._tell_presence(room, states)
+                self._send_room_changes(room, states)
 
-    def _tell_presence(self, room: Room, before: dict[str, PresenceState]) -> None:
+    def _send_room_changes(self, room: Room, before: dict[str, PresenceState]) -> None:
         after = self._hub.presence.remote.states(room.id)
         if room.is_small:
-            self._hub.presence.heard(room, before, after)
+            self._hub.presence.on_remote_change(room, before, after)
 
-    # The nodes themselves
+    # Heartbeats
 
-    def _alive(self, *, leaves: bool = False) -> Heartbeat:
+    def _heartbeat(self, *, leaves: bool = False) -> Heartbeat:
         now = time.time_ns() // 1_000_000
         return Heartbeat(self._outbox.epoch, self._version, now, leaves)
 
-    async def live(self) -> None:
-        """Say that we are here; notice who is not any more."""
+    async def run(self) -> None:
+        """Send heartbeats and drop the nodes whose heartbeats have stopped, until cancelled."""
         while True:
-            self._outbox.publish("nodes", self._alive())
-            await asyncio.sleep(ALIVE_EVERY_S)
+            self._outbox.publish("nodes", self._heartbeat())
+            await asyncio.sleep(HEARTBEAT_EVERY_S)
             try:
-                self._look_around(self._clock())
+                self._check_peers(self._clock())
             except Exception:
-                # The others would take this node for gone, were it to end here.
-                log.exception("looking for the other nodes failed")
+                # This loop must go on, or the other nodes would drop this one.
+                log.exception("checking the other nodes failed")
 
-    def _look_around(self, now: float) -> None:
+    def _check_peers(self, now: float) -> None:
         if not self._outbox.bus.is_connected:
-            # Nobody can be heard of; what was known stays until the bus is back.
-            for other in self.others.values():
-                other.heard_at += now - self._heard_until
-        self._heard_until = now
-        for node, other in list(self.others.items()):
-            if now - other.heard_at > GONE_AFTER_S:
-                self._forget_node(node, "is not heard of any more")
-        if now - self._snapshot_at >= SNAPSHOT_EVERY_S and self.others:
+            # No heartbeats can arrive: the known nodes stay until the bus is back.
+            for peer in self.known.values():
+                peer.last_heartbeat_at += now - self._checked_at
+        self._checked_at = now
+        for node, peer in list(self.known.items()):
+            if now - peer.last_heartbeat_at > PEER_TIMEOUT_S:
+                self._forget_node(node, "no heartbeat")
+        if now - self._snapshot_at >= SNAPSHOT_EVERY_S and self.known:
             self._snapshot_at = now
             for room in list(self._hub.rooms):
-                self.tell_who_is_here(room)
+                self.publish_presence(room)
 
-    def on_heartbeat(self, node: str, alive: Heartbeat) -> None:
-        if alive.epoch != self._outbox.epoch:
-            self._meet_stranger(alive)
+    def on_heartbeat(self, node: str, heartbeat: Heartbeat) -> None:
+        if heartbeat.epoch != self._outbox.epoch:
+            self._warn_of_foreign_chat(heartbeat)
             return
-        if alive.leaves:
-            self._forget_node(node, "says goodbye")
+        if heartbeat.leaves:
+            self._forget_node(node, "it has stopped")
             return
-        known = self.others.get(node)
-        if known is None and len(self.others) < OTHERS_MAX:
-            self.others[node] = Other(alive.version, self._clock())
-            log.info("a node is there", node=node, version=alive.version)
+        known = self.known.get(node)
+        if known is None and len(self.known) < PEERS_MAX:
+            self.known[node] = Peer(heartbeat.version, self._clock())
+            log.info("another node is running", node=node, version=heartbeat.version)
         elif known is not None:
-            known.heard_at = self._clock()
-        apart = abs(alive.now - time.time_ns() // 1_000_000)
-        if apart > CLOCKS_APART_MAX_MS:
-            self._warn_of_clock(node, apart)
+            known.last_heartbeat_at = self._clock()
+        skew_ms = abs(heartbeat.now - time.time_ns() // 1_000_000)
+        if skew_ms > CLOCK_SKEW_MAX_MS:
+            self._warn_of_clock(node, skew_ms)
 
-    def _warn_of_clock(self, node: str, apart_ms: int) -> None:
-        if node not in self._apart and len(self._apart) < OTHERS_MAX:
-            self._apart.add(node)
+    def _warn_of_clock(self, node: str, skew_ms: int) -> None:
+        if node not in self._clock_warned and len(self._clock_warned) < PEERS_MAX:
+            self._clock_warned.add(node)
             log.warning(
-                "another node's clock is far from this one's: set both by NTP",
+                "the clocks of two nodes differ too much: set both by NTP",
                 node=node,
-                apart_s=apart_ms // 1000,
+                skew_s=skew_ms // 1000,
             )
 
-    def _meet_stranger(self, alive: Heartbeat) -> None:
-        if alive.epoch in self.strangers or len(self.strangers) >= OTHERS_MAX:
+    def _warn_of_foreign_chat(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.epoch in self.foreign_epochs or len(self.foreign_epochs) >= PEERS_MAX:
             return
-        self.strangers.add(alive.epoch)
+        self.foreign_epochs.add(heartbeat.epoch)
         log.warning(
-            "another chat uses this bus: they do not hear each other, but give each its own",
-            epoch=alive.epoch,
-            version=alive.version,
+            "another chat uses this bus; messages do not mix, but give each chat its own bus",
+            epoch=heartbeat.epoch,
+            version=heartbeat.version,
         )
 
     def _forget_node(self, node: str, why: str) -> None:
-        if self.others.pop(node, None) is None:
+        if self.known.pop(node, None) is None:
             return
-        log.info("a node is gone", node=node, why=why)
+        log.info("another node is gone", node=node, why=why)
         remote = self._hub.presence.remote
-        was = {room: remote.states(room) for room in remote.rooms_of(node)}
-        counted = remote.forget(node)
-        self._tell_all(was)
-        for room_id in counted - was.keys():
+        before = {room: remote.states(room) for room in remote.people_by_room(node)}
+        counted_rooms = remote.forget_node(node)
+        self._send_changes(before)
+        for room_id in counted_rooms - before.keys():
             if room := self._hub.rooms.get(room_id):
-                self._hub.presence.count_changed(room)
+                self._hub.presence.on_remote_count(room)

@@ -1,1 +1,1 @@
-"""Copies of a chat: backups, restores, moves between databases."""
+"""Copies of a chat: backups, restores, and moves between databases."""

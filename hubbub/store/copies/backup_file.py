@@ -1,4 +1,4 @@
-"""The file of a backup: how it comes to be, and how it is looked at."""
+"""The file of a backup: writing, opening and checking it."""
 
 import contextlib
 import os
@@ -9,19 +9,19 @@ from pathlib import Path
 import apsw
 
 from hubbub.model.errors import HubbubError
-from hubbub.store.copies.copy import Contents, Tell, check_rows, contents_of, schema_of
+from hubbub.store.copies.copy import Contents, Progress, check_rows, contents_of, schema_of
 from hubbub.store.data_folder import DataFolder
-from hubbub.store.engines.row_checks import ImpossibleRow
-from hubbub.store.engines.sqlite.connection import BESIDE, Connection, connect_as
+from hubbub.store.engines.row_checks import CorruptRow
+from hubbub.store.engines.sqlite.connection import SIDE_FILES, Connection, connect_existing
 from hubbub.store.engines.sqlite.errors import is_damage
 from hubbub.store.schema.migrations import HEAD
-from hubbub.store.schema.move_marker import arriving
+from hubbub.store.schema.move_marker import incoming_move
 
 TABLES_MIN = frozenset({"alembic_version", "server", "users", "rooms", "members", "messages"})
 
 
 class BackupError(HubbubError):
-    """No backup can be made there, or not from that file; the message says why."""
+    """A backup cannot be written or used; the message says why."""
 
     code = "backup"
     title = "The backup cannot be used."
@@ -31,8 +31,8 @@ class BackupError(HubbubError):
         self.is_damage = is_damage
 
 
-class Part:
-    """A file that has not got its name yet, readable by its owner only."""
+class PartialFile:
+    """A file under a temporary name until it is complete, readable only by its owner."""
 
     def __init__(self, final: Path) -> None:
         self._final = final
@@ -42,40 +42,43 @@ class Part:
     def sync(self) -> None:
         os.fsync(self.descriptor)
 
-    def take_name(self) -> None:
-        """From here on it is there, whole, whatever happens to the power."""
+    def rename_to_final(self) -> None:
+        """Give the complete file its final name, durably."""
         self.sync()
         self.path.replace(self._final)
         _sync_folder(self._final.parent)
 
     def remove(self) -> None:
         os.close(self.descriptor)
-        for end in ("", *BESIDE):
+        for end in ("", *SIDE_FILES):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
 
 
-def require_free(file: Path, folder: DataFolder | None, *, force: bool) -> None:
+def require_writable(file: Path, folder: DataFolder | None, *, force: bool) -> None:
+    """Raises BackupError if no backup may be written to this file."""
     try:
         if file.is_dir():
-            raise BackupError(f"{file} is a folder. Give the name of a file in it.")
+            raise BackupError(f"{file} is a folder. Give the name of a file.")
         if not file.absolute().parent.is_dir():
-            raise BackupError(f"There is no folder {file.absolute().parent}. Make it first.")
+            raise BackupError(
+                f"The folder {file.absolute().parent} does not exist. Create it first."
+            )
         if folder and file.absolute().parent.samefile(folder.path):
             raise BackupError(
-                f"{file} is in the data folder, and would be lost with it. Give another place."
+                f"{file} is in the data folder, and would be lost with it. Use another folder."
             )
         if file.exists() and not (force and file.is_file()):
             hint = "Give another name, or --force." if file.is_file() else "Give another name."
-            raise BackupError(f"{file} is there already. {hint}")
+            raise BackupError(f"{file} already exists. {hint}")
     except OSError as error:
         raise BackupError(f"{file} cannot be used ({error.strerror}).") from error
 
 
 @contextlib.contextmanager
-def part_of(final: Path) -> Iterator[Part]:
-    """What becomes of ``final`` when it is whole; gone if it does not come to that."""
+def partial_file(final: Path) -> Iterator[PartialFile]:
+    """A temporary file to be renamed to ``final``; it is removed unless that happens."""
     try:
-        part = Part(final)
+        part = PartialFile(final)
     except OSError as error:
         raise BackupError(f"{final.parent} cannot be written ({error.strerror}).") from error
     try:
@@ -87,14 +90,14 @@ def part_of(final: Path) -> Iterator[Part]:
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, write: bool = False) -> Iterator[Connection]:
-    """A connection that changes nothing, not even by tidying up when it closes, or ``write``.
+def open_database(path: Path, *, write: bool = False) -> Iterator[Connection]:
+    """A connection that does not change the file, not even when it closes; or ``write``.
 
-    What is written needs no journal: a part that has not become whole is thrown away.
+    Writing uses no journal, as an incomplete file is discarded.
     """
     if not path.is_file():
-        raise BackupError(f"There is no file {path}.")
-    with contextlib.closing(connect_as(path, "mode=rw" if write else "mode=ro")) as db:
+        raise BackupError(f"The file {path} does not exist.")
+    with contextlib.closing(connect_existing(path, "mode=rw" if write else "mode=ro")) as db:
         if write:
             for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=OFF", "secure_delete=ON"):
                 db.execute(f"PRAGMA {pragma}")
@@ -102,14 +105,14 @@ def opened(path: Path, *, write: bool = False) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def told(source: Path, target: Path) -> Iterator[None]:
-    """The driver's errors in our words."""
+def translating_errors(source: Path, target: Path) -> Iterator[None]:
+    """Turn errors of the driver into BackupError."""
     try:
         yield
     except apsw.Error as error:
         match error:
             case apsw.FullError():
-                why = f"There is no room left in {target.absolute().parent}."
+                why = f"The disk of {target.absolute().parent} is full."
             case apsw.NotADBError():
                 why = f"{source} is not a database."
             case _ if is_damage(error):
@@ -119,29 +122,29 @@ def told(source: Path, target: Path) -> Iterator[None]:
         raise BackupError(why, is_damage=is_damage(error)) from error
 
 
-def check(db: Connection, path: Path, tell: Tell) -> Contents:
-    """What a whole database of Hubbub's holds; ``path`` is how it is called in errors.
+def check(db: Connection, path: Path, on_progress: Progress) -> Contents:
+    """Check a whole database, and return its summary; ``path`` is its name in errors.
 
-    Raises BackupError if it is damaged, not Hubbub's, or newer than this program.
+    Raises BackupError if it is damaged, not a Hubbub database, or newer than this program.
     """
     tables = db.tables()
     if not tables >= TABLES_MIN:
-        raise BackupError(f"{path} is not Hubbub's: it has no rooms and no messages.")
-    if arriving.name in tables:
-        raise BackupError(f"{path} has a part of a chat that is being moved there.")
+        raise BackupError(f"{path} is not a Hubbub database: it has no rooms and no messages.")
+    if incoming_move.name in tables:
+        raise BackupError(f"{path} is incomplete: a chat is being moved there.")
     schema = schema_of(db)
     if schema > HEAD:
         raise BackupError(
-            f"{path} was written by a newer Hubbub (schema {schema}; this one knows {HEAD}). "
+            f"{path} was written by a newer Hubbub (schema {schema}; this one supports {HEAD}). "
             "Install that version or a later one."
         )
-    tell("Checking", 0, 0)
+    on_progress("Checking", 0, 0)
     if faults := db.faults("integrity_check(1)"):
         raise BackupError(f"{path} is damaged ({faults[0]}).", is_damage=True)
     if schema == HEAD:
         try:
             check_rows(db)
-        except ImpossibleRow as error:
+        except CorruptRow as error:
             raise BackupError(f"{path} is damaged ({error}).", is_damage=True) from error
     return contents_of(db)
 
@@ -152,8 +155,8 @@ def add_key(copy: Connection, key: bytes | None) -> None:
         copy.execute("INSERT INTO backup VALUES ('secret', :key)", {"key": key})
 
 
-def key_in(source: Connection) -> bytes | None:
-    """The key in a backup; none in a copy that was made by other means."""
+def find_key(source: Connection) -> bytes | None:
+    """The signing key in a backup; None in a copy that was made by other means."""
     if "backup" not in source.tables():
         return None
     rows = source.execute("SELECT value FROM backup WHERE key = 'secret'")
@@ -161,7 +164,7 @@ def key_in(source: Connection) -> bytes | None:
 
 
 def _sync_folder(path: Path) -> None:
-    """A name is on disk when its folder is."""
+    """Sync a folder, which makes the names of its files durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""Everything, copied from one database into another of any engine: all tables but the journal.
+"""Copies all tables but the journal from one database to another, of any engine.
 
-Rows are read in the order of their primary keys, with texts in the order of their bytes, which is
-the same in all engines. So how far a copy is shows from its last row, and two copies are the same
-if what is read of them is.
+Rows are read in the order of their primary keys, with texts in byte order, which is the same in all
+engines. So an interrupted copy continues after its last row, and two copies are compared by
+digests of their rows.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ from hubbub.store.schema.move_marker import MOVED
 from hubbub.store.schema.tables import journal, messages, metadata, rooms, server, users
 from hubbub.store.statements.accounts import SIGNING_KEY
 
-ROWS_AT_ONCE = 1_000  # with texts of 16,000 characters that is up to 64 MB
+BATCH_ROWS = 1_000  # with texts of 16,000 characters that is up to 64 MB
 EPOCH = "epoch"
 
-# What belongs to the database it stands in, and not to the chat.
-_OF_THE_PLACE = frozenset({WORKS_WITH, SIGNING_KEY, MOVED})
+# Keys of the table `server` that belong to the database and not to the chat.
+_LOCAL_KEYS = frozenset({WORKS_WITH, SIGNING_KEY, MOVED})
 
-# Tables before those that refer to them. The server's values come last and at once: with them a
-# copy is whole.
-TABLES = tuple(one for one in metadata.sorted_tables if one not in (journal, server))
+# In the order of foreign keys. The values of the table `server` are copied last, in one step, which
+# completes a copy.
+TABLES = tuple(table for table in metadata.sorted_tables if table not in (journal, server))
 
-_BY_BYTES = {"sqlite": "BINARY", "postgresql": "C"}  # collations
+_BYTE_COLLATIONS = {"sqlite": "BINARY", "postgresql": "C"}
 _SCHEMA = Sql(text("SELECT version_num FROM alembic_version"))
 _VALUES = Sql(select(server.c.key, server.c.value))
 _COUNTS = {table.name: Sql(select(func.count()).select_from(table)) for table in TABLES}
@@ -37,15 +37,15 @@ _ANY = {table.name: Sql(select(table.c[0]).limit(1)) for table in TABLES}
 _PEOPLE = Sql(select(func.count()).select_from(users).where(users.c.skeleton.is_not(None)))
 _MESSAGES = Sql(select(func.count()).select_from(messages).where(messages.c.deleted == 0))
 
-# PostgreSQL cannot keep U+0000. Names, titles and messages never had it; a nonce could.
-_NUL, _NUL_IN_JSON, _IN_ITS_PLACE = "\0", rb"\u0000", "\ufffd"
+# PostgreSQL cannot store U+0000. Names, titles and messages never have it, but a nonce may.
+_NUL, _NUL_IN_JSON, _REPLACEMENT = "\0", rb"\u0000", "\ufffd"
 
-Tell = Callable[[str, int, int], None]
-"""What is being done, how much of it, and how much it is in all: 0 if that is not known."""
+Progress = Callable[[str, int, int], None]
+"""Reports progress: a label, the amount done, and the total, 0 if unknown."""
 
 
 class Contents(NamedTuple):
-    """What a database holds: its schema's version, and how many there are of each."""
+    """A summary of a database: its schema version, and numbers of rows."""
 
     schema: str
     people: int
@@ -54,7 +54,7 @@ class Contents(NamedTuple):
 
 
 class Digest(NamedTuple):
-    """How many rows a table has, and a checksum of what is in them."""
+    """The number of a table's rows, and a checksum of their values."""
 
     rows: int
     sha256: str
@@ -62,38 +62,32 @@ class Digest(NamedTuple):
 
 def contents_of(db: Connection) -> Contents:
     counts = (_PEOPLE, _COUNTS[rooms.name], _MESSAGES)
-    return Contents(schema_of(db), *(_number(db, count) for count in counts))
+    return Contents(schema_of(db), *(db.count(count) for count in counts))
 
 
 def schema_of(db: Connection) -> str:
-    """The version that the schema has, in a database that has one."""
+    """The schema version; an empty text if the table has none."""
     row = db.row(_SCHEMA)
     return str(row[0]) if row else ""
 
 
-def count_of(db: Connection) -> int:
-    """How many rows there are to copy."""
-    return sum(_number(db, count) for count in _COUNTS.values())
+def count_rows(db: Connection) -> int:
+    """The number of all rows to copy."""
+    return sum(db.count(count) for count in _COUNTS.values())
 
 
 def is_empty(db: Connection) -> bool:
-    """Whether there is nothing, or nothing but the schema."""
-    there = db.tables()
-    if any(db.row(_ANY[table.name]) for table in TABLES if table.name in there):
+    """Whether the database has no tables, or only empty ones."""
+    existing = db.tables()
+    if any(db.row(_ANY[table.name]) for table in TABLES if table.name in existing):
         return False
-    return server.name not in there or not values_of(db)
-
-
-def _number(db: Connection, count: Sql) -> int:
-    row = db.row(count)
-    assert row
-    return int(row[0])
+    return server.name not in existing or not values_of(db)
 
 
 def copy_rows(source: Connection, target: Connection, table: Table) -> Iterator[int]:
-    """Copy what the target does not have yet, part by part; how many rows each part had.
+    """Copy the rows that the target does not have yet, in parts; yields the size of each part.
 
-    Both are in a transaction, and the target may begin a new one between two parts.
+    Both must be in a transaction; the target may begin a new one between two parts.
     """
     keys, columns = _keys(table), list(table.columns.keys())
     last = target.row(_last(table, target.dialect.name))
@@ -103,43 +97,46 @@ def copy_rows(source: Connection, target: Connection, table: Table) -> Iterator[
         yield len(rows)
 
 
-def digest_of(db: Connection, table: Table, tell: Callable[[int], None]) -> Digest:
-    """The same for the same rows, in whichever engine; ``tell`` gets how many more were read."""
+def digest_of(db: Connection, table: Table, on_progress: Callable[[int], None]) -> Digest:
+    """A digest of all rows, equal in all engines.
+
+    ``on_progress`` gets the number of rows after each batch.
+    """
     total, sha256 = 0, hashlib.sha256()
     for rows, encoded in _read(db, table, None):
         total += len(rows)
         sha256.update(encoded)
-        tell(len(rows))
+        on_progress(len(rows))
     return Digest(total, sha256.hexdigest())
 
 
-def digests_of(db: Connection, tell: Callable[[int], None]) -> dict[str, Digest]:
-    return {table.name: digest_of(db, table, tell) for table in TABLES}
+def digests_of(db: Connection, on_progress: Callable[[int], None]) -> dict[str, Digest]:
+    return {table.name: digest_of(db, table, on_progress) for table in TABLES}
 
 
 def check_rows(db: Connection) -> int:
-    """How many rows there are, each of which holds what Hubbub writes. Raises ImpossibleRow.
+    """Check all rows of a database with this release's schema, and return their number.
 
-    In a database with this release's schema.
+    Raises CorruptRow.
     """
     total = 0
     for table in metadata.sorted_tables:
         statement = Sql(select(*table.columns))
-        for rows in db.stream(statement, {}, ROWS_AT_ONCE):
+        for rows in db.stream(statement, {}, BATCH_ROWS):
             statement.check(rows)
             total += len(rows)
     return total
 
 
-def settle(db: Connection) -> None:
-    """New rows are numbered above those that were copied."""
+def reset_sequences(db: Connection) -> None:
+    """Let the ids of new rows continue above the copied ones."""
     columns = ((table.name, table.autoincrement_column) for table in TABLES)
-    db.settle({table: column.name for table, column in columns if column is not None})
+    db.reset_sequences({table: column.name for table, column in columns if column is not None})
 
 
 def values_of(db: Connection) -> dict[str, str]:
-    """What the server knows of the chat, without what belongs to the place."""
-    return {key: value for key, value in db.rows(_VALUES) if key not in _OF_THE_PLACE}
+    """The values of the table `server` that belong to the chat."""
+    return {key: value for key, value in db.rows(_VALUES) if key not in _LOCAL_KEYS}
 
 
 def add_values(db: Connection, values: dict[str, str]) -> None:
@@ -149,21 +146,21 @@ def add_values(db: Connection, values: dict[str, str]) -> None:
 def _read(
     db: Connection, table: Table, after: dict[str, Any] | None
 ) -> Iterator[tuple[Sequence[Row], bytes]]:
-    """The rows after this key, in order, and the same encoded in one way."""
-    statement = _ordered(table, db.dialect.name, is_after=after is not None)
-    for rows in db.stream(statement, after or {}, ROWS_AT_ONCE):
+    """The rows after this key, in order, and their canonical encoding."""
+    statement = _select_in_order(table, db.dialect.name, is_after=after is not None)
+    for rows in db.stream(statement, after or {}, BATCH_ROWS):
         encoded = msgspec.json.encode(rows)
         if _NUL_IN_JSON in encoded:
             kept = [tuple(map(_without_nul, row)) for row in rows]
             encoded = msgspec.json.encode(kept)
         else:
             kept = rows
-        # Without the brackets: how many rows were read at once makes no difference.
+        # Without brackets, so that the digest does not depend on the batch size.
         yield kept, encoded[1:-1] + b","
 
 
 def _without_nul(value: Any) -> Any:
-    return value.replace(_NUL, _IN_ITS_PLACE) if isinstance(value, str) else value
+    return value.replace(_NUL, _REPLACEMENT) if isinstance(value, str) else value
 
 
 def _keys(table: Table) -> list[str]:
@@ -172,12 +169,12 @@ def _keys(table: Table) -> list[str]:
 
 def _in_order(table: Table, engine: str) -> list[Any]:
     return [
-        collate(column, _BY_BYTES[engine]) if isinstance(column.type, String) else column
+        collate(column, _BYTE_COLLATIONS[engine]) if isinstance(column.type, String) else column
         for column in table.primary_key
     ]
 
 
-def _ordered(table: Table, engine: str, *, is_after: bool) -> Sql:
+def _select_in_order(table: Table, engine: str, *, is_after: bool) -> Sql:
     order = _in_order(table, engine)
     statement = select(*table.columns).order_by(*order)
     if is_after:

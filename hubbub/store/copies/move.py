@@ -1,8 +1,8 @@
-"""A move: a whole chat from one database into another, where it goes on as if nothing had been.
+"""Moves a whole chat from one database to another.
 
-Sessions, tokens and the epoch come along, so that clients notice no more than a restart. A move
-that was stopped, at whatever moment, goes on where it was; until it is done nothing is served from
-either side (see `marks`).
+Sessions, tokens and the epoch are moved as well, so that clients notice no more than a restart. An
+interrupted move continues where it stopped; until it is complete, neither database can be served
+(see `move_marker`).
 """
 
 import contextlib
@@ -22,64 +22,64 @@ from hubbub.store.copies.copy import (
     EPOCH,
     TABLES,
     Contents,
-    Tell,
+    Progress,
     add_values,
     contents_of,
     copy_rows,
-    count_of,
+    count_rows,
     digests_of,
     is_empty,
+    reset_sequences,
     schema_of,
-    settle,
     values_of,
 )
 from hubbub.store.data_folder import DataFolder, FolderError
-from hubbub.store.engines.database import MEND, Connection, Database
-from hubbub.store.engines.opening import require_chat, why_lost
-from hubbub.store.engines.row_checks import ImpossibleRow
+from hubbub.store.engines.database import REPAIR_HINT, Connection, Database
+from hubbub.store.engines.opening import missing_chat_message, require_chat
+from hubbub.store.engines.row_checks import CorruptRow
 from hubbub.store.engines.sql import Sql
-from hubbub.store.engines.sqlite.connection import BESIDE
+from hubbub.store.engines.sqlite.connection import SIDE_FILES
 from hubbub.store.engines.sqlite.database import Database as SqliteDatabase
 from hubbub.store.schema.migrations import HEAD
 from hubbub.store.schema.move_marker import (
     MOVED,
-    Mark,
     MovedError,
-    arriving,
-    mark_of,
-    moved_away,
-    require_served,
+    MoveMarker,
+    incoming_move,
+    moved_error,
+    parse_move_marker,
+    require_not_moved,
 )
 from hubbub.store.schema.tables import server
 from hubbub.store.tx import Tx
 
-# For what is just ending: a command, the connection of one, a server that was told to stop.
-PATIENCE_S = 5.0
-TRY_EVERY_S = 0.05
+# How long to wait for a server, command or connection that is just ending.
+LOCK_TIMEOUT_S = 5.0
+RETRY_INTERVAL_S = 0.05
 
-_FORGET = Sql(delete(server).where(server.c.key == bindparam("key")))
-_ARRIVES = str(CreateTable(arriving))
-_HAS_ARRIVED = str(DropTable(arriving))
-_WHICH = Sql(select(arriving.c.id))
-_NOTE_WHICH = Sql(insert(arriving).values(id=bindparam("id")))
+_DELETE_VALUE = Sql(delete(server).where(server.c.key == bindparam("key")))
+_CREATE_INCOMING = str(CreateTable(incoming_move))
+_DROP_INCOMING = str(DropTable(incoming_move))
+_INCOMING_ID = Sql(select(incoming_move.c.id))
+_SET_INCOMING_ID = Sql(insert(incoming_move).values(id=bindparam("id")))
 
 
 class MoveError(HubbubError):
-    """The move cannot be made, or goes no further; the message says why and what to do."""
+    """The move cannot start or continue; the message says why, and what to do."""
 
     code = "move"
     title = "The chat cannot be moved."
 
 
 class MoveResult(NamedTuple):
-    """What was moved. ``are_signed_in``: whether sessions and bots' tokens go on."""
+    """A moved chat. ``are_signed_in``: whether sessions and bots' tokens stay valid."""
 
     contents: Contents
     are_signed_in: bool
 
 
 class Location(ABC):
-    """Where a chat is or comes to be: a database, and what lies beside it."""
+    """The source or target of a move: a database, and the files beside it."""
 
     database: Database
 
@@ -88,28 +88,31 @@ class Location(ABC):
         return self.database.name
 
     @abstractmethod
-    def require_there(self) -> None:
+    def require_exists(self) -> None:
         """Raises FolderError if there is no database."""
 
     @abstractmethod
-    def taken(self) -> contextlib.AbstractContextManager[Connection]:
-        """A connection; nobody else writes here meanwhile. Raises FolderError, MoveError …"""
+    def locked(self) -> contextlib.AbstractContextManager[Connection]:
+        """A connection while nobody else can write.
+
+        Raises FolderError, MoveError, DatabaseError.
+        """
 
     @abstractmethod
     def key(self, db: Connection) -> bytes | None:
-        """What sessions are signed with, if anything ever was."""
+        """The session signing key, or None."""
 
     @abstractmethod
-    def adopt(self, db: Connection, key: bytes) -> bool:
-        """Sign with this key from now on; False if there is another, which stays."""
+    def adopt_key(self, db: Connection, key: bytes) -> bool:
+        """Make this the signing key; False if there is another one, which stays."""
 
     @abstractmethod
-    def knows_all(self, epoch: str, total: int) -> bool:
-        """Whether a database of so many revs has all that was shown from here to clients."""
+    def has_all_shown_revs(self, epoch: str, total: int) -> bool:
+        """Whether ``total`` revs include all that this location has shown to clients."""
 
     @abstractmethod
     def note_shown(self, epoch: str, total: int) -> None:
-        """From here on this database is known here."""
+        """Note how many revs the moved database has."""
 
 
 class FolderLocation(Location):
@@ -121,38 +124,38 @@ class FolderLocation(Location):
         self.folder = DataFolder(path)
         self.database = SqliteDatabase(self.folder.database)
 
-    def require_there(self) -> None:
+    def require_exists(self) -> None:
         require_chat(self.folder)
-        with contextlib.suppress(MovedError):  # of that, `move` and `undo` know more
-            self.database.look(why_lost(self.database, self.folder))
+        with contextlib.suppress(MovedError):  # `move` and `undo` handle that
+            self.database.inspect(missing_chat_message(self.database, self.folder))
 
     @contextlib.contextmanager
-    def taken(self) -> Iterator[Connection]:
+    def locked(self) -> Iterator[Connection]:
         self.folder.prepare()
         try:
-            if not _patiently(self.folder.lock):
+            if not _retry(self.folder.lock):
                 raise FolderError(f"A server is using {self.folder.path}. Stop it first.")
-            self._require_no_log_alone()
+            self._require_no_orphan_log()
             with _closing(self.database) as db:
                 yield db
         finally:
             self.folder.release()
 
-    def _require_no_log_alone(self) -> None:
-        """It would be taken for the log of the database that is put there."""
+    def _require_no_orphan_log(self) -> None:
+        """Raises FolderError if there is a log, which SQLite would apply to the moved database."""
         database = self.folder.database
-        for end in () if database.exists() else BESIDE:
+        for end in () if database.exists() else SIDE_FILES:
             found = database.with_name(database.name + end)
             if found.exists():
-                raise FolderError(f"{found} is there without its database. Move it away.")
+                raise FolderError(f"{found} exists without its database. Move it away.")
 
     def key(self, db: Connection) -> bytes | None:
         return self.folder.key.read_bytes() if self.folder.key.exists() else None
 
-    def adopt(self, db: Connection, key: bytes) -> bool:
+    def adopt_key(self, db: Connection, key: bytes) -> bool:
         return self.folder.adopt_secret(key)
 
-    def knows_all(self, epoch: str, total: int) -> bool:
+    def has_all_shown_revs(self, epoch: str, total: int) -> bool:
         shown = self.folder.shown(epoch)
         return total == 0 or (shown is not None and shown <= total)
 
@@ -168,208 +171,220 @@ class ServerLocation(Location):
 
         self.database = Postgres(url)
 
-    def require_there(self) -> None:
-        """That shows when it is opened."""
+    def require_exists(self) -> None:
+        """Nothing to check before it is opened."""
 
     @contextlib.contextmanager
-    def taken(self) -> Iterator[Connection]:
+    def locked(self) -> Iterator[Connection]:
         from hubbub.store.engines.postgres import Connection as Postgres
 
         with _closing(self.database) as db:
             assert isinstance(db, Postgres)
-            if not _patiently(lambda: db.take_turn() and not db.others()):
+            if not _retry(lambda: db.try_writer_lock() and not db.count_other_connections()):
                 raise MoveError(
-                    f"Servers, or other commands of Hubbub, are using {self.name}. Stop them first."
+                    f"Servers or other Hubbub commands are using {self.name}. Stop them first."
                 )
             yield db
 
     def key(self, db: Connection) -> bytes | None:
         return Tx(db, 0).secret()
 
-    def adopt(self, db: Connection, key: bytes) -> bool:
+    def adopt_key(self, db: Connection, key: bytes) -> bool:
         Tx(db, 0).set_secret(key)
         return True
 
-    def knows_all(self, epoch: str, total: int) -> bool:
+    def has_all_shown_revs(self, epoch: str, total: int) -> bool:
         return True
 
     def note_shown(self, epoch: str, total: int) -> None:
-        """Its servers note it in their own folders."""
+        """Not necessary: its servers note it in their own folders."""
 
 
-def location_of(text: str) -> Location:
-    """A PostgreSQL's address, or a data folder's path, also as ``sqlite:///…``, or its hubbub.db.
+def parse_location(text: str) -> Location:
+    """Parse the URL of a PostgreSQL, or the path of a data folder or its hubbub.db.
 
-    Raises DatabaseError, MoveError.
+    A path may also be written as ``sqlite:///…``. Raises DatabaseError, MoveError.
     """
     if text.startswith(("postgresql://", "postgres://")):
         return ServerLocation(text)
-    scheme, found, rest = text.partition(":///")
-    if found and scheme != "sqlite":
+    scheme, separator, rest = text.partition(":///")
+    if separator and scheme != "sqlite":
         raise MoveError(f"“{text}” is neither a data folder nor postgresql://….")
-    path = Path(rest if found else text)
+    path = Path(rest if separator else text)
     return FolderLocation(path.parent if path.name == DataFolder(path).database.name else path)
 
 
-def move(source: Location, target: Location, tell: Tell) -> MoveResult:
-    """Copy everything, check it, and have it served from the target from now on.
+def move(source: Location, target: Location, on_progress: Progress) -> MoveResult:
+    """Copy everything, compare both sides, and make the target the database to serve.
 
-    Raises MoveError, MovedError, FolderError, DatabaseError, Unavailable. After whatever happens
-    to it, the same move goes on where it was.
+    Raises MoveError, MovedError, FolderError, DatabaseError, Unavailable. After any failure, the
+    same move continues where it stopped.
     """
     if source.name == target.name:
-        raise MoveError(f"Both are {source.name}.")
-    source.require_there()
-    with _told(source, target), source.taken() as here, target.taken() as there:
-        mark = _begin(source, here, target, there)
-        here.begin_snapshot()
-        _copy(here, there, tell)
-        values = _checked(source, here, target, there, tell)
-        key = source.key(here)
-        here.rollback()
-        _mark(here, msgspec.structs.replace(mark, done=True))
-        return _finish(target, there, values, key)
+        raise MoveError(f"The source and the target are both {source.name}.")
+    source.require_exists()
+    with (
+        _translating_errors(source, target),
+        source.locked() as source_db,
+        target.locked() as target_db,
+    ):
+        marker = _begin(source, source_db, target, target_db)
+        source_db.begin_snapshot()
+        _copy(source_db, target_db, on_progress)
+        values = _verify(source, source_db, target, target_db, on_progress)
+        key = source.key(source_db)
+        source_db.rollback()
+        _save_marker(source_db, msgspec.structs.replace(marker, done=True))
+        return _finish(target, target_db, values, key)
 
 
 def undo(source: Location) -> None:
-    """Have a database served again that was moved, or was to be: as it was then.
+    """Make the source of a complete or unfinished move usable again, in its old state.
 
-    If it has been served from elsewhere since, clients start over. Raises as `move` does.
+    After a complete move, clients start over. Raises the same errors as `move`.
     """
-    source.require_there()
-    with _told(source, source), source.taken() as db:
-        mark = _mark_in(db)
-        if mark is None:
+    source.require_exists()
+    with _translating_errors(source, source), source.locked() as db:
+        marker = _find_marker(db)
+        if marker is None:
             raise MoveError(f"{source.name} was not moved.")
         db.begin()
-        db.run(_FORGET, key=MOVED)
-        if mark.done:
-            db.run(_FORGET, key=EPOCH)
+        db.run(_DELETE_VALUE, key=MOVED)
+        if marker.done:
+            db.run(_DELETE_VALUE, key=EPOCH)
         db.commit()
 
 
-def _begin(source: Location, here: Connection, target: Location, there: Connection) -> Mark:
-    """Mark both sides, unless they are already."""
-    mark = _mark_in(here)
-    if mark is None:
+def _begin(
+    source: Location, source_db: Connection, target: Location, target_db: Connection
+) -> MoveMarker:
+    """Mark both databases, unless this move has begun before, and return the marker."""
+    marker = _find_marker(source_db)
+    if marker is None:
         source.database.migrate()
-        require_served(source.name, here.tables(), None)
-        mark = Mark(secrets.token_hex(8), target.name)
-    elif mark.to != target.name or (mark.done and arriving.name not in there.tables()):
-        raise moved_away(source.name, mark)
-    _require_this_schema(source, here)
-    if not _goes_on(target, there, mark):
-        _make_ready(target, there, mark)
-        _mark(here, mark)
-    _require_this_schema(target, there)
-    return mark
+        require_not_moved(source.name, source_db.tables(), None)
+        marker = MoveMarker(secrets.token_hex(8), target.name)
+    elif marker.to != target.name or (marker.done and incoming_move.name not in target_db.tables()):
+        raise moved_error(source.name, marker)
+    _require_current_schema(source, source_db)
+    if not _has_begun(target, target_db, marker):
+        _prepare_target(target, target_db, marker)
+        _save_marker(source_db, marker)
+    _require_current_schema(target, target_db)
+    return marker
 
 
-def _goes_on(target: Location, there: Connection, mark: Mark) -> bool:
-    """Whether this very move has begun there. Raises MoveError if anything else has."""
-    tables = there.tables()
+def _has_begun(target: Location, target_db: Connection, marker: MoveMarker) -> bool:
+    """Whether this move has begun to fill the target. Raises MoveError if it has other data."""
+    tables = target_db.tables()
     if not tables:
         return False
-    if arriving.name not in tables:
-        target.database.migrate()  # which knows what is not ours
-    elif there.rows(_WHICH) == [(mark.move,)]:
+    if incoming_move.name not in tables:
+        target.database.migrate()  # raises if it is another program's database
+    elif target_db.rows(_INCOMING_ID) == [(marker.move,)]:
         return True
-    if not is_empty(there):
-        what = "a part of another move" if arriving.name in tables else "a chat already"
-        raise MoveError(f"{target.name} has {what}. Give an empty database, or another folder.")
+    if not is_empty(target_db):
+        content = "a part of another move" if incoming_move.name in tables else "a chat"
+        raise MoveError(
+            f"{target.name} already has {content}. Give an empty database, or another folder."
+        )
     return False
 
 
-def _make_ready(target: Location, there: Connection, mark: Mark) -> None:
-    """Mark a target that has nothing yet, or the mark of a move that got no further."""
-    if arriving.name in there.tables():
-        there.begin()
-        there.execute(_HAS_ARRIVED)
-        there.commit()
+def _prepare_target(target: Location, target_db: Connection, marker: MoveMarker) -> None:
+    """Mark a target that is empty, apart from the marker of a move that copied nothing."""
+    if incoming_move.name in target_db.tables():
+        target_db.begin()
+        target_db.execute(_DROP_INCOMING)
+        target_db.commit()
     target.database.migrate()
-    there.begin()
-    there.execute(_ARRIVES)
-    there.run(_NOTE_WHICH, id=mark.move)
-    there.commit()
+    target_db.begin()
+    target_db.execute(_CREATE_INCOMING)
+    target_db.run(_SET_INCOMING_ID, id=marker.move)
+    target_db.commit()
 
 
-def _copy(here: Connection, there: Connection, tell: Tell) -> None:
-    total, done = count_of(here), count_of(there)
+def _copy(source_db: Connection, target_db: Connection, on_progress: Progress) -> None:
+    total, done = count_rows(source_db), count_rows(target_db)
     for table in TABLES:
-        there.begin()
-        for rows in copy_rows(here, there, table):
-            there.commit()
+        target_db.begin()
+        for rows in copy_rows(source_db, target_db, table):
+            target_db.commit()
             done += rows
-            tell("Copying", done, total)
-            there.begin()
-        there.commit()
+            on_progress("Copying", done, total)
+            target_db.begin()
+        target_db.commit()
 
 
-def _checked(
-    source: Location, here: Connection, target: Location, there: Connection, tell: Tell
+def _verify(
+    source: Location,
+    source_db: Connection,
+    target: Location,
+    target_db: Connection,
+    on_progress: Progress,
 ) -> dict[str, str]:
-    """The server's values as they are to be in the target, once all else is the same on both sides.
+    """Compare both sides, and return the values of the table `server` for the target.
 
     Raises MoveError.
     """
-    total, done = 2 * count_of(here), 0
+    total, done = 2 * count_rows(source_db), 0
 
     def read(rows: int) -> None:
         nonlocal done
         done += rows
-        tell("Checking", done, total)
+        on_progress("Checking", done, total)
 
-    there.begin_snapshot()
-    ours, theirs = digests_of(here, read), digests_of(there, read)
-    there.rollback()
-    if wrong := [name for name in ours if ours[name] != theirs[name]]:
+    target_db.begin_snapshot()
+    expected, actual = digests_of(source_db, read), digests_of(target_db, read)
+    target_db.rollback()
+    if different := [name for name in expected if expected[name] != actual[name]]:
         raise MoveError(
-            f"{target.name} did not take all as it is: {', '.join(wrong)} differ. Empty it, and "
-            "move again."
+            f"The copy in {target.name} differs in {', '.join(different)}. Empty that database, "
+            "and move again."
         )
-    values = values_of(here)
-    # One put back from a copy, which has not been served since: clients must start over.
-    if not source.knows_all(values.get(EPOCH, ""), Tx(here, 0).total_rev()):
+    values = values_of(source_db)
+    # The source was restored from an older copy and not served since, so clients must start over.
+    if not source.has_all_shown_revs(values.get(EPOCH, ""), Tx(source_db, 0).total_rev()):
         values.pop(EPOCH, None)
     return values
 
 
 def _finish(
-    target: Location, there: Connection, values: dict[str, str], key: bytes | None
+    target: Location, target_db: Connection, values: dict[str, str], key: bytes | None
 ) -> MoveResult:
-    """In one transaction, from which on the target is a chat like any other."""
-    there.begin()
-    add_values(there, values)
-    are_signed_in = key is None or target.adopt(there, key)
-    settle(there)
-    there.execute(_HAS_ARRIVED)
+    """Complete the target in one transaction, after which it can be served."""
+    target_db.begin()
+    add_values(target_db, values)
+    are_signed_in = key is None or target.adopt_key(target_db, key)
+    reset_sequences(target_db)
+    target_db.execute(_DROP_INCOMING)
     if EPOCH in values:
-        target.note_shown(values[EPOCH], Tx(there, 0).total_rev())
-    if values_of(there) != values:
-        raise MoveError(f"{target.name} did not take the server's settings. Run it again.")
-    contents = contents_of(there)
-    there.commit()
+        target.note_shown(values[EPOCH], Tx(target_db, 0).total_rev())
+    if values_of(target_db) != values:
+        raise MoveError(f"{target.name} did not store the server's settings. Move again.")
+    contents = contents_of(target_db)
+    target_db.commit()
     return MoveResult(contents, are_signed_in)
 
 
-def _mark_in(db: Connection) -> Mark | None:
+def _find_marker(db: Connection) -> MoveMarker | None:
     if server.name not in db.tables():
         return None
-    kept = Tx(db, 0).server_values().get(MOVED)
-    return mark_of(kept) if kept else None
+    stored = Tx(db, 0).server_values().get(MOVED)
+    return parse_move_marker(stored) if stored else None
 
 
-def _mark(db: Connection, mark: Mark) -> None:
+def _save_marker(db: Connection, marker: MoveMarker) -> None:
     db.begin()
-    Tx(db, 0).set_server_value(MOVED, msgspec.json.encode(mark).decode())
+    Tx(db, 0).set_server_value(MOVED, msgspec.json.encode(marker).decode())
     db.commit()
 
 
-def _require_this_schema(place: Location, db: Connection) -> None:
+def _require_current_schema(location: Location, db: Connection) -> None:
     if (schema := schema_of(db)) != HEAD:
         raise MoveError(
-            f"{place.name} has schema {schema}, and this Hubbub knows {HEAD}. Move it with the "
-            "Hubbub that serves it."
+            f"{location.name} has schema {schema}, but this Hubbub needs {HEAD}. Move it with the "
+            "Hubbub version that serves it."
         )
 
 
@@ -386,31 +401,33 @@ def _closing(database: Database) -> Iterator[Connection]:
         database.close()
 
 
-def _patiently(is_done: Callable[[], bool]) -> bool:
-    """Try until it is, for a while; whether it came to that."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_done():
+def _retry(attempt: Callable[[], bool]) -> bool:
+    """Call ``attempt`` until it returns True, or False after `LOCK_TIMEOUT_S`."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while not attempt():
         if time.monotonic() > deadline:
             return False
-        time.sleep(TRY_EVERY_S)
+        time.sleep(RETRY_INTERVAL_S)
     return True
 
 
 @contextlib.contextmanager
-def _told(*places: Location) -> Iterator[None]:
-    """The drivers' errors in our words."""
+def _translating_errors(*locations: Location) -> Iterator[None]:
+    """Turn errors of the drivers into MoveError."""
     try:
         yield
-    except ImpossibleRow as error:
-        raise MoveError(f"{places[0].name} is damaged ({error}). {MEND}") from error
-    except tuple({kind for place in places for kind in place.database.errors}) as error:
-        for database in (place.database for place in places):
+    except CorruptRow as error:
+        raise MoveError(f"{locations[0].name} is damaged ({error}). {REPAIR_HINT}") from error
+    except tuple({kind for location in locations for kind in location.database.errors}) as error:
+        for database in (location.database for location in locations):
             if database.is_damage(error):
-                why = database.why_failed(error)
-                raise MoveError(f"{database.name} is damaged ({why}). {MEND}") from error
+                why = database.failure_text(error)
+                raise MoveError(f"{database.name} is damaged ({why}). {REPAIR_HINT}") from error
         why = " ".join(str(error).split()).rstrip(".")
         raise MoveError(
-            f"It came to a stop ({why}). When that is mended, the same command goes on."
+            f"The move was interrupted ({why}). When that is repaired, run the same command again."
         ) from error
     except OSError as error:
-        raise MoveError(f"It came to a stop ({error}). The same command goes on.") from error
+        raise MoveError(
+            f"The move was interrupted ({error}). Run the same command again."
+        ) from error

@@ -1,6 +1,6 @@
-"""What the ledger asks of a database: connections, their transactions, and errors in our words.
+"""The interface of the database engines: connections, transactions, and errors.
 
-Two engines give it: `sqlite`, the embedded one, and `postgres`. Statements are the same for both.
+Two engines implement it: `sqlite`, embedded, and `postgres`. Both run the same statements.
 """
 
 import contextlib
@@ -13,16 +13,16 @@ from sqlalchemy import Dialect
 
 from hubbub.model.base import Millis
 from hubbub.model.errors import HubbubError, Unavailable
-from hubbub.store.engines.row_checks import ImpossibleRow
-from hubbub.store.engines.sql import Bound, Row, Sized, Sql, Values
+from hubbub.store.engines.row_checks import CorruptRow
+from hubbub.store.engines.sql import BatchSql, Bound, Row, Sql, Values
 from hubbub.store.schema.migrations import HEAD, WORKS_WITH
 
-MEND = "Run hubbub doctor, then put back the latest backup with hubbub restore."
-DAMAGED_AGAIN_S = 30.0  # a retry before somebody has mended it brings nothing
+REPAIR_HINT = "Run hubbub doctor, then put back the latest backup with hubbub restore."
+DAMAGE_RETRY_S = 30.0  # `retry_after` for damage, which first has to be repaired
 
 
 class DatabaseError(HubbubError):
-    """The database cannot be used at all; the message says why and what to do."""
+    """The database cannot be used; the message says why, and what to do."""
 
     code = "database"
     title = "The database cannot be used."
@@ -41,117 +41,123 @@ class DatabaseError(HubbubError):
 class Connection(ABC):
     """One connection, used by one thread at a time."""
 
-    suspects = False
-    """Whether rows are checked as they are read, which then raises ImpossibleRow."""
+    checks_rows = False
+    """Whether rows are checked as they are read; invalid ones then raise CorruptRow."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
 
     @contextlib.contextmanager
-    def suspecting(self) -> Iterator[None]:
-        """Check rows for as long as this lasts: something went wrong that should not."""
-        self.suspects = True
+    def checking_rows(self) -> Iterator[None]:
+        """Check all rows that are read in this context, after an unexpected error."""
+        self.checks_rows = True
         try:
             yield
         finally:
-            self.suspects = False
+            self.checks_rows = False
 
     @abstractmethod
     def execute(self, text: str, values: Bound | None = None) -> list[Row]:
-        """Run a statement in the engine's own words; its rows, if it gives any.
+        """Run a statement in the engine's SQL dialect, and return its rows, if any.
 
-        Without values it may be several statements.
+        Without values, the text may have several statements.
         """
 
     @abstractmethod
     def change(self, text: str, values: Bound | None = None) -> int:
-        """Run a statement that inserts, updates or deletes; how many rows it was."""
+        """Run an INSERT, UPDATE or DELETE, and return the number of its rows."""
 
     @abstractmethod
     def execute_many(self, text: str, rows: Sequence[Bound]) -> None:
-        """Run one statement for each of the rows."""
+        """Run a statement once for each row of values."""
 
     def rows(self, statement: Sql, **values: Any) -> list[Row]:
-        return self._found(statement, values)
+        return self._fetch(statement, values)
 
     def row(self, statement: Sql, **values: Any) -> Row | None:
-        """The first row, if there is one."""
-        found = self._found(statement, values)
-        return found[0] if found else None
+        """The first row, or None."""
+        rows = self._fetch(statement, values)
+        return rows[0] if rows else None
+
+    def count(self, statement: Sql, **values: Any) -> int:
+        """The number in the first column of the first row; 0 without a row."""
+        row = self.row(statement, **values)
+        return int(row[0]) if row else 0
 
     def run(self, statement: Sql, **values: Any) -> int:
-        """Change something; how many rows it was."""
-        return self.change(*self._bound(statement, values))
+        """Run an INSERT, UPDATE or DELETE, and return the number of its rows."""
+        return self.change(*self._bind(statement, values))
 
     def run_many(self, statement: Sql, rows: Sequence[Values]) -> None:
-        """Change something for each of the rows."""
+        """Run an INSERT, UPDATE or DELETE once for each row of values."""
         compiled = statement.compiled(self.dialect)
         self.execute_many(compiled.text, [compiled.bind(row) for row in rows])
 
-    def look_up(self, statement: Sized, keys: Sequence[Values], **values: Any) -> list[Row]:
-        """The rows for all keys, in no order."""
-        found: list[Row] = []
-        for part, numbered in statement.padded(keys):
-            found.extend(self._found(part, {**numbered, **values}))
-        return found
+    def rows_for(self, statement: BatchSql, keys: Sequence[Values], **values: Any) -> list[Row]:
+        """The rows for all keys, in no particular order."""
+        rows: list[Row] = []
+        for sized, numbered in statement.padded(keys):
+            rows.extend(self._fetch(sized, {**numbered, **values}))
+        return rows
 
-    def insert(self, statement: Sized, rows: Sequence[Values]) -> None:
-        for part, numbered in statement.exact(rows):
-            self.change(*self._bound(part, numbered))
+    def insert(self, statement: BatchSql, rows: Sequence[Values]) -> None:
+        """Insert many rows with few statements."""
+        for sized, numbered in statement.exact(rows):
+            self.change(*self._bind(sized, numbered))
 
-    def _found(self, statement: Sql, values: Values) -> list[Row]:
-        found = self.execute(*self._bound(statement, values))
-        if self.suspects:
-            statement.check(found)
-        return found
+    def _fetch(self, statement: Sql, values: Values) -> list[Row]:
+        rows = self.execute(*self._bind(statement, values))
+        if self.checks_rows:
+            statement.check(rows)
+        return rows
 
-    def _bound(self, statement: Sql, values: Values) -> tuple[str, Bound]:
+    def _bind(self, statement: Sql, values: Values) -> tuple[str, Bound]:
         compiled = statement.compiled(self.dialect)
         return compiled.text, compiled.bind(values)
 
     @abstractmethod
     def stream(self, statement: Sql, values: Values, size: int) -> Iterator[list[Row]]:
-        """The rows, so many at a time and never all in memory; inside a transaction."""
+        """The rows in lists of ``size``, never all in memory; needs a transaction."""
 
     @abstractmethod
     def bulk_insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """Insert many rows in the engine's fastest way."""
+        """Insert rows in the engine's fastest way."""
 
-    def settle(self, numbered: Mapping[str, str]) -> None:  # noqa: B027 - SQLite needs nothing
-        """After many rows were poured: numbers for new ones go on above them.
+    def reset_sequences(self, numbered: Mapping[str, str]) -> None:  # noqa: B027 - SQLite needs nothing
+        """After `bulk_insert`, let the ids of new rows continue above the inserted ones.
 
-        ``numbered`` has the tables whose rows the engine numbers, and in which column.
+        ``numbered`` maps tables whose rows the engine numbers to the id column.
         """
 
     @abstractmethod
     def tables(self) -> set[str]:
-        """The names of all tables that there are."""
+        """The names of all existing tables."""
 
     @abstractmethod
-    def begin(self, *, alone: bool = True) -> None:
-        """Begin to write. ``alone``: nobody else writes until the end, on any node.
+    def begin(self, *, exclusive: bool = True) -> None:
+        """Begin a transaction that writes; if ``exclusive``, the only one on all nodes.
 
-        Otherwise others who are not alone may write as well; see `Rooms.lock_rooms`.
+        Otherwise others that are not exclusive may write as well; see `Rooms.lock_rooms`.
         """
 
     @abstractmethod
     def begin_migration(self) -> None:
-        """Begin to change the schema, once nobody else is doing so."""
+        """Begin to change the schema, after waiting for other migrations."""
 
     @abstractmethod
     def begin_snapshot(self) -> None:
-        """Begin to read: all reads until the end see one state."""
+        """Begin to read: all reads of the transaction see the same state."""
 
     @abstractmethod
     def commit(self) -> None: ...
 
     @abstractmethod
     def rollback(self) -> None:
-        """Undo what was begun; nothing to do is no error."""
+        """Roll the transaction back, if there is one."""
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what is inside, and only that, if it raises."""
+        """Roll back only the statements in this context if it raises."""
         self.execute("SAVEPOINT one")
         try:
             yield
@@ -163,55 +169,55 @@ class Connection(ABC):
 
     @abstractmethod
     def clock(self) -> Millis:
-        """The time where the database is."""
+        """The time by the database's clock."""
 
-    def hurry(self) -> None:  # noqa: B027 - most need not
-        """The server stops: wait less for others from now on."""
+    def shorten_lock_timeout(self) -> None:  # noqa: B027 - most need not
+        """Wait less for locks from now on, as the server is stopping."""
 
     @abstractmethod
     def close(self) -> None: ...
 
 
 class Upkeep:
-    """What a database needs between transactions: nothing, unless its engine says otherwise."""
+    """Maintenance between the writer's transactions; by default there is none."""
 
     checkpoints = 0
-    """How many there have been, for `/metrics`."""
+    """The number of checkpoints so far, for `/metrics`."""
 
-    def patience(self) -> float | None:
-        """How long the writer waits for work before `tidy`, in seconds; None for ever."""
+    def idle_timeout_s(self) -> float | None:
+        """How long the writer waits for work before it calls `tidy`; None for no limit."""
         return None
 
-    def committed(self, *, erased: bool) -> None:
-        """A batch has been; ``erased`` if text was taken away in it."""
+    def on_commit(self, *, erased: bool) -> None:
+        """A batch was committed; ``erased`` if texts were deleted or replaced in it."""
 
     def tidy(self, *, idle: bool) -> None:
-        """After each batch, and when there was none for as long as `patience`."""
+        """Called after each batch, and after `idle_timeout_s` without one (``idle``)."""
 
     def finish(self) -> None:
-        """The last thing before the writer's connection closes."""
+        """Called just before the writer's connection is closed."""
 
 
 class Database(ABC):
-    """A database, not yet opened."""
+    """A database, which opens connections."""
 
     dialect: Dialect
     is_shared: ClassVar[bool]
-    """Whether several servers may use it at a time."""
+    """Whether several servers can use it at the same time."""
     failures: ClassVar[tuple[type[Exception], ...]]
-    """What its driver raises when disk, lock, connection or a page fail."""
-    mistakes: ClassVar[tuple[type[Exception], ...]] = ()
-    """Those of them that a wrong statement of ours raises, too."""
+    """Exceptions of the driver for failures of disk, locks, connections or pages."""
+    statement_errors: ClassVar[tuple[type[Exception], ...]] = ()
+    """Those of ``failures`` that a bug in our statements causes as well."""
     errors: ClassVar[tuple[type[Exception], ...]]
-    """All that its driver raises."""
+    """All exceptions of the driver."""
     name: str
-    """How it is called in what people read; without a password."""
+    """Its name in messages; without a password."""
 
     @abstractmethod
-    def migrate(self, lost: str | None = None) -> None:
-        """Bring the schema to this release's. Raises DatabaseError, Unavailable.
+    def migrate(self, missing_chat: str | None = None) -> None:
+        """Upgrade the schema to this release's version. Raises DatabaseError, Unavailable.
 
-        ``lost``: why a database without a chat is not given a new one, if it is not.
+        With ``missing_chat``, an empty database is not set up, but refused with this message.
         """
 
     @abstractmethod
@@ -223,76 +229,76 @@ class Database(ABC):
         """Raises DatabaseError."""
 
     def copier(self) -> Connection:
-        """For reading and writing much, which takes its time. Raises DatabaseError."""
+        """A connection for copying everything, without short timeouts. Raises DatabaseError."""
         return self.writer()
 
     def upkeep(self, writer: Connection) -> Upkeep:
         return Upkeep()
 
     def has_failed(self, error: Exception) -> bool:
-        """Whether this tells of the database or what is in it; anything else is a bug."""
-        return isinstance(error, (ImpossibleRow, *self.failures)) and not isinstance(
-            error, self.mistakes
+        """Whether the error is a failure of the database or its content, not a bug."""
+        return isinstance(error, (CorruptRow, *self.failures)) and not isinstance(
+            error, self.statement_errors
         )
 
     @abstractmethod
     def is_damage(self, error: BaseException) -> bool:
-        """Whether this tells of a database that has to be mended."""
+        """Whether the error means that the database is damaged."""
 
     def find_damage(self, db: Connection) -> str | None:
-        """After what looks like a bug: whether the database is at fault, looked at briefly."""
+        """A fault found by a brief check of the database, or None; for what looks like a bug."""
         return None
 
     @abstractmethod
-    def why_failed(self, error: Exception) -> str:
-        """What the driver says, for the log: without anything that people wrote."""
+    def failure_text(self, error: Exception) -> str:
+        """The driver's message, for the log: without texts of people."""
 
-    def unavailable(self, error: Exception) -> Unavailable:
-        """The error to answer with when the database fails; the cause goes to the log only."""
-        found: BaseException | None = error
-        while found is not None:
-            # Undoing what met the damage may have failed, and say nothing of it.
-            if isinstance(found, ImpossibleRow) or self.is_damage(found):
+    def to_unavailable(self, error: Exception) -> Unavailable:
+        """The error for clients when the database fails; only the log has the cause."""
+        cause: BaseException | None = error
+        while cause is not None:
+            # If the rollback failed as well, its error hides the original one.
+            if isinstance(cause, CorruptRow) or self.is_damage(cause):
                 return Unavailable(
-                    f"The server's database is damaged. For whoever runs it: {MEND}",
-                    retry_after=DAMAGED_AGAIN_S,
+                    f"The server's database is damaged. For its operator: {REPAIR_HINT}",
+                    retry_after=DAMAGE_RETRY_S,
                     is_damage=True,
                 )
-            found = found.__context__
-        return self.passing(error)
+            cause = cause.__context__
+        return self.temporary_error(error)
 
     @abstractmethod
-    def passing(self, error: Exception) -> Unavailable:
-        """The same for what is over by itself, or once there is room."""
+    def temporary_error(self, error: Exception) -> Unavailable:
+        """The error for clients after a failure that is not damage."""
 
     def close(self) -> None:  # noqa: B027 - most need not
-        """After all connections."""
+        """Release resources; called after all connections have been closed."""
 
 
-def versions_in(rows: Sequence[Row], values: Mapping[Any, Any]) -> tuple[str, str]:
-    """The schema's version, and the oldest that it works with, as both are stored.
+def parse_versions(rows: Sequence[Row], values: Mapping[Any, Any]) -> tuple[str, str]:
+    """The stored schema version, and the oldest version that it works with.
 
-    Raises ImpossibleRow if they are none.
+    Raises CorruptRow if they are not versions.
     """
     version = rows[0][0] if len(rows) == 1 else None
     works_with = values.get(WORKS_WITH, version)
     for value in (version, works_with):
         if not isinstance(value, str) or not re.fullmatch("[0-9]{4}", value):
-            raise ImpossibleRow("it does not say which schema it has")
+            raise CorruptRow("its schema version is missing or invalid")
     return str(version), str(works_with)
 
 
 def needs_migration(version: str | None, works_with: str, name: str) -> bool:
-    """Whether this release has something to add to a schema of this version (None: empty).
+    """Whether this release must upgrade a schema of this version (None: an empty database).
 
-    ``works_with`` is the oldest release's schema that can go on beside it: a newer release may
-    have widened the tables while this one still runs. Raises DatabaseError.
+    ``works_with`` is the oldest schema version whose release can still use the database: a newer
+    release may have extended the tables while this one still runs. Raises DatabaseError.
     """
     if version is None or version < HEAD:
         return True
     if version > HEAD and works_with > HEAD:
         raise DatabaseError(
-            f"{name} was written by a newer Hubbub (schema {version}; this one knows {HEAD}). "
+            f"{name} was written by a newer Hubbub (schema {version}; this one supports {HEAD}). "
             "Install that version or a later one."
         )
     return False

@@ -1,14 +1,14 @@
-"""Which database the settings name, and whether it still has what its folder knows of."""
+"""Opens the configured database, and refuses one that has lost its chat."""
 
 from hubbub.store.data_folder import DataFolder, FolderError
 from hubbub.store.engines.database import Database
 from hubbub.store.engines.sqlite.database import Database as SqliteDatabase
-from hubbub.store.engines.sqlite.errors import restoring
-from hubbub.store.engines.sqlite.inspection import has_nothing
+from hubbub.store.engines.sqlite.errors import restore_command
+from hubbub.store.engines.sqlite.inspection import is_missing_or_empty
 
 
-def database_of(url: str | None, folder: DataFolder) -> Database:
-    """The PostgreSQL of this address, or the file in the data folder. Raises DatabaseError."""
+def database_for(url: str | None, folder: DataFolder) -> Database:
+    """The PostgreSQL at this URL, or SQLite in the data folder. Raises DatabaseError."""
     if url is None:
         return SqliteDatabase(folder.database)
     from hubbub.store.engines.postgres import Database as PostgresDatabase
@@ -16,35 +16,35 @@ def database_of(url: str | None, folder: DataFolder) -> Database:
     return PostgresDatabase(url)
 
 
-def chat_of(url: str | None, folder: DataFolder) -> Database:
-    """The same with this release's schema, to be served from this folder.
+def open_chat(url: str | None, folder: DataFolder) -> Database:
+    """The database with this release's schema, to be served.
 
-    An empty database becomes a new chat, but not where there was one already: that would look as
-    if nobody had ever said anything. Raises DatabaseError, MovedError, Unavailable.
+    An empty database is set up for a new chat, unless the data folder shows that there was a chat
+    before, which has been lost. Raises DatabaseError, MovedError, Unavailable.
     """
-    database = database_of(url, folder)
-    database.migrate(why_lost(database, folder))
+    database = database_for(url, folder)
+    database.migrate(missing_chat_message(database, folder))
     return database
 
 
-def why_lost(database: Database, folder: DataFolder) -> str | None:
-    """What to say of this database if there is no chat in it; None if that may well be."""
+def missing_chat_message(database: Database, folder: DataFolder) -> str | None:
+    """The error message for an empty database that should have a chat; None if it need not."""
     key, shown = folder.key.exists(), folder.has_shown()
     if database.is_shared:
-        # The folder may also have been that of a chat in a file.
-        if not shown or not has_nothing(folder.database):
+        # The folder may have belonged to a chat in SQLite before.
+        if not shown or not is_missing_or_empty(folder.database):
             return None
-        sign, way = "shown", f"hubbub restore FILE --database {database.name}"
+        evidence, command = "shown", f"hubbub restore FILE --database {database.name}"
     elif key or shown:
-        sign, way = "secret.key" if key else "shown", restoring(folder.path)
+        evidence, command = "secret.key" if key else "shown", restore_command(folder.path)
     elif folder.has_log():
-        sign, way = f"{folder.database.name}-wal", restoring(folder.path)
+        evidence, command = f"{folder.database.name}-wal", restore_command(folder.path)
     else:
         return None
-    elsewhere = "" if key or database.is_shared else " If it is in a PostgreSQL, give --database."
+    hint = "" if key or database.is_shared else " If it is in a PostgreSQL, give --database."
     return (
-        f"{database.name} has no chat, but {folder.path / sign} shows that there was one."
-        f"{elsewhere} Put back the latest backup: {way}; or, for a new chat, move {folder.path} "
+        f"{database.name} has no chat, but {folder.path / evidence} shows that there was one."
+        f"{hint} Put back the latest backup: {command}; or, for a new chat, move {folder.path} "
         "away."
     )
 
@@ -52,11 +52,13 @@ def why_lost(database: Database, folder: DataFolder) -> str | None:
 def require_chat(folder: DataFolder) -> None:
     """Raises FolderError or DatabaseError if the folder has no database."""
     try:
-        is_there = not has_nothing(folder.database)
+        exists = not is_missing_or_empty(folder.database)
     except PermissionError as error:
-        raise FolderError(f"The data folder {folder.path} is not yours to look into.") from error
-    if is_there:
+        raise FolderError(
+            f"You have no permission to read the data folder {folder.path}."
+        ) from error
+    if exists:
         return
-    if lost := why_lost(SqliteDatabase(folder.database), folder):
-        raise FolderError(lost)
+    if missing_chat := missing_chat_message(SqliteDatabase(folder.database), folder):
+        raise FolderError(missing_chat)
     raise FolderError(f"There is no chat in {folder.path}. Give its folder with --data.")

@@ -1,7 +1,7 @@
 """PostgreSQL, 13 or newer, which several servers may share.
 
-psycopg is loaded only by those who use it. A connection that broke is opened again by the next
-transaction; what was under way fails, and is answered `unavailable`.
+Only servers with a PostgreSQL import this module, and with it psycopg. The next transaction reopens
+a broken connection; commands in progress fail with the error `unavailable`.
 """
 
 import contextlib
@@ -19,26 +19,30 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from hubbub.model.base import Millis
 from hubbub.model.errors import Unavailable
 from hubbub.store.engines import database
-from hubbub.store.engines.database import MEND, DatabaseError, needs_migration, versions_in
-from hubbub.store.engines.row_checks import ImpossibleRow
+from hubbub.store.engines.database import (
+    REPAIR_HINT,
+    DatabaseError,
+    needs_migration,
+    parse_versions,
+)
+from hubbub.store.engines.row_checks import CorruptRow
 from hubbub.store.engines.sql import Bound, Row, Sql, Values
 from hubbub.store.schema.migrations import OLDEST
-from hubbub.store.schema.move_marker import MOVED, require_served
+from hubbub.store.schema.move_marker import MOVED, require_not_moved
 
-NAME = "hubbub"  # as the server lists its connections
-OLDEST_SERVER = 130_000  # 13, as PostgreSQL counts
-CONNECT_WITHIN_S = 5
-CLOCK_APART_MAX_MS = 60_000
-PREPARED_MAX = 500  # statements that the server keeps planned, for each connection
+APPLICATION_NAME = "hubbub"  # in PostgreSQL's list of connections
+SERVER_VERSION_MIN = 130_000  # version 13, in PostgreSQL's numeric form
+CONNECT_TIMEOUT_S = 5
+CLOCK_SKEW_MAX_MS = 60_000
+PREPARED_MAX = 500  # prepared statements per connection
 
-# What the writer waits for at most: others' locks, and its own statement. And for how long it
-# may sit in a transaction and do nothing before the server ends it: a node that is frozen there
-# keeps its locks, and with them all the others.
-LOCK_WAITS_MS = 10_000
-STATEMENT_MS = 30_000
-IDLE_IN_TRANSACTION_MS = 5_000
-COPIER_IDLE_MS = 60_000  # one that copies waits for another disk, too
-# A host that is gone is noticed after so long without a word from it.
+# Timeouts of the writer: for locks, for each statement, and for being idle in a transaction, as a
+# node that is frozen in one would keep its locks and so block all other nodes.
+LOCK_TIMEOUT_MS = 10_000
+STATEMENT_TIMEOUT_MS = 30_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
+COPIER_IDLE_TIMEOUT_MS = 60_000  # a copier also waits for the other database
+# Keepalives, by which a host that has disappeared is detected.
 KEEPALIVE = {
     "keepalives_idle": "5",
     "keepalives_interval": "2",
@@ -46,34 +50,34 @@ KEEPALIVE = {
     "tcp_user_timeout": "10000",
 }
 
-# Any numbers that no other program on this database takes: “writer” and “hubbub” in bytes.
-TURN = int.from_bytes(b"writer")
-MIGRATION = int.from_bytes(b"hubbub")
-_TURNS = {
-    True: f"BEGIN; SELECT pg_advisory_xact_lock({TURN})",
-    False: f"BEGIN; SELECT pg_advisory_xact_lock_shared({TURN})",
+# Keys of advisory locks that no other program on this database uses: “writer” and “hubbub”.
+WRITER_LOCK = int.from_bytes(b"writer")
+MIGRATION_LOCK = int.from_bytes(b"hubbub")
+_BEGIN_WRITING = {
+    True: f"BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK})",
+    False: f"BEGIN; SELECT pg_advisory_xact_lock_shared({WRITER_LOCK})",
 }
 
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
-# An @ or space too many, a stroke or the like before the @, or a % that begins no byte.
+# An additional @ or a space, a / ? or # before the @, or a % that does not encode a byte.
 _NOT_ENCODED = re.compile(r"@.*@|\s|^\w+://[^@]*[/?#][^@]*@|%(?![0-9A-Fa-f]{2})")
 
-MAY_NOT = "42501"
-DAMAGE = {"XX001", "XX002"}  # of a page, of an index
-# As the server says them; what is not here is told in its own words.
+INSUFFICIENT_PRIVILEGE = "42501"
+DAMAGE_CODES = {"XX001", "XX002"}  # of a page, of an index
+# Messages by SQLSTATE; other errors are reported in the server's words.
 _REFUSALS = {
-    "28P01": "{name} refuses the password. Look at --database (or HUBBUB_DATABASE).",
-    "28000": "{name} lets this user not in. Look at its pg_hba.conf, or at --database.",
-    "3D000": "{name}: there is no such database. Make it with: createdb {database}",
-    "53300": "{name} has no connection left to give. Raise its max_connections.",
+    "28P01": "{name} refuses the password. Check --database (or HUBBUB_DATABASE).",
+    "28000": "{name} does not accept this user. Check its pg_hba.conf, or --database.",
+    "3D000": "{name}: there is no such database. Create it with: createdb {database}",
+    "53300": "{name} has no free connections. Raise its max_connections.",
 }
 
 
 class Connection(database.Connection):
-    """A connection that is opened when it is first needed, and again when it broke."""
+    """A connection that is opened at first use, and again after it broke."""
 
     def __init__(self, url: str, dialect: Dialect, settings: Mapping[str, str]) -> None:
         super().__init__(dialect)
@@ -82,13 +86,13 @@ class Connection(database.Connection):
         self._driver: psycopg.Connection[Any] | None = None
 
     def open(self) -> psycopg.Connection[Any]:
-        """Raises what psycopg raises."""
+        """The open psycopg connection. Raises psycopg.Error."""
         driver = self._driver
         if driver is not None and not driver.closed:
             return driver
         driver = connect(self._url)
         driver.prepared_max = PREPARED_MAX
-        # One type for all numbers, or each statement would be planned for each mix of sizes.
+        # One type for all integers, or each mix of sizes would get its own prepared statement.
         driver.adapters.register_dumper(int, Int8BinaryDumper)
         for name, value in self._settings.items():
             driver.execute("SELECT set_config(%s, %s, false)", (name, value))
@@ -125,49 +129,53 @@ class Connection(database.Connection):
             for row in rows:
                 copy.write_row(row)
 
-    def settle(self, numbered: Mapping[str, str]) -> None:
+    def reset_sequences(self, numbered: Mapping[str, str]) -> None:
         for table, column in numbered.items():
             highest = f"SELECT max({column}) FROM {table}"  # noqa: S608 - our own names
             sequence = f"pg_get_serial_sequence('{table}', '{column}')"
             self.execute(f"SELECT setval({sequence}, ({highest}))")
-        self.execute("ANALYZE")  # it knows nothing yet of how much it has of what
+        self.execute("ANALYZE")  # the planner has no statistics of the new rows yet
 
     def tables(self) -> set[str]:
-        found = self.open().execute(
+        rows = self.open().execute(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
         )
-        return {name for (name,) in found}
+        return {name for (name,) in rows}
 
-    def take_turn(self) -> bool:
-        """Keep every other connection from writing until this one closes; False if one writes."""
-        [(is_ours,)] = self.open().execute(f"SELECT pg_try_advisory_lock({TURN})").fetchall()
-        return bool(is_ours)
+    def try_writer_lock(self) -> bool:
+        """Lock out all other writers until this connection closes; False if one is writing."""
+        [(is_acquired,)] = (
+            self.open().execute(f"SELECT pg_try_advisory_lock({WRITER_LOCK})").fetchall()
+        )
+        return bool(is_acquired)
 
-    def others(self) -> int:
-        """How many other connections of Hubbub's this database has."""
+    def count_other_connections(self) -> int:
+        """How many other Hubbub connections this database has."""
         [(count,)] = (
             self.open()
             .execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                 " AND application_name = %s AND pid <> pg_backend_pid()",
-                [NAME],
+                [APPLICATION_NAME],
             )
             .fetchall()
         )
         return int(count)
 
-    def begin(self, *, alone: bool = True) -> None:
-        self._begin(_TURNS[alone].encode())
+    def begin(self, *, exclusive: bool = True) -> None:
+        self._begin(_BEGIN_WRITING[exclusive].encode())
 
     def begin_migration(self) -> None:
-        self._begin(f"BEGIN; SELECT pg_advisory_xact_lock({MIGRATION})".encode())
+        self._begin(f"BEGIN; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})".encode())
 
     def begin_snapshot(self) -> None:
         self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def _begin(self, text: bytes) -> None:
-        """With a connection that broke since the last time, which is found out only now, nothing
-        has been done yet: another one may begin in its place."""
+        """Begin a transaction, on a new connection if the old one turns out to be broken.
+
+        That is safe, as nothing has been done in this transaction yet.
+        """
         was_open = self._driver is not None and not self._driver.closed
         try:
             self.open().execute(text)
@@ -188,7 +196,7 @@ class Connection(database.Connection):
         try:
             driver.execute("ROLLBACK")
         except FAILURES:
-            # It is not to be trusted any more: the next transaction opens another.
+            # Its state is unknown, so the next transaction opens another connection.
             driver.close()
             raise
 
@@ -213,15 +221,15 @@ class Database(database.Database):
         self.name = without_password(url)
         self.dialect: Dialect = PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
-    def migrate(self, lost: str | None = None) -> None:
-        with self._telling(), contextlib.closing(connect(self.url)) as driver:
-            require_right(driver, self.name)
-            require_same_time(clock_of(driver), time.time_ns() // 1_000_000, self.name)
+    def migrate(self, missing_chat: str | None = None) -> None:
+        with self._translating_errors(), contextlib.closing(connect(self.url)) as driver:
+            require_supported(driver, self.name)
+            require_clock_in_sync(clock_of(driver), time.time_ns() // 1_000_000, self.name)
             version, works_with = version_of(driver, self.name)
-            if lost and (
+            if missing_chat and (
                 version is None or not driver.execute("SELECT 1 FROM rooms LIMIT 1").fetchall()
             ):
-                raise DatabaseError(lost)
+                raise DatabaseError(missing_chat)
         if needs_migration(version, works_with, self.name):
             from hubbub.store.schema.migrations.run import upgrade
 
@@ -229,33 +237,33 @@ class Database(database.Database):
                 with contextlib.closing(Connection(self.url, self.dialect, {})) as db:
                     upgrade(db, self)
             except Unavailable as error:
-                if getattr(error.__cause__, "sqlstate", None) == MAY_NOT:
+                if getattr(error.__cause__, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:
                     raise DatabaseError(
-                        f"{self.name}: this user may not make tables there. "
-                        "Make it the database's owner."
+                        f"{self.name}: this user may not create tables there. "
+                        "Make it the owner of the database."
                     ) from error
                 raise
 
     def writer(self) -> Connection:
-        return self._opened(STATEMENT_MS, IDLE_IN_TRANSACTION_MS)
+        return self._connection(STATEMENT_TIMEOUT_MS, IDLE_IN_TRANSACTION_TIMEOUT_MS)
 
     def copier(self) -> Connection:
-        return self._opened(0, COPIER_IDLE_MS)
+        return self._connection(0, COPIER_IDLE_TIMEOUT_MS)
 
-    def _opened(self, statement_ms: int, idle_ms: int) -> Connection:
-        # synchronous_commit: a commit is on disk before it is acknowledged, whatever the role
-        # has been given as its default.
+    def _connection(self, statement_ms: int, idle_ms: int) -> Connection:
+        # With synchronous_commit a commit is on disk before it is acknowledged, whatever the
+        # default of the role is.
         opened = Connection(
             self.url,
             self.dialect,
             {
                 "synchronous_commit": "on",
-                "lock_timeout": str(LOCK_WAITS_MS),
+                "lock_timeout": str(LOCK_TIMEOUT_MS),
                 "statement_timeout": str(statement_ms),
                 "idle_in_transaction_session_timeout": str(idle_ms),
             },
         )
-        with self._telling():
+        with self._translating_errors():
             opened.open()
         return opened
 
@@ -265,100 +273,104 @@ class Database(database.Database):
             self.dialect,
             {
                 "default_transaction_read_only": "on",
-                "statement_timeout": str(STATEMENT_MS),
-                "idle_in_transaction_session_timeout": str(STATEMENT_MS),
+                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
             },
         )
 
     def is_damage(self, error: BaseException) -> bool:
-        return (getattr(error, "sqlstate", None) or "") in DAMAGE
+        return (getattr(error, "sqlstate", None) or "") in DAMAGE_CODES
 
-    def why_failed(self, error: Exception) -> str:
+    def failure_text(self, error: Exception) -> str:
         return str(error)
 
-    def passing(self, error: Exception) -> Unavailable:
+    def temporary_error(self, error: Exception) -> Unavailable:
         if getattr(error, "sqlstate", None) == "53100":
-            return Unavailable("The database's disk is full. Nothing can be written for now.")
+            return Unavailable(
+                "The database's disk is full. Nothing can be stored until there is room."
+            )
         return Unavailable()
 
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        """What the driver raises, as a DatabaseError of one sentence."""
+    def _translating_errors(self) -> Iterator[None]:
+        """Turn errors of the driver into DatabaseError."""
         try:
             yield
         except psycopg.Error as error:
-            raise DatabaseError(self.why_not(error)) from error
+            raise DatabaseError(self.connection_error_text(error)) from error
 
-    def why_not(self, error: psycopg.Error) -> str:
-        """One sentence on why it cannot be used, and what to do."""
+    def connection_error_text(self, error: psycopg.Error) -> str:
+        """A sentence on why the database cannot be used, and what to do."""
         message = " ".join(str(error).split()).rstrip(".")
-        code = error.sqlstate or _code_in(message)
+        code = error.sqlstate or _sqlstate_in(message)
         if code in _REFUSALS:
             parts = conninfo.conninfo_to_dict(self.url)
             return _REFUSALS[code].format(name=self.name, database=parts.get("dbname", "hubbub"))
         message = message.partition(" Is the server running")[0]
-        return f"{self.name} cannot be reached ({message}). Is it right, and does it run?"
+        return (
+            f"{self.name} cannot be reached ({message}). Check the address, and that it is running."
+        )
 
 
-def require_right(driver: "psycopg.Connection[Any]", name: str) -> None:
-    """Raises DatabaseError if this PostgreSQL cannot hold a chat."""
+def require_supported(driver: "psycopg.Connection[Any]", name: str) -> None:
+    """Raises DatabaseError if Hubbub does not support this PostgreSQL or database."""
     version = driver.info.server_version
-    if version < OLDEST_SERVER:
+    if version < SERVER_VERSION_MIN:
         raise DatabaseError(
-            f"{name} is PostgreSQL {version // 10_000}. Hubbub needs 13 or newer: give another."
+            f"{name} is PostgreSQL {version // 10_000}. Hubbub needs version 13 or newer."
         )
     row = driver.execute(
         "SELECT current_setting('server_encoding'), lower('Ü') = 'ü',"
         " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
     ).fetchone()
     assert row
-    encoding, knows_letters, is_standby = row
-    if encoding != "UTF8" or not knows_letters:
+    encoding, supports_unicode, is_read_only = row
+    if encoding != "UTF8" or not supports_unicode:
         raise DatabaseError(
-            f"{name} does not know all letters. Make the database anew with: "
+            f"{name} does not support all of Unicode. Create the database again with: "
             "createdb --template template0 --encoding UTF8 --lc-ctype C.UTF-8"
         )
-    if is_standby:
+    if is_read_only:
         raise DatabaseError(
-            f"{name} can only be read: it is a standby. Give the address of its primary."
+            f"{name} is read-only: it is a standby. Give the address of its primary."
         )
 
 
 def clock_of(driver: "psycopg.Connection[Any]") -> Millis:
-    """The time where the database is."""
+    """The time by the database's clock."""
     [(now,)] = driver.execute(f"SELECT {_NOW}").fetchall()
     return int(now)
 
 
-def require_same_time(theirs: Millis, ours: Millis, name: str) -> None:
+def require_clock_in_sync(database_time: Millis, local_time: Millis, name: str) -> None:
     """Raises DatabaseError if this machine's clock is far from the database's."""
-    apart = ours - theirs
-    if abs(apart) > CLOCK_APART_MAX_MS:
-        direction = "ahead of" if apart > 0 else "behind"
+    skew = local_time - database_time
+    if abs(skew) > CLOCK_SKEW_MAX_MS:
+        direction = "ahead of" if skew > 0 else "behind"
         raise DatabaseError(
-            f"This machine's clock is {abs(apart) // 1000} s {direction} that of {name}. "
-            "Set both by NTP: messages would carry wrong times."
+            f"This machine's clock is {abs(skew) // 1000} s {direction} that of {name}. "
+            "Synchronize both with NTP, or messages would have wrong times."
         )
 
 
 def connect(url: str) -> "psycopg.Connection[Any]":
-    """A connection whose transactions are begun by statements. Raises what psycopg raises."""
+    """A connection on which transactions are begun explicitly. Raises psycopg.Error."""
     given = conninfo.conninfo_to_dict(url)
     defaults = {
         **KEEPALIVE,
-        "connect_timeout": str(CONNECT_WITHIN_S),
-        "application_name": NAME,
+        "connect_timeout": str(CONNECT_TIMEOUT_S),
+        "application_name": APPLICATION_NAME,
         "client_encoding": "UTF8",
     }
     return psycopg.connect(url, autocommit=True, **{**defaults, **given})  # type: ignore[arg-type]
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown: server, port and database. Raises DatabaseError."""
-    # Part of a password would be taken for the host, and told in errors.
+    """The address without secrets: server, port and database. Raises DatabaseError."""
+    # A part of an unencoded password could be taken for the host, and appear in errors.
     if _NOT_ENCODED.search(url):
         raise DatabaseError(
-            "--database (or HUBBUB_DATABASE) has a character in its password that must be encoded. "
+            "The password in --database (or HUBBUB_DATABASE) has a character that must be encoded. "
             "Write @ as %40, / as %2F, ? as %3F, # as %23, % as %25, and a space as %20."
         )
     try:
@@ -373,9 +385,9 @@ def without_password(url: str) -> str:
     return f"postgresql://{where}/{parts.get('dbname') or parts.get('user') or ''}"
 
 
-def _code_in(message: str) -> str:
-    """libpq gives no code when a connection cannot be made, only the server's words."""
-    signs = {
+def _sqlstate_in(message: str) -> str:
+    """The SQLSTATE of a failed connection, for which libpq has only the server's message."""
+    codes = {
         "password authentication failed": "28P01",
         "no password supplied": "28P01",
         "no pg_hba.conf entry": "28000",
@@ -383,26 +395,26 @@ def _code_in(message: str) -> str:
         "too many clients": "53300",
         "remaining connection slots": "53300",
     }
-    return next((code for sign, code in signs.items() if sign in message), "")
+    return next((code for text, code in codes.items() if text in message), "")
 
 
 def version_of(driver: "psycopg.Connection[Any]", name: str) -> tuple[str | None, str]:
-    """The schema's version, None for an empty database, and the oldest that it works with.
+    """The schema version, None for an empty database, and the oldest version that it works with.
 
     Raises DatabaseError, MovedError.
     """
-    found = driver.execute(
+    rows = driver.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
     ).fetchall()
-    tables = {row[0] for row in found}
+    tables = {row[0] for row in rows}
     if not tables:
         return None, OLDEST
     if not tables >= {"alembic_version", "rooms", "server"}:
-        raise DatabaseError(f"{name} holds something that is not Hubbub's. Give another database.")
+        raise DatabaseError(f"{name} is not a Hubbub database. Give another database.")
     versions = driver.execute("SELECT version_num FROM alembic_version").fetchall()
     values = dict(driver.execute("SELECT key, value FROM server").fetchall())
     try:
-        require_served(name, tables, values.get(MOVED))
-        return versions_in(versions, values)
-    except ImpossibleRow as error:
-        raise DatabaseError(f"{name} is damaged ({error}). {MEND}") from error
+        require_not_moved(name, tables, values.get(MOVED))
+        return parse_versions(versions, values)
+    except CorruptRow as error:
+        raise DatabaseError(f"{name} is damaged ({error}). {REPAIR_HINT}") from error

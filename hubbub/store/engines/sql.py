@@ -1,8 +1,8 @@
-"""Statements: built with SQLAlchemy Core, compiled once for each engine, run on the driver.
+"""SQL statements: built with SQLAlchemy Core, compiled once per engine, run by the driver.
 
-Executing a Core statement costs about 80 µs, most of it the work that is the same each time.
-So each is compiled to text at first use and then goes straight to the driver's cursor; as all
-columns are plain integers and text, no row needs converting either.
+Executing a Core statement takes about 80 µs, mostly for work that is the same each time. So each
+is compiled to text at first use, and then passed directly to the driver's cursor; as all columns
+are plain integers and text, rows need no conversion.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,51 +13,52 @@ from sqlalchemy import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from hubbub.store.engines.row_checks import Rows
+from hubbub.store.engines.row_checks import RowChecker
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
 Bound = Values | tuple[Any, ...]
-"""The values of a statement as its driver wants them: by name, or in order."""
+"""The values of a statement in the driver's form: by name, or in order."""
 
 CHUNK_MAX = 64  # rows or keys in one statement
 
 
 class Compiled:
-    """A statement in an engine's words."""
+    """A statement in an engine's SQL dialect."""
 
     __slots__ = ("_in_order", "_literals", "text")
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-        self.text = str(made)
-        self._literals = {key: value for key, value in made.params.items() if value is not None}
-        assert isinstance(made, SQLCompiler)
-        names = made.positiontup
+        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        self.text = str(compiled)
+        params = compiled.params
+        self._literals = {key: value for key, value in params.items() if value is not None}
+        assert isinstance(compiled, SQLCompiler)
+        names = compiled.positiontup
         self._in_order = None if names is None else _in_order(names)
 
     def bind(self, values: Values) -> Bound:
-        """The values of its parameters and its literals."""
+        """The values of the parameters, and of the statement's own literals, for the driver."""
         if self._literals:
             values = {**self._literals, **values}
         return values if self._in_order is None else self._in_order(values)
 
 
 def _in_order(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
-    """SQLite looks each name up among all others: 64 rows take six times as long by name."""
+    """Puts values in order. SQLite would take six times as long for 64 rows by name."""
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple(values[name] for name in names)
 
 
 class Sql:
-    """One statement; its bound parameters are named, so that one mapping fits all engines."""
+    """One statement; its parameters are named, so that one mapping of values fits all engines."""
 
-    __slots__ = ("_compiled", "_rows", "_statement")
+    __slots__ = ("_compiled", "_row_checker", "_statement")
 
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
-        self._rows: Rows | None = None
+        self._row_checker: RowChecker | None = None
         self._compiled: dict[str, Compiled] = {}
 
     def compiled(self, dialect: Dialect) -> Compiled:
@@ -67,46 +68,46 @@ class Sql:
         return found
 
     def check(self, rows: Sequence[Row]) -> None:
-        """Whether they hold what Hubbub writes there. Raises ImpossibleRow."""
-        if self._rows is None:
-            self._rows = Rows(self._statement)
-        self._rows.check(rows)
+        """Raises CorruptRow if a row has a value that Hubbub never writes."""
+        if self._row_checker is None:
+            self._row_checker = RowChecker(self._statement)
+        self._row_checker.check(rows)
 
 
-class Sized:
-    """A statement over a list of keys or rows, made for lists of 1, 2, 4 … 64 of them.
+class BatchSql:
+    """A statement for a list of keys or rows, built for lists of 1, 2, 4 … 64 of them.
 
-    One step of the driver for many rows: each step lets go of the interpreter's lock, and on a
-    busy server must wait to get it back.
+    It handles many rows in one call of the driver: each call releases the GIL, and on a busy
+    server has to wait to get it back.
     """
 
-    __slots__ = ("_made", "_make")
+    __slots__ = ("_build", "_by_size")
 
-    def __init__(self, make: Callable[[int], ClauseElement]) -> None:
-        self._make = make
-        self._made: dict[int, Sql] = {}
+    def __init__(self, build: Callable[[int], ClauseElement]) -> None:
+        self._build = build
+        self._by_size: dict[int, Sql] = {}
 
-    def of(self, size: int) -> Sql:
-        found = self._made.get(size)
+    def for_size(self, size: int) -> Sql:
+        found = self._by_size.get(size)
         if found is None:
-            found = self._made[size] = Sql(self._make(size))
+            found = self._by_size[size] = Sql(self._build(size))
         return found
 
     def exact(self, rows: Sequence[Values]) -> Iterator[tuple[Sql, dict[str, Any]]]:
-        """The rows in chunks that are powers of two, each with its statement: for inserts."""
+        """The rows in chunks, whose sizes are powers of two, with their statements; for inserts."""
         start = 0
         while start < len(rows):
             size = min(CHUNK_MAX, 1 << ((len(rows) - start).bit_length() - 1))
-            yield self.of(size), _numbered(rows[start : start + size])
+            yield self.for_size(size), _numbered(rows[start : start + size])
             start += size
 
     def padded(self, keys: Sequence[Values]) -> Iterator[tuple[Sql, dict[str, Any]]]:
-        """The keys in chunks filled up with the last key: for look-ups, where twice is once."""
+        """The keys in chunks padded with the last key, each with its statement; for look-ups."""
         for start in range(0, len(keys), CHUNK_MAX):
             chunk = list(keys[start : start + CHUNK_MAX])
             size = 1 << (len(chunk) - 1).bit_length()
             chunk.extend(chunk[-1:] * (size - len(chunk)))
-            yield self.of(size), _numbered(chunk)
+            yield self.for_size(size), _numbered(chunk)
 
 
 def _numbered(rows: Iterable[Values]) -> dict[str, Any]:

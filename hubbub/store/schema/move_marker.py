@@ -1,7 +1,7 @@
-"""What a move leaves in databases, so that nothing is served that is half there, or elsewhere.
+"""Markers in the databases of a move, so that neither is served before the move is complete.
 
-The database that is moved has a mark in its table `server` from the beginning on. The one it is
-moved to has a table more until all is there and checked.
+From the start, the source has a marker in its table `server`. The target has an additional table
+until everything has been copied and checked.
 """
 
 from collections.abc import Container
@@ -10,58 +10,58 @@ import msgspec
 from sqlalchemy import Column, MetaData, String, Table
 
 from hubbub.model.errors import HubbubError
-from hubbub.store.engines.row_checks import ImpossibleRow
+from hubbub.store.engines.row_checks import CorruptRow
 
 MOVED = "moved"
-"""The key of a `Mark` in the table `server`."""
-arriving = Table("move", MetaData(), Column("id", String(64), primary_key=True))
-"""Only in a database that a chat is being moved to."""
+"""The key of a `MoveMarker` in the table `server`."""
+incoming_move = Table("move", MetaData(), Column("id", String(64), primary_key=True))
+"""Exists only in the target of an unfinished move."""
 
 
 class MovedError(HubbubError):
-    """This database is not to be served; the message says why and what to do."""
+    """This database must not be served; the message says why, and what to do."""
 
     code = "moved"
-    title = "The chat is being moved, or was."
+    title = "The chat is being moved, or has been moved."
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """A move away from here: its id, where to, and whether it is done."""
+class MoveMarker(msgspec.Struct, frozen=True):
+    """The marker of a move in its source: its id, the target, and whether it is complete."""
 
     move: str
     to: str
     done: bool = False
 
 
-def require_served(name: str, tables: Container[str], mark: str | None) -> None:
-    """Raises MovedError for a database that only moves may touch. ``mark`` as it is stored.
+def require_not_moved(name: str, tables: Container[str], marker: str | None) -> None:
+    """Raises MovedError if this database is the source or target of a move.
 
-    Raises ImpossibleRow if that is no mark.
+    ``marker`` is the stored value. Raises CorruptRow if it is invalid.
     """
-    if arriving.name in tables:
+    if incoming_move.name in tables:
         raise MovedError(
-            f"{name} has a part of a chat that is being moved here. Run the same hubbub move "
-            "again, which goes on."
+            f"{name} is incomplete: a chat is being moved here. Run the same hubbub move again to "
+            "continue."
         )
-    if mark is not None:
-        raise moved_away(name, mark_of(mark))
+    if marker is not None:
+        raise moved_error(name, parse_move_marker(marker))
 
 
-def mark_of(stored: str) -> Mark:
-    """Raises ImpossibleRow."""
+def parse_move_marker(stored: str) -> MoveMarker:
+    """Decode a stored marker. Raises CorruptRow."""
     try:
-        return msgspec.json.decode(stored, type=Mark)
+        return msgspec.json.decode(stored, type=MoveMarker)
     except (msgspec.DecodeError, TypeError) as error:
-        raise ImpossibleRow(f"server.value holds no mark of a move: {error}") from error
+        raise CorruptRow(f"server.value has an invalid move marker: {error}") from error
 
 
-def moved_away(name: str, mark: Mark) -> MovedError:
-    if mark.done:
+def moved_error(name: str, marker: MoveMarker) -> MovedError:
+    if marker.done:
         return MovedError(
-            f"{name} was moved to {mark.to}: serve that, or have this one served again, as it was "
-            "then, with hubbub move --undo."
+            f"{name} was moved to {marker.to}. Serve that one; or, to use this one again in its "
+            "old state, run hubbub move --undo."
         )
     return MovedError(
-        f"{name} is being moved to {mark.to}: run the same hubbub move again, which goes on, or "
-        "give it up with hubbub move --undo."
+        f"{name} is being moved to {marker.to}. Run the same hubbub move again to continue, or "
+        "cancel it with hubbub move --undo."
     )

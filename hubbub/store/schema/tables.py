@@ -1,9 +1,10 @@
-"""The tables. Every statement is built from these, once for SQLite and PostgreSQL.
+"""The tables, from which all statements are built, for SQLite and PostgreSQL alike.
 
-Values are plain integers and text on both, so that rows need no conversion: times are
-milliseconds, truths 0 or 1, enumerations their words. What a column's type does not say of its
-values stands in its ``info`` (see `hubbub.store.engines.row_checks`). Alembic's migrations make the
-tables; a test compares them with this module.
+Values are plain integers and text in both, so that rows need no conversion: times are in
+milliseconds, booleans are 0 or 1, and enumerations are text. If a column's values are restricted
+beyond its SQL type, its ``info`` has their type (see
+`hubbub.store.engines.row_checks`). Alembic's migrations create the tables; a test compares them
+with this module.
 """
 
 from sqlalchemy import (
@@ -25,7 +26,7 @@ from hubbub.model.messages import MessageKind, Origin
 from hubbub.model.outcome import Journaled
 from hubbub.model.policy import RoomKind, RoomRole, ServerRole
 from hubbub.model.rooms import Notify
-from hubbub.store.engines.row_checks import HOLDS, JSON
+from hubbub.store.engines.row_checks import JSON_TYPE, VALUE_TYPE
 
 metadata = MetaData(
     naming_convention={
@@ -36,10 +37,10 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives rowids only to a column of exactly INTEGER.
+# In SQLite only a column of exactly the type INTEGER is the rowid.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
-# What the server knows of itself: epoch, name, registration.
+# The server's own values: epoch, name, registration mode.
 server = Table(
     "server",
     metadata,
@@ -47,8 +48,8 @@ server = Table(
     Column("value", Text, nullable=False),
 )
 
-# Accounts, and guests who have posted. A guest's name may come back with another guest, so
-# only accounts have a skeleton, by which names are unique; guests have a key instead.
+# Accounts, and guests who have posted. Several guests may have the same name, so only accounts have
+# a skeleton, which makes names unique; guests have a key instead.
 users = Table(
     "users",
     metadata,
@@ -58,7 +59,7 @@ users = Table(
     Column("guest_key", String(64), unique=True),
     Column("display_name", String(128), nullable=False),
     Column("password_hash", String(256)),
-    Column("role", String(16), nullable=False, info={HOLDS: ServerRole}),
+    Column("role", String(16), nullable=False, info={VALUE_TYPE: ServerRole}),
     Column("disabled", SmallInteger, nullable=False, server_default=text("0")),
     Column("rev", BigInteger, nullable=False, server_default=text("0")),
     Column("created_at", BigInteger, nullable=False),
@@ -72,7 +73,7 @@ sessions = Table(
     Column("label", String(128), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
-    # 1 for a bot's: it does not end by itself.
+    # 1 for bots, whose sessions do not expire.
     Column("lasting", SmallInteger, nullable=False, server_default=text("0")),
 )
 
@@ -80,7 +81,7 @@ invites = Table(
     "invites",
     metadata,
     Column("code", String(64), primary_key=True),
-    Column("role", String(16), nullable=False, info={HOLDS: ServerRole}),
+    Column("role", String(16), nullable=False, info={VALUE_TYPE: ServerRole}),
     Column("created_by", Id, ForeignKey("users.id", ondelete="CASCADE")),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
@@ -92,22 +93,22 @@ rooms = Table(
     metadata,
     Column("pk", Id, primary_key=True, autoincrement=True),
     Column("id", String(64), nullable=False, unique=True),
-    Column("kind", String(16), nullable=False, info={HOLDS: RoomKind}),
+    Column("kind", String(16), nullable=False, info={VALUE_TYPE: RoomKind}),
     Column("title", String(160), nullable=False),
     Column("topic", Text, nullable=False, server_default=text("''")),
     Column("archived", SmallInteger, nullable=False, server_default=text("0")),
-    # The sorted user ids of a direct room: one room for the same people.
+    # The sorted user ids of a direct room, as the same people have only one.
     Column("direct_key", String(256), unique=True),
     Column("seq", BigInteger, nullable=False, server_default=text("0")),
     Column("rev", BigInteger, nullable=False, server_default=text("0")),
-    # The rev of the last change of title, topic or archive.
+    # The rev of the last change of title, topic or archived.
     Column("meta_rev", BigInteger, nullable=False, server_default=text("0")),
-    # Changes up to here can no longer be told by state: rows were really removed.
+    # Clients with a lower rev must start over, as rows of those changes have been deleted.
     Column("floor", BigInteger, nullable=False, server_default=text("0")),
     Column("mrev", BigInteger, nullable=False, server_default=text("0")),
     Column("members", Integer, nullable=False, server_default=text("0")),
     Column("created_at", BigInteger, nullable=False),
-    # A thread stands under a message of another room, which is made before it.
+    # The room and the message of a thread. The room is older, so it has the lower pk.
     Column("parent_pk", BigInteger, index=True),
     Column("parent_seq", BigInteger),
 )
@@ -117,23 +118,23 @@ members = Table(
     metadata,
     Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
-    Column("role", String(16), nullable=False, info={HOLDS: RoomRole}),
+    Column("role", String(16), nullable=False, info={VALUE_TYPE: RoomRole}),
     Column("read_seq", BigInteger, nullable=False, server_default=text("0")),
     Column(
         "notify",
         String(16),
         nullable=False,
         server_default=text("'all'"),
-        info={HOLDS: Notify},
+        info={VALUE_TYPE: Notify},
     ),
     Column("hidden", SmallInteger, nullable=False, server_default=text("0")),
     Column("joined_at", BigInteger, nullable=False),
-    # Who put them there, until they say that they stay; null for who came by themselves.
+    # Who added the member, until the member chooses to stay; null for those who joined.
     Column("added_by", BigInteger),
     sqlite_with_rowid=False,
 )
 
-# Clustered by address, so that a page of history is one run of pages on disk.
+# Clustered by room and seq, so that a page of history is stored contiguously.
 messages = Table(
     "messages",
     metadata,
@@ -148,19 +149,19 @@ messages = Table(
     Column("rev", BigInteger, nullable=False),
     Column("author_id", Id, ForeignKey("users.id"), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("kind", String(16), nullable=False, info={HOLDS: MessageKind}),
+    Column("kind", String(16), nullable=False, info={VALUE_TYPE: MessageKind}),
     Column("text", Text, nullable=False),
     Column("nonce", String(64)),
     Column("reply_to", BigInteger),
     Column("edited_at", BigInteger),
     Column("deleted", SmallInteger, nullable=False, server_default=text("0")),
-    # Space-separated handles, which have no spaces.
+    # Handles, separated by spaces.
     Column("mentions", Text, nullable=False, server_default=text("''")),
-    # JSON: where a forwarded message was said.
-    Column("origin", Text, nullable=False, server_default=text("''"), info={JSON: Origin}),
-    # What was added to it, and the room's rev when that last changed: JSON, a `MarkState`.
+    # JSON: the original of a forwarded message.
+    Column("origin", Text, nullable=False, server_default=text("''"), info={JSON_TYPE: Origin}),
+    # JSON: the marks, a `MarkState`, and the room's rev of their last change.
     Column("marks_rev", BigInteger, nullable=False, server_default=text("0")),
-    Column("marks", Text, nullable=False, server_default=text("''"), info={JSON: MarkState}),
+    Column("marks", Text, nullable=False, server_default=text("''"), info={JSON_TYPE: MarkState}),
     sqlite_with_rowid=False,
 )
 Index("ix_messages_room_pk_rev", messages.c.room_pk, messages.c.rev, unique=True)
@@ -182,7 +183,7 @@ Index(
     postgresql_where=messages.c.nonce.is_not(None),
 )
 
-# Who is mentioned where: unread mentions are a count over this.
+# Mentions of people by handle; unread ones are counted from these rows.
 mentions = Table(
     "mentions",
     metadata,
@@ -193,7 +194,7 @@ mentions = Table(
 )
 Index("ix_mentions_room_pk_seq", mentions.c.room_pk, mentions.c.seq)
 
-# Messages that mention everybody in the room, however many these are.
+# Messages that mention everybody in the room: one row each, for any number of members.
 room_mentions = Table(
     "room_mentions",
     metadata,
@@ -209,7 +210,7 @@ reactions = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("emoji", String(64), primary_key=True),
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    # The room's rev of the time: who came first.
+    # The room's rev at that time, by which reactions are ordered.
     Column("rev", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -240,7 +241,7 @@ drafts = Table(
     metadata,
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("room_pk", Id, ForeignKey("rooms.pk", ondelete="CASCADE"), primary_key=True),
-    # The message in whose thread it is to be said, which may not be there yet; 0 for none.
+    # The message whose thread the draft is for, which may not exist yet; 0 for the room itself.
     Column("thread", BigInteger, primary_key=True, autoincrement=False),
     Column("text", Text, nullable=False),
     Column("reply_to", BigInteger),
@@ -260,26 +261,26 @@ blocks = Table(
     sqlite_with_rowid=False,
 )
 
-# What a person has used of each daily quota on the latest day on which they used any; counting
-# begins anew on another day, so old rows need not be swept.
+# A person's use of each daily quota on the latest day with any. Another day overwrites the row, so
+# that old rows need no cleanup.
 usage = Table(
     "usage",
     metadata,
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("quota", String(64), primary_key=True),
-    # Since 1970, in UTC.
+    # Days since 1970, in UTC.
     Column("day", Integer, nullable=False),
     Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 
-# What all nodes must hear of, in the order of commits and without a hole; kept for a while only.
+# Effects for all nodes, numbered consecutively in the order of commits; old entries are deleted.
 journal = Table(
     "journal",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("node", String(32), nullable=False),
     Column("at", BigInteger, nullable=False),
-    # JSON: a list of what is told.
-    Column("body", Text, nullable=False, info={JSON: tuple[Journaled, ...]}),
+    # JSON: a list of effects.
+    Column("body", Text, nullable=False, info={JSON_TYPE: tuple[Journaled, ...]}),
 )

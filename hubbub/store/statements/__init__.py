@@ -1,1 +1,1 @@
-"""The SQL statements, grouped by what they are about."""
+"""The SQL statements, by subject."""

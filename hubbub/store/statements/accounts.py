@@ -1,4 +1,4 @@
-"""Statements about the server, people, sessions and invites."""
+"""Statements about server values, people, sessions and invites."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from hubbub.model.base import Millis
 from hubbub.store.engines.database import Connection
-from hubbub.store.engines.sql import Sized, Sql
+from hubbub.store.engines.sql import BatchSql, Sql
 from hubbub.store.schema.migrations import WORKS_WITH
 from hubbub.store.schema.tables import invites, server, sessions, users
 
-# Of no concern to anyone outside the store.
+# Not among the values that code outside the store can read.
 SIGNING_KEY = "signing_key"
 _SERVER = Sql(
     select(server.c.key, server.c.value).where(
@@ -33,11 +33,11 @@ _USER_COLUMNS = (
     users.c.rev,
     users.c.password_hash,
 )
-# An account: a guest's row has no skeleton, and guests are not found by name.
+# Rows of guests have no skeleton; guests are not found by name.
 _is_account = users.c.skeleton.is_not(None)
 _USER_BY_NAME = Sql(select(*_USER_COLUMNS).where(users.c.name == bindparam("name"), _is_account))
 _USER_BY_ID = Sql(select(*_USER_COLUMNS).where(users.c.id == bindparam("id")))
-_USERS_BY_NAME = Sized(
+_USERS_BY_NAME = BatchSql(
     lambda size: select(*_USER_COLUMNS).where(
         users.c.name.in_([bindparam(f"name{i}") for i in range(size)])
     )
@@ -54,7 +54,7 @@ _USERS_PAGE = Sql(
     .limit(bindparam("limit"))
 )
 _SKELETON = Sql(select(users.c.id).where(users.c.skeleton == bindparam("skeleton")))
-_ANY_OWNER = Sql(
+_OWNERS = Sql(
     select(users.c.id).where(_is_account, users.c.role == "owner", users.c.disabled == 0).limit(2)
 )
 _ADD_USER = Sql(
@@ -82,7 +82,7 @@ _NEXT_REV = Sql(
     .values(rev=users.c.rev + 1)
     .returning(users.c.rev)
 )
-_NEXT_REVS = Sized(
+_NEXT_REVS = BatchSql(
     lambda size: (
         update(users)
         .where(users.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
@@ -119,7 +119,7 @@ _session = select(
     users.c.disabled,
 ).join_from(sessions, users)
 _SESSION = Sql(_session.where(sessions.c.id == bindparam("id")))
-_SESSIONS = Sized(
+_SESSIONS = BatchSql(
     lambda size: _session.where(sessions.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
 )
 _SESSIONS_OF = Sql(
@@ -127,7 +127,7 @@ _SESSIONS_OF = Sql(
     .where(sessions.c.user_id == bindparam("user_id"))
     .order_by(sessions.c.seen_at.desc())
 )
-_SEEN = Sized(
+_TOUCH_SESSIONS = BatchSql(
     lambda size: (
         update(sessions)
         .where(sessions.c.id.in_([bindparam(f"id_{i}") for i in range(size)]))
@@ -140,12 +140,12 @@ _END_SESSION = Sql(
         sessions.c.id == bindparam("id"), sessions.c.user_id == bindparam("user_id")
     )
 )
-_END_OTHERS = Sql(
+_END_OTHER_SESSIONS = Sql(
     delete(sessions)
-    .where(sessions.c.user_id == bindparam("user_id"), sessions.c.id != bindparam("but"))
+    .where(sessions.c.user_id == bindparam("user_id"), sessions.c.id != bindparam("keep"))
     .returning(sessions.c.id)
 )
-_END_IDLE = Sql(
+_END_IDLE_SESSIONS = Sql(
     delete(sessions)
     .where(sessions.c.lasting == 0, sessions.c.seen_at < bindparam("before"))
     .returning(sessions.c.id)
@@ -159,13 +159,13 @@ _ADD_INVITE = Sql(
         }
     )
 )
-_still_works = (
+_is_valid = (
     invites.c.code == bindparam("key"),
     invites.c.uses > 0,
     invites.c.expires_at > bindparam("now"),
 )
-_INVITE_ROLE = Sql(select(invites.c.role).where(*_still_works))
-_USE_INVITE = Sql(update(invites).where(*_still_works).values(uses=invites.c.uses - 1))
+_INVITE_ROLE = Sql(select(invites.c.role).where(*_is_valid))
+_USE_INVITE = Sql(update(invites).where(*_is_valid).values(uses=invites.c.uses - 1))
 _INVITES = Sql(
     select(
         invites.c.code,
@@ -188,7 +188,7 @@ _COUNT_INVITES = Sql(
         invites.c.expires_at > bindparam("now"),
     )
 )
-_FORGET_DEAD_INVITES = Sql(
+_DELETE_EXPIRED_INVITES = Sql(
     delete(invites).where(or_(invites.c.uses <= 0, invites.c.expires_at <= bindparam("now")))
 )
 _END_INVITE = Sql(delete(invites).where(invites.c.code == bindparam("key")))
@@ -216,7 +216,7 @@ class SessionRow(NamedTuple):
 
 
 class Accounts:
-    """Reads and changes of the server, people, sessions and invites."""
+    """Reads and changes of server values, people, sessions and invites."""
 
     db: Connection
     now: Millis
@@ -233,7 +233,7 @@ class Accounts:
             self.db.run(_ADD_SERVER, key=key, value=value)
 
     def secret(self) -> bytes | None:
-        """The key that signs sessions, if the database has it: the data folder's goes before."""
+        """The session signing key, if the database has one instead of the data folder."""
         found = self.server_value(SIGNING_KEY)
         return bytes.fromhex(found) if found else None
 
@@ -241,7 +241,7 @@ class Accounts:
         self.set_server_value(SIGNING_KEY, key.hex())
 
     def user(self, name: str) -> UserRow | None:
-        """The account of this handle."""
+        """The account with this handle."""
         row = self.db.row(_USER_BY_NAME, name=name)
         return UserRow(*row) if row else None
 
@@ -250,20 +250,20 @@ class Accounts:
         return UserRow(*row) if row else None
 
     def people(self, names: set[str]) -> list[UserRow]:
-        """The accounts and guests of these handles; a guest's handle may come several times."""
+        """The accounts and guests with these handles; several guests may have the same one."""
         keys = [{"name": name} for name in sorted(names)]
-        return [UserRow(*row) for row in self.db.look_up(_USERS_BY_NAME, keys)]
+        return [UserRow(*row) for row in self.db.rows_for(_USERS_BY_NAME, keys)]
 
     def users_page(self, q: str, after: str, limit: int) -> list[UserRow]:
         rows = self.db.rows(_USERS_PAGE, like=contains(q), after=after, limit=limit)
         return [UserRow(*row) for row in rows]
 
-    def skeleton_taken(self, skeleton: str) -> bool:
+    def is_skeleton_taken(self, skeleton: str) -> bool:
         return self.db.row(_SKELETON, skeleton=skeleton) is not None
 
-    def owners(self) -> int:
-        """How many enabled owners there are; two stand for more."""
-        return len(self.db.rows(_ANY_OWNER))
+    def count_owners(self) -> int:
+        """The number of enabled owners: 0, 1, or 2 for two or more."""
+        return len(self.db.rows(_OWNERS))
 
     def add_user(
         self,
@@ -275,7 +275,7 @@ class Accounts:
         role: str,
         guest_key: str | None = None,
     ) -> int:
-        """Add an account, or a guest who posts for the first time; its id."""
+        """Add an account, or a guest who posts for the first time, and return the id."""
         row = self.db.row(
             _ADD_USER,
             name=name,
@@ -299,8 +299,8 @@ class Accounts:
         return int(row[0])
 
     def next_user_revs(self, user_ids: set[int]) -> dict[int, int]:
-        """Count a change for each of these; user id → their new rev."""
-        return dict(self.db.look_up(_NEXT_REVS, [{"id": user_id} for user_id in user_ids]))
+        """Increase the revs of these people; user id → new rev."""
+        return dict(self.db.rows_for(_NEXT_REVS, [{"id": user_id} for user_id in user_ids]))
 
     def set_display_name(self, user_id: int, to: str) -> None:
         self.db.run(_SET_DISPLAY_NAME, id_=user_id, to=to)
@@ -330,27 +330,29 @@ class Accounts:
         return SessionRow(*row) if row else None
 
     def sessions(self, ids: set[str]) -> dict[str, SessionRow]:
-        """Those of the sessions that have not ended, by id."""
-        rows = self.db.look_up(_SESSIONS, [{"id": one} for one in sorted(ids)])
+        """The sessions by id, without those that have ended."""
+        rows = self.db.rows_for(_SESSIONS, [{"id": session_id} for session_id in sorted(ids)])
         return {row[0]: SessionRow(*row) for row in rows}
 
     def sessions_of(self, user_id: int) -> list[tuple[str, str, Millis, Millis]]:
-        """Id, label, created_at and seen_at, the last seen first."""
+        """Rows of id, label, created_at and seen_at, last seen first."""
         return self.db.rows(_SESSIONS_OF, user_id=user_id)
 
-    def seen(self, ids: Iterable[str]) -> None:
-        """These sessions are in use now."""
-        self.db.look_up(_SEEN, [{"id_": one} for one in ids], at=self.now)
+    def touch_sessions(self, ids: Iterable[str]) -> None:
+        """Set seen_at of these sessions to now."""
+        self.db.rows_for(_TOUCH_SESSIONS, [{"id_": session_id} for session_id in ids], at=self.now)
 
     def end_session(self, session: str, user_id: int) -> bool:
         return self.db.run(_END_SESSION, id=session, user_id=user_id) > 0
 
-    def end_sessions(self, user_id: int, *, but: str | None = None) -> list[str]:
-        """End all of a person's sessions but one; which ended."""
-        return [row[0] for row in self.db.rows(_END_OTHERS, user_id=user_id, but=but or "")]
+    def end_sessions(self, user_id: int, *, keep: str | None = None) -> list[str]:
+        """End all of a person's sessions except one, and return the ids of the ended ones."""
+        return [
+            row[0] for row in self.db.rows(_END_OTHER_SESSIONS, user_id=user_id, keep=keep or "")
+        ]
 
     def end_idle_sessions(self, before: Millis) -> list[str]:
-        return [row[0] for row in self.db.rows(_END_IDLE, before=before)]
+        return [row[0] for row in self.db.rows(_END_IDLE_SESSIONS, before=before)]
 
     def add_invite(
         self, code: str, role: str, by: int | None, expires_at: Millis, uses: int
@@ -366,25 +368,24 @@ class Accounts:
         )
 
     def count_invites(self, by: int) -> int:
-        """How many of this person's still work."""
-        row = self.db.row(_COUNT_INVITES, by=by, now=self.now)
-        return int(row[0]) if row else 0
+        """How many valid invites this person has created."""
+        return self.db.count(_COUNT_INVITES, by=by, now=self.now)
 
-    def forget_dead_invites(self) -> None:
-        """Those that have expired or been used up."""
-        self.db.run(_FORGET_DEAD_INVITES, now=self.now)
+    def delete_expired_invites(self) -> None:
+        """Delete invites that have expired or been used up."""
+        self.db.run(_DELETE_EXPIRED_INVITES, now=self.now)
 
     def invite_role(self, code: str) -> str | None:
-        """The role it gives, or None if it has expired or been used up."""
+        """The role that an invite gives, or None if it is not valid."""
         row = self.db.row(_INVITE_ROLE, key=code, now=self.now)
         return str(row[0]) if row else None
 
     def use_invite(self, code: str) -> bool:
-        """Use it once; False if it has expired or been used up."""
+        """Use an invite once; False if it is not valid."""
         return self.db.run(_USE_INVITE, key=code, now=self.now) > 0
 
     def invites(self) -> list[tuple[str, str | None, Millis, Millis, int]]:
-        """Code, by whom, created_at, expires_at and uses left of those that still work."""
+        """Rows of code, creator, created_at, expires_at and remaining uses of valid invites."""
         return self.db.rows(_INVITES, now=self.now)
 
     def end_invite(self, code: str) -> bool:
@@ -395,6 +396,6 @@ class Accounts:
 
 
 def contains(q: str) -> str:
-    """A LIKE pattern for what holds ``q``, with ``\\`` as its escape."""
+    """A LIKE pattern for texts that contain ``q``, with ``\\`` as the escape character."""
     escaped = q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

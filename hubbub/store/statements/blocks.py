@@ -1,10 +1,10 @@
-"""Statements about who blocks whom."""
+"""Statements about blocks."""
 
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, union_all
 
 from hubbub.model.base import Millis
 from hubbub.store.engines.database import Connection
-from hubbub.store.engines.sql import Row, Sized, Sql
+from hubbub.store.engines.sql import BatchSql, Row, Sql
 from hubbub.store.schema.tables import blocks, members, users
 
 _of_block = and_(
@@ -26,7 +26,7 @@ _BLOCKED = Sql(
 )
 _mine = members.alias("mine")
 _other = members.alias("other")
-_BLOCKERS = Sized(
+_BLOCKERS = BatchSql(
     lambda size: union_all(
         *(
             select(_mine.c.room_pk, _mine.c.user_id, blocks.c.user_id)
@@ -77,18 +77,20 @@ class Blocks:
         self.db.run(_UNBLOCK, user_id_=user_id, blocked_id_=other_id)
 
     def count_blocks(self, user_id: int) -> int:
-        row = self.db.row(_COUNT, user_id=user_id)
-        return int(row[0]) if row else 0
+        return self.db.count(_COUNT, user_id=user_id)
 
-    def blocked_by(self, user_id: int) -> list[str]:
-        """The handles of those whom this person has blocked, by name."""
+    def list_blocked(self, user_id: int) -> list[str]:
+        """The handles of the people whom this person has blocked, by name."""
         return [name for (name,) in self.db.rows(_BLOCKED, user_id=user_id)]
 
     def blockers(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], set[int]]:
-        """Of these (room pk, user id), each in a room of two: who of the two blocks the other."""
+        """(room pk, user id) → the ids of the blockers, in rooms of two people.
+
+        A blocker is one of the two who has blocked the other.
+        """
         keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
         found: dict[tuple[int, int], set[int]] = {}
-        rows: list[Row] = self.db.look_up(_BLOCKERS, keys)
+        rows: list[Row] = self.db.rows_for(_BLOCKERS, keys)
         for room_pk, user_id, blocker in rows:
             found.setdefault((room_pk, user_id), set()).add(blocker)
         return found

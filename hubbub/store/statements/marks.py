@@ -1,4 +1,4 @@
-"""Statements about what is added to messages: reactions, pins, how many answers there are."""
+"""Statements about the marks of messages: reactions, pins, reply counts."""
 
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ _of_message = and_(
     messages.c.room_pk == bindparam("room_pk"),
     messages.c.seq == bindparam("seq"),
 )
-# Without the text: it may be long, and is not touched.
-_MARKED = Sql(
+# Without the text, which may be long.
+_MARKS = Sql(
     select(messages.c.seq, messages.c.deleted, messages.c.marks_rev, messages.c.marks).where(
         _of_message
     )
@@ -30,8 +30,8 @@ _MARKS_CHANGES = Sql(
     .where(
         messages.c.room_pk == bindparam("room_pk"),
         messages.c.marks_rev > bindparam("rev"),
-        messages.c.marks_rev > 0,  # for its index
-        # Else the message itself has changed since, and with it comes all that was added.
+        messages.c.marks_rev > 0,  # lets the partial index be used
+        # Otherwise the message itself has changed since, and is sent with its marks.
         messages.c.marks_rev > messages.c.rev,
     )
     .order_by(messages.c.marks_rev)
@@ -45,8 +45,8 @@ _UNREACT = Sql(delete(reactions).where(_of_reaction))
 _of_reactions = and_(
     reactions.c.room_pk == bindparam("room_pk"), reactions.c.seq == bindparam("seq")
 )
-_FORGET_REACTIONS = Sql(delete(reactions).where(_of_reactions))
-_WHO_REACTED = Sql(
+_DELETE_REACTIONS = Sql(delete(reactions).where(_of_reactions))
+_REACTORS = Sql(
     select(users.c.name)
     .join_from(reactions, users)
     .where(_of_reactions, reactions.c.emoji == bindparam("emoji"))
@@ -75,8 +75,8 @@ _PINNED = Sql(
 )
 
 
-class MarkedRow(NamedTuple):
-    """A message without its text."""
+class MarksRow(NamedTuple):
+    """The marks of a message, without its text."""
 
     seq: int
     deleted: int
@@ -85,19 +85,19 @@ class MarkedRow(NamedTuple):
 
 
 class MessageMarks:
-    """Reads and changes of what is added to messages."""
+    """Reads and changes of marks."""
 
     db: Connection
     now: Millis
 
-    def marked(self, room_pk: int, seq: int) -> MarkedRow | None:
-        row = self.db.row(_MARKED, room_pk=room_pk, seq=seq)
-        return MarkedRow(*row) if row else None
+    def find_marks(self, room_pk: int, seq: int) -> MarksRow | None:
+        row = self.db.row(_MARKS, room_pk=room_pk, seq=seq)
+        return MarksRow(*row) if row else None
 
-    def marks_changes(self, room_pk: int, rev: int, limit: int) -> list[MarkedRow]:
-        """Messages of which only the marks changed after ``rev``, in order of that change."""
+    def marks_changes(self, room_pk: int, rev: int, limit: int) -> list[MarksRow]:
+        """The messages of which only the marks changed after ``rev``, in order of that change."""
         rows = self.db.rows(_MARKS_CHANGES, room_pk=room_pk, rev=rev, limit=limit)
-        return [MarkedRow(*row) for row in rows]
+        return [MarksRow(*row) for row in rows]
 
     def save_marks(self, room_pk: int, seq: int, rev: int, marks: str) -> None:
         self.db.run(_SAVE_MARKS, room=room_pk, number=seq, rev=rev, to=marks)
@@ -112,15 +112,16 @@ class MessageMarks:
     def remove_reaction(self, room_pk: int, seq: int, emoji: str, user_id: int) -> None:
         self.db.run(_UNREACT, room_pk=room_pk, seq=seq, emoji=emoji, user_id=user_id)
 
-    def forget_reactions(self, room_pk: int, seq: int) -> None:
-        self.db.run(_FORGET_REACTIONS, room_pk=room_pk, seq=seq)
+    def delete_reactions(self, room_pk: int, seq: int) -> None:
+        self.db.run(_DELETE_REACTIONS, room_pk=room_pk, seq=seq)
 
-    def who_reacted(self, room_pk: int, seq: int, emoji: str, limit: int) -> list[str]:
-        """The handles of the first who did."""
-        rows = self.db.rows(_WHO_REACTED, room_pk=room_pk, seq=seq, emoji=emoji, limit=limit)
+    def list_reactors(self, room_pk: int, seq: int, emoji: str, limit: int) -> list[str]:
+        """The handles of the first people who reacted with this emoji."""
+        rows = self.db.rows(_REACTORS, room_pk=room_pk, seq=seq, emoji=emoji, limit=limit)
         return [row[0] for row in rows]
 
-    def my_reactions(self, room_pk: int, seq: int, user_id: int) -> set[str]:
+    def list_emoji_of(self, room_pk: int, seq: int, user_id: int) -> set[str]:
+        """The emoji with which a person has reacted to a message."""
         rows = self.db.rows(_MY_REACTIONS, room_pk=room_pk, seq=seq, user_id=user_id)
         return {row[0] for row in rows}
 
@@ -130,12 +131,11 @@ class MessageMarks:
     def remove_pin(self, room_pk: int, seq: int) -> None:
         self.db.run(_UNPIN, room_pk=room_pk, seq=seq)
 
-    def pins(self, room_pk: int) -> int:
-        """How many messages are pinned in a room."""
-        row = self.db.row(_COUNT_PINS, room_pk=room_pk)
-        return int(row[0]) if row else 0
+    def count_pins(self, room_pk: int) -> int:
+        """The number of pinned messages in a room."""
+        return self.db.count(_COUNT_PINS, room_pk=room_pk)
 
-    def pinned(self, room_pk: int, limit: int) -> list[tuple[str, MessageRow]]:
-        """What is pinned in a room and its threads, each with the room's id."""
+    def list_pinned(self, room_pk: int, limit: int) -> list[tuple[str, MessageRow]]:
+        """Pairs of room id and pinned message, in a room and its threads."""
         rows = self.db.rows(_PINNED, room_pk=room_pk, limit=limit)
         return [(row[0], MessageRow(*row[1:])) for row in rows]

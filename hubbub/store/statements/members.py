@@ -1,4 +1,4 @@
-"""Statements about who is a member of which room, and how far they have read."""
+"""Statements about members of rooms, and their read markers."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from hubbub.model.policy import RoomRole
-from hubbub.store.engines.sql import Sized, Sql
+from hubbub.store.engines.sql import BatchSql, Sql
 from hubbub.store.schema.tables import (
     members,
     mentions,
@@ -42,14 +42,14 @@ MEMBER_COLUMNS = (
 )
 
 _ZERO: ColumnElement[int] = literal_column("0")
-_ROLE: ColumnElement[str] = literal_column(f"'{RoomRole.MEMBER}'")
+_ANY_ROLE: ColumnElement[str] = literal_column(f"'{RoomRole.MEMBER}'")
 _MEMBER = Sql(
     select(*MEMBER_COLUMNS).where(
         members.c.room_pk == bindparam("room_pk"), members.c.user_id == bindparam("user_id")
     )
 )
-# A select for each pair, as a list of row values would be looked up by reading the whole table.
-_MEMBERSHIPS = Sized(
+# One SELECT for each pair: SQLite would scan the whole table for a list of row values.
+_MEMBERSHIPS = BatchSql(
     lambda size: union_all(
         *(
             select(
@@ -68,9 +68,9 @@ _MEMBERSHIPS = Sized(
         )
     )
 )
-# The same for those who post, and which of their sessions have not ended (in rows of no room): so
-# this costs no statement of its own, and not much for each of them.
-_POSTERS = Sized(
+# The same for authors of posts, with their valid sessions in additional rows (room pk 0), which
+# saves a statement.
+_POSTERS = BatchSql(
     lambda size: union_all(
         *(
             select(
@@ -89,8 +89,8 @@ _POSTERS = Sized(
             )
             for i in range(size)
         ),
-        # What stands in for a column is what may stand in it, as rows are checked by columns.
-        select(_ZERO, _ZERO, _ROLE, _ZERO, _ZERO, _ROLE, sessions.c.id).where(
+        # The constants are valid values of their columns, as row checks go by column.
+        select(_ZERO, _ZERO, _ANY_ROLE, _ZERO, _ZERO, _ANY_ROLE, sessions.c.id).where(
             sessions.c.id.in_([bindparam(f"session{i}") for i in range(size)])
         ),
     )
@@ -111,7 +111,7 @@ _ADD_MEMBER = Sql(
         }
     )
 )
-_COUNT_MEMBERS = Sql(
+_CHANGE_MEMBER_COUNT = Sql(
     update(rooms)
     .where(rooms.c.pk == bindparam("pk_"))
     .values(mrev=rooms.c.mrev + 1, members=rooms.c.members + bindparam("by"))
@@ -124,7 +124,7 @@ _SET_READ = Sql(update(members).where(_of_member).values(read_seq=bindparam("to"
 _SET_PREFS = Sql(
     update(members).where(_of_member).values(notify=bindparam("to"), hidden=bindparam("hide"))
 )
-_STAY = Sql(update(members).where(_of_member).values(added_by=null()))
+_CLEAR_ADDED_BY = Sql(update(members).where(_of_member).values(added_by=null()))
 _COUNT_ROOMS = Sql(
     select(func.count())
     .select_from(members)
@@ -132,7 +132,7 @@ _COUNT_ROOMS = Sql(
     .where(
         members.c.user_id == bindparam("user_id"),
         rooms.c.parent_pk.is_(None),
-        # Nobody can leave those; how many are begun has a bound.
+        # Nobody can leave direct rooms; creating them has a quota of its own.
         rooms.c.kind != "direct",
     )
 )
@@ -154,13 +154,13 @@ _MEMBERS_PAGE = Sql(
     .order_by(users.c.name)
     .limit(bindparam("limit"))
 )
-_RAISE_MEMBERS_REVS = Sql(
+_NEXT_MEMBER_REVS = Sql(
     update(users)
     .where(users.c.id.in_(select(members.c.user_id).where(members.c.room_pk == bindparam("room"))))
     .values(rev=users.c.rev + 1)
     .returning(users.c.name, users.c.rev)
 )
-_MEMBERS_NAMED = Sized(
+_MEMBERS_NAMED = BatchSql(
     lambda size: (
         select(users.c.name, users.c.id)
         .join_from(members, users)
@@ -186,7 +186,7 @@ unread_mentions_of_member = (
     .where(
         room_mentions.c.room_pk == members.c.room_pk,
         room_mentions.c.seq > members.c.read_seq,
-        # Not a join, which SQLite would begin with all messages that have not been read.
+        # Not a join, for which SQLite would start with all unread messages.
         select(messages.c.author_id)
         .where(
             messages.c.room_pk == room_mentions.c.room_pk,
@@ -197,7 +197,7 @@ unread_mentions_of_member = (
     )
     .scalar_subquery()
 )
-_UNREAD_MENTIONS = Sized(
+_UNREAD_MENTIONS = BatchSql(
     lambda size: union_all(
         *(
             select(members.c.room_pk, members.c.user_id, unread_mentions_of_member).where(
@@ -219,7 +219,7 @@ class MemberRow(NamedTuple):
 
 
 class MembershipRow(NamedTuple):
-    """A membership, as those who read need it."""
+    """A membership with the columns that queries need."""
 
     role: str
     read_seq: int
@@ -227,7 +227,7 @@ class MembershipRow(NamedTuple):
 
 
 class PosterRow(NamedTuple):
-    """A membership, as those who post need it; ``server_role`` is the account's."""
+    """A membership with the columns that posts need; ``server_role`` is the account's role."""
 
     role: str
     read_seq: int
@@ -243,25 +243,26 @@ class Members(Accounts):
         return MemberRow(*row) if row else None
 
     def memberships(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], MembershipRow]:
-        """The memberships of these (room pk, user id)."""
+        """The memberships by (room pk, user id)."""
         keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
         return {
-            (row[0], row[1]): MembershipRow(*row[2:]) for row in self.db.look_up(_MEMBERSHIPS, keys)
+            (row[0], row[1]): MembershipRow(*row[2:])
+            for row in self.db.rows_for(_MEMBERSHIPS, keys)
         }
 
     def posters(
         self, keys: set[tuple[int, int, str]]
     ) -> tuple[dict[tuple[int, int], PosterRow], set[str]]:
-        """The memberships of these (room pk, user id, session), and the sessions that are good."""
-        asked = [{"room_pk": room, "user_id": user, "session": one} for room, user, one in keys]
+        """The memberships of these (room pk, user id, session), and the valid sessions."""
+        values = [{"room_pk": room, "user_id": user, "session": one} for room, user, one in keys]
         found: dict[tuple[int, int], PosterRow] = {}
-        good: set[str] = set()
-        for row in self.db.look_up(_POSTERS, asked):
+        valid_sessions: set[str] = set()
+        for row in self.db.rows_for(_POSTERS, values):
             if row[0]:
                 found[row[0], row[1]] = PosterRow(*row[2:-1])
             else:
-                good.add(row[-1])
-        return found, good
+                valid_sessions.add(row[-1])
+        return found, valid_sessions
 
     def add_member(
         self,
@@ -273,7 +274,7 @@ class Members(Accounts):
         hidden: bool = False,
         added_by: int | None = None,
     ) -> tuple[int, int]:
-        """Make somebody a member, who has read up to there; the room's mrev and count."""
+        """Add a member who has read up to ``read_seq``; returns the room's mrev and count."""
         self.db.run(
             _ADD_MEMBER,
             room_pk=room_pk,
@@ -284,60 +285,59 @@ class Members(Accounts):
             joined_at=self.now,
             added_by=added_by,
         )
-        return self._count_members(room_pk, 1)
+        return self._change_member_count(room_pk, 1)
 
     def remove_member(self, room_pk: int, user_id: int) -> tuple[int, int]:
         self.db.run(_REMOVE_MEMBER, room=room_pk, user=user_id)
-        return self._count_members(room_pk, -1)
+        return self._change_member_count(room_pk, -1)
 
     def set_room_role(self, room_pk: int, user_id: int, to: str) -> tuple[int, int]:
         self.db.run(_SET_ROLE, room=room_pk, user=user_id, to=to)
-        return self._count_members(room_pk, 0)
+        return self._change_member_count(room_pk, 0)
 
-    def _count_members(self, room_pk: int, by: int) -> tuple[int, int]:
-        row = self.db.row(_COUNT_MEMBERS, pk_=room_pk, by=by)
+    def _change_member_count(self, room_pk: int, by: int) -> tuple[int, int]:
+        row = self.db.row(_CHANGE_MEMBER_COUNT, pk_=room_pk, by=by)
         assert row
         return int(row[0]), int(row[1])
 
     def set_all_read(self, to: dict[tuple[int, int], int]) -> None:
-        """The markers of these (room pk, user id)."""
+        """Set the read markers of these (room pk, user id)."""
         rows = [{"room": room, "user": user, "to": seq} for (room, user), seq in to.items()]
         self.db.run_many(_SET_READ, rows)
 
     def set_prefs(self, room_pk: int, user_id: int, notify: str, hidden: bool) -> None:
         self.db.run(_SET_PREFS, room=room_pk, user=user_id, to=notify, hide=int(hidden))
 
-    def stay(self, room_pk: int, user_id: int) -> None:
-        """Forget who added them."""
-        self.db.run(_STAY, room=room_pk, user=user_id)
+    def clear_added_by(self, room_pk: int, user_id: int) -> None:
+        """Clear ``added_by`` of a member."""
+        self.db.run(_CLEAR_ADDED_BY, room=room_pk, user=user_id)
 
     def count_rooms(self, user_id: int) -> int:
-        """How many rooms somebody is in, without direct ones and threads."""
-        row = self.db.row(_COUNT_ROOMS, user_id=user_id)
-        return int(row[0]) if row else 0
+        """The number of a person's rooms, without direct rooms and threads."""
+        return self.db.count(_COUNT_ROOMS, user_id=user_id)
 
     def unhide(self, room_pk: int) -> list[int]:
-        """Show a direct room again to those who hid it; their ids."""
+        """Show a direct room again to members who hid it, and return their ids."""
         return [row[0] for row in self.db.rows(_UNHIDE, room=room_pk)]
 
     def room_owners(self, room_pk: int) -> list[int]:
-        """Up to two of its owners."""
+        """The ids of up to two owners."""
         return [row[0] for row in self.db.rows(_ROOM_OWNERS, room_pk=room_pk)]
 
     def members_page(self, room_pk: int, after: str, limit: int) -> list[tuple[str, str, str]]:
-        """Name, display name and role, by name."""
+        """Rows of name, display name and role, by name."""
         return self.db.rows(_MEMBERS_PAGE, room_pk=room_pk, after=after, limit=limit)
 
-    def raise_members_revs(self, room_pk: int) -> dict[str, int]:
-        """Count a change for each member; name → their new rev."""
-        return dict(self.db.rows(_RAISE_MEMBERS_REVS, room=room_pk))
+    def next_member_revs(self, room_pk: int) -> dict[str, int]:
+        """Increase the rev of each member; name → new rev."""
+        return dict(self.db.rows(_NEXT_MEMBER_REVS, room=room_pk))
 
     def members_named(self, room_pk: int, names: list[str]) -> dict[str, int]:
-        """Those of the names who are members, with their ids."""
+        """The members with these names; name → user id."""
         keys = [{"name": name} for name in names]
-        return dict(self.db.look_up(_MEMBERS_NAMED, keys, room=room_pk))
+        return dict(self.db.rows_for(_MEMBERS_NAMED, keys, room=room_pk))
 
     def unread_mentions(self, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
-        """How many there are for each of these (room pk, user id)."""
+        """The number of unread mentions by (room pk, user id)."""
         keys = [{"room_pk": room, "user_id": user} for room, user in pairs]
-        return {(row[0], row[1]): int(row[2]) for row in self.db.look_up(_UNREAD_MENTIONS, keys)}
+        return {(row[0], row[1]): int(row[2]) for row in self.db.rows_for(_UNREAD_MENTIONS, keys)}

@@ -6,7 +6,7 @@ from sqlalchemy import Select, bindparam, delete, insert, select, union_all, upd
 
 from hubbub.model.base import Millis
 from hubbub.store.engines.database import Connection
-from hubbub.store.engines.sql import Sized, Sql, Values
+from hubbub.store.engines.sql import BatchSql, Sql, Values
 from hubbub.store.schema.tables import mentions, messages, room_mentions, users
 
 MESSAGE_COLUMNS = (
@@ -55,8 +55,8 @@ _CHANGES = Sql(
     .order_by(messages.c.rev)
     .limit(bindparam("limit"))
 )
-# A select for each key, as a list of row values would be looked up by reading the whole table.
-_NONCES = Sized(
+# One SELECT for each key: SQLite would scan the whole table for a list of row values.
+_NONCES = BatchSql(
     lambda size: union_all(
         *(
             select(
@@ -91,7 +91,7 @@ _INSERTED = (
     "mentions",
     "origin",
 )
-_INSERT = Sized(
+_INSERT = BatchSql(
     lambda size: insert(messages).values(
         [{column: bindparam(f"{column}{i}") for column in _INSERTED} for i in range(size)]
     )
@@ -108,7 +108,7 @@ _SAVE = Sql(
         origin=bindparam("origin_"),
     )
 )
-_MENTION = Sized(
+_MENTION = BatchSql(
     lambda size: insert(mentions).values(
         [
             {column: bindparam(f"{column}{i}") for column in ("user_id", "room_pk", "seq")}
@@ -116,12 +116,12 @@ _MENTION = Sized(
         ]
     )
 )
-_MENTION_ALL = Sized(
+_MENTION_ALL = BatchSql(
     lambda size: insert(room_mentions).values(
         [{column: bindparam(f"{column}{i}") for column in ("room_pk", "seq")} for i in range(size)]
     )
 )
-_FORGET_MENTIONS = tuple(
+_DELETE_MENTIONS = tuple(
     Sql(
         delete(table).where(
             table.c.room_pk == bindparam("room_pk"), table.c.seq == bindparam("seq")
@@ -164,14 +164,14 @@ class Messages:
     db: Connection
     now: Millis
     erased: bool
-    """Whether text has been taken away, which must then go from the write-ahead log too."""
+    """Whether texts were deleted or replaced, which must then be erased from the log as well."""
 
     def message(self, room_pk: int, seq: int) -> MessageRow | None:
         row = self.db.row(_MESSAGE, room_pk=room_pk, seq=seq)
         return MessageRow(*row) if row else None
 
     def messages_before(self, room_pk: int, seq: int, limit: int) -> list[MessageRow]:
-        """Those just before ``seq``, oldest first."""
+        """The last messages before ``seq``, oldest first."""
         rows = self.db.rows(_BEFORE, room_pk=room_pk, seq=seq, limit=limit)
         return [MessageRow(*row) for row in reversed(rows)]
 
@@ -180,25 +180,27 @@ class Messages:
         return [MessageRow(*row) for row in rows]
 
     def changes(self, room_pk: int, rev: int, limit: int) -> list[MessageRow]:
-        """Messages that changed after ``rev``, in order of their last change."""
+        """The messages that changed after ``rev``, in order of their last change."""
         rows = self.db.rows(_CHANGES, room_pk=room_pk, rev=rev, limit=limit)
         return [MessageRow(*row) for row in rows]
 
-    def posted(self, nonces: set[tuple[int, int, str]]) -> dict[tuple[int, int, str], NonceRow]:
-        """What has been posted under these (room pk, author id, nonce)."""
+    def posts_by_nonce(
+        self, nonces: set[tuple[int, int, str]]
+    ) -> dict[tuple[int, int, str], NonceRow]:
+        """The posts with these nonces, by (room pk, author id, nonce)."""
         keys = [
             {"room_pk": room, "author_id": author, "nonce": nonce} for room, author, nonce in nonces
         ]
         return {
-            (row[0], row[1], row[2]): NonceRow(*row[3:]) for row in self.db.look_up(_NONCES, keys)
+            (row[0], row[1], row[2]): NonceRow(*row[3:]) for row in self.db.rows_for(_NONCES, keys)
         }
 
     def insert_messages(self, rows: list[Values]) -> None:
-        """Rows of `_INSERTED`'s columns."""
+        """Insert messages; each row has the columns `_INSERTED`."""
         self.db.insert(_INSERT, rows)
 
     def save_message(self, room_pk: int, message: MessageRow) -> None:
-        """Keep its rev, text, edited_at, deleted, mentions and origin."""
+        """Store the rev, text, edited_at, deleted, mentions and origin of a message."""
         self.db.run(
             _SAVE,
             room=room_pk,
@@ -213,13 +215,13 @@ class Messages:
         self.erased = True
 
     def add_mentions(self, rows: list[Values]) -> None:
-        """Rows of user_id, room_pk, seq."""
+        """Insert mentions; each row has user_id, room_pk and seq."""
         self.db.insert(_MENTION, rows)
 
     def add_room_mentions(self, rows: list[Values]) -> None:
-        """Rows of room_pk, seq: who is mentioned there are all that are in the room."""
+        """Insert mentions of everybody in the room; each row has room_pk and seq."""
         self.db.insert(_MENTION_ALL, rows)
 
-    def forget_mentions(self, room_pk: int, seq: int) -> None:
-        for forget in _FORGET_MENTIONS:
-            self.db.run(forget, room_pk=room_pk, seq=seq)
+    def delete_mentions(self, room_pk: int, seq: int) -> None:
+        for delete_rows in _DELETE_MENTIONS:
+            self.db.run(delete_rows, room_pk=room_pk, seq=seq)

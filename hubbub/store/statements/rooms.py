@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from hubbub.model.base import Millis
-from hubbub.store.engines.sql import Row, Sized, Sql
+from hubbub.store.engines.sql import BatchSql, Row, Sql
 from hubbub.store.schema.tables import (
     bookmarks,
     drafts,
@@ -63,9 +63,9 @@ def _rooms_by_id(size: int) -> Select[tuple[object, ...]]:
     return select(*ROOM_COLUMNS).where(rooms.c.id.in_([bindparam(f"id{i}") for i in range(size)]))
 
 
-_ROOMS_BY_ID = Sized(_rooms_by_id)
-# In order, so that two who lock the same rooms cannot each wait for the other.
-_LOCK_ROOMS = Sized(lambda size: _rooms_by_id(size).order_by(rooms.c.id).with_for_update())
+_ROOMS_BY_ID = BatchSql(_rooms_by_id)
+# Ordered, so that two transactions that lock the same rooms cannot deadlock.
+_LOCK_ROOMS = BatchSql(lambda size: _rooms_by_id(size).order_by(rooms.c.id).with_for_update())
 _DIRECT = Sql(select(*ROOM_COLUMNS).where(rooms.c.direct_key == bindparam("key")))
 _ADD_ROOM = Sql(
     insert(rooms)
@@ -99,8 +99,8 @@ _UPDATE_ROOM = Sql(
 _with_threads = or_(rooms.c.pk == bindparam("pk"), rooms.c.parent_pk == bindparam("pk"))
 _room_and_threads = select(rooms.c.pk).where(_with_threads)
 _members_of_room = select(members.c.user_id).where(members.c.room_pk == bindparam("pk"))
-# What people keep goes as well, but not that of those who may not know that the room is deleted.
-_DELETE_KEPT_BY_MEMBERS = tuple(
+# Bookmarks and drafts are deleted as well, except those of people who may not learn of it.
+_DELETE_MEMBERS_ITEMS = tuple(
     Sql(
         delete(table).where(
             table.c.room_pk.in_(_room_and_threads), table.c.user_id.in_(_members_of_room)
@@ -108,7 +108,7 @@ _DELETE_KEPT_BY_MEMBERS = tuple(
     )
     for table in (bookmarks, drafts)
 )
-_DELETE_KEPT = tuple(
+_DELETE_ALL_ITEMS = tuple(
     Sql(delete(table).where(table.c.room_pk.in_(_room_and_threads)))
     for table in (bookmarks, drafts)
 )
@@ -116,16 +116,16 @@ _DELETE_ROOM_PARTS = tuple(
     Sql(delete(table).where(table.c.room_pk.in_(_room_and_threads)))
     for table in (mentions, room_mentions, reactions, pins, messages, members)
 )
-_something_is_kept = or_(
+_has_saved_items = or_(
     *(exists().where(table.c.room_pk == rooms.c.pk) for table in (bookmarks, drafts))
 )
-_IS_KEPT = Sql(select(rooms.c.pk).where(_with_threads, _something_is_kept).limit(1))
+_HAS_SAVED_ITEMS = Sql(select(rooms.c.pk).where(_with_threads, _has_saved_items).limit(1))
 _DELETE_THREADS = Sql(
     delete(rooms)
-    .where(rooms.c.parent_pk == bindparam("pk"), not_(_something_is_kept))
+    .where(rooms.c.parent_pk == bindparam("pk"), not_(_has_saved_items))
     .returning(rooms.c.rev)
 )
-_EMPTY_ROOM = Sql(update(rooms).where(_with_threads).values(title="", topic="", members=0))
+_CLEAR_ROOM = Sql(update(rooms).where(_with_threads).values(title="", topic="", members=0))
 _DELETE_ROOM = Sql(delete(rooms).where(_with_threads).returning(rooms.c.rev))
 _ROOM_BY_PK = Sql(select(*ROOM_COLUMNS).where(rooms.c.pk == bindparam("pk")))
 _NEXT_REV = Sql(
@@ -147,13 +147,13 @@ _ROOM_IDS_OF = Sql(
     .join_from(members, rooms)
     .where(members.c.user_id == bindparam("user_id"), rooms.c.parent_pk.is_(None))
 )
-# Whoever follows a thread is in its room, too. It is asked for all the same: a server of the
-# release before, which may run beside this one, knows no threads when it puts somebody out.
+# Followers of a thread are members of its room. This is checked nevertheless: a server of the
+# previous release, which may run beside this one, removes members without their threads.
 _parents = members.alias("parents")
 is_in_parent = exists().where(
     _parents.c.room_pk == rooms.c.parent_pk, _parents.c.user_id == members.c.user_id
 )
-# Threads only as long as something is said in them: one follows more and more of them.
+# Only active threads, as the number of followed threads keeps growing.
 _MY_ROOMS = Sql(
     select(*ROOM_COLUMNS, *MEMBER_COLUMNS, unread_mentions_of_member)
     .join_from(members, rooms)
@@ -165,7 +165,7 @@ _MY_ROOMS = Sql(
                 exists().where(
                     messages.c.room_pk == rooms.c.pk,
                     messages.c.seq == rooms.c.seq,
-                    messages.c.at > bindparam("awake_since"),
+                    messages.c.at > bindparam("active_since"),
                 ),
                 is_in_parent,
             ),
@@ -219,7 +219,7 @@ _DIRECTORY = Sql(
 )
 
 
-_GONE_REVS = "revs_of_deleted_rooms"
+_DELETED_REVS = "revs_of_deleted_rooms"
 
 
 class RoomRow(NamedTuple):
@@ -250,8 +250,8 @@ class Rooms(Members):
     """Reads and changes of rooms."""
 
     erased: bool
-    raised: int
-    """How many revs this transaction has given out."""
+    revs_issued: int
+    """How many revs this transaction has issued."""
 
     def room(self, room_id: str) -> RoomRow | None:
         row = self.db.row(_ROOM, id=room_id)
@@ -259,12 +259,12 @@ class Rooms(Members):
 
     def rooms_by_id(self, ids: set[str]) -> dict[str, RoomRow]:
         keys = [{"id": room_id} for room_id in sorted(ids)]
-        return {row[1]: RoomRow(*row) for row in self.db.look_up(_ROOMS_BY_ID, keys)}
+        return {row[1]: RoomRow(*row) for row in self.db.rows_for(_ROOMS_BY_ID, keys)}
 
     def lock_rooms(self, ids: set[str]) -> dict[str, RoomRow]:
-        """The same, and nobody else numbers anything there until this transaction ends."""
+        """The rooms by id, locked against other writers until this transaction ends."""
         keys = [{"id": room_id} for room_id in sorted(ids)]
-        return {row[1]: RoomRow(*row) for row in self.db.look_up(_LOCK_ROOMS, keys)}
+        return {row[1]: RoomRow(*row) for row in self.db.rows_for(_LOCK_ROOMS, keys)}
 
     def direct_room(self, key: str) -> RoomRow | None:
         row = self.db.row(_DIRECT, key=key)
@@ -284,7 +284,7 @@ class Rooms(Members):
         direct_key: str | None = None,
         parent: tuple[int, int] | None = None,
     ) -> RoomRow:
-        """``parent``: the room pk and seq of the message that a thread is about."""
+        """Add a room. ``parent`` is the room pk and seq of a thread's root message."""
         parent_pk, parent_seq = parent or (None, None)
         row = self.db.row(
             _ADD_ROOM,
@@ -298,13 +298,13 @@ class Rooms(Members):
             parent_seq=parent_seq,
         )
         assert row
-        counts = (0,) * 7
+        counters = (0,) * 7
         return RoomRow(
-            row[0], room_id, kind, title, topic, *counts, self.now, parent_pk, parent_seq
+            row[0], room_id, kind, title, topic, *counters, self.now, parent_pk, parent_seq
         )
 
     def save_room(self, room: RoomRow) -> None:
-        """Keep its title, topic, archive and meta_rev."""
+        """Store the title, topic, archived and meta_rev of a room."""
         self.db.run(
             _UPDATE_ROOM,
             pk_=room.pk,
@@ -315,69 +315,68 @@ class Rooms(Members):
         )
 
     def delete_room(self, room: RoomRow) -> None:
-        """Delete it with its threads and messages; its revs still count in `total_rev`.
+        """Delete a room with its threads and messages; its revs still count in `total_rev`.
 
-        Whoever was put out of a private room is not to learn that it is deleted. If such people
-        keep bookmarks or drafts there, an empty row is left of it, which nobody is a member of.
+        Former members of a private room must not learn of its deletion. If they have bookmarks or
+        drafts in it, an empty room without members remains.
         """
-        kept = _DELETE_KEPT if room.kind == "public" else _DELETE_KEPT_BY_MEMBERS
-        # Part by part: a cascade over a large room would hold all of it in memory.
-        for part in (*kept, *_DELETE_ROOM_PARTS):
-            self.db.run(part, pk=room.pk)
-        if self.db.row(_IS_KEPT, pk=room.pk):
-            gone_rows = self.db.rows(_DELETE_THREADS, pk=room.pk)
-            self.db.run(_EMPTY_ROOM, pk=room.pk)
+        saved_items = _DELETE_ALL_ITEMS if room.kind == "public" else _DELETE_MEMBERS_ITEMS
+        # Table by table: the cascade of a large room would need too much memory.
+        for statement in (*saved_items, *_DELETE_ROOM_PARTS):
+            self.db.run(statement, pk=room.pk)
+        if self.db.row(_HAS_SAVED_ITEMS, pk=room.pk):
+            deleted = self.db.rows(_DELETE_THREADS, pk=room.pk)
+            self.db.run(_CLEAR_ROOM, pk=room.pk)
         else:
-            gone_rows = self.db.rows(_DELETE_ROOM, pk=room.pk)
-        revs = sum(row[0] for row in gone_rows)
+            deleted = self.db.rows(_DELETE_ROOM, pk=room.pk)
+        revs = sum(row[0] for row in deleted)
         self.erased = True
-        gone = int(self.server_values().get(_GONE_REVS, "0"))
-        self.set_server_value(_GONE_REVS, str(gone + revs))
+        revs += int(self.server_values().get(_DELETED_REVS, "0"))
+        self.set_server_value(_DELETED_REVS, str(revs))
 
-    def delete_empty_room(self, room: RoomRow) -> None:
-        """Delete what was left of a room, or of a thread's, if nothing is kept there any more."""
-        home = room if room.parent_pk is None else self.room_by_pk(room.parent_pk)
-        if home is not None and home.kind == "private" and home.members == 0:
-            self.delete_room(home)
+    def delete_room_if_unused(self, room: RoomRow) -> None:
+        """Delete what remains of a deleted room (or a thread's room), if it is no longer needed."""
+        top = room if room.parent_pk is None else self.room_by_pk(room.parent_pk)
+        if top is not None and top.kind == "private" and top.members == 0:
+            self.delete_room(top)
 
     def next_rev(self, room_pk: int) -> int:
         row = self.db.row(_NEXT_REV, pk_=room_pk)
         assert row
-        self.raised += 1
+        self.revs_issued += 1
         return int(row[0])
 
     def raise_counters(self, room_pk: int, by: int) -> tuple[int, int]:
-        """Room for ``by`` posts; seq and rev of the last of them."""
+        """Reserve numbers for ``by`` posts; returns the seq and the rev of the last of them."""
         row = self.db.row(_RAISE_COUNTERS, pk_=room_pk, by=by)
         assert row
-        self.raised += by
+        self.revs_issued += by
         return int(row[0]), int(row[1])
 
     def total_rev(self) -> int:
-        """How many revs this database has ever given out."""
-        row = self.db.row(_TOTAL_REV)
-        return (int(row[0]) if row else 0) + int(self.server_values().get(_GONE_REVS, "0"))
+        """How many revs this database has ever issued."""
+        return self.db.count(_TOTAL_REV) + int(self.server_values().get(_DELETED_REVS, "0"))
 
     def room_ids_of(self, user_id: int) -> list[str]:
-        """The rooms that this person is in, without threads."""
+        """The ids of a person's rooms, without threads."""
         return [row[0] for row in self.db.rows(_ROOM_IDS_OF, user_id=user_id)]
 
-    def my_rooms(self, user_id: int, awake_since: Millis) -> list[MyRoomRow]:
-        """Without the threads in which nothing was said since then."""
+    def my_rooms(self, user_id: int, active_since: Millis) -> list[MyRoomRow]:
+        """A person's rooms, without threads that had no message since ``active_since``."""
         width = len(RoomRow._fields)
         return [
             MyRoomRow(RoomRow(*row[:width]), MemberRow(*row[width:-1]), row[-1])
-            for row in self.db.rows(_MY_ROOMS, user_id=user_id, awake_since=awake_since)
+            for row in self.db.rows(_MY_ROOMS, user_id=user_id, active_since=active_since)
         ]
 
     def direct_people(self, user_id: int) -> list[Row]:
-        """Room pk, name, display name, role, disabled of the others in my direct rooms."""
+        """Rows of room pk, name, display name, role and disabled of others in direct rooms."""
         return self.db.rows(_DIRECT_PEOPLE, user_id=user_id)
 
     def directory(
         self, user_id: int, q: str, after: tuple[str, str], limit: int
     ) -> list[tuple[RoomRow, str | None]]:
-        """Rooms that this person may know of and has not as direct ones, with their role."""
+        """A page of the rooms that a person can find, with the person's role in each."""
         rows = self.db.rows(
             _DIRECTORY,
             user_id=user_id,

@@ -1,4 +1,4 @@
-"""Statements about what people have used of their daily quotas."""
+"""Statements about the use of daily quotas."""
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
@@ -17,16 +17,16 @@ _FIRST_USE = Sql(
 
 
 class Usage:
-    """Reads and changes of what was used; only where nobody else writes at the same time."""
+    """Reads and changes of quota usage; needs an exclusive transaction."""
 
     db: Connection
 
-    def used(self, user_id: int, quota: str) -> tuple[int, int]:
-        """The latest day on which something was used, and how much; 0 and 0 if never."""
+    def find_usage(self, user_id: int, quota: str) -> tuple[int, int]:
+        """The latest day of use, and the count on that day; 0 and 0 without any use."""
         row = self.db.row(_USED, user_id_=user_id, quota_=quota)
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
-    def set_used(self, user_id: int, quota: str, day: int, count: int) -> None:
+    def set_usage(self, user_id: int, quota: str, day: int, count: int) -> None:
         changed = self.db.run(_USE, user_id_=user_id, quota_=quota, on_day=day, to_count=count)
         if not changed:
             self.db.run(_FIRST_USE, user_id=user_id, quota=quota, day=day, count=count)

@@ -1,4 +1,4 @@
-"""The doctor's checks one by one, where a whole server would show no more."""
+"""The checks of `hubbub doctor` one by one, without a server."""
 
 import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from hubbub.model.settings import Settings
 from tests.support.server import HOST
 
 GB, MB = 10**9, 10**6
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on here
 
 
 @pytest.mark.parametrize(
@@ -23,20 +23,18 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - an operator's setting, never listened on 
         (HOST, ("127.0.0.1", "::1"), "ok"),
         (HOST, ("127.0.0.0/8",), "ok"),
         (HOST, ("10.0.0.1",), "warning"),
-        (EVERYWHERE, ("10.0.0.1",), "ok"),
+        (ALL_ADDRESSES, ("10.0.0.1",), "ok"),
         (HOST, ("0.0.0.0/0",), "problem"),
         (HOST, ("127.0.0.1", "::/0"), "problem"),
     ],
 )
-def test_who_is_trusted_must_be_the_proxy_and_nobody_else(
-    host: str, networks: tuple[str, ...], state: str
-) -> None:
+def test_only_the_proxy_must_be_trusted(host: str, networks: tuple[str, ...], state: str) -> None:
     settings = Settings(host=host, public_url="https://a.example", trusted_proxies=networks)
-    assert public_access.trusted(settings).state == state
+    assert public_access.trusted_proxies(settings).state == state
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "runs", "state"),
+    ("status", "body", "is_running", "state"),
     [
         (200, b"ok\n", True, "ok"),
         (200, b"<html>", True, "problem"),
@@ -46,32 +44,32 @@ def test_who_is_trusted_must_be_the_proxy_and_nobody_else(
         (502, b"", False, "ok"),
     ],
 )
-def test_what_answers_at_the_public_address_must_be_the_server(
-    status: int, body: bytes, runs: bool, state: str
+def test_the_server_must_answer_at_the_public_address(
+    status: int, body: bytes, is_running: bool, state: str
 ) -> None:
-    heard = HttpReply(status, {"location": "https://b.example/"}, body)
-    assert public_access.answered("https://a.example", heard, runs=runs).state == state
+    reply = HttpReply(status, {"location": "https://b.example/"}, body)
+    assert public_access.reachable("https://a.example", reply, is_running=is_running).state == state
 
 
-def test_what_a_proxy_must_pass_on_is_told() -> None:
-    assert public_access.named(HttpReply(421, {}, b"")).state == "problem"
-    assert public_access.forwarded(HttpReply(403, {}, b"")).state == "ok"
-    assert public_access.forwarded(HttpReply(404, {}, b"")).state == "warning"
-    assert public_access.sockets(HttpReply(400, {}, b"")).state == "problem"
+def test_missing_proxy_headers_are_reported() -> None:
+    assert public_access.host_header(HttpReply(421, {}, b"")).state == "problem"
+    assert public_access.proxy_headers(HttpReply(403, {}, b"")).state == "ok"
+    assert public_access.proxy_headers(HttpReply(404, {}, b"")).state == "warning"
+    assert public_access.websockets(HttpReply(400, {}, b"")).state == "problem"
 
 
 @pytest.mark.parametrize(
     ("host", "public", "registration", "guests", "says"),
     [
         (HOST, None, "open", True, ""),
-        (EVERYWHERE, None, "open", True, "make an account, and may write"),
-        (EVERYWHERE, None, "open", False, "make an account."),
-        (EVERYWHERE, None, "invite", True, "server may write"),
-        (EVERYWHERE, None, "invite", False, ""),
+        (ALL_ADDRESSES, None, "open", True, "make an account, and may write"),
+        (ALL_ADDRESSES, None, "open", False, "make an account."),
+        (ALL_ADDRESSES, None, "invite", True, "server may write"),
+        (ALL_ADDRESSES, None, "invite", False, ""),
         (HOST, "https://a.example", "open", False, "make an account."),
     ],
 )
-def test_who_may_join_is_said_in_words(
+def test_the_report_says_who_may_join(
     host: str, public: str | None, registration: str, guests: bool, says: str
 ) -> None:
     found = public_access.joining(Settings(host=host, public_url=public), registration, guests)
@@ -91,8 +89,8 @@ def test_who_may_join_is_said_in_words(
         (0, 0, "problem"),
     ],
 )
-def test_a_disk_that_is_nearly_full_is_told(free: int, total: int, state: str) -> None:
-    assert storage.room_on_disk(free, total).state == state
+def test_a_nearly_full_disk_is_reported(free: int, total: int, state: str) -> None:
+    assert storage.free_space(free, total).state == state
 
 
 MOUNTS = r"""
@@ -119,7 +117,7 @@ broken
     ],
 )
 def test_the_kind_of_file_system_is_that_of_the_nearest_mount(path: str, kind: str) -> None:
-    assert storage.kind_of(Path(path), MOUNTS) == kind
+    assert storage.file_system_type(Path(path), MOUNTS) == kind
 
 
 @pytest.mark.parametrize(
@@ -129,44 +127,44 @@ def test_the_kind_of_file_system_is_that_of_the_nearest_mount(path: str, kind: s
         *((kind, "warning") for kind in ("nfs4", "cifs", "9p", "fuse.sshfs", "fuse", "tmpfs")),
     ],
 )
-def test_a_file_system_that_does_not_suit_is_told(kind: str, state: str, tmp_path: Path) -> None:
+def test_an_unsuitable_file_system_is_reported(kind: str, state: str, tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 27 0:21 / / rw - {kind} /dev/vda rw\n")
     assert storage.file_system(tmp_path / "none", mounts).state == state
-    assert storage.file_system(tmp_path, tmp_path / "none").state == "ok", "it cannot be told"
+    assert storage.file_system(tmp_path, tmp_path / "none").state == "ok", "the type is unknown"
 
 
 @pytest.mark.parametrize(("year", "state"), [(1970, "problem"), (2030, "ok"), (2106, "problem")])
-def test_a_clock_that_was_never_set_is_told(year: int, state: str) -> None:
+def test_a_clock_that_was_never_set_is_reported(year: int, state: str) -> None:
     assert machine.clock(datetime.datetime(year, 1, 1, tzinfo=datetime.UTC)).state == state
 
 
 @pytest.mark.parametrize(
-    ("most", "state"),
+    ("limit", "state"),
     [(256, "warning"), (1024, "warning"), (65_536, "ok"), (float("inf"), "ok")],
 )
-def test_too_few_open_files_are_told(most: float, state: str) -> None:
-    assert machine.open_files(Settings(), most).state == state
+def test_too_few_open_files_are_reported(limit: float, state: str) -> None:
+    assert machine.open_files(Settings(), limit).state == state
 
 
-def test_of_several_workers_the_one_with_the_fewest_files_left_is_told_of() -> None:
+def test_the_worker_with_the_fewest_files_left_is_reported() -> None:
     one = "process_open_fds 12.0\nprocess_max_fds 1.048576e+06\n"
-    assert server_.files_in(one) == server_.Files(12, 1_048_576)
+    assert server_.parse_open_files(one) == server_.OpenFiles(12, 1_048_576)
     several = "".join(
         f'process_{name}_fds{{worker="{worker}"}} {value}\n'
         for name, values in (("open", (10, 90, 20)), ("max", (100, 100, 100)))
         for worker, value in enumerate(values, 1)
     )
-    assert server_.files_in(several) == server_.Files(90, 100)
-    assert server_.files_in("hubbub_connections 1\n") is None
+    assert server_.parse_open_files(several) == server_.OpenFiles(90, 100)
+    assert server_.parse_open_files("hubbub_connections 1\n") is None
 
 
-def test_files_that_run_out_are_told() -> None:
-    assert server_.files_left(server_.Files(900, 1024)).state == "warning"
-    assert server_.files_left(server_.Files(90, 1024)).state == "ok"
+def test_running_out_of_files_is_reported() -> None:
+    assert server_.files_left(server_.OpenFiles(900, 1024)).state == "warning"
+    assert server_.files_left(server_.OpenFiles(90, 1024)).state == "ok"
 
 
-def test_a_client_that_is_not_built_is_told(tmp_path: Path) -> None:
+def test_a_missing_web_client_is_reported(tmp_path: Path) -> None:
     assert machine.client_built(tmp_path).state == "problem"
     (tmp_path / "index.html").touch()
     assert machine.client_built(tmp_path).state == "ok"
@@ -175,18 +173,18 @@ def test_a_client_that_is_not_built_is_told(tmp_path: Path) -> None:
 # A server, and its database
 
 
-def test_a_long_log_is_told() -> None:
-    assert data.log(10 * MB, runs=True).state == "ok"
-    assert "something keeps the server" in data.log(200 * MB, runs=True).sentence
-    assert "Leave it there" in data.log(200 * MB, runs=False).do
+def test_a_long_log_is_reported() -> None:
+    assert data.log(10 * MB, is_running=True).state == "ok"
+    assert "another program keeps the server" in data.log(200 * MB, is_running=True).sentence
+    assert "Leave it there" in data.log(200 * MB, is_running=False).do
 
 
-def test_a_server_that_stops_is_not_ready() -> None:
+def test_a_stopping_server_is_not_ready() -> None:
     assert server_.ready(HttpReply(503, {}, b"not ready\n")).state == "problem"
 
 
-def test_a_server_of_another_version_or_with_another_clock_is_told() -> None:
-    said = ServerInfo(
+def test_a_server_of_another_version_or_with_another_clock_is_reported() -> None:
+    info = ServerInfo(
         name="",
         version="0.0.1",
         registration="open",
@@ -194,12 +192,12 @@ def test_a_server_of_another_version_or_with_another_clock_is_told() -> None:
         needs_owner=False,
         limits=Limits(text=1, frame_bytes=1, page=1),
     )
-    assert "0.0.1" in server_.version(said).sentence
+    assert "0.0.1" in server_.version(info).sentence
     assert server_.version(None).state == "problem"
 
-    heard = HttpReply(200, {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}, b"")
+    reply = HttpReply(200, {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}, b"")
     now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC).timestamp()
-    assert server_.server_clock(heard, now + 2).state == "ok"
-    assert "90 s behind" in server_.server_clock(heard, now + 90).sentence
-    assert "90 s ahead of" in server_.server_clock(heard, now - 90).sentence
+    assert server_.server_clock(reply, now + 2).state == "ok"
+    assert "90 s behind" in server_.server_clock(reply, now + 90).sentence
+    assert "90 s ahead of" in server_.server_clock(reply, now - 90).sentence
     assert server_.server_clock(HttpReply(200, {}, b""), now).state == "warning"

@@ -1,4 +1,4 @@
-"""A worker that hangs, without dying, is ended as well, so that another can take its place."""
+"""A worker that hangs is killed, so that another can replace it."""
 
 import os
 import sys
@@ -30,26 +30,28 @@ def lock() -> Iterator[int]:
     os.close(descriptor)
 
 
-async def child(monkeypatch: pytest.MonkeyPatch, lock: int, beats: int, then: str) -> ChildProcess:
+async def child(
+    monkeypatch: pytest.MonkeyPatch, lock: int, heartbeats: int, then: str
+) -> ChildProcess:
     monkeypatch.setattr(
-        supervisor, "_command", lambda _: [sys.executable, "-c", WORKER % (beats, then)]
+        supervisor, "_command", lambda _: [sys.executable, "-c", WORKER % (heartbeats, then)]
     )
     made = await ChildProcess.start(WorkerConfig(Settings(), Worker(1, lock, False)))
-    assert await made.ready() == "hi"
+    assert await made.wait_ready() == "hi"
     return made
 
 
-async def test_one_that_says_nothing_any_more_is_killed(
+async def test_a_worker_without_heartbeats_is_killed(
     monkeypatch: pytest.MonkeyPatch, lock: int
 ) -> None:
-    monkeypatch.setattr(supervisor, "HANGS_AFTER_S", 0.5)
+    monkeypatch.setattr(supervisor, "REPORT_TIMEOUT_S", 0.5)
     hanging = await child(monkeypatch, lock, 2, "time.sleep(1000)")
-    assert await hanging.ended() == "exit code -9"
+    assert await hanging.wait_ended() == "exit code -9"
 
 
-async def test_one_that_goes_on_saying_so_is_left_alone(
+async def test_a_worker_with_heartbeats_is_not_killed(
     monkeypatch: pytest.MonkeyPatch, lock: int
 ) -> None:
-    monkeypatch.setattr(supervisor, "HANGS_AFTER_S", 20)
+    monkeypatch.setattr(supervisor, "REPORT_TIMEOUT_S", 20)
     alive = await child(monkeypatch, lock, 20, "sys.exit(3)")
-    assert await alive.ended() == "exit code 3"
+    assert await alive.wait_ended() == "exit code 3"

@@ -1,4 +1,4 @@
-"""`--workers`: several processes that serve as one, whatever becomes of any of them."""
+"""`--workers`: several processes serve as one server, even if any of them fails."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from hubbub.cli.processes import worker
 from hubbub.model.settings import Settings
 from hubbub.store.data_folder import DataFolder
 from tests.conftest import MakeServer
-from tests.support.chat import House, JsonClient, Visitors
+from tests.support.chat import JsonClient, RestApi, Sockets
 from tests.support.command import hubbub
 from tests.support.postgres import Postgres
 from tests.support.server import HOST, STOP_TIMEOUT_S, Server
@@ -33,46 +33,46 @@ OPTIONS = ("--workers", str(COUNT), "--log-format", "json")
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: MakeUrl) -> Iterator[House]:
-    """Two workers, for tests that leave them as whole as they were."""
-    folder = tmp_path_factory.mktemp("crew") / "data"
+def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: MakeUrl) -> Iterator[RestApi]:
+    """Two workers, for tests that leave both running."""
+    folder = tmp_path_factory.mktemp("workers") / "data"
     server = Server(folder, *OPTIONS, environment={"HUBBUB_DATABASE": postgres_url()})
     try:
-        yield House(server.start(), "ana", "bo")
+        yield RestApi(server.start(), "ana", "bo")
     finally:
         server.kill()
 
 
 @pytest.fixture
-async def workers(running: House) -> WorkerGroup:
-    return await WorkerGroup(running.server, COUNT).started()
+async def workers(running: RestApi) -> WorkerGroup:
+    return await WorkerGroup(running.server, COUNT).wait_started()
 
 
 @pytest.fixture
-async def visitors(running: House) -> AsyncIterator[Visitors]:
-    async with Visitors.of(running) as open_now:
-        yield open_now
+async def sockets(running: RestApi) -> AsyncIterator[Sockets]:
+    async with Sockets.of(running) as sockets:
+        yield sockets
 
 
 async def start(make_server: MakeServer, url: str, command: str = "try") -> WorkerGroup:
-    """Two workers that the test may do anything to."""
+    """Start two workers for one test, which may kill them."""
     server = make_server(*OPTIONS, command=command, environment={"HUBBUB_DATABASE": url})
-    return await WorkerGroup(server.start(), COUNT).started()
+    return await WorkerGroup(server.start(), COUNT).wait_started()
 
 
-async def all_hear(clients: dict[int, JsonClient], text: str) -> None:
-    """What is written at one worker is heard at each, and that for each of them."""
+async def assert_all_receive(clients: dict[int, JsonClient], text: str) -> None:
+    """Check that a message posted at any worker is delivered at all of them."""
     for number, client in clients.items():
-        said = f"{text}, at {number}"
-        await client.do("post", room="lobby", text=said)
+        posted = f"{text}, at {number}"
+        await client.do("post", room="lobby", text=posted)
         for other in clients.values():
-            await other.event("message", text=said)
+            await other.event("message", text=posted)
 
 
-async def nothing_left(server: Server, bus_port: int) -> None:
-    """Nobody holds the folder, and nobody listens any more.
+async def assert_nothing_left(server: Server, bus_port: int) -> None:
+    """Check that no process holds the folder or listens on a port.
 
-    Not by pids, as those of children whose parent has gone are another program's to clear away.
+    Pids are not checked: orphaned children stay as zombies until init reaps them.
     """
     folder = DataFolder(server.data)
     try:
@@ -93,132 +93,132 @@ def listens(port: int) -> bool:
 # Together
 
 
-async def test_people_at_different_workers_hear_each_other(
-    workers: WorkerGroup, visitors: Visitors
+async def test_people_at_different_workers_receive_each_others_messages(
+    workers: WorkerGroup, sockets: Sockets
 ) -> None:
-    by_ana = await workers.on_each(visitors, "ana")
-    await all_hear(by_ana, "hello")
+    by_ana = await workers.connect_each(sockets, "ana")
+    await assert_all_receive(by_ana, "hello")
 
 
-async def test_any_worker_gives_the_figures_of_all(workers: WorkerGroup) -> None:
+async def test_any_worker_serves_the_metrics_of_all(workers: WorkerGroup) -> None:
     everybody = set(workers.workers)
-    for name in ("hubbub_info", "hubbub_ledger_commands_total", "process_cpu_seconds_total"):
-        await until(lambda name=name: set(workers.figures(name)) == everybody)  # type: ignore[misc]
+    for name in ("hubbub_info", "hubbub_executor_commands_total", "process_cpu_seconds_total"):
+        await until(lambda name=name: set(workers.metrics(name)) == everybody)  # type: ignore[misc]
 
 
-async def test_the_greeting_and_the_owners_link_are_given_once_and_the_link_lasts(
+async def test_the_greeting_and_owner_link_are_printed_once_and_the_link_stays_valid(
     make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
     workers = await start(make_server, postgres_url(), command="serve")
     server = workers.server
 
-    assert server.said.count("is running") == 1
-    assert f"kill -HUP {server.pid}" in server.said
-    [link] = re.findall(r"/join/(\S+)", server.said)
+    assert server.output.count("is running") == 1
+    assert f"kill -HUP {server.pid}" in server.output
+    [link] = re.findall(r"/join/(\S+)", server.output)
     os.kill(workers.pids()["worker_1"], signal.SIGKILL)
-    await workers.heard("a worker is there again", 1)
-    house = House(server)
+    await workers.wait_for_log("a worker was restarted", 1)
+    api = RestApi(server)
     body = {"name": "ana", "password": "three words do well", "invite": link}
-    assert house.ok("POST", "sign-up", body)["me"]["role"] == "owner"
+    assert api.ok("POST", "sign-up", body)["me"]["role"] == "owner"
 
 
-# Whoever dies
+# Failures
 
 
-async def test_a_worker_that_dies_is_started_again_and_its_people_come_back(
-    workers: WorkerGroup, visitors: Visitors
+async def test_a_killed_worker_is_restarted_and_its_people_reconnect(
+    workers: WorkerGroup, sockets: Sockets
 ) -> None:
-    clients = await workers.on_each(visitors, "ana")
+    clients = await workers.connect_each(sockets, "ana")
     await clients[1].do("post", room="lobby", text="before")
     before = workers.pids()
-    died = workers.count("a worker is there again")
+    died = workers.count("a worker was restarted")
     os.kill(before["worker_2"], signal.SIGKILL)
 
     await clients[2].close_code()
     assert not clients[1].is_over, "it is at another worker"
-    await workers.heard("a worker is there again", died + 1)
+    await workers.wait_for_log("a worker was restarted", died + 1)
     assert workers.pids()["worker_2"] != before["worker_2"]
     assert workers.pids()["worker_1"] == before["worker_1"]
-    again = await workers.on_each(visitors, "ana")
-    await all_hear(again, "after")
-    assert "before" in [text for _, text in visitors.house.history("lobby", by="bo")]
+    again = await workers.connect_each(sockets, "ana")
+    await assert_all_receive(again, "after")
+    assert "before" in [text for _, text in sockets.api.history("lobby", by="bo")]
 
 
-async def test_a_bus_that_dies_is_started_again_where_it_was(
-    workers: WorkerGroup, visitors: Visitors
+async def test_a_killed_bus_is_restarted_on_the_same_port(
+    workers: WorkerGroup, sockets: Sockets
 ) -> None:
-    clients = await workers.on_each(visitors, "bo")
+    clients = await workers.connect_each(sockets, "bo")
     port, back = workers.bus_port(), workers.count("the bus is back")
     os.kill(workers.pids()["bus"], signal.SIGKILL)
 
-    await workers.heard("the bus is back", back + COUNT)  # as each worker says
+    await workers.wait_for_log("the bus is back", back + COUNT)  # as each worker says
     assert workers.bus_port() == port
-    await all_hear(clients, "the bus is back")
+    await assert_all_receive(clients, "the bus is back")
 
 
-async def test_a_worker_that_cannot_start_is_tried_until_it_can(make_server: MakeServer) -> None:
+async def test_starting_a_worker_is_retried_until_it_succeeds(make_server: MakeServer) -> None:
     postgres = Postgres()
     try:
         url = postgres.start().url(postgres.database())
         workers = await start(make_server, url)
-        house = House(workers.server, "ana")
+        api = RestApi(workers.server, "ana")
         postgres.stop()
         os.kill(workers.pids()["worker_2"], signal.SIGKILL)
-        await workers.heard("a worker cannot be started again", 2)
+        await workers.wait_for_log("a worker cannot be started again", 2)
         postgres.start()
-        await workers.heard("a worker is there again", 1)
+        await workers.wait_for_log("a worker was restarted", 1)
         post = ("POST", "rooms/lobby/messages", {"text": "all is well", "nonce": "one"})
-        await until(lambda: house.api(*post, by="ana")[0] == 201)
+        await until(lambda: api.request(*post, by="ana")[0] == 201)
         assert workers.server.stop() == 0
     finally:
         postgres.close()
 
 
-# One after another
+# Restarts one by one
 
 
-class Writer:
-    """Posts one message after the other, each until it is acknowledged, as every client does."""
+class RetryingWriter:
+    """Posts messages one after another, and retries each until it is acknowledged."""
 
-    def __init__(self, house: House) -> None:
-        self.url = f"{house.server.url}/api/rooms/lobby/messages"
-        self.headers = {"Authorization": f"Bearer {house.tokens['ana']}"}
+    def __init__(self, api: RestApi) -> None:
+        self.url = f"{api.server.url}/api/rooms/lobby/messages"
+        self.headers = {"Authorization": f"Bearer {api.tokens['ana']}"}
         self.acknowledged: list[str] = []
-        self.enough = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     async def write(self) -> None:
-        # Each on a connection of its own: it meets whoever listens at that moment.
+        # A new connection for each request reaches any worker that listens at that moment.
         connector = aiohttp.TCPConnector(force_close=True)
         async with aiohttp.ClientSession(connector=connector, headers=self.headers) as session:
-            while not self.enough.is_set():
+            while not self.stopping.is_set():
                 text = f"written {len(self.acknowledged)}"
-                if await self._is_taken(session, text):
+                if await self._is_accepted(session, text):
                     self.acknowledged.append(text)
 
-    async def _is_taken(self, session: aiohttp.ClientSession, text: str) -> bool:
+    async def _is_accepted(self, session: aiohttp.ClientSession, text: str) -> bool:
         try:
             body = {"text": text, "nonce": text.replace(" ", "-")}
             async with session.post(self.url, json=body) as answer:
-                said = await answer.json()
+                result = await answer.json()
         except aiohttp.ClientError:
             return False
-        assert answer.status == 201 or said["code"] in ("busy", "unavailable"), said
+        assert answer.status == 201 or result["code"] in ("busy", "unavailable"), result
         return answer.status == 201
 
 
 async def test_on_sighup_each_worker_is_replaced_and_nothing_is_refused_meanwhile(
-    workers: WorkerGroup, visitors: Visitors
+    workers: WorkerGroup, sockets: Sockets
 ) -> None:
-    before, done = workers.pids(), workers.count("all workers are new")
-    clients = await workers.on_each(visitors, "bo")
-    writer = Writer(visitors.house)
+    before, done = workers.pids(), workers.count("all workers were replaced")
+    clients = await workers.connect_each(sockets, "bo")
+    writer = RetryingWriter(sockets.api)
     writing = asyncio.create_task(writer.write())
     await until(lambda: len(writer.acknowledged) > 3)
     workers.server.signal(signal.SIGHUP)
-    await workers.heard("all workers are new", done + 1)
+    await workers.wait_for_log("all workers were replaced", done + 1)
     there = len(writer.acknowledged)
     await until(lambda: len(writer.acknowledged) > there + 3)
-    writer.enough.set()
+    writer.stopping.set()
     await writing
 
     after = workers.pids()
@@ -227,34 +227,34 @@ async def test_on_sighup_each_worker_is_replaced_and_nothing_is_refused_meanwhil
     for client in clients.values():
         assert await client.close_code() == RESTART
     kept: list[str] = []
-    house, newest = visitors.house, 0
-    while page := house.ok("GET", f"rooms/lobby/messages?after={newest}&limit=200", by="bo")[
+    api, newest = sockets.api, 0
+    while page := api.ok("GET", f"rooms/lobby/messages?after={newest}&limit=200", by="bo")[
         "messages"
     ]:
         kept += [one["text"] for one in page if one.get("text", "").startswith("written")]
         newest = page[-1]["seq"]
     assert kept == writer.acknowledged
-    await all_hear(await workers.on_each(visitors, "bo"), "new")
+    await assert_all_receive(await workers.connect_each(sockets, "bo"), "new")
 
 
 # The end
 
 
-async def test_a_stop_stops_all_of_them_cleanly(
+async def test_a_stop_ends_all_processes_cleanly(
     make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
     workers = await start(make_server, postgres_url())
     server, bus_port = workers.server, workers.bus_port()
-    house = House(server, "ana")
-    async with Visitors.of(house) as open_now:
-        clients = await workers.on_each(open_now, "ana")
+    api = RestApi(server, "ana")
+    async with Sockets.of(api) as sockets:
+        clients = await workers.connect_each(sockets, "ana")
         server.signal(signal.SIGTERM)
         server.signal(signal.SIGINT)  # a second one changes nothing
         for client in clients.values():
             assert await client.close_code() == RESTART
         assert await asyncio.to_thread(server.wait) == 0
 
-    await nothing_left(server, bus_port)
+    await assert_nothing_left(server, bus_port)
     left = {file.name for file in server.data.iterdir()}
     assert left == {"hubbub.lock", "nats.log", "shown", "shown-2"}
     assert "Traceback" not in server.log
@@ -262,7 +262,7 @@ async def test_a_stop_stops_all_of_them_cleanly(
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-async def test_when_the_parent_is_killed_nothing_is_left(
+async def test_when_the_parent_is_killed_no_process_is_left(
     make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
     url = postgres_url()
@@ -272,14 +272,14 @@ async def test_when_the_parent_is_killed_nothing_is_left(
         assert file.stat().st_mode & 0o077 == 0, file
     server.kill()
 
-    await nothing_left(server, bus_port)
+    await assert_nothing_left(server, bus_port)
     server.start()
-    await workers.heard("all processes serve", 2)
+    await workers.wait_for_log("all workers are serving", 2)
     assert server.stop() == 0
 
 
 @pytest.mark.parametrize("what", ["hubbub.lock", "nats.conf", "worker-1.sock"])
-async def test_a_stop_while_it_starts_leaves_nothing(
+async def test_a_stop_during_the_start_leaves_nothing(
     what: str, make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
     server = make_server(*OPTIONS, environment={"HUBBUB_DATABASE": postgres_url()})
@@ -290,51 +290,51 @@ async def test_a_stop_while_it_starts_leaves_nothing(
     assert await asyncio.to_thread(server.wait, STOP_TIMEOUT_S) == 0
     assert "Traceback" not in server.log
     folder = DataFolder(server.data)
-    assert folder.lock(), "the last of them has ended before its parent"
+    assert folder.lock(), "all workers have ended before their parent"
     folder.release()
 
 
-async def test_in_a_terminal_sighup_means_new_workers_until_the_terminal_is_closed(
+async def test_in_a_terminal_sighup_restarts_workers_until_the_terminal_is_closed(
     make_server: MakeServer, postgres_url: MakeUrl
 ) -> None:
-    # What is written to the terminal comes to where `said` is read from.
+    # The output of the terminal goes to the file that `Server.output` reads.
     terminal = (sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])")
     server = make_server(
         *OPTIONS, environment={"HUBBUB_DATABASE": postgres_url()}, wrapper=terminal
     )
     server.start()
-    await until(lambda: "all processes serve" in server.said)
+    await until(lambda: "all workers are serving" in server.output)
     bus_port = WorkerGroup(server, COUNT).bus_port()
-    [pid] = re.findall(r"kill -HUP (\d+)", server.said)
+    [pid] = re.findall(r"kill -HUP (\d+)", server.output)
     os.kill(int(pid), signal.SIGHUP)
-    await until(lambda: "all workers are new" in server.said)
+    await until(lambda: "all workers were replaced" in server.output)
     server.kill()
 
-    await nothing_left(server, bus_port)
-    assert not (server.data / "nats.conf").exists(), "a clean stop clears it away"
+    await assert_nothing_left(server, bus_port)
+    assert not (server.data / "nats.conf").exists(), "a clean stop removes it"
 
 
-def test_a_worker_of_another_version_understands_what_it_is_to_do() -> None:
+def test_a_worker_of_another_version_can_read_its_configuration() -> None:
     line = (
         b'{"settings": {"port": 81, "data": "d", "later": 1}, "worker": {"number": 2, "lock": 9}}\n'
     )
-    charge = worker.config_of(line)
-    assert (charge.settings, charge.worker.number) == (Settings(port=81, data=Path("d")), 2)
-    assert worker.config_of(worker.line_of(charge)) == charge
+    config = worker.decode_config(line)
+    assert (config.settings, config.worker.number) == (Settings(port=81, data=Path("d")), 2)
+    assert worker.decode_config(worker.to_line(config)) == config
 
 
-# What hinders it
+# Refusals
 
 
 def refusal(data: Path, *options: str, **environment: str) -> str:
-    said = hubbub(
+    result = hubbub(
         *("serve", "--workers", "3", "--data", str(data), *options), environment=environment
     )
-    assert said.code == 1
-    return said.sentence
+    assert result.code == 1
+    return result.sentence
 
 
-def test_what_hinders_all_workers_is_said_once(
+def test_an_error_that_all_workers_have_is_reported_once(
     tmp_path: Path, postgres: Postgres, postgres_url: MakeUrl
 ) -> None:
     good = postgres_url()
@@ -357,7 +357,7 @@ async def test_two_servers_never_share_a_port_or_a_folder(
     assert taken.startswith("Another Hubbub server is using")
 
 
-def test_without_the_program_of_the_bus_it_says_how_to_get_it(
+def test_without_nats_server_the_error_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def files(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Guessing passwords is slow, and never in the way of those who know theirs."""
+"""Sign-in: guesses are limited, and people who know their password are not affected."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from http.cookies import SimpleCookie
 import pytest
 
 from hubbub.gateway.auth import passwords
-from hubbub.gateway.auth.sign_in_limits import FREE_TRIES, FURTHER_PER_NAME
+from hubbub.gateway.auth.sign_in_limits import EXTRA_ATTEMPTS_PER_NAME, FREE_ATTEMPTS
 from tests.gateway.conftest import MakeSite
 from tests.support.chat import PASSWORD
 from tests.support.server import HOST
@@ -20,7 +20,7 @@ AT_HOME = "198.51.100.7"
 ELSEWHERE = "198.51.100.8"
 
 
-def _stranger(nth: int) -> str:
+def _other_address(nth: int) -> str:
     return f"203.0.{nth // 250}.{nth % 250 + 1}"
 
 
@@ -31,7 +31,7 @@ def _try(site: Site, name: str, password: str, address: str = AT_HOME, cookies: 
 
 
 def _cookies(answer: Answer) -> dict[str, str]:
-    """Cookies that an answer sets, by name."""
+    """The cookies that a response sets, by name."""
     found: SimpleCookie = SimpleCookie()
     for header in answer.headers.get_all("Set-Cookie", []):
         found.load(header)
@@ -39,7 +39,7 @@ def _cookies(answer: Answer) -> dict[str, str]:
 
 
 def _device(answer: Answer) -> str:
-    """The device cookie that an answer sets, as a browser sends it back."""
+    """The device cookie that a response sets, as a browser sends it back."""
     return f"hubbub-device={_cookies(answer)['hubbub-device']}"
 
 
@@ -60,40 +60,40 @@ def limited(make_site: MakeSite) -> Site:
 
 @pytest.fixture
 def ana(limited: Site) -> Caller:
-    """Somebody whose browser is known, and so is the address that they signed up from."""
+    """Ana, whose sign-up made her browser and her address known."""
     return limited.person("ana")
 
 
 def _at_home(site: Site) -> str:
-    """The device cookie of a browser that ana has signed in with at home."""
+    """The device cookie of a browser in which ana has signed in at home."""
     return _device(_try(site, "ana", PASSWORD))
 
 
 # Nobody is locked out
 
 
-def test_strangers_do_not_lock_anybody_out(limited: Site, ana: Caller) -> None:
+def test_guesses_from_other_networks_lock_nobody_out(limited: Site, ana: Caller) -> None:
     browser = _at_home(limited)
-    addresses = [_stranger(nth) for nth in range(60)]
+    addresses = [_other_address(nth) for nth in range(60)]
     guesses = sum(_guess_until_limited(limited, "ana", address) for address in addresses)
-    # The guesses at one name are bounded: few for each address, and few more for all together.
-    assert guesses <= FREE_TRIES * len(addresses) + FURTHER_PER_NAME.burst + 2
-    # A browser that is known, wherever it is: even at the address of those who guess.
+    # The guesses at one name are limited per address, and beyond that for all addresses together.
+    assert guesses <= FREE_ATTEMPTS * len(addresses) + EXTRA_ATTEMPTS_PER_NAME.burst + 2
+    # A known browser may sign in from anywhere, even from an address of the attackers.
     for address in (ELSEWHERE, *addresses[:9]):
         _try(limited, "ana", PASSWORD, address, browser).ok()
-    # An address that is known, without the browser.
+    # A known address may sign in without the browser.
     for _ in range(10):
         _try(limited, "ana", PASSWORD).ok()
-    # An address that is not: somebody who mistypes once or twice.
-    for _ in range(FREE_TRIES - 1):
+    # An unknown address may mistype the password a few times.
+    for _ in range(FREE_ATTEMPTS - 1):
         _try(limited, "ana", "mistyped", ELSEWHERE).refused(401, "wrong_credentials")
     _try(limited, "ana", PASSWORD, ELSEWHERE).ok()
-    # And whoever is signed in can change the password.
+    # A signed-in person can change the password.
     body = {"old": PASSWORD, "new": "four words do even better"}
     ana.put("/api/me/password", body, X_Forwarded_For=addresses[0]).ok()
 
 
-def test_the_guesses_of_one_address_leave_other_people_there_alone(limited: Site) -> None:
+def test_guesses_at_one_name_do_not_limit_other_names_from_the_same_address(limited: Site) -> None:
     limited.people(2)
     _guess_until_limited(limited, "p1", AT_HOME)
     _try(limited, "p2", PASSWORD).ok()
@@ -102,12 +102,12 @@ def test_the_guesses_of_one_address_leave_other_people_there_alone(limited: Site
 @pytest.mark.parametrize(
     ("nth", "most"),
     [
-        (lambda nth: f"2001:db8:0:7::{nth:x}", FREE_TRIES),
-        (lambda nth: f"2001:db8:0:{nth:x}::1", 8 * FREE_TRIES),
+        (lambda nth: f"2001:db8:0:7::{nth:x}", FREE_ATTEMPTS),
+        (lambda nth: f"2001:db8:0:{nth:x}::1", 8 * FREE_ATTEMPTS),
     ],
     ids=["one /64", "one /48"],
 )
-def test_addresses_of_one_network_guess_together(
+def test_addresses_of_one_network_share_their_attempts(
     limited: Site, ana: Caller, nth: Callable[[int], str], most: int
 ) -> None:
     for number in range(most):
@@ -116,20 +116,20 @@ def test_addresses_of_one_network_guess_together(
     _try(limited, "ana", PASSWORD, "2001:db8:9::1").ok()
 
 
-def test_whoever_gives_the_right_password_has_not_guessed(limited: Site, ana: Caller) -> None:
+def test_the_right_password_uses_up_no_attempts(limited: Site, ana: Caller) -> None:
     browser = _at_home(limited)
     for _ in range(3):
-        for _ in range(FREE_TRIES - 1):
+        for _ in range(FREE_ATTEMPTS - 1):
             _try(limited, "ana", "mistyped").refused(401, "wrong_credentials")
         _try(limited, "ana", PASSWORD).ok()
     for _ in range(20):
         _try(limited, "ana", PASSWORD, ELSEWHERE, browser).ok()
 
 
-# What a device cookie is, and what it is not
+# Device cookies
 
 
-def test_a_browser_is_known_from_its_first_sign_up(limited: Site) -> None:
+def test_a_browser_is_known_after_its_first_sign_up(limited: Site) -> None:
     body = {"name": "bo", "password": PASSWORD}
     answer = limited.anyone.post("/api/sign-up", body, X_Forwarded_For=ELSEWHERE)
     answer.ok(201)
@@ -137,24 +137,22 @@ def test_a_browser_is_known_from_its_first_sign_up(limited: Site) -> None:
     _try(limited, "bo", PASSWORD, AT_HOME, _device(answer)).ok()
 
 
-def test_a_known_browser_may_not_guess_either(limited: Site, ana: Caller) -> None:
+def test_a_known_browser_is_limited_as_well(limited: Site, ana: Caller) -> None:
     browser = _at_home(limited)
     assert _guess_until_limited(limited, "ana", ELSEWHERE, browser) == 8
     _try(limited, "ana", PASSWORD, ELSEWHERE, browser).refused(429, "rate_limited")
-    # Which is no concern of another browser of hers.
+    # Her other browsers are not affected.
     _try(limited, "ana", PASSWORD, ELSEWHERE).ok()
 
 
-def test_a_browser_that_knows_one_account_is_a_stranger_to_another(
-    limited: Site, ana: Caller
-) -> None:
+def test_a_browser_known_for_one_account_is_unknown_for_another(limited: Site, ana: Caller) -> None:
     limited.person("eve")
     eves = _device(_try(limited, "eve", PASSWORD))
-    assert _guess_until_limited(limited, "ana", ELSEWHERE, eves) == FREE_TRIES
+    assert _guess_until_limited(limited, "ana", ELSEWHERE, eves) == FREE_ATTEMPTS
     _try(limited, "ana", PASSWORD, ELSEWHERE, eves).refused(429, "rate_limited")
 
 
-def test_a_browser_knows_all_who_share_it(limited: Site, ana: Caller) -> None:
+def test_a_browser_is_known_for_all_accounts_that_share_it(limited: Site, ana: Caller) -> None:
     limited.person("bo")
     first = _at_home(limited)
     both = _device(_try(limited, "bo", PASSWORD, cookies=first))
@@ -175,13 +173,13 @@ def test_a_device_cookie_is_no_session_and_a_session_no_device(limited: Site, an
         )
 
 
-def test_a_device_cookie_is_kept_when_one_signs_out(limited: Site, ana: Caller) -> None:
+def test_signing_out_keeps_the_device_cookie(limited: Site, ana: Caller) -> None:
     answer = ana.post("/api/sign-out")
     assert set(_cookies(answer)) == {"hubbub"}
 
 
 @pytest.mark.parametrize("is_secure", [False, True])
-def test_a_device_cookie_is_out_of_reach_of_scripts(make_site: MakeSite, is_secure: bool) -> None:
+def test_a_device_cookie_is_http_only(make_site: MakeSite, is_secure: bool) -> None:
     site = make_site(public_url="https://chat.example.org" if is_secure else None)
     body = {"name": "ana", "password": PASSWORD}
     host = {"Host": "chat.example.org"} if is_secure else {}
@@ -209,47 +207,47 @@ def test_a_program_is_known_by_its_session(limited: Site, ana: Caller) -> None:
 
 
 class Hashing:
-    """A password hasher that a test can hold."""
+    """Records the passwords that are hashed or checked, and can make that wait."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.of: list[str] = []
-        self._may_go_on = threading.Event()
-        self._may_go_on.set()
+        self.passwords: list[str] = []
+        self._may_run = threading.Event()
+        self._may_run.set()
         hash_password, is_right = passwords.hash_password, passwords.password_is_right
 
-        def hash_watched(password: str) -> str:
+        def hash_recorded(password: str) -> str:
             self._wait(password)
             return hash_password(password)
 
-        def is_right_watched(password_hash: str | None, password: str) -> bool:
+        def is_right_recorded(password_hash: str | None, password: str) -> bool:
             self._wait(password)
             return is_right(password_hash, password)
 
-        monkeypatch.setattr(passwords, "hash_password", hash_watched)
-        monkeypatch.setattr(passwords, "password_is_right", is_right_watched)
+        monkeypatch.setattr(passwords, "hash_password", hash_recorded)
+        monkeypatch.setattr(passwords, "password_is_right", is_right_recorded)
 
     def _wait(self, password: str) -> None:
-        self.of.append(password)
-        assert self._may_go_on.wait(TIMEOUT_S)
+        self.passwords.append(password)
+        assert self._may_run.wait(TIMEOUT_S)
 
     def hold(self) -> None:
-        self._may_go_on.clear()
+        self._may_run.clear()
 
     def release(self) -> None:
-        self._may_go_on.set()
+        self._may_run.set()
 
 
 @pytest.fixture
 def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashing]:
-    watched = Hashing(monkeypatch)
-    yield watched
-    watched.release()
+    hashing = Hashing(monkeypatch)
+    yield hashing
+    hashing.release()
 
 
 @pytest.fixture
-def crowd() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(60) as pool:
-        yield pool
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(60) as executor:
+        yield executor
 
 
 def _until(site: Site, condition: Callable[[], bool]) -> None:
@@ -260,16 +258,14 @@ def _waiting(site: Site) -> int:
     return site.app.dispatcher.authenticator._passwords.waiting
 
 
-def test_nothing_is_hashed_for_an_account_that_cannot_be(
-    make_site: MakeSite, hashing: Hashing
-) -> None:
+def test_nothing_is_hashed_for_a_refused_sign_up(make_site: MakeSite, hashing: Hashing) -> None:
     site = make_site()
     site.person("taken")
 
     def sign_up(name: str = "newcomer", **more: str) -> Answer:
-        hashing.of.clear()
+        hashing.passwords.clear()
         answer = site.anyone.post("/api/sign-up", {"name": name, "password": PASSWORD, **more})
-        assert not hashing.of
+        assert not hashing.passwords
         return answer
 
     sign_up("taken").refused(409, "name_taken")
@@ -280,7 +276,7 @@ def test_nothing_is_hashed_for_an_account_that_cannot_be(
     sign_up().refused(403, "registration_closed")
 
 
-def test_an_invite_lets_in_as_many_as_it_says(make_site: MakeSite) -> None:
+def test_a_used_up_invite_is_refused_before_hashing(make_site: MakeSite) -> None:
     site = make_site()
     invite = site.owner.post("/api/invites", {"uses": 1}).ok(201)["invite"]["invite"]
     site.owner.patch("/api/server", {"registration": "invite"}).ok()
@@ -289,91 +285,96 @@ def test_an_invite_lets_in_as_many_as_it_says(make_site: MakeSite) -> None:
     site.anyone.post("/api/sign-up", body).refused(403, "invite_invalid")
 
 
-def test_a_name_nobody_has_is_hashed_for_like_any_other(limited: Site, hashing: Hashing) -> None:
+def test_a_password_is_hashed_for_an_unknown_name_as_for_any_other(
+    limited: Site, hashing: Hashing
+) -> None:
     limited.person("ana")
-    hashing.of.clear()
+    hashing.passwords.clear()
     for name in ("ana", "nobody", "no name at all"):
         _try(limited, name, f"a guess at {name}").refused(401, "wrong_credentials")
-    assert hashing.of == ["a guess at ana", "a guess at nobody", "a guess at no name at all"]
+    assert hashing.passwords == ["a guess at ana", "a guess at nobody", "a guess at no name at all"]
 
 
-def test_one_address_cannot_fill_the_line(
-    limited: Site, ana: Caller, hashing: Hashing, crowd: ThreadPoolExecutor
+def test_one_address_cannot_fill_the_password_queue(
+    limited: Site, ana: Caller, hashing: Hashing, pool: ThreadPoolExecutor
 ) -> None:
     browser = _at_home(limited)
-    hashing.of.clear()
+    hashing.passwords.clear()
     hashing.hold()
-    flood = [crowd.submit(_try, limited, f"n{nth}", f"flood {nth}", ELSEWHERE) for nth in range(25)]
-    # Two are hashed, eight wait, and the others are sent away.
+    flood = [pool.submit(_try, limited, f"n{nth}", f"flood {nth}", ELSEWHERE) for nth in range(25)]
+    # Two are being hashed, eight wait, and the others are refused.
     _until(limited, lambda: sum(one.done() for one in flood) == 15)
     for one in [one for one in flood if one.done()]:
         assert one.result().refused(503, "busy")["retry_after"] > 0
     others = [
-        crowd.submit(_try, limited, "nobody", "another", _stranger(1)),
-        crowd.submit(_try, limited, "ana", PASSWORD, _stranger(2), browser),
+        pool.submit(_try, limited, "nobody", "another", _other_address(1)),
+        pool.submit(_try, limited, "ana", PASSWORD, _other_address(2), browser),
     ]
     _until(limited, lambda: _waiting(limited) == 10)
     hashing.release()
     others[0].result().refused(401, "wrong_credentials")
     others[1].result().ok()
-    # They had two ahead of them who had begun, and each other's turns: not the line of one.
-    assert max(hashing.of.index("another"), hashing.of.index(PASSWORD)) <= 5
+    # They waited for the two that had begun and for each other, not for the whole flood.
+    assert max(hashing.passwords.index("another"), hashing.passwords.index(PASSWORD)) <= 5
 
 
-def test_strangers_from_everywhere_do_not_fill_the_line_for_those_who_are_known(
-    limited: Site, ana: Caller, hashing: Hashing, crowd: ThreadPoolExecutor
+def test_unknown_callers_do_not_fill_the_password_queue_for_known_ones(
+    limited: Site, ana: Caller, hashing: Hashing, pool: ThreadPoolExecutor
 ) -> None:
     browser = _at_home(limited)
-    hashing.of.clear()
+    hashing.passwords.clear()
     hashing.hold()
     flood = [
-        crowd.submit(_try, limited, f"n{nth}", f"flood {nth}", _stranger(nth)) for nth in range(50)
+        pool.submit(_try, limited, f"n{nth}", f"flood {nth}", _other_address(nth))
+        for nth in range(50)
     ]
     _until(limited, lambda: sum(one.done() for one in flood) == 50 - 2 - 32)
-    known = crowd.submit(_try, limited, "ana", PASSWORD, _stranger(1), browser)
+    known = pool.submit(_try, limited, "ana", PASSWORD, _other_address(1), browser)
     _until(limited, lambda: sum(one.done() for one in flood) == 50 - 2 - 31)
     hashing.release()
     known.result().ok()
-    assert hashing.of.index(PASSWORD) <= 4
+    assert hashing.passwords.index(PASSWORD) <= 4
 
 
-def test_whoever_is_sent_away_has_not_tried(
-    limited: Site, ana: Caller, hashing: Hashing, crowd: ThreadPoolExecutor
+def test_a_sign_in_answered_busy_counts_as_no_attempt(
+    limited: Site, ana: Caller, hashing: Hashing, pool: ThreadPoolExecutor
 ) -> None:
     hashing.hold()
-    flood = [crowd.submit(_try, limited, f"n{nth}", "flood", _stranger(nth)) for nth in range(34)]
+    flood = [
+        pool.submit(_try, limited, f"n{nth}", "flood", _other_address(nth)) for nth in range(34)
+    ]
     _until(limited, lambda: _waiting(limited) == 32)
-    for _ in range(3 * FREE_TRIES):
+    for _ in range(3 * FREE_ATTEMPTS):
         _try(limited, "ana", PASSWORD, ELSEWHERE).refused(503, "busy")
     hashing.release()
     for one in flood:
         one.result().refused(401, "wrong_credentials")
-    for _ in range(FREE_TRIES - 1):
+    for _ in range(FREE_ATTEMPTS - 1):
         _try(limited, "ana", "mistyped", ELSEWHERE).refused(401, "wrong_credentials")
     _try(limited, "ana", PASSWORD, ELSEWHERE).ok()
 
 
-def test_whoever_goes_away_leaves_the_line(
-    limited: Site, ana: Caller, hashing: Hashing, crowd: ThreadPoolExecutor
+def test_a_caller_who_disconnects_leaves_the_password_queue(
+    limited: Site, ana: Caller, hashing: Hashing, pool: ThreadPoolExecutor
 ) -> None:
     hashing.hold()
-    two = [crowd.submit(_try, limited, "ana", "first", _stranger(nth)) for nth in range(2)]
-    _until(limited, lambda: hashing.of.count("first") == 2)
-    opened = limited.app.dispatcher.connections.open
+    two = [pool.submit(_try, limited, "ana", "first", _other_address(nth)) for nth in range(2)]
+    _until(limited, lambda: hashing.passwords.count("first") == 2)
+    opened = limited.app.dispatcher.connection_limiter.open
     connection = HTTPConnection(HOST, limited.port, timeout=TIMEOUT_S)
     connection.request(
         "POST",
         "/api/sign-in",
-        '{"name": "ana", "password": "of somebody who left"}',
+        '{"name": "ana", "password": "of a closed connection"}',
         {"Content-Type": "application/json", "X-Forwarded-For": ELSEWHERE},
     )
     _until(limited, lambda: _waiting(limited) == 1)
     connection.close()
-    _until(limited, lambda: limited.app.dispatcher.connections.open == opened)
-    last = crowd.submit(_try, limited, "ana", PASSWORD)
+    _until(limited, lambda: limited.app.dispatcher.connection_limiter.open == opened)
+    last = pool.submit(_try, limited, "ana", PASSWORD)
     _until(limited, lambda: _waiting(limited) == 2)
     hashing.release()
     last.result().ok()
     for one in two:
         one.result().refused(401, "wrong_credentials")
-    assert "of somebody who left" not in hashing.of
+    assert "of a closed connection" not in hashing.passwords

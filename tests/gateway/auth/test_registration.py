@@ -1,4 +1,4 @@
-"""Who may join the server: open, by invitation, closed; invites; guests."""
+"""Registration: open, by invite, closed; invites; guests."""
 
 import pytest
 
@@ -14,24 +14,24 @@ def _sign_up(site: Site, **more: object) -> dict[str, object]:
     return {"name": f"p{next(site.numbers)}", "password": PASSWORD, **more}
 
 
-def _invite(by: Caller, **wish: object) -> str:
-    return str(by.post("/api/invites", wish).ok(201)["invite"]["invite"])
+def _invite(by: Caller, **options: object) -> str:
+    return str(by.post("/api/invites", options).ok(201)["invite"]["invite"])
 
 
-def test_an_open_server_needs_no_invite_but_takes_one(site: Site) -> None:
+def test_an_open_server_needs_no_invite_but_accepts_one(site: Site) -> None:
     site.anyone.post("/api/sign-up", _sign_up(site)).ok(201)
     code = _invite(site.owner)
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).ok(201)
 
 
-def test_by_invitation_nobody_joins_without_an_invite(make_site: MakeSite) -> None:
+def test_with_registration_by_invite_a_sign_up_needs_one(make_site: MakeSite) -> None:
     site = make_site(registration="invite")
     site.anyone.post("/api/sign-up", _sign_up(site)).refused(403, "invite_required")
     code = _invite(site.owner)
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).ok(201)
 
 
-def test_a_closed_server_takes_nobody(make_site: MakeSite) -> None:
+def test_a_closed_server_refuses_sign_ups(make_site: MakeSite) -> None:
     site = make_site(registration="closed")
     site.anyone.post("/api/sign-up", _sign_up(site)).refused(403, "registration_closed")
     assert site.anyone.get("/api/about").ok()["registration"] == "closed"
@@ -49,7 +49,7 @@ def test_the_owners_link_makes_one_owner_and_is_then_used_up(make_site: MakeSite
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).refused(403, "invite_invalid")
 
 
-def test_an_invite_admits_as_many_as_it_says(site: Site) -> None:
+def test_an_invite_admits_as_many_people_as_its_limit(site: Site) -> None:
     code = _invite(site.owner, uses=2)
     for _ in range(2):
         made = site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).ok(201)
@@ -57,28 +57,28 @@ def test_an_invite_admits_as_many_as_it_says(site: Site) -> None:
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).refused(403, "invite_invalid")
 
 
-def test_a_sign_up_that_fails_uses_no_invite_up(site: Site) -> None:
+def test_a_failed_sign_up_does_not_use_up_the_invite(site: Site) -> None:
     code = _invite(site.owner)
     taken = {"name": site.owner.name, "password": PASSWORD, "invite": code}
     site.anyone.post("/api/sign-up", taken).refused(409, "name_taken")
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).ok(201)
 
 
-def test_an_invite_ends_on_its_day(make_site: MakeSite) -> None:
+def test_an_invite_expires(make_site: MakeSite) -> None:
     site = make_site()
     made = site.owner.post("/api/invites", {"days": 2, "uses": 5}).ok(201)["invite"]
     assert made["expires_at"] - made["created_at"] == 2 * DAY_MS
     now = made["created_at"]
     code = made["invite"]
     site.at(now + 2 * DAY_MS - 1)
-    assert code in _listed(site.owner)
+    assert code in _list_invites(site.owner)
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).ok(201)
     site.at(now + 2 * DAY_MS)
-    assert code not in _listed(site.owner)
+    assert code not in _list_invites(site.owner)
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).refused(403, "invite_invalid")
 
 
-def _listed(by: Caller) -> set[str]:
+def _list_invites(by: Caller) -> set[str]:
     return {one["invite"] for one in by.get("/api/invites").ok()["invites"]}
 
 
@@ -89,7 +89,7 @@ def test_an_invite_can_be_ended(site: Site) -> None:
     site.anyone.post("/api/sign-up", _sign_up(site, invite=code)).refused(403, "invite_invalid")
 
 
-def test_an_invites_address_is_the_public_one(make_site: MakeSite) -> None:
+def test_the_url_of_an_invite_is_public(make_site: MakeSite) -> None:
     site = make_site(public_url="https://chat.example.org")
     made = site.owner.post("/api/invites", {}).ok(201)["invite"]
     assert made["url"] == f"https://chat.example.org/join/{made['invite']}"
@@ -97,7 +97,7 @@ def test_an_invites_address_is_the_public_one(make_site: MakeSite) -> None:
     assert listed == made
 
 
-def test_only_admins_deal_with_invites(site: Site) -> None:
+def test_only_admins_manage_invites(site: Site) -> None:
     ana = site.person()
     code = _invite(site.owner)
     for caller in (ana, site.guest()):
@@ -107,12 +107,14 @@ def test_only_admins_deal_with_invites(site: Site) -> None:
     site.anyone.get("/api/invites").refused(401, "sign_in_required")
 
 
-@pytest.mark.parametrize("wish", [{"days": 0}, {"days": 366}, {"uses": 0}, {"uses": "3"}])
-def test_an_invite_has_bounds(site: Site, wish: dict[str, object]) -> None:
-    site.owner.post("/api/invites", wish).refused(400, "malformed")
+@pytest.mark.parametrize("options", [{"days": 0}, {"days": 366}, {"uses": 0}, {"uses": "3"}])
+def test_an_invite_with_values_out_of_range_is_refused(
+    site: Site, options: dict[str, object]
+) -> None:
+    site.owner.post("/api/invites", options).refused(400, "malformed")
 
 
-def test_a_made_up_invite_is_refused(site: Site) -> None:
+def test_an_unknown_invite_is_refused(site: Site) -> None:
     body = _sign_up(site, invite="made-up")
     site.anyone.post("/api/sign-up", body).refused(403, "invite_invalid")
 
@@ -120,7 +122,7 @@ def test_a_made_up_invite_is_refused(site: Site) -> None:
 # Guests
 
 
-def test_a_guest_looks_into_public_rooms_and_may_post_there(site: Site) -> None:
+def test_a_guest_may_read_and_post_in_public_rooms(site: Site) -> None:
     ana = site.person()
     room = ana.room()
     guest = site.guest("gus")
@@ -162,22 +164,24 @@ def test_two_guests_of_one_name_do_not_change_each_others_messages(site: Site) -
         ("POST", "rooms/lobby/members", {"user": "owner"}),
     ],
 )
-def test_a_guest_may_not(site: Site, method: str, path: str, body: object) -> None:
+def test_what_a_guest_may_not_do_is_refused(
+    site: Site, method: str, path: str, body: object
+) -> None:
     answer = site.guest().call(method, f"/api/{path}", body)
     assert (answer.status, answer.code in ("forbidden", "not_member")) == (403, True), answer
 
 
-def test_without_guests_nobody_looks_in(make_site: MakeSite) -> None:
+def test_without_guests_rooms_need_a_sign_in(make_site: MakeSite) -> None:
     site = make_site(guests=False)
     site.anyone.post("/api/guest", {}).refused(403, "forbidden")
     site.anyone.get("/api/rooms").refused(401, "sign_in_required")
     assert site.anyone.get("/api/about").ok()["guests"] is False
 
 
-# What the owner changes
+# The owner's settings
 
 
-async def test_when_the_owner_lets_no_guests_in_any_more_they_are_out(make_site: MakeSite) -> None:
+async def test_disallowing_guests_disconnects_them(make_site: MakeSite) -> None:
     site = make_site()
     guest = site.guest()
     async with site.socket(guest) as socket:
@@ -189,7 +193,7 @@ async def test_when_the_owner_lets_no_guests_in_any_more_they_are_out(make_site:
     site.anyone.post("/api/guest", {}).refused(403, "forbidden")
 
 
-def test_the_owner_names_the_server_and_says_who_may_join(make_site: MakeSite) -> None:
+def test_the_owner_can_change_the_servers_name_and_registration(make_site: MakeSite) -> None:
     site = make_site()
     site.owner.patch("/api/server", {"name": " The  Yard ", "registration": "closed"}).ok()
     about = site.anyone.get("/api/about").ok()
@@ -199,7 +203,7 @@ def test_the_owner_names_the_server_and_says_who_may_join(make_site: MakeSite) -
     assert again.anyone.get("/api/about").ok()["name"] == "The Yard"
 
 
-def test_what_the_operator_has_set_the_owner_cannot_change(make_site: MakeSite) -> None:
+def test_the_owner_cannot_change_settings_fixed_by_the_operator(make_site: MakeSite) -> None:
     site = make_site(registration="closed", guests=False)
     site.owner.patch("/api/server", {"registration": "open"}).refused(409, "conflict")
     site.owner.patch("/api/server", {"guests": True}).refused(409, "conflict")

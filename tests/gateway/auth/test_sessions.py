@@ -1,4 +1,4 @@
-"""Sessions: cookies, other devices, and how they end."""
+"""Sessions: their cookies, the list of devices, and how they end."""
 
 from collections.abc import Callable
 from http.cookies import SimpleCookie
@@ -25,7 +25,7 @@ def _attributes(cookie: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", ["sign-up", "sign-in", "guest"])
-def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site, path: str) -> None:
+def test_the_cookie_is_http_only_and_same_site(site: Site, path: str) -> None:
     name = site.person().name if path == "sign-in" else f"cookie-{path}"
     answer = site.anyone.post(f"/api/{path}", {"name": name, "password": PASSWORD})
     cookie = _cookie(answer)
@@ -46,7 +46,7 @@ def test_with_tls_the_cookie_is_secure_and_bound_to_the_host(make_site: MakeSite
     assert site.anyone.get("/api/me", Cookie=f"hubbub={ana.token}").status == 401
 
 
-def test_the_cookie_signs_in_and_a_visit_makes_it_last(site: Site) -> None:
+def test_the_cookie_signs_in_and_a_visit_renews_it(site: Site) -> None:
     ana = site.person()
     answer = site.anyone.get("/api/me", Cookie=f"other=1; hubbub={ana.token}; more=2")
     assert answer.ok()["me"]["name"] == ana.name
@@ -55,13 +55,13 @@ def test_the_cookie_signs_in_and_a_visit_makes_it_last(site: Site) -> None:
     assert "Set-Cookie" not in ana.get("/api/me").headers
 
 
-def test_a_bearer_goes_before_the_cookie(site: Site) -> None:
+def test_a_bearer_token_overrides_the_cookie(site: Site) -> None:
     ana, bo = site.people(2)
     answer = ana.get("/api/me", Cookie=f"hubbub={bo.token}")
     assert answer.ok()["me"]["name"] == ana.name
 
 
-def test_signing_out_takes_the_cookie_away(site: Site) -> None:
+def test_signing_out_clears_the_cookie(site: Site) -> None:
     ana = site.person()
     headers = {"Cookie": f"hubbub={ana.token}", **SAME_ORIGIN}
     answer = site.anyone.call("POST", "/api/sign-out", headers=headers)
@@ -80,7 +80,7 @@ def test_another_site_cannot_sign_somebody_out(site: Site) -> None:
     ana.get("/api/me").ok()
 
 
-def test_sessions_are_listed_with_the_device_and_the_one_in_use(site: Site) -> None:
+def test_sessions_are_listed_with_their_device_and_the_current_one_is_marked(site: Site) -> None:
     ana = site.person()
     agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     browser = site.sign_in(ana.name, User_Agent=agent)
@@ -91,7 +91,7 @@ def test_sessions_are_listed_with_the_device_and_the_one_in_use(site: Site) -> N
     assert current["created_at"] <= current["seen_at"]
 
 
-def test_a_label_holds_nothing_that_the_client_wrote(site: Site) -> None:
+def test_a_device_label_contains_no_text_of_the_client(site: Site) -> None:
     ana = site.person()
     site.sign_in(ana.name, User_Agent="<script>alert(1)</script>")
     labels = [one["label"] for one in ana.get("/api/sessions").ok()["sessions"]]
@@ -116,7 +116,7 @@ async def test_a_session_ended_from_another_device_ends_at_once(site: Site) -> N
     ana.get("/api/me").ok()
 
 
-def test_nobody_ends_a_session_of_somebody_else(site: Site) -> None:
+def test_only_the_owner_of_a_session_can_end_it(site: Site) -> None:
     ana, bo = site.people(2)
     [session] = ana.get("/api/sessions").ok()["sessions"]
     bo.delete(f"/api/sessions/{session['session']}").refused(404, "not_found")
@@ -150,7 +150,9 @@ async def test_signing_out_ends_the_socket_of_that_session_only(site: Site) -> N
         await here.do("me")
 
 
-async def test_a_locked_account_is_out_at_once_and_comes_back_by_signing_in(site: Site) -> None:
+async def test_locking_an_account_ends_its_sessions_and_unlocking_allows_a_new_sign_in(
+    site: Site,
+) -> None:
     ana = site.person()
     async with site.socket(ana) as socket:
         await socket.do("hello")
@@ -167,7 +169,7 @@ async def test_a_locked_account_is_out_at_once_and_comes_back_by_signing_in(site
     ana.get("/api/me").refused(401, "sign_in_required")
 
 
-async def test_a_new_role_holds_at_once_for_who_is_connected(site: Site) -> None:
+async def test_a_new_role_applies_at_once_to_open_connections(site: Site) -> None:
     ana, bo = site.people(2)
     ana.get("/api/me").ok()
     site.owner.put(f"/api/users/{ana.name}/role", {"role": "admin"}).ok()
@@ -176,7 +178,7 @@ async def test_a_new_role_holds_at_once_for_who_is_connected(site: Site) -> None
     ana.put(f"/api/users/{bo.name}/disabled", {"disabled": False}).refused(403, "forbidden")
 
 
-def test_sessions_outlast_a_restart_of_the_server(make_site: MakeSite) -> None:
+def test_sessions_survive_a_restart_of_the_server(make_site: MakeSite) -> None:
     site = make_site()
     ana = site.person()
     data = site.stop()
@@ -185,11 +187,11 @@ def test_sessions_outlast_a_restart_of_the_server(make_site: MakeSite) -> None:
 
 
 @pytest.mark.parametrize("path", ["me", "sessions", "users?q=a"])
-def test_a_guest_has_no_account_to_look_at(site: Site, path: str) -> None:
+def test_a_guest_cannot_use_account_routes(site: Site, path: str) -> None:
     site.guest().get(f"/api/{path}").refused(403, "forbidden")
 
 
-def test_a_session_that_ends_while_it_is_looked_up_lets_nobody_in(make_site: MakeSite) -> None:
+def test_a_session_that_ends_during_its_lookup_is_refused(make_site: MakeSite) -> None:
     site = make_site()
     ana = site.person()
     read = site.app.executor.read

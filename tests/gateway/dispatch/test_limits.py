@@ -1,4 +1,4 @@
-"""How much one person or address may do, with limits on as they are by default."""
+"""Rate limits and connection limits of a person or an address."""
 
 from collections.abc import Callable
 
@@ -11,22 +11,22 @@ from tests.support.site import Answer, Caller, Site
 
 SLOW = RateLimit(per_s=0.01, burst=5)
 TRY_LATER = 1013
-UNBOUND = RateLimit(per_s=1e6, burst=1e6)
+UNLIMITED = RateLimit(per_s=1e6, burst=1e6)
 
 
-def _limited(answer: Answer) -> None:
-    """It is a refusal that says when to come back."""
-    told = answer.refused(429, "rate_limited")
-    assert told["retry_after"] > 0
-    assert int(answer.headers["Retry-After"]) >= told["retry_after"]
+def _assert_limited(answer: Answer) -> None:
+    """Assert that a response is a refusal that says when to try again."""
+    problem = answer.refused(429, "rate_limited")
+    assert problem["retry_after"] > 0
+    assert int(answer.headers["Retry-After"]) >= problem["retry_after"]
 
 
-def _until_limited(ask: object, most: int = 100) -> int:
+def _count_until_limited(ask: object, most: int = 100) -> int:
     assert callable(ask)
     for count in range(most):
         answer = ask()
         if answer.status == 429:
-            _limited(answer)
+            _assert_limited(answer)
             return count
     raise AssertionError(f"never limited in {most} requests")
 
@@ -37,55 +37,55 @@ def _guess(site: Site, name: str, **headers: str) -> Answer:
 
 
 @pytest.mark.parametrize("name", ["known", "unknown"])
-def test_guesses_at_a_name_are_slowed_whether_it_is_there_or_not(
+def test_guesses_at_a_name_are_limited_whether_it_exists_or_not(
     make_site: MakeSite, name: str
 ) -> None:
     site = make_site(limits=True)
     site.person("known")
-    assert _until_limited(lambda: _guess(site, name)) == 5
+    assert _count_until_limited(lambda: _guess(site, name)) == 5
     right = {"name": name.upper(), "password": PASSWORD}
-    _limited(site.anyone.post("/api/sign-in", right))
+    _assert_limited(site.anyone.post("/api/sign-in", right))
     assert _guess(site, "another").status == 401
 
 
-def test_guesses_from_an_address_are_slowed_whatever_the_names(make_site: MakeSite) -> None:
+def test_guesses_from_an_address_are_limited_over_all_names(make_site: MakeSite) -> None:
     site = make_site(limits=True, trusted_proxies=("127.0.0.1",))
     names = iter(range(1000))
     from_here = {"X_Forwarded_For": "203.0.113.1"}
-    count = _until_limited(lambda: _guess(site, f"n{next(names)}", **from_here))
+    count = _count_until_limited(lambda: _guess(site, f"n{next(names)}", **from_here))
     assert 30 <= count <= 35
     body = {"name": "newcomer", "password": PASSWORD}
-    _limited(site.anyone.post("/api/sign-up", body, **from_here))
+    _assert_limited(site.anyone.post("/api/sign-up", body, **from_here))
     site.anyone.post("/api/sign-up", body, X_Forwarded_For="203.0.113.2").ok(201)
 
 
-def test_guesses_at_the_old_password_are_slowed_too(make_site: MakeSite) -> None:
+def test_guesses_at_the_old_password_are_limited_as_well(make_site: MakeSite) -> None:
     site = make_site(limits=True)
     guess = {"old": "a guess", "new": PASSWORD}
-    assert _until_limited(lambda: site.owner.put("/api/me/password", guess)) == 8
+    assert _count_until_limited(lambda: site.owner.put("/api/me/password", guess)) == 8
 
 
-def test_guests_from_an_address_are_slowed(make_site: MakeSite) -> None:
+def test_guests_from_an_address_are_limited(make_site: MakeSite) -> None:
     site = make_site(limits=True)
-    assert _until_limited(lambda: site.anyone.post("/api/guest", {})) >= 60
+    assert _count_until_limited(lambda: site.anyone.post("/api/guest", {})) >= 60
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_commands_are_limited_per_person(make_site: MakeSite, method: str) -> None:
-    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNBOUND)
+    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNLIMITED)
     ana, bo = site.people(2)
     body = {"text": "hi"} if method == "POST" else None
     path = "/api/rooms/lobby/messages"
-    assert _until_limited(lambda: ana.call(method, path, body)) == 5
+    assert _count_until_limited(lambda: ana.call(method, path, body)) == 5
     again = site.sign_in(ana.name)
-    _limited(again.call(method, path, body))
+    _assert_limited(again.call(method, path, body))
     assert bo.call(method, path, body).status < 300
 
 
 def test_commands_are_limited_per_address(make_site: MakeSite) -> None:
     site = make_site(
         limits=True,
-        commands_per_user=UNBOUND,
+        commands_per_user=UNLIMITED,
         commands_per_address=SLOW,
         trusted_proxies=("127.0.0.1",),
     )
@@ -96,30 +96,30 @@ def test_commands_are_limited_per_address(make_site: MakeSite) -> None:
         return by.get("/api/rooms", X_Forwarded_For=address)
 
     people = iter([ana, bo] * 10)
-    assert _until_limited(lambda: ask(next(people), here)) == 5
+    assert _count_until_limited(lambda: ask(next(people), here)) == 5
     ask(ana, there).ok()
 
 
-async def test_commands_over_a_socket_and_over_http_count_together(make_site: MakeSite) -> None:
-    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNBOUND)
+async def test_commands_over_websocket_and_http_count_together(make_site: MakeSite) -> None:
+    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNLIMITED)
     ana = site.person()
     async with site.socket(ana) as socket:
         await socket.do("hello")
         for _ in range(4):
             await socket.do("rooms")
         assert await socket.refused("rooms") == "rate_limited"
-        _limited(ana.get("/api/rooms"))
+        _assert_limited(ana.get("/api/rooms"))
 
 
-def test_a_refused_post_is_not_said(make_site: MakeSite) -> None:
-    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNBOUND)
+def test_a_refused_post_is_not_stored(make_site: MakeSite) -> None:
+    site = make_site(limits=True, commands_per_user=SLOW, commands_per_address=UNLIMITED)
     ana, bo = site.people(2)
     path = "/api/rooms/lobby/messages"
-    said = _until_limited(lambda: ana.post(path, {"text": "hi"}))
-    assert len(bo.texts("lobby")) == said == 5
+    posted = _count_until_limited(lambda: ana.post(path, {"text": "hi"}))
+    assert len(bo.texts("lobby")) == posted == 5
 
 
-async def test_connections_of_one_person_are_bounded(make_site: MakeSite) -> None:
+async def test_connections_of_one_person_are_limited(make_site: MakeSite) -> None:
     site = make_site(limits=True, connections_per_user=2)
     ana, bo = site.people(2)
     async with site.socket(ana) as one, site.socket(ana) as two:
@@ -135,7 +135,7 @@ async def test_connections_of_one_person_are_bounded(make_site: MakeSite) -> Non
         await again.do("hello")
 
 
-async def test_connections_from_one_address_are_bounded(make_site: MakeSite) -> None:
+async def test_connections_from_one_address_are_limited(make_site: MakeSite) -> None:
     site = make_site(limits=True, connections_per_address=2, trusted_proxies=("127.0.0.1",))
     people = site.people(3)
     here = {"X_Forwarded_For": "203.0.113.1"}
@@ -170,11 +170,11 @@ def test_ipv6_is_limited_by_network(
     site = make_site(
         limits=True,
         trusted_proxies=("127.0.0.1",),
-        commands_per_user=UNBOUND,
+        commands_per_user=UNLIMITED,
         commands_per_address=SLOW,
     )
     ana = site.person("ana")
     count = iter(range(1000))
     ask = lambda: ana.get("/api/rooms", X_Forwarded_For=nth(next(count)))  # noqa: E731
-    assert _until_limited(ask) == burst
+    assert _count_until_limited(ask) == burst
     ana.get("/api/rooms", X_Forwarded_For="2001:db8:9::1").ok()

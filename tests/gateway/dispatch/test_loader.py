@@ -1,17 +1,17 @@
-"""What a crowd asks for at a time is read together."""
+"""Batched reads."""
 
 import asyncio
 
 import pytest
 
-from hubbub.gateway.dispatch import loader as loader_
+from hubbub.gateway.dispatch import loader as loader_module
 from hubbub.gateway.dispatch.loader import Loader
 from hubbub.model.errors import Busy, HubbubError, NotFound
 from tests.support.waiting import until
 
 
 class Shelf:
-    """What is read from; it answers when it may."""
+    """A source whose reads wait for ``may_answer``."""
 
     def __init__(self) -> None:
         self.reads: list[list[int]] = []
@@ -26,34 +26,34 @@ class Shelf:
         return [f"book {key}" if key else NotFound("no such book") for key in keys]
 
 
-async def test_who_comes_alone_waits_for_one_read_and_a_crowd_shares_the_next() -> None:
+async def test_a_first_load_is_read_alone_and_those_after_it_share_a_read() -> None:
     shelf = Shelf()
     loader = Loader(shelf.read)
-    asking = [asyncio.ensure_future(loader.load(1))]
+    loads = [asyncio.ensure_future(loader.load(1))]
     await until(lambda: shelf.reads == [[1]])
-    asking += [asyncio.ensure_future(loader.load(key)) for key in range(2, 100)]
+    loads += [asyncio.ensure_future(loader.load(key)) for key in range(2, 100)]
     await asyncio.sleep(0)
     shelf.may_answer.set()
-    assert await asyncio.gather(*asking) == [f"book {key}" for key in range(1, 100)]
+    assert await asyncio.gather(*loads) == [f"book {key}" for key in range(1, 100)]
     assert shelf.reads == [[1], list(range(2, 100))]
 
 
-async def test_a_read_has_a_bound_and_so_has_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader_, "TOGETHER_MAX", 2)
-    monkeypatch.setattr(loader_, "WAITING_MAX", 5)
+async def test_batches_and_the_queue_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader_module, "BATCH_SIZE", 2)
+    monkeypatch.setattr(loader_module, "WAITING_MAX", 5)
     shelf = Shelf()
     loader = Loader(shelf.read)
-    asking = [asyncio.ensure_future(loader.load(1))]
+    loads = [asyncio.ensure_future(loader.load(1))]
     await until(lambda: shelf.reads == [[1]])
-    asking += [asyncio.ensure_future(loader.load(key)) for key in range(2, 8)]
+    loads += [asyncio.ensure_future(loader.load(key)) for key in range(2, 8)]
     with pytest.raises(Busy):
-        await asking[-1]
+        await loads[-1]
     shelf.may_answer.set()
-    await asyncio.gather(*asking[:-1])
+    await asyncio.gather(*loads[:-1])
     assert shelf.reads == [[1], [2, 3], [4, 5], [6]]
 
 
-async def test_each_gets_their_own_answer_or_refusal() -> None:
+async def test_each_load_gets_its_own_value_or_error() -> None:
     shelf = Shelf()
     shelf.may_answer.set()
     loader = Loader(shelf.read)
@@ -64,7 +64,7 @@ async def test_each_gets_their_own_answer_or_refusal() -> None:
     assert isinstance(answers[1], NotFound)
 
 
-async def test_a_read_that_fails_fails_for_those_who_share_it_and_for_nobody_after_them() -> None:
+async def test_a_failed_read_fails_its_own_loads_only() -> None:
     shelf = Shelf()
     loader = Loader(shelf.read)
     shelf.failure = Busy()
@@ -75,18 +75,18 @@ async def test_a_read_that_fails_fails_for_those_who_share_it_and_for_nobody_aft
     assert await loader.load(3) == "book 3"
 
 
-async def test_who_goes_before_the_answer_takes_it_from_nobody() -> None:
+async def test_a_cancelled_load_does_not_affect_the_others() -> None:
     shelf = Shelf()
     loader = Loader(shelf.read)
-    going, staying = (asyncio.ensure_future(loader.load(key)) for key in (1, 2))
+    cancelled, other = (asyncio.ensure_future(loader.load(key)) for key in (1, 2))
     await until(lambda: shelf.reads == [[1, 2]])
-    going.cancel()
+    cancelled.cancel()
     shelf.may_answer.set()
-    assert await staying == "book 2"
-    assert going.cancelled()
+    assert await other == "book 2"
+    assert cancelled.cancelled()
 
 
-async def test_a_bug_in_a_read_leaves_nobody_waiting() -> None:
+async def test_a_bug_in_a_read_fails_its_loads() -> None:
     async def broken(keys: list[int]) -> list[str | HubbubError]:
         raise ZeroDivisionError
 
@@ -95,7 +95,7 @@ async def test_a_bug_in_a_read_leaves_nobody_waiting() -> None:
         await loader.load(1)
 
 
-async def test_at_the_end_nobody_is_left_waiting() -> None:
+async def test_stopping_cancels_all_loads() -> None:
     shelf = Shelf()
     loader = Loader(shelf.read)
     first = asyncio.ensure_future(loader.load(1))

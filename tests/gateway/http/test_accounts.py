@@ -6,7 +6,7 @@ from tests.support.chat import PASSWORD
 from tests.support.site import Caller, Site
 
 
-def test_signing_up_makes_an_account_that_is_in_the_lobby(site: Site) -> None:
+def test_signing_up_makes_an_account_that_is_a_member_of_the_lobby(site: Site) -> None:
     answer = site.anyone.post("/api/sign-up", {"name": "Fresh.Face", "password": PASSWORD})
     made = answer.ok(201)
     assert made["me"]["name"] == "fresh.face"
@@ -21,7 +21,7 @@ def test_the_first_account_owns_the_server_and_only_that_one(site: Site) -> None
     assert site.anyone.get("/api/about").ok()["needs_owner"] is False
 
 
-def test_a_name_is_kept_in_one_form_and_found_in_any(site: Site) -> None:
+def test_a_name_is_stored_in_one_form_and_found_in_any(site: Site) -> None:
     site.anyone.post("/api/sign-up", {"name": "ＡＮＧＥＬＡ", "password": PASSWORD}).ok(201)
     assert site.sign_in(" Angela ").get("/api/me").ok()["me"]["name"] == "angela"
 
@@ -38,7 +38,7 @@ def test_a_name_that_looks_like_another_is_refused(site: Site) -> None:
 @pytest.mark.parametrize(
     "name", ["", " ", "a b", "~ghost", "everyone", "-x", "x" * 33, "a\x00b", "a\u202eb", "@ana"]
 )
-def test_what_is_no_name_is_refused_with_a_reason(site: Site, name: str) -> None:
+def test_an_invalid_name_is_refused_with_a_reason(site: Site, name: str) -> None:
     answer = site.anyone.post("/api/sign-up", _with(name))
     assert answer.status in (400, 422)
     assert answer.json["detail"]
@@ -50,7 +50,7 @@ def test_a_short_password_is_refused_and_no_account_is_made(site: Site) -> None:
     site.anyone.post("/api/sign-up", _with("shorty")).ok(201)
 
 
-def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(site: Site) -> None:
+def test_an_unknown_name_and_a_wrong_password_get_the_same_error(site: Site) -> None:
     site.person("known")
     wrong = site.anyone.post("/api/sign-in", {"name": "known", "password": "not the one"})
     unknown = site.anyone.post("/api/sign-in", {"name": "unknown", "password": "not the one"})
@@ -61,7 +61,7 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(site: Site) ->
     assert "Set-Cookie" not in wrong.headers
 
 
-def test_a_locked_account_is_not_told_from_an_unknown_one_without_its_password(site: Site) -> None:
+def test_without_its_password_a_locked_account_looks_like_an_unknown_one(site: Site) -> None:
     locked = site.person()
     site.owner.put(f"/api/users/{locked.name}/disabled", {}).ok()
     guess = site.anyone.post("/api/sign-in", {"name": locked.name, "password": "not the one"})
@@ -69,14 +69,14 @@ def test_a_locked_account_is_not_told_from_an_unknown_one_without_its_password(s
     site.anyone.post("/api/sign-in", _with(locked.name)).refused(403, "forbidden")
 
 
-def test_a_token_is_good_as_a_bearer_until_one_signs_out(site: Site) -> None:
+def test_a_bearer_token_is_valid_until_sign_out(site: Site) -> None:
     ana = site.person()
     assert ana.get("/api/me").ok()["me"]["name"] == ana.name
     ana.post("/api/sign-out").ok()
     ana.get("/api/me").refused(401, "sign_in_required")
 
 
-def test_signing_out_twice_does_no_harm(site: Site) -> None:
+def test_signing_out_twice_succeeds(site: Site) -> None:
     ana = site.person()
     ana.post("/api/sign-out").ok()
     ana.post("/api/sign-out").ok()
@@ -87,14 +87,14 @@ def test_signing_out_twice_does_no_harm(site: Site) -> None:
     "token",
     ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzaWQiOiIxIn0.", "ä" * 20, "x" * 4000],
 )
-def test_a_token_that_is_not_ours_is_answered_401(site: Site, token: str) -> None:
+def test_a_foreign_token_is_answered_401(site: Site, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}".encode().decode("latin-1")}
     answer = site.anyone.call("GET", "/api/me", headers=headers)
     answer.refused(401, "sign_in_required")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="hubbub"'
 
 
-def test_the_display_name_changes_and_the_handle_stays(site: Site) -> None:
+def test_the_display_name_can_change_and_the_handle_cannot(site: Site) -> None:
     ana = site.person()
     ana.patch("/api/me", {"display_name": "  Ana   Lucía "}).ok()
     me = ana.get("/api/me").ok()["me"]
@@ -128,7 +128,7 @@ def test_a_wrong_old_password_ends_no_session(site: Site) -> None:
     other.get("/api/me").ok()
 
 
-def test_people_are_found_by_name_and_page_by_page(site: Site) -> None:
+def test_people_are_found_by_name_and_listed_in_pages(site: Site) -> None:
     names = [site.person(f"zoe-{letter}").name for letter in "abc"]
     asker = site.person()
     first = asker.get("/api/users?q=zoe-&limit=2").ok()
@@ -145,7 +145,7 @@ def test_several_names_are_looked_up_at_once(site: Site) -> None:
     assert {user["name"] for user in found["users"]} == {one.name, two.name}
 
 
-def test_only_the_owner_gives_roles_and_an_admin_may_lock_accounts(site: Site) -> None:
+def test_only_the_owner_gives_server_roles_and_admins_may_lock_accounts(site: Site) -> None:
     admin, member, other = site.people(3)
     to_admin = {"role": "admin"}
     member.put(f"/api/users/{other.name}/role", to_admin).refused(403, "forbidden")

@@ -1,4 +1,4 @@
-"""Every refusal is a problem document (RFC 9457) that a program and a person can act on."""
+"""Every error is a problem document (RFC 9457)."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.site import Answer, Caller, Site
 
 
 def _checked(site: Site, answer: Answer) -> Problem:
-    """The document, which must be all that a problem document is."""
+    """The problem document of a response, checked for completeness."""
     document = msgspec.json.decode(answer.body, type=Problem)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -45,7 +45,7 @@ def _checked(site: Site, answer: Answer) -> Problem:
         ("POST", "/api/rooms", {"title": ""}, 422, "invalid"),
     ],
 )
-def test_a_refusal_says_what_is_wrong(
+def test_an_error_is_a_problem_document_with_a_reason(
     site: Site, method: str, path: str, body: Any, status: int, code: str
 ) -> None:
     other = site.person().room()
@@ -54,13 +54,13 @@ def test_a_refusal_says_what_is_wrong(
     assert (document.status, document.code) == (status, code)
 
 
-def test_who_is_not_signed_in_is_told_how(site: Site) -> None:
+def test_requests_without_sign_in_are_told_how_to_sign_in(site: Site) -> None:
     answer = site.anyone.get("/api/me")
     assert _checked(site, answer).code == "sign_in_required"
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="hubbub"'
 
 
-def test_a_message_names_the_field_that_is_wrong(site: Site) -> None:
+def test_an_error_names_the_wrong_field(site: Site) -> None:
     ana = site.person()
     wrong = ana.post("/api/rooms", {"title": 3}).refused(400, "malformed")
     assert "`title`" in wrong["detail"]
@@ -71,9 +71,7 @@ def test_a_message_names_the_field_that_is_wrong(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
-def test_a_method_that_a_path_does_not_have_is_answered_with_those_it_has(
-    site: Site, path: str
-) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones(site: Site, path: str) -> None:
     has = {route.method for route in ROUTES if route.path == path}
     if "GET" in has:
         has.add("HEAD")
@@ -84,7 +82,7 @@ def test_a_method_that_a_path_does_not_have_is_answered_with_those_it_has(
         assert set(answer.headers["Allow"].split(", ")) == has
 
 
-def test_other_addresses_say_what_is_possible_too(site: Site) -> None:
+def test_a_wrong_method_outside_the_api_is_answered_with_the_allowed_ones(site: Site) -> None:
     for path in ("/", "/healthz", "/ws", "/rooms/lobby"):
         answer = site.owner.post(path, {})
         assert _checked(site, answer).status == 405
@@ -110,7 +108,7 @@ def test_head_is_get_without_a_body(site: Site) -> None:
 
 @pytest.mark.parametrize("error", [Busy(), Unavailable()])
 @pytest.mark.parametrize("path", ["/api/rooms", "/api/rooms/lobby/messages"])
-def test_what_the_server_cannot_do_now_says_when_to_come_back(
+def test_an_unavailable_server_says_when_to_retry(
     make_site: MakeSite, error: HubbubError, path: str
 ) -> None:
     site = make_site()
@@ -141,10 +139,10 @@ def test_a_bug_is_answered_without_its_details_and_logged_with_them(make_site: M
     assert "ZeroDivisionError: the secret of the bug" in logged
     assert answer.headers["X-Request-ID"] in logged
     assert "private-words" not in re.sub(r"Traceback.*", "", logged, flags=re.DOTALL)
-    site.forget_log()
+    site.clear_log()
 
 
-def test_an_error_holds_nothing_that_a_page_could_be_made_of(site: Site) -> None:
+def test_an_error_cannot_be_rendered_as_a_page(site: Site) -> None:
     caller: Caller = site.person()
     answer = caller.get("/api/rooms/%3Cscript%3Ealert(1)%3C%2Fscript%3E/messages")
     assert answer.status == 404

@@ -1,4 +1,4 @@
-"""What every answer carries, of whatever kind it is."""
+"""The headers of all responses."""
 
 import pytest
 
@@ -15,7 +15,7 @@ COMMON = {
 }
 DATA_ONLY = {"default-src": "'none'", "frame-ancestors": "'none'"}
 
-# Path → status and type, one of each kind of answer.
+# Path → status and content type, one of each kind of response.
 KINDS: dict[str, tuple[int, str]] = {
     "/api/about": (200, "application/json"),
     "/api/me": (401, "application/problem+json"),
@@ -39,7 +39,7 @@ def _policy(answer: Answer) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", KINDS)
-def test_data_is_never_a_page(site: Site, path: str) -> None:
+def test_data_is_not_rendered_as_a_page(site: Site, path: str) -> None:
     answer = site.anyone.get(path)
     assert (answer.status, answer.headers.get_content_type()) == KINDS[path]
     assert {name: answer.headers[name] for name in COMMON} == COMMON
@@ -48,7 +48,7 @@ def test_data_is_never_a_page(site: Site, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_runs_only_what_comes_from_here(site: Site, path: str) -> None:
+def test_a_page_runs_only_scripts_of_this_server(site: Site, path: str) -> None:
     answer = site.anyone.get(path)
     assert answer.headers.get_content_type() == "text/html"
     assert {name: answer.headers[name] for name in COMMON} == COMMON
@@ -64,7 +64,7 @@ def test_a_page_runs_only_what_comes_from_here(site: Site, path: str) -> None:
         assert "http" not in value
 
 
-def test_every_method_and_refusal_has_them(site: Site) -> None:
+def test_every_response_has_the_common_headers(site: Site) -> None:
     ana = site.person()
     answers = [
         ana.post("/api/rooms", {"title": "x"}),
@@ -81,25 +81,25 @@ def test_every_method_and_refusal_has_them(site: Site) -> None:
         assert _policy(answer) == DATA_ONLY
 
 
-def test_no_other_site_may_read_an_answer(site: Site) -> None:
+def test_other_sites_cannot_read_responses(site: Site) -> None:
     for path in (*KINDS, *PAGES):
         answer = site.anyone.get(path, Origin="https://evil.example")
         assert not [name for name in answer.headers if name.startswith("Access-Control-")]
 
 
-def test_what_somebody_may_see_is_kept_by_no_cache(site: Site) -> None:
+def test_private_responses_are_not_cached(site: Site) -> None:
     ana = site.person()
     for path in ("/api/me", "/api/rooms", "/api/rooms/lobby/messages", "/api/about"):
         assert ana.get(path).headers["Cache-Control"] == "no-store"
 
 
-def test_a_request_id_is_ours_and_new_each_time(site: Site) -> None:
+def test_the_request_id_is_the_servers_own_and_always_new(site: Site) -> None:
     ids = {site.anyone.get("/healthz", X_Request_ID="mine").headers["X-Request-ID"] for _ in "ab"}
     assert len(ids) == 2
     assert "mine" not in ids
 
 
-def test_with_tls_browsers_are_told_to_stay_with_it(make_site: MakeSite, site: Site) -> None:
+def test_with_tls_responses_have_hsts(make_site: MakeSite, site: Site) -> None:
     secure = make_site(public_url="https://chat.example.org")
     header = secure.anyone.get("/api/about").headers["Strict-Transport-Security"]
     assert header == "max-age=31536000"

@@ -1,4 +1,4 @@
-"""Rooms that one may not know of are not there: on every route, for everyone outside."""
+"""To outsiders, a private room looks like a missing one, on every route."""
 
 from urllib.parse import quote
 
@@ -8,7 +8,7 @@ from hubbub.gateway.http.routes import ROUTES, Route
 from tests.support.site import Caller, Site
 
 ROOM_ROUTES = [route for route in ROUTES if "{room}" in route.path]
-# What each command needs besides its path.
+# The body of each command that needs one.
 BODIES: dict[str, dict[str, object]] = {
     "update_room": {"title": "Found"},
     "prefs": {"hidden": True},
@@ -37,7 +37,7 @@ def _id(route: Route) -> str:
 
 @pytest.mark.parametrize("kind", ["private", "direct"])
 @pytest.mark.parametrize("route", ROOM_ROUTES, ids=_id)
-def test_to_others_it_is_as_if_it_did_not_exist(site: Site, route: Route, kind: str) -> None:
+def test_to_others_a_private_room_does_not_exist(site: Site, route: Route, kind: str) -> None:
     ana, bo, stranger = site.people(3)
     if kind == "private":
         room = ana.room(bo, kind="private")
@@ -45,11 +45,11 @@ def test_to_others_it_is_as_if_it_did_not_exist(site: Site, route: Route, kind: 
         room = str(ana.post("/api/direct", {"users": [bo.name]}).ok()["room"]["room"])
     ana.say(room, "secret")
     for outsider in (stranger, site.guest(), site.owner):
-        status, told = _ask(route, outsider, room, bo.name)
-        assert status == 404, told
+        status, answer = _ask(route, outsider, room, bo.name)
+        assert status == 404, answer
         nowhere = f"nowhere-{next(site.numbers)}"
-        _, told_of_nowhere = _ask(route, outsider, nowhere, bo.name)
-        assert str(told).replace(room, nowhere) == str(told_of_nowhere)
+        _, answer_of_nowhere = _ask(route, outsider, nowhere, bo.name)
+        assert str(answer).replace(room, nowhere) == str(answer_of_nowhere)
     assert ana.texts(room) == ["secret"]
     assert set(_names(ana, room)) == {ana.name, bo.name}
 
@@ -59,19 +59,19 @@ def _names(by: Caller, room: str) -> list[str]:
 
 
 @pytest.mark.parametrize("route", ROOM_ROUTES, ids=_id)
-def test_without_a_sign_in_every_room_asks_for_one(site: Site, route: Route) -> None:
-    status, told = _ask(route, site.anyone, "lobby", "owner")
-    assert status == 401, told
+def test_without_sign_in_every_room_asks_for_it(site: Site, route: Route) -> None:
+    status, answer = _ask(route, site.anyone, "lobby", "owner")
+    assert status == 401, answer
 
 
-def test_a_private_room_has_an_address_that_nobody_guesses(site: Site) -> None:
+def test_the_id_of_a_private_room_cannot_be_guessed(site: Site) -> None:
     ana = site.person()
     rooms = {ana.room(title="Plans", kind="private") for _ in range(3)}
     assert len(rooms) == 3
     assert all(len(room) >= 16 and "plans" not in room for room in rooms)
 
 
-def test_who_was_put_out_knows_no_more_of_it_than_others(site: Site) -> None:
+def test_a_removed_member_sees_no_more_of_it_than_others(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo, kind="private")
     ana.delete(f"/api/rooms/{room}/members/{bo.name}").ok()
@@ -82,7 +82,7 @@ def test_who_was_put_out_knows_no_more_of_it_than_others(site: Site) -> None:
     bo.post(f"/api/rooms/{room}/join").refused(404, "not_found")
 
 
-def test_a_private_room_is_gone_when_the_last_one_leaves(site: Site) -> None:
+def test_a_private_room_is_deleted_when_the_last_member_leaves(site: Site) -> None:
     ana = site.person()
     room = ana.room(kind="private")
     ana.say(room)

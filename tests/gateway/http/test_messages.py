@@ -1,4 +1,4 @@
-"""Messages over HTTP: posting once, changing, reading back, catching up."""
+"""Messages over HTTP: posting, editing, deleting, history, changes."""
 
 import json
 import threading
@@ -34,7 +34,7 @@ def test_a_post_is_numbered_and_dated(site: Site) -> None:
     assert shown[1]["reply_to"] == 1
 
 
-async def test_what_is_posted_reaches_who_is_connected(site: Site) -> None:
+async def test_a_post_reaches_connected_members(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     async with site.socket(bo) as socket:
@@ -44,7 +44,7 @@ async def test_what_is_posted_reaches_who_is_connected(site: Site) -> None:
         assert (event["text"], event["seq"], event["nonce"]) == ("live", posted["seq"], "k-1")
 
 
-def test_a_retry_with_the_same_key_is_answered_and_not_said_twice(site: Site) -> None:
+def test_a_retry_with_the_same_key_gets_the_first_reply_and_posts_nothing(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     first = ana.post(_messages(room), {"text": "once"}, Idempotency_Key="key").ok(201)
@@ -86,7 +86,7 @@ def test_one_key_for_two_texts_is_a_conflict(site: Site) -> None:
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 65, "k\u00e9y"])
-def test_a_key_that_cannot_be_kept_is_refused(site: Site, key: str) -> None:
+def test_an_invalid_key_is_refused(site: Site, key: str) -> None:
     ana = site.person()
     room = ana.room()
     answer = ana.post(_messages(room), {"text": "hi"}, Idempotency_Key=key)
@@ -94,7 +94,7 @@ def test_a_key_that_cannot_be_kept_is_refused(site: Site, key: str) -> None:
     assert ana.texts(room) == []
 
 
-def test_an_edit_shows_itself_and_only_its_author_may(site: Site) -> None:
+def test_only_the_author_can_edit_and_the_message_is_marked_edited(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     seq = bo.say(room, "tpyo")
@@ -105,7 +105,7 @@ def test_an_edit_shows_itself_and_only_its_author_may(site: Site) -> None:
     assert message["edited_at"] >= message["at"]
 
 
-def test_a_deleted_message_leaves_a_mark_without_text(site: Site) -> None:
+def test_a_deleted_message_leaves_a_tombstone_without_text(site: Site) -> None:
     ana, bo, cy = site.people(3)
     room = ana.room(bo, cy)
     first, second = bo.say(room, "one"), bo.say(room, "two")
@@ -121,7 +121,7 @@ def test_a_deleted_message_leaves_a_mark_without_text(site: Site) -> None:
 
 
 @pytest.mark.parametrize("seq", ["2", "999999"])
-def test_a_message_that_is_not_there_is_not_found(site: Site, seq: str) -> None:
+def test_a_missing_message_is_answered_not_found(site: Site, seq: str) -> None:
     ana = site.person()
     room = ana.room()
     ana.say(room)
@@ -130,7 +130,7 @@ def test_a_message_that_is_not_there_is_not_found(site: Site, seq: str) -> None:
 
 
 @pytest.mark.parametrize("seq", ["0", "-1", "x", "1.5", "9007199254740992", "%20"])
-def test_what_is_no_number_is_no_messages_number(site: Site, seq: str) -> None:
+def test_a_seq_that_is_no_number_is_refused(site: Site, seq: str) -> None:
     ana = site.person()
     room = ana.room()
     ana.patch(_messages(room, f"/{seq}"), {"text": "x"}).refused(400, "malformed")
@@ -138,7 +138,7 @@ def test_what_is_no_number_is_no_messages_number(site: Site, seq: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "a\x00b", "\x1b[31m", "\ud800", "\uffff"])
-def test_a_text_that_breaks_a_rule_is_refused(site: Site, text: str) -> None:
+def test_an_invalid_text_is_refused(site: Site, text: str) -> None:
     ana = site.person()
     room = ana.room()
     answer = ana.post(_messages(room), {"text": text})
@@ -147,7 +147,7 @@ def test_a_text_that_breaks_a_rule_is_refused(site: Site, text: str) -> None:
     assert ana.texts(room) == []
 
 
-def test_a_text_may_have_16000_characters_of_any_kind_and_no_more(site: Site) -> None:
+def test_a_text_may_have_16000_characters_of_any_kind(site: Site) -> None:
     ana = site.person()
     room = ana.room()
     text = "漢" * 15_999 + "🎈"
@@ -157,7 +157,7 @@ def test_a_text_may_have_16000_characters_of_any_kind_and_no_more(site: Site) ->
     assert ana.texts(room) == [text]
 
 
-def test_unicode_comes_back_as_it_was(site: Site) -> None:
+def test_unicode_is_returned_unchanged(site: Site) -> None:
     ana = site.person()
     room = ana.room()
     text = "e\u0301 👩‍👩‍👧 \u202eRTL\u202c ＡＢＣ\tקפה\nnext"
@@ -178,7 +178,7 @@ def test_history_is_paged_in_both_directions(site: Site) -> None:
     assert _seqs(ana, room, "?limit=4&after=11") == []
 
 
-def test_history_shows_what_stands_around_a_message(site: Site) -> None:
+def test_history_can_be_read_around_a_message(site: Site) -> None:
     ana = site.person()
     room = ana.room()
     for n in range(1, 12):
@@ -220,12 +220,12 @@ def test_a_page_says_whether_there_is_more_on_either_side(site: Site) -> None:
         ("?unknown=1", 200),
     ],
 )
-def test_a_page_that_cannot_be_is_refused(site: Site, query: str, status: int) -> None:
+def test_an_invalid_page_is_refused(site: Site, query: str, status: int) -> None:
     ana = site.person()
     assert ana.get(_messages(ana.room(), query)).status == status
 
 
-def test_changes_are_told_once_each_in_their_present_form(site: Site) -> None:
+def test_each_changed_message_is_returned_once_in_its_present_state(site: Site) -> None:
     ana = site.person()
     room = ana.room()
     first = ana.post(_messages(room), {"text": "one"}).ok(201)
@@ -244,7 +244,7 @@ def test_changes_are_told_once_each_in_their_present_form(site: Site) -> None:
     assert none["events"] == []
 
 
-def test_who_knows_of_a_rev_that_never_was_starts_over(site: Site) -> None:
+def test_a_rev_above_the_head_is_answered_with_a_reset(site: Site) -> None:
     ana = site.person()
     room = ana.room()
     ana.say(room, "one")
@@ -259,7 +259,7 @@ def test_changes_need_a_rev(site: Site, query: str) -> None:
     site.person().get(f"/api/rooms/lobby/changes{query}").refused(400, "malformed")
 
 
-def test_mentions_are_of_members_only(site: Site) -> None:
+def test_only_members_are_mentioned(site: Site) -> None:
     ana, bo, cy = site.people(3)
     room = ana.room(bo)
     ana.say(room, f"@{bo.name} @{cy.name} @nobody and me@{ana.name}")

@@ -1,4 +1,4 @@
-"""Rooms over HTTP: making, finding, joining, leaving, changing, deleting."""
+"""Rooms over HTTP: creating, finding, joining, leaving, updating, deleting."""
 
 import pytest
 
@@ -10,12 +10,12 @@ def _path(room: str, rest: str = "") -> str:
 
 
 def _members(by: Caller, room: str) -> dict[str, str]:
-    """Names and roles."""
+    """The members of a room: name → role."""
     page = by.get(_path(room, "/members")).ok()
     return {one["name"]: one.get("role", "member") for one in page["members"]}
 
 
-def test_any_member_makes_a_room_and_owns_it(site: Site) -> None:
+def test_any_member_can_create_a_room_and_owns_it(site: Site) -> None:
     ana = site.person()
     made = ana.post("/api/rooms", {"title": " Tea  &\tCake ", "topic": "at four"}).ok(201)
     room = made["room"]
@@ -25,20 +25,20 @@ def test_any_member_makes_a_room_and_owns_it(site: Site) -> None:
     assert _members(ana, "tea-cake") == {ana.name: "owner"}
 
 
-def test_a_room_has_the_address_that_was_asked_for(site: Site) -> None:
+def test_a_room_gets_the_requested_id(site: Site) -> None:
     ana, bo = site.people(2)
     assert ana.room(room="#Garden") == "garden"
     again = {"title": "Another garden", "room": "garden"}
     bo.post("/api/rooms", again).refused(409, "name_taken")
 
 
-def test_two_rooms_of_one_title_have_two_addresses(site: Site) -> None:
+def test_rooms_with_the_same_title_get_different_ids(site: Site) -> None:
     ana = site.person()
     made = [ana.post("/api/rooms", {"title": "Same"}).ok(201)["room"]["room"] for _ in range(2)]
     assert made == ["same", "same-2"]
 
 
-def test_a_title_without_latin_letters_gets_an_address_too(site: Site) -> None:
+def test_a_title_without_latin_letters_gets_an_id(site: Site) -> None:
     ana = site.person()
     room = ana.post("/api/rooms", {"title": "お茶"}).ok(201)["room"]
     assert room["title"] == "お茶"
@@ -46,7 +46,7 @@ def test_a_title_without_latin_letters_gets_an_address_too(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "body",
     [
         {"title": ""},
         {"title": "   "},
@@ -58,16 +58,16 @@ def test_a_title_without_latin_letters_gets_an_address_too(site: Site) -> None:
         {"title": "Fine", "room": "fine-1", "kind": "private"},
     ],
 )
-def test_a_room_that_breaks_a_rule_is_not_made(site: Site, wish: dict[str, str]) -> None:
-    site.person().post("/api/rooms", wish).refused(422, "invalid")
+def test_a_room_with_invalid_values_is_not_created(site: Site, body: dict[str, str]) -> None:
+    site.person().post("/api/rooms", body).refused(422, "invalid")
 
 
-@pytest.mark.parametrize("wish", [{}, {"title": 1}, {"title": "x", "kind": "direct"}])
-def test_a_room_that_cannot_be_understood_is_not_made(site: Site, wish: object) -> None:
-    site.person().post("/api/rooms", wish).refused(400, "malformed")
+@pytest.mark.parametrize("body", [{}, {"title": 1}, {"title": "x", "kind": "direct"}])
+def test_a_malformed_room_is_not_created(site: Site, body: object) -> None:
+    site.person().post("/api/rooms", body).refused(400, "malformed")
 
 
-def test_the_directory_shows_public_rooms_and_my_own_page_by_page(site: Site) -> None:
+def test_the_directory_lists_public_and_own_rooms_in_pages(site: Site) -> None:
     ana, bo = site.people(2)
     rooms = [ana.room(title=f"Quilt {n}") for n in range(3)]
     hidden = ana.room(title="Quilt hidden", kind="private")
@@ -85,7 +85,7 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-def test_joining_makes_one_a_member_and_shows_what_was_said(site: Site) -> None:
+def test_joining_makes_a_member_and_returns_the_history(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room()
     ana.say(room, "welcome")
@@ -98,7 +98,7 @@ def test_joining_makes_one_a_member_and_shows_what_was_said(site: Site) -> None:
     assert len(_members(ana, room)) == 2
 
 
-def test_who_has_left_may_look_in_but_not_post(site: Site) -> None:
+def test_a_former_member_may_read_but_not_post(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     bo.post(_path(room, "/leave")).ok()
@@ -108,7 +108,7 @@ def test_who_has_left_may_look_in_but_not_post(site: Site) -> None:
     bo.post(_path(room, "/leave")).refused(403, "not_member")
 
 
-def test_a_last_owner_hands_over_before_leaving(site: Site) -> None:
+def test_the_last_owner_must_name_another_before_leaving(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     ana.post(_path(room, "/leave")).refused(409, "last_owner")
@@ -117,7 +117,7 @@ def test_a_last_owner_hands_over_before_leaving(site: Site) -> None:
     assert _members(bo, room) == {bo.name: "owner"}
 
 
-def test_title_and_topic_are_changed_by_moderators(site: Site) -> None:
+def test_moderators_can_change_title_and_topic(site: Site) -> None:
     ana, bo, cy = site.people(3)
     room = ana.room(bo, cy)
     bo.patch(_path(room), {"title": "Mine"}).refused(403, "forbidden")
@@ -128,7 +128,7 @@ def test_title_and_topic_are_changed_by_moderators(site: Site) -> None:
     assert (mine["title"], mine["topic"]) == ("Ours", "Everything")
 
 
-def test_an_archived_room_is_read_and_not_written(site: Site) -> None:
+def test_an_archived_room_is_read_only(site: Site) -> None:
     ana = site.person()
     room = ana.room()
     seq = ana.say(room)
@@ -140,7 +140,7 @@ def test_an_archived_room_is_read_and_not_written(site: Site) -> None:
     ana.say(room)
 
 
-def test_a_deleted_room_is_gone_with_its_messages(site: Site) -> None:
+def test_deleting_a_room_deletes_its_messages(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     ana.say(room)
@@ -153,12 +153,12 @@ def test_a_deleted_room_is_gone_with_its_messages(site: Site) -> None:
     assert ana.texts(again) == []
 
 
-def test_the_lobby_stays(site: Site) -> None:
+def test_the_lobby_cannot_be_deleted_or_archived(site: Site) -> None:
     site.owner.delete(_path("lobby")).refused(403, "forbidden")
     site.owner.patch(_path("lobby"), {"archived": True}).refused(403, "forbidden")
 
 
-def test_members_bring_others_in_and_moderators_put_them_out(site: Site) -> None:
+def test_members_can_add_others_and_moderators_can_remove_them(site: Site) -> None:
     ana, bo, cy = site.people(3)
     room = ana.room(bo, kind="private")
     bo.post(_path(room, "/members"), {"user": cy.name}).ok()
@@ -169,7 +169,7 @@ def test_members_bring_others_in_and_moderators_put_them_out(site: Site) -> None
     ana.delete(_path(room, f"/members/{cy.name}")).refused(404, "not_found")
 
 
-def test_inviting_is_counted_once(site: Site) -> None:
+def test_adding_a_member_twice_counts_once(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room()
     first = ana.post(_path(room, "/members"), {"user": bo.name}).ok()
@@ -177,7 +177,7 @@ def test_inviting_is_counted_once(site: Site) -> None:
     ana.post(_path(room, "/members"), {"user": "nobody-at-all"}).refused(404, "not_found")
 
 
-def test_roles_are_given_by_owners_only(site: Site) -> None:
+def test_only_owners_give_roles(site: Site) -> None:
     ana, bo, cy = site.people(3)
     room = ana.room(bo, cy)
     ana.put(_path(room, f"/members/{bo.name}/role"), {"role": "moderator"}).ok()
@@ -190,7 +190,7 @@ def test_roles_are_given_by_owners_only(site: Site) -> None:
     ana.put(_path(room, f"/members/{ana.name}/role"), {"role": "member"}).refused(409, "last_owner")
 
 
-def test_members_come_page_by_page(site: Site) -> None:
+def test_members_are_listed_in_pages(site: Site) -> None:
     ana, *others = site.people(4)
     room = ana.room(*others)
     first = ana.get(_path(room, "/members?limit=3")).ok()
@@ -202,7 +202,7 @@ def test_members_come_page_by_page(site: Site) -> None:
     assert found == sorted(person.name for person in [ana, *others])
 
 
-async def test_who_is_connected_is_shown_as_present(site: Site) -> None:
+async def test_connected_members_are_shown_as_present(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     async with site.socket(bo) as socket:
@@ -212,7 +212,7 @@ async def test_who_is_connected_is_shown_as_present(site: Site) -> None:
         assert present == {ana.name: "offline", bo.name: "online"}
 
 
-def test_prefs_are_ones_own(site: Site) -> None:
+def test_prefs_are_private(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     ana.patch(_path(room, "/prefs"), {"notify": "mentions", "hidden": True}).ok()
@@ -223,7 +223,7 @@ def test_prefs_are_ones_own(site: Site) -> None:
     ana.patch(_path(room, "/prefs"), {"notify": "loudly"}).refused(400, "malformed")
 
 
-def test_markers_move_forward_and_back_only_on_purpose(site: Site) -> None:
+def test_read_markers_move_back_only_on_request(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.room(bo)
     for text in ("one", f"two @{bo.name}", "three"):
@@ -241,7 +241,7 @@ def test_markers_move_forward_and_back_only_on_purpose(site: Site) -> None:
 # Direct rooms
 
 
-def test_a_direct_room_is_one_for_the_same_people(site: Site) -> None:
+def test_the_same_people_share_one_direct_room(site: Site) -> None:
     ana, bo, cy = site.people(3)
     made = ana.post("/api/direct", {"users": [bo.name]}).ok()["room"]
     assert made["kind"] == "direct"
@@ -254,7 +254,7 @@ def test_a_direct_room_is_one_for_the_same_people(site: Site) -> None:
     assert alone not in (made["room"], three)
 
 
-def test_a_direct_room_shows_itself_once_something_is_said(site: Site) -> None:
+def test_a_direct_room_is_listed_after_its_first_message(site: Site) -> None:
     ana, bo = site.people(2)
     room = ana.post("/api/direct", {"users": [bo.name]}).ok()["room"]["room"]
     assert bo.rooms()[room]["hidden"] is True
@@ -294,7 +294,7 @@ def test_a_direct_room_has_two_to_nine_people(site: Site, users: list[str]) -> N
     site.person().post("/api/direct", {"users": users}).refused(422, "invalid")
 
 
-def test_nobody_writes_to_who_is_not_there(site: Site) -> None:
+def test_a_direct_room_needs_existing_people(site: Site) -> None:
     ana, gone = site.people(2)
     ana.post("/api/direct", {"users": ["nobody-at-all"]}).refused(404, "not_found")
     site.owner.put(f"/api/users/{gone.name}/disabled", {}).ok()

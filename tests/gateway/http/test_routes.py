@@ -5,7 +5,7 @@ from hubbub.model.base import Query
 from hubbub.model.commands import COMMANDS, HTTP_ONLY, SOCKET_ONLY
 
 
-def test_every_command_has_a_route_or_is_for_sockets_only() -> None:
+def test_every_command_has_a_route_or_is_websocket_only() -> None:
     routed = {route.command.word() for route in ROUTES}
     assert routed == set(COMMANDS) - SOCKET_ONLY
     assert routed >= HTTP_ONLY
@@ -23,6 +23,6 @@ def test_every_name_in_a_path_is_a_field_of_the_command() -> None:
         assert set(route.in_path).isdisjoint(route.not_in_path), route.path
 
 
-def test_get_reads_and_only_get_reads() -> None:
+def test_get_routes_are_queries_and_no_others() -> None:
     for route in ROUTES:
         assert (route.method == "GET") == issubclass(route.command, Query), route.path

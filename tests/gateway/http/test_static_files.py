@@ -1,4 +1,4 @@
-"""The web client's files: which are served, for how long they may be kept, and none besides."""
+"""The web client's files: which are served, and how they are cached."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +14,14 @@ SCRIPT = b"export const answer = 42;\n" * 100
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built client, with things beside it and in it that are nobody's business."""
+    """A built client, with files beside it and in it that must not be served."""
     folder = tmp_path_factory.mktemp("client")
     (folder.parent / "secret.txt").write_bytes(b"secret")
     (folder / "assets").mkdir()
     (folder / "index.html").write_bytes(INDEX)
     (folder / "assets" / "app-1a2b.js").write_bytes(SCRIPT)
-    (folder / "assets" / "app-1a2b.js.gz").write_bytes(b"packed")
-    (folder / "assets" / "app-1a2b.js.br").write_bytes(b"packed better")
+    (folder / "assets" / "app-1a2b.js.gz").write_bytes(b"compressed")
+    (folder / "assets" / "app-1a2b.js.br").write_bytes(b"compressed better")
     (folder / "assets" / "app-1a2b.css").write_bytes(b"body{}")
     (folder / "worker.js").write_bytes(b"work();")
     (folder / "manifest.webmanifest").write_bytes(b"{}")
@@ -38,7 +38,7 @@ def site(client: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         made = Site(tmp_path_factory.mktemp("site") / "data").start()
     yield made
     made.stop()
-    made.assert_silent()
+    made.assert_nothing_logged()
 
 
 def _defaults() -> dict[str, object]:
@@ -50,7 +50,7 @@ def _defaults() -> dict[str, object]:
 
 
 @pytest.mark.parametrize("path", ["/", "/rooms/lobby", "/rooms/x.y/41", "/join/abc", "/nowhere"])
-def test_every_address_of_the_clients_own_is_its_page(site: Site, path: str) -> None:
+def test_every_address_of_the_web_client_returns_its_page(site: Site, path: str) -> None:
     answer = site.anyone.get(path)
     assert (answer.status, answer.body) == (200, INDEX)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -58,7 +58,7 @@ def test_every_address_of_the_clients_own_is_its_page(site: Site, path: str) -> 
     assert answer.headers["ETag"]
 
 
-def test_what_is_named_by_its_content_is_kept_for_ever(site: Site) -> None:
+def test_hashed_files_are_cached_for_ever(site: Site) -> None:
     for name, kind in {"js": "text/javascript", "css": "text/css"}.items():
         answer = site.anyone.get(f"/assets/app-1a2b.{name}")
         assert answer.status == 200
@@ -68,7 +68,7 @@ def test_what_is_named_by_its_content_is_kept_for_ever(site: Site) -> None:
     assert (worker.body, worker.headers["Cache-Control"]) == (b"work();", "no-cache")
 
 
-def test_who_has_a_file_already_is_told_so(site: Site) -> None:
+def test_a_cached_file_is_answered_not_modified(site: Site) -> None:
     tag = site.anyone.get("/").headers["ETag"]
     again = site.anyone.get("/", If_None_Match=tag)
     assert (again.status, again.body) == (304, b"")
@@ -78,14 +78,14 @@ def test_who_has_a_file_already_is_told_so(site: Site) -> None:
 @pytest.mark.parametrize(
     ("accepted", "encoding", "body"),
     [
-        ("gzip", "gzip", b"packed"),
-        ("gzip, deflate", "gzip", b"packed"),
-        ("br", "br", b"packed better"),
-        ("gzip, deflate, br, zstd", "br", b"packed better"),
+        ("gzip", "gzip", b"compressed"),
+        ("gzip, deflate", "gzip", b"compressed"),
+        ("br", "br", b"compressed better"),
+        ("gzip, deflate, br, zstd", "br", b"compressed better"),
         ("identity", None, SCRIPT),
     ],
 )
-def test_a_packed_file_goes_to_those_who_can_unpack_it(
+def test_a_compressed_file_is_served_to_clients_that_accept_it(
     site: Site, accepted: str, encoding: str | None, body: bytes
 ) -> None:
     answer = site.anyone.get("/assets/app-1a2b.js", Accept_Encoding=accepted)
@@ -97,7 +97,7 @@ def test_a_packed_file_goes_to_those_who_can_unpack_it(
         assert "Accept-Encoding" in answer.headers["Vary"]
 
 
-def test_a_packed_file_is_known_by_its_own_tag(site: Site) -> None:
+def test_a_compressed_file_has_its_own_etag(site: Site) -> None:
     tags = {
         site.anyone.get("/assets/app-1a2b.js", Accept_Encoding=accepted).headers["ETag"]
         for accepted in ("br", "gzip", "identity")
@@ -116,7 +116,7 @@ def test_a_packed_file_is_known_by_its_own_tag(site: Site) -> None:
         "/rooms/lobby/app.js",
     ],
 )
-def test_a_file_that_is_not_there_is_not_the_page(site: Site, path: str) -> None:
+def test_a_missing_file_is_not_answered_with_the_page(site: Site, path: str) -> None:
     site.anyone.get(path).refused(404, "not_found")
 
 
@@ -149,12 +149,12 @@ def test_nothing_outside_the_client_or_hidden_in_it_is_served(site: Site, path: 
     assert answer.status in (400, 404) or answer.body == INDEX, answer
 
 
-def test_a_folder_is_no_file(site: Site, client: Path) -> None:
+def test_a_folder_is_not_served(site: Site, client: Path) -> None:
     (client / "folder.js").mkdir(exist_ok=True)
     site.anyone.get("/folder.js").refused(404, "not_found")
 
 
-def test_before_the_client_is_built_the_page_says_how(tmp_path: Path) -> None:
+def test_without_a_built_client_the_page_explains_how_to_build_it(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(_defaults(), "client", tmp_path / "not-built")
         site = Site(tmp_path / "data").start()
@@ -167,6 +167,6 @@ def test_before_the_client_is_built_the_page_says_how(tmp_path: Path) -> None:
         site.stop()
 
 
-def test_every_type_that_is_built_is_known() -> None:
-    suffixes = {file.suffix for file in static_files.BUILT.rglob("*") if file.is_file()}
+def test_every_built_file_has_a_known_type() -> None:
+    suffixes = {file.suffix for file in static_files.BUILT_CLIENT.rglob("*") if file.is_file()}
     assert suffixes <= {*static_files.TYPES, ".gz", ".br"}

@@ -1,4 +1,4 @@
-"""Slots of connections by themselves: they add up, and those who ask for nothing make room."""
+"""The connection limiter on its own: slots are counted, and waiting connections make room."""
 
 import contextlib
 from functools import partial
@@ -29,7 +29,9 @@ OPS = st.lists(
 
 @settings(deadline=None)
 @given(OPS, st.booleans())
-def test_slots_add_up_whatever_happens(ops: list[tuple[str, int]], has_networks: bool) -> None:
+def test_slot_counts_are_right_after_any_operations(
+    ops: list[tuple[str, int]], has_networks: bool
+) -> None:
     clock, closed = Clock(), set[int]()
     limiter = ConnectionLimiter(3 if has_networks else None, clock, capacity=8)
     slots: dict[int, Slot] = {}
@@ -47,8 +49,8 @@ def test_slots_add_up_whatever_happens(ops: list[tuple[str, int]], has_networks:
                 slot.release()
                 del slots[key]
             elif key not in closed:
-                slot.keep() if op == "keep" else slot.enter(op)  # type: ignore[arg-type]
-        # What has been told to close is gone in the next turn of the loop.
+                slot.exempt() if op == "keep" else slot.set_state(op)  # type: ignore[arg-type]
+        # Aborted connections release their slot in the next turn of the loop.
         for key in [key for key in slots if key in closed]:
             slots.pop(key).release()
         assert limiter.open == len(slots) <= limiter.capacity
@@ -59,7 +61,7 @@ def test_slots_add_up_whatever_happens(ops: list[tuple[str, int]], has_networks:
     assert not limiter._waiting
 
 
-def test_who_waits_longest_goes_first_and_who_works_stays() -> None:
+def test_the_longest_waiting_connection_is_closed_first_and_none_with_a_request() -> None:
     clock, closed = Clock(), list[str]()
     limiter = ConnectionLimiter(None, clock, capacity=3)
 
@@ -68,22 +70,22 @@ def test_who_waits_longest_goes_first_and_who_works_stays() -> None:
         return limiter.open_slot(None, lambda: closed.append(name))
 
     working, waiting, idle = opened("working"), opened("waiting"), opened("idle")
-    working.enter("request")
-    idle.enter("request")
-    idle.enter("idle")
+    working.set_state("request")
+    idle.set_state("request")
+    idle.set_state("idle")
     opened("next")
     opened("another")
     assert closed == ["idle", "waiting"]
     del waiting
 
 
-def test_when_all_work_the_next_is_refused_in_words() -> None:
+def test_when_all_connections_have_requests_the_next_is_refused_busy() -> None:
     limiter = ConnectionLimiter(None, Clock(), capacity=2)
     for _ in range(2):
-        limiter.open_slot(None, _never).keep()
+        limiter.open_slot(None, _never).exempt()
     with pytest.raises(Busy):
         limiter.open_slot(None, _never)
 
 
 def _never() -> None:
-    raise AssertionError("nobody who works is closed")
+    raise AssertionError("a connection with a request was closed")

@@ -1,4 +1,4 @@
-"""Connections that ask for nothing end in time, and never keep out those who ask for something."""
+"""Waiting connections time out, and make room for those with requests."""
 
 import contextlib
 import resource
@@ -15,7 +15,7 @@ from hubbub.gateway.transport import connection_limiter
 from hubbub.gateway.transport.connection_limiter import HEADROOM
 from hubbub.model.settings import RateLimit
 from tests.gateway.conftest import MakeSite
-from tests.support.chat import House
+from tests.support.chat import RestApi
 from tests.support.server import HOST, Server
 from tests.support.site import TIMEOUT_S, Site
 
@@ -26,7 +26,7 @@ IDLE = 1_200
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """This process may have more connections open than it tries the server with."""
+    """Raise this process's own limit of open files above the number of connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2 * IDLE:
         pytest.skip(f"this machine lets a process open {hard} files only")
@@ -42,7 +42,7 @@ def _open(port: int, *, by: str = "127.0.0.1") -> socket.socket:
 
 
 def _is_closed(opened: socket.socket) -> bool:
-    """Wait until it is closed by the other side, whatever it still says."""
+    """Wait until the server closes it, and discard what it still sends."""
     with contextlib.suppress(ConnectionError):
         while opened.recv(65_536):
             pass
@@ -61,28 +61,28 @@ def _answer(opened: socket.socket) -> HTTPResponse:
     [(b"", 1), (b"GET / HT", 1), (b"", 60), (WHOLE, 60)],
     ids=["silent", "half a request", "silent, from 60 addresses", "one request each, from 60"],
 )
-def test_1200_idle_connections_keep_no_newcomer_out_of_1024_files(
+def test_1200_idle_connections_leave_room_for_new_ones_within_1024_files(
     tmp_path: Path, many_files: None, sent: bytes, addresses: int
 ) -> None:
     server = Server(tmp_path / "data", limits=True, wrapper=LIMITED_FILES)
     with ExitStack() as stack:
         stack.callback(server.kill)
-        house = House(server.start(), "ana")
+        api = RestApi(server.start(), "ana")
         for nth in range(IDLE):
             with contextlib.suppress(OSError):
                 opened = _open(server.port, by=f"127.0.1.{1 + nth % addresses}")
                 stack.callback(opened.close)
                 opened.sendall(sent)
-        assert house.sign_up("newcomer")
-        token = house.sign_in("newcomer")
-        assert house.ok("GET", "me", by=token)["me"]["name"] == "newcomer"
+        assert api.sign_up("newcomer")
+        token = api.sign_in("newcomer")
+        assert api.ok("GET", "me", by=token)["me"]["name"] == "newcomer"
         assert "connections were closed or refused" in server.log
         assert "Traceback" not in server.log
         assert server.stop() == 0
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX: "], ids=["nothing", "half"])
-def test_headers_that_do_not_come_in_time_end_the_connection(
+def test_a_connection_without_headers_is_closed_in_time(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setitem(connection_limiter.WITHIN_S, "headers", 0.2)
@@ -90,11 +90,11 @@ def test_headers_that_do_not_come_in_time_end_the_connection(
     with _open(site.port) as opened:
         opened.sendall(sent)
         assert _is_closed(opened)
-    assert site.app.dispatcher.connections.turned_away["headers"] == 1
-    site.forget_log()
+    assert site.app.dispatcher.connection_limiter.turned_away["headers"] == 1
+    site.clear_log()
 
 
-def test_bytes_that_trickle_in_do_not_renew_the_time(
+def test_single_bytes_do_not_extend_the_header_timeout(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection_limiter.WITHIN_S, "headers", 0.3)
@@ -107,10 +107,10 @@ def test_bytes_that_trickle_in_do_not_renew_the_time(
                 opened.sendall(b"x")
                 time.sleep(0.02)
         assert time.monotonic() < deadline
-    site.forget_log()
+    site.clear_log()
 
 
-def test_a_connection_that_idles_after_its_answer_ends_without_a_word_in_the_log(
+def test_an_idle_connection_is_closed_without_a_log_line(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection_limiter.WITHIN_S, "idle", 0.2)
@@ -120,10 +120,10 @@ def test_a_connection_that_idles_after_its_answer_ends_without_a_word_in_the_log
             opened.sendall(WHOLE)
             assert _answer(opened).status == 200
         assert _is_closed(opened)
-    assert site.app.dispatcher.connections.turned_away["idle"] == 1
+    assert site.app.dispatcher.connection_limiter.turned_away["idle"] == 1
 
 
-def test_an_answer_that_nobody_reads_ends_the_connection(
+def test_a_response_that_is_not_read_ends_the_connection(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection_limiter.WITHIN_S, "request", 0.3)
@@ -134,13 +134,13 @@ def test_an_answer_that_nobody_reads_ends_the_connection(
         opened.connect((HOST, site.port))
         opened.sendall(b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
         deadline = time.monotonic() + TIMEOUT_S
-        while not site.app.dispatcher.connections.turned_away["request"]:
+        while not site.app.dispatcher.connection_limiter.turned_away["request"]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-    site.forget_log()
+    site.clear_log()
 
 
-def test_of_one_network_those_who_waited_longest_make_room(make_site: MakeSite) -> None:
+def test_the_longest_waiting_connections_of_a_network_make_room(make_site: MakeSite) -> None:
     site = make_site(limits=True, connections_per_address=2)
     with ExitStack() as stack:
         waiting = [stack.enter_context(_open(site.port)) for _ in range(2 + HEADROOM)]
@@ -151,11 +151,11 @@ def test_of_one_network_those_who_waited_longest_make_room(make_site: MakeSite) 
         assert _is_closed(waiting[0])
         newest.sendall(WHOLE)
         assert _answer(newest).status == 200
-    assert site.app.dispatcher.connections.turned_away["address"]
-    site.forget_log()
+    assert site.app.dispatcher.connection_limiter.turned_away["address"]
+    site.clear_log()
 
 
-def test_our_own_proxies_may_have_as_many_as_they_like(make_site: MakeSite) -> None:
+def test_trusted_proxies_have_no_connection_limit(make_site: MakeSite) -> None:
     site = make_site(limits=True, connections_per_address=2, trusted_proxies=("127.0.0.1",))
     with ExitStack() as stack:
         waiting = [stack.enter_context(_open(site.port)) for _ in range(4 + 2 * HEADROOM)]
@@ -164,7 +164,7 @@ def test_our_own_proxies_may_have_as_many_as_they_like(make_site: MakeSite) -> N
         assert all(_answer(opened).status == 200 for opened in waiting)
 
 
-def test_requests_of_those_behind_a_proxy_are_told_apart(make_site: MakeSite) -> None:
+def test_clients_behind_a_proxy_are_limited_separately(make_site: MakeSite) -> None:
     site = make_site(
         limits=True,
         trusted_proxies=("127.0.0.1",),
@@ -179,7 +179,7 @@ def test_requests_of_those_behind_a_proxy_are_told_apart(make_site: MakeSite) ->
     assert ask("2001:db8::1") == 200
 
 
-def test_headers_are_bounded_as_a_whole(site: Site) -> None:
+def test_the_headers_of_a_request_are_limited_in_total(site: Site) -> None:
     with _open(site.port) as opened:
         opened.sendall(
             b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: yyyyyyyyyyyyyyyy\r\n" * 2_500
@@ -187,7 +187,7 @@ def test_headers_are_bounded_as_a_whole(site: Site) -> None:
         assert _answer(opened).status in (400, 431)
 
 
-def test_a_body_in_chunks_of_a_byte_each_is_refused(site: Site) -> None:
+def test_a_body_in_one_byte_chunks_is_refused(site: Site) -> None:
     head = (
         b"POST /api/sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n"
@@ -198,27 +198,27 @@ def test_a_body_in_chunks_of_a_byte_each_is_refused(site: Site) -> None:
             opened.sendall(b"1\r\n \r\n" * 20_000)
         with contextlib.suppress(ConnectionError):
             assert _answer(opened).status in (400, 413)
-    site.forget_log()
+    site.clear_log()
 
 
-def test_a_body_in_sensible_chunks_is_taken(site: Site) -> None:
+def test_a_body_in_larger_chunks_is_accepted(site: Site) -> None:
     ana = site.person()
     pieces = [b'{"text": "', *(b"x" * 200 for _ in range(50)), b'"}']
     ana.call("POST", "/api/rooms/lobby/messages", content=iter(pieces)).ok(201)
 
 
-def test_a_stranger_sends_no_more_than_a_sign_in_needs(site: Site) -> None:
+def test_bodies_without_sign_in_have_a_smaller_limit(site: Site) -> None:
     large = b'{"name": "' + b"x" * 20_000
     headers = {"Content-Type": "application/json"}
     for path in ("/api/sign-in", "/api/sign-up", "/api/guest"):
         answer = site.anyone.call("POST", path, content=large, headers=headers)
         answer.refused(413, "too_large")
-    # Who it is comes before what they say.
+    # The caller is identified before the body is read.
     unread = site.anyone.call("POST", "/api/rooms/lobby/messages", content=b"{" * 200_000)
     unread.refused(401, "sign_in_required")
 
 
-def test_requests_sent_without_waiting_for_answers_are_all_answered_in_order(site: Site) -> None:
+def test_pipelined_requests_are_answered_in_order(site: Site) -> None:
     paths = [f"/api/none/{nth}" if nth % 2 else "/api/about" for nth in range(300)]
     asked = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in paths]
     with _open(site.port) as opened:

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a calm one: no 5xx, no traceback, and others go on."""
+"""Invalid input never causes a 5xx or a traceback, and does not disturb others."""
 
 import json
 import random
@@ -22,11 +22,11 @@ POST = "/api/rooms/lobby/messages"
 
 @pytest.fixture
 def ana(site: Site) -> Iterator[Caller]:
-    """Somebody whose words still arrive afterwards, on a server that has nothing to report."""
+    """A person who can still post afterwards, on a server that has logged nothing."""
     person = site.person()
     yield person
     person.say("lobby", "still here")
-    site.assert_silent()
+    site.assert_nothing_logged()
 
 
 def _send(by: Caller, content: bytes, **headers: str) -> Answer:
@@ -71,19 +71,19 @@ def _send(by: Caller, content: bytes, **headers: str) -> Answer:
     ],
     ids=lambda content: repr(content[:40]),
 )
-def test_a_body_that_is_no_command_is_refused(ana: Caller, content: bytes) -> None:
+def test_an_invalid_body_is_refused(ana: Caller, content: bytes) -> None:
     answer = _send(ana, content)
     assert 400 <= answer.status < 500, answer
     assert answer.code in ("malformed", "invalid")
 
 
-def test_of_a_key_given_twice_the_last_counts_and_is_checked(ana: Caller) -> None:
+def test_the_last_of_duplicate_keys_counts_and_is_checked(ana: Caller) -> None:
     _send(ana, b'{"text": 1, "text": "last"}').ok(201)
     assert ana.texts("lobby")[-1] == "last"
     _send(ana, b'{"text": "first", "text": 1}').refused(400, "malformed")
 
 
-def test_the_path_goes_before_what_the_body_says(site: Site, ana: Caller) -> None:
+def test_the_path_overrides_the_body(site: Site, ana: Caller) -> None:
     room = ana.room()
     body = {"text": "here", "room": "lobby", "do": "delete_room", "id": "x"}
     ana.post(f"/api/rooms/{room}/messages", body).ok(201)
@@ -96,23 +96,23 @@ def test_a_body_of_300_kb_is_too_large_with_and_without_a_length(ana: Caller) ->
     ana.call("POST", POST, content=iter([large[:1000], large[1000:]])).refused(413, "too_large")
 
 
-def test_a_body_of_250_kb_is_read(ana: Caller) -> None:
+def test_a_body_of_250_kb_is_accepted(ana: Caller) -> None:
     _send(ana, json.dumps({"text": "a", "more": "x" * 250_000}).encode()).ok(201)
 
 
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json;;"]
 )
-def test_what_a_form_elsewhere_could_send_is_not_taken_for_json(ana: Caller, kind: str) -> None:
+def test_content_types_that_foreign_forms_can_send_are_refused(ana: Caller, kind: str) -> None:
     _send(ana, b'{"text": "forged"}', **{"Content-Type": kind}).refused(400, "malformed")
     assert "forged" not in ana.texts("lobby")
 
 
-def test_json_may_name_its_charset(ana: Caller) -> None:
+def test_json_may_have_a_charset_parameter(ana: Caller) -> None:
     _send(ana, b'{"text": "a"}', **{"Content-Type": "Application/JSON; charset=utf-8"}).ok(201)
 
 
-def test_a_compressed_body_is_not_unpacked(ana: Caller) -> None:
+def test_a_compressed_body_is_not_decompressed(ana: Caller) -> None:
     import gzip
 
     bomb = gzip.compress(b'{"text": "' + b"x" * 50_000_000 + b'"}')
@@ -141,7 +141,7 @@ def test_a_compressed_body_is_not_unpacked(ana: Caller) -> None:
     ],
     ids=lambda path: path[:40],
 )
-def test_an_address_of_any_bytes_is_answered(ana: Caller, path: str) -> None:
+def test_a_path_of_any_bytes_gets_a_response(ana: Caller, path: str) -> None:
     answer = ana.get(path)
     assert answer.status in (200, 400, 404, 405, 422), answer
     if answer.status >= 400:
@@ -182,7 +182,7 @@ RAW: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", RAW)
-def test_broken_http_is_answered_calmly(site: Site, ana: Caller, what: str) -> None:
+def test_invalid_http_is_answered_400_and_not_logged(site: Site, ana: Caller, what: str) -> None:
     with socket.create_connection((HOST, site.port), timeout=TIMEOUT_S) as opened:
         opened.sendall(RAW[what])
         answer = HTTPResponse(opened)
@@ -202,10 +202,12 @@ def test_broken_http_is_answered_calmly(site: Site, ana: Caller, what: str) -> N
         _http("GET /api/docs"),
     ],
 )
-def test_who_hangs_up_in_the_middle_disturbs_nobody(site: Site, ana: Caller, sent: bytes) -> None:
+def test_a_client_that_disconnects_in_the_middle_disturbs_nobody(
+    site: Site, ana: Caller, sent: bytes
+) -> None:
     with socket.create_connection((HOST, site.port), timeout=TIMEOUT_S) as opened:
         opened.sendall(sent)
-        # A reset, not a goodbye.
+        # Close with a TCP reset.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
 
 
@@ -217,7 +219,7 @@ def test_who_hangs_up_in_the_middle_disturbs_nobody(site: Site, ana: Caller, sen
     ],
     ids=["too short", "chunks without an end"],
 )
-def test_a_body_that_never_ends_is_given_up(
+def test_a_body_that_never_ends_times_out(
     site: Site, ana: Caller, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "BODY_TIMEOUT_S", 0.05)
@@ -229,7 +231,7 @@ def test_a_body_that_never_ends_is_given_up(
         assert b"did not arrive in time" in answer.read()
 
 
-# Anything at all, on every route
+# Random input on every route
 
 _JSON = st.recursive(
     st.none()
@@ -245,8 +247,8 @@ _ANY_WORD = _WORDS | st.text(st.characters(codec="utf-8"), min_size=1, max_size=
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_no_route_has_an_answer_of_5xx(site: Site, route: Route) -> None:
-    # Not the server's owner: the server would soon be closed, and its people locked out.
+def test_no_route_answers_5xx(site: Site, route: Route) -> None:
+    # Not the server's owner, who could close registration and lock accounts.
     callers = [site.person(), site.guest(), site.anyone]
     rng = random.Random(route.path)
 
@@ -279,4 +281,4 @@ def test_no_route_has_an_answer_of_5xx(site: Site, route: Route) -> None:
         assert answer.status < 400 or answer.code
 
     ask()
-    site.assert_silent()
+    site.assert_nothing_logged()

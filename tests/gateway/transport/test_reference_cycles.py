@@ -1,6 +1,6 @@
-"""What is refused leaves nothing behind: no circle of an error and the frames that it went through.
+"""Refusals leave no reference cycle of an error and the frames that raised it.
 
-Such a circle holds what was refused, of up to 256 KB, until the collector comes by.
+Such a cycle would keep up to 256 KB of refused input until the garbage collector runs.
 """
 
 import gc
@@ -20,8 +20,8 @@ TIMES = 5
 
 
 @contextmanager
-def no_circles() -> Iterator[None]:
-    """Whatever errors there were meanwhile are gone without the collector's help."""
+def no_cycles() -> Iterator[None]:
+    """Assert that all errors raised meanwhile are freed without the garbage collector."""
     gc.collect()
     gc.disable()
     try:
@@ -59,10 +59,10 @@ REFUSED: dict[str, Callable[[Caller], object]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_refused_request_leaves_no_circle(site: Site, what: str) -> None:
+def test_a_refused_request_leaves_no_reference_cycle(site: Site, what: str) -> None:
     ana = site.person()
-    REFUSED[what](ana)  # what is made at the first time stays
-    with no_circles():
+    REFUSED[what](ana)  # the first time fills caches
+    with no_cycles():
         for _ in range(TIMES):
             REFUSED[what](ana)
 
@@ -76,7 +76,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_broken_http_leaves_no_circle(site: Site, what: str) -> None:
+def test_invalid_http_leaves_no_reference_cycle(site: Site, what: str) -> None:
     def ask() -> None:
         with socket.create_connection((HOST, site.port), timeout=TIMEOUT_S) as opened:
             try:
@@ -84,13 +84,13 @@ def test_broken_http_leaves_no_circle(site: Site, what: str) -> None:
                 while opened.recv(65_536):
                     pass
             except ConnectionError:
-                pass  # it has been closed, which is all that is asked
+                pass  # the server has closed it, as expected
 
     ask()
-    with no_circles():
+    with no_cycles():
         for _ in range(TIMES):
             ask()
-    site.forget_log()  # which tells of connections that were refused
+    site.clear_log()  # of refused connections
 
 
 FRAMES = {
@@ -105,7 +105,7 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("what", FRAMES)
-def test_a_refused_frame_leaves_no_circle(site: Site, what: str) -> None:
+def test_a_refused_frame_leaves_no_reference_cycle(site: Site, what: str) -> None:
     ana = site.person()
 
     async def ask() -> None:
@@ -120,11 +120,11 @@ def test_a_refused_frame_leaves_no_circle(site: Site, what: str) -> None:
                 await opened.receive(TIMEOUT_S)
 
     site.run(ask())
-    with no_circles():
+    with no_cycles():
         site.run(ask())
 
 
-def test_the_check_itself_finds_a_circle() -> None:
+def test_the_check_finds_a_reference_cycle() -> None:
     def fall() -> None:
         error = HubbubError()
         try:
@@ -132,5 +132,5 @@ def test_the_check_itself_finds_a_circle() -> None:
         except HubbubError:
             pass
 
-    with pytest.raises(AssertionError), no_circles():
+    with pytest.raises(AssertionError), no_cycles():
         fall()

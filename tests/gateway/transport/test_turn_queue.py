@@ -1,4 +1,4 @@
-"""However much one connection has sent, a turn of the loop handles a bounded part of it."""
+"""A turn of the loop handles a bounded part of what connections have sent."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from collections.abc import Callable
 import pytest
 
 from hubbub.gateway.transport import turn_queue
-from hubbub.gateway.transport.turn_queue import Turns
+from hubbub.gateway.transport.turn_queue import TurnQueue
 from hubbub.gateway.websocket.socket import FRAMES_PER_TURN, SLICE_BYTES, Socket
 from tests.support.frames import PING, TEXT, frame
 from tests.support.waiting import until
 
 
-class Wire(asyncio.Transport):
-    """A connection to nowhere."""
+class NullTransport(asyncio.Transport):
+    """A transport that goes nowhere."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,80 +26,82 @@ class Wire(asyncio.Transport):
         self.paused = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Nobody reads it."""
+        """Discard it."""
 
     def is_closing(self) -> bool:
         return False
 
     def abort(self) -> None:
-        """There is nothing to end."""
+        """Nothing to close."""
 
 
-class Ear:
-    """Counts what it hears, and may ask to wait."""
+class RecordingListener:
+    """Records what it receives, and can pause reading."""
 
     message_max_bytes = 1 << 20
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.texts: list[str] = []
         self.controls = 0
-        self.must_wait = False
-        self.is_gone = False
+        self.is_reading_paused = False
+        self.is_closed = False
 
-    def take(self, data: str) -> None:
-        self.heard.append(data)
+    def on_text(self, data: str) -> None:
+        self.texts.append(data)
 
-    def take_bytes(self, data: bytes) -> None:
-        self.heard.append(data.decode())
+    def on_binary(self, data: bytes) -> None:
+        self.texts.append(data.decode())
 
-    def take_control(self) -> None:
+    def on_control_frame(self) -> None:
         self.controls += 1
 
-    def seen(self) -> None:
-        """It does not matter here."""
+    def on_activity(self) -> None:
+        """Not used."""
 
-    def filled(self) -> None:
-        """It does not matter here."""
+    def on_buffer_full(self) -> None:
+        """Not used."""
 
-    def ended(self) -> None:
-        """It does not matter here."""
+    def on_end(self) -> None:
+        """Not used."""
 
-    def gone(self) -> None:
-        self.is_gone = True
-
-
-def _opened(line: Turns) -> tuple[Wire, Ear, Socket]:
-    wire, ear = Wire(), Ear()
-    socket = Socket(wire, ear, 1 << 20, line)
-    socket.go_on()
-    return wire, ear, socket
+    def on_closed(self) -> None:
+        self.is_closed = True
 
 
-async def test_of_one_chunk_a_bounded_part_is_handled_in_each_turn_and_all_of_it_in_order() -> None:
-    wire, ear, socket = _opened(Turns())
+def _open_socket(queue: TurnQueue) -> tuple[NullTransport, RecordingListener, Socket]:
+    transport, listener = NullTransport(), RecordingListener()
+    socket = Socket(transport, listener, 1 << 20, queue)
+    socket.resume_reading()
+    return transport, listener, socket
+
+
+async def test_a_large_chunk_is_handled_in_bounded_turns_and_in_order() -> None:
+    transport, listener, socket = _open_socket(TurnQueue())
     texts = [str(number) for number in range(5_000)]
     socket.data_received(b"".join(frame(TEXT, text.encode()) for text in texts))
-    assert len(ear.heard) <= FRAMES_PER_TURN
-    assert wire.paused
-    most = before = len(ear.heard)
-    while len(ear.heard) < len(texts):
+    assert len(listener.texts) <= FRAMES_PER_TURN
+    assert transport.paused
+    most = before = len(listener.texts)
+    while len(listener.texts) < len(texts):
         await asyncio.sleep(0)
-        most, before = max(most, len(ear.heard) - before), len(ear.heard)
+        most, before = max(most, len(listener.texts) - before), len(listener.texts)
     assert most <= FRAMES_PER_TURN
-    assert ear.heard == texts
-    assert not wire.paused
+    assert listener.texts == texts
+    assert not transport.paused
 
 
 async def test_a_large_message_is_parsed_in_several_turns() -> None:
-    _, ear, socket = _opened(Turns())
+    _, listener, socket = _open_socket(TurnQueue())
     socket.data_received(frame(TEXT, b"x" * 30 * SLICE_BYTES))
-    assert not ear.heard
-    await until(lambda: bool(ear.heard))
-    assert len(ear.heard[0]) == 30 * SLICE_BYTES
+    assert not listener.texts
+    await until(lambda: bool(listener.texts))
+    assert len(listener.texts[0]) == 30 * SLICE_BYTES
 
 
-async def test_all_that_wait_share_a_part_of_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands still but for a millisecond at each look, so that a turn has four of them."""
+async def test_all_waiting_connections_share_a_part_of_each_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock advances by a millisecond at each call, so a turn has room for four."""
     now = 0.0
 
     def clock() -> float:
@@ -108,26 +110,26 @@ async def test_all_that_wait_share_a_part_of_each_turn(monkeypatch: pytest.Monke
         return now
 
     monkeypatch.setattr(turn_queue, "perf_counter", clock)
-    line = Turns()
-    floods = [_opened(line) for _ in range(40)]
+    queue = TurnQueue()
+    floods = [_open_socket(queue) for _ in range(40)]
     for _, _, socket in floods:
         socket.data_received(frame(PING) * 2_000)
 
     def handled() -> int:
-        return sum(ear.controls for _, ear, _ in floods)
+        return sum(listener.controls for _, listener, _ in floods)
 
     before = handled()
     await asyncio.sleep(0)
     assert handled() - before <= 5 * FRAMES_PER_TURN
     await until(lambda: handled() == 40 * 2_000)
-    shares = [ear.controls for _, ear, _ in floods]
+    shares = [listener.controls for _, listener, _ in floods]
     assert shares == [2_000] * 40
 
 
-async def test_they_take_turns_one_after_another() -> None:
-    line, order = Turns(), list[str]()
+async def test_connections_take_turns() -> None:
+    queue, order = TurnQueue(), list[str]()
 
-    class One:
+    class Connection:
         def __init__(self, name: str) -> None:
             self.name, self.left = name, 3
 
@@ -135,40 +137,40 @@ async def test_they_take_turns_one_after_another() -> None:
             order.append(self.name)
             self.left -= 1
             if self.left:
-                line.line_up(self)
+                queue.add(self)
 
-    gone = One("gone")
-    for one in (One("a"), gone, One("b")):
-        line.line_up(one)
-    line.leave(gone)
+    on_closed = Connection("removed")
+    for connection in (Connection("a"), on_closed, Connection("b")):
+        queue.add(connection)
+    queue.remove(on_closed)
     await until(lambda: len(order) == 6)
     assert order == ["a", "b"] * 3
 
 
 @pytest.mark.parametrize("how", ["lost", "closed"])
-async def test_what_was_said_before_the_end_is_heard_out_unless_we_ended_it(how: str) -> None:
-    _, ear, socket = _opened(Turns())
+async def test_frames_before_the_end_are_handled_unless_the_server_closed(how: str) -> None:
+    _, listener, socket = _open_socket(TurnQueue())
     socket.data_received(frame(TEXT, b"a") * 1_000)
     if how == "closed":
         socket.close(1000, "")
     socket.connection_lost(None)
-    await until(lambda: ear.is_gone)
-    assert (len(ear.heard) == 1_000) == (how == "lost")
+    await until(lambda: listener.is_closed)
+    assert (len(listener.texts) == 1_000) == (how == "lost")
 
 
-async def test_who_is_slowed_down_is_not_read_from_meanwhile() -> None:
-    wire, ear, socket = _opened(Turns())
-    take: Callable[[str], None] = ear.take
+async def test_a_paused_connection_is_not_read_from() -> None:
+    transport, listener, socket = _open_socket(TurnQueue())
+    on_text: Callable[[str], None] = listener.on_text
 
     def slow(data: str) -> None:
-        take(data)
-        socket.slow_down(3600)
+        on_text(data)
+        socket.pause(3600)
 
-    ear.take = slow  # type: ignore[method-assign]
+    listener.on_text = slow  # type: ignore[method-assign]
     socket.data_received(frame(TEXT, b"a") * 10)
     await asyncio.sleep(0)
-    assert ear.heard == ["a"]
-    assert wire.paused
+    assert listener.texts == ["a"]
+    assert transport.paused
     socket.connection_lost(None)
-    assert ear.is_gone
-    assert ear.heard == ["a"]
+    assert listener.is_closed
+    assert listener.texts == ["a"]

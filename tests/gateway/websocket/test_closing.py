@@ -1,17 +1,17 @@
-"""Frames that still wait for a connection are written before its close frame."""
+"""Frames that wait for a connection are written before its close frame."""
 
 import pytest
 
-from hubbub.gateway.transport.turn_queue import Turns
+from hubbub.gateway.transport.turn_queue import TurnQueue
 from hubbub.gateway.websocket.socket import Socket
 from hubbub.wire.frames import text_frame
-from tests.gateway.transport.test_turn_queue import Ear, Wire
+from tests.gateway.transport.test_turn_queue import NullTransport, RecordingListener
 from tests.support.frames import CLOSE, TEXT, close_frame, frame
 
-LAST = text_frame(b"said before")
+LAST = text_frame(b"before the close")
 
 
-class Recording(Wire):
+class RecordingTransport(NullTransport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
@@ -31,30 +31,30 @@ class Recording(Wire):
         return self.is_closed
 
 
-class Talker(Ear):
-    """Has something to say yet, as the hub may."""
+class LastWriter(RecordingListener):
+    """Writes when reading ends, as the hub may."""
 
-    def __init__(self, wire: Recording) -> None:
+    def __init__(self, transport: RecordingTransport) -> None:
         super().__init__()
-        self._wire = wire
+        self._transport = transport
 
-    def ended(self) -> None:
-        self._wire.write(LAST)
+    def on_end(self) -> None:
+        self._transport.write(LAST)
 
 
 @pytest.mark.parametrize(
     ("sent", "code"),
     [(close_frame(1000), 1000), (frame(TEXT, b"\xff"), 1007), (frame(TEXT, b"x", rsv=4), 1002)],
-    ids=["they close", "no text", "broken"],
+    ids=["close frame", "invalid text", "invalid frame"],
 )
-async def test_the_close_frame_is_the_last(sent: bytes, code: int) -> None:
-    wire = Recording()
-    socket = Socket(wire, Talker(wire), 1 << 20, Turns())
-    socket.go_on()
+async def test_the_close_frame_is_the_last_frame(sent: bytes, code: int) -> None:
+    transport = RecordingTransport()
+    socket = Socket(transport, LastWriter(transport), 1 << 20, TurnQueue())
+    socket.resume_reading()
     socket.data_received(sent)
-    last, goodbye = wire.written
+    last, closing = transport.written
     assert last == LAST
-    assert goodbye[0] & 15 == CLOSE
-    assert int.from_bytes(goodbye[2:4], "big") == code
-    assert wire.is_closed
+    assert closing[0] & 15 == CLOSE
+    assert int.from_bytes(closing[2:4], "big") == code
+    assert transport.is_closed
     socket.connection_lost(None)

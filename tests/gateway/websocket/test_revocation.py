@@ -1,4 +1,4 @@
-"""Who is put out while they come in, and what those learn who are out."""
+"""People who are removed while they connect, and what removed members can still see."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,10 +40,10 @@ async def _connected(
             await client.end()
 
 
-def _during_the_upgrade(
+def _execute_during_upgrade(
     site: Site, monkeypatch: pytest.MonkeyPatch, command: Command, by: Caller | None = None
 ) -> None:
-    """Have this carried out when a connection has been let in, but is not there yet."""
+    """Execute a command after a connection has been identified, before it enters the hub."""
 
     async def upgrade_then(*args: Any) -> Any:
         actor = OPERATOR if by is None else await site.app.dispatcher.identify(by.token)
@@ -55,12 +55,12 @@ def _during_the_upgrade(
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
 @pytest.mark.parametrize("how", ["signed out", "locked"])
-async def test_a_session_that_ends_during_the_upgrade_lets_nobody_in(
+async def test_a_session_that_ends_during_the_upgrade_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch, how: str, as_json: bool
 ) -> None:
     bo = site.person()
     ends = SignOut() if how == "signed out" else DisableUser(user=bo.name)
-    _during_the_upgrade(site, monkeypatch, ends, bo if how == "signed out" else None)
+    _execute_during_upgrade(site, monkeypatch, ends, bo if how == "signed out" else None)
     async with _connected(site, bo, as_json=as_json) as client:
         assert await client.close_code() == SIGN_IN_AGAIN
     assert not any(client.actor.name == bo.name for client in site.app.hub.clients)
@@ -68,21 +68,21 @@ async def test_a_session_that_ends_during_the_upgrade_lets_nobody_in(
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
 @pytest.mark.parametrize("has_token", [True, False])
-async def test_guests_that_are_shut_out_during_the_upgrade_are_not_in(
+async def test_guests_disallowed_during_the_upgrade_are_refused(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, as_json: bool, has_token: bool
 ) -> None:
     if as_json and not has_token:
-        return  # they would be strangers
+        return  # JSON without a token is anonymous
     site = make_site()
     gus = site.guest() if has_token else None
-    _during_the_upgrade(site, monkeypatch, UpdateServer(guests=False))
+    _execute_during_upgrade(site, monkeypatch, UpdateServer(guests=False))
     async with _connected(site, gus, "?name=gus", as_json=as_json) as client:
         assert await client.close_code() == POLICY
     assert not site.app.hub.clients
 
 
 class Private:
-    """A private room of ana's, in which bo is."""
+    """A private room of ana's with bo as a member."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -91,31 +91,31 @@ class Private:
         self.ana.say(self.room, "before")
         self._owner = site.run(site.app.dispatcher.identify(self.ana.token))
 
-    async def put_bo_out(self) -> None:
-        """On the server's own loop."""
+    async def remove_bo(self) -> None:
+        """Remove bo, on the server's own loop."""
         await self.site.app.executor.submit(self._owner, Kick(room=self.room, user=self.bo.name))
 
-    def put_bo_out_before_the_room_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """When he has been told that he may come in, but is not in."""
-        find: Callable[[str], Awaitable[Any]] = self.site.app.hub.room
+    def remove_bo_before_the_room_is_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Remove bo after his entry was permitted, before he is attached to the room."""
+        load: Callable[[str], Awaitable[Any]] = self.site.app.hub.load_room
         done: list[str] = []
 
-        async def put_out_then_find(room_id: str) -> Any:
+        async def remove_then_load(room_id: str) -> Any:
             if room_id == self.room and not done:
                 done.append(room_id)
-                await self.put_bo_out()
-            return await find(room_id)
+                await self.remove_bo()
+            return await load(room_id)
 
-        monkeypatch.setattr(self.site.app.hub, "room", put_out_then_find)
+        monkeypatch.setattr(self.site.app.hub, "load_room", remove_then_load)
 
 
 @pytest.mark.parametrize("query", ["", "&after=0"])
-async def test_who_is_put_out_while_they_come_in_by_text_hears_nothing(
+async def test_a_member_removed_while_entering_by_text_gets_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
     private = Private(site)
     ana, bo, room = private.ana, private.bo, private.room
-    private.put_bo_out_before_the_room_is_there(monkeypatch)
+    private.remove_bo_before_the_room_is_loaded(monkeypatch)
     async with _connected(site, bo, f"?room={room}{query}", as_json=False) as client:
         assert isinstance(client, TextClient)
         await client.line(f"* There is no room #{room} here.")
@@ -127,7 +127,7 @@ async def test_who_is_put_out_while_they_come_in_by_text_hears_nothing(
 
 
 @pytest.mark.parametrize("do", ["hello", "watch"])
-async def test_who_is_put_out_while_they_come_in_by_json_hears_nothing(
+async def test_a_member_removed_while_entering_by_json_gets_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch, do: str
 ) -> None:
     private = Private(site)
@@ -135,10 +135,10 @@ async def test_who_is_put_out_while_they_come_in_by_json_hears_nothing(
     async with site.socket(bo) as client:
         if do == "watch":
             await client.do("watch", room="lobby")
-            private.put_bo_out_before_the_room_is_there(monkeypatch)
+            private.remove_bo_before_the_room_is_loaded(monkeypatch)
             assert await client.refused("watch", room=room) == "not_found"
         else:
-            private.put_bo_out_before_the_room_is_there(monkeypatch)
+            private.remove_bo_before_the_room_is_loaded(monkeypatch)
             welcome = await client.do("hello", rooms={room: 0})
             assert room not in {one["room"] for one in welcome["rooms"]}
             assert welcome["gone"] == [room]
@@ -148,21 +148,21 @@ async def test_who_is_put_out_while_they_come_in_by_json_hears_nothing(
         assert client.messages(room) == []
 
 
-async def test_an_answer_that_a_removal_has_overtaken_is_made_anew(
+async def test_a_query_overtaken_by_a_removal_is_repeated(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private = Private(site)
     ask = site.app.executor.ask
     done: list[str] = []
 
-    async def ask_then_put_out(actor: Any, query: Any) -> Any:
+    async def ask_then_remove(actor: Any, query: Any) -> Any:
         answer = await ask(actor, query)
         if not done and actor.name == private.bo.name:
             done.append(private.room)
-            await private.put_bo_out()
+            await private.remove_bo()
         return answer
 
-    monkeypatch.setattr(site.app.executor, "ask", ask_then_put_out)
+    monkeypatch.setattr(site.app.executor, "ask", ask_then_remove)
     private.bo.get(f"/api/rooms/{private.room}/messages").refused(404, "not_found")
     assert done
 
@@ -178,8 +178,8 @@ async def test_an_open_connection_counts_as_use_of_its_session(make_site: MakeSi
         for _ in range(3):
             now += 20 * DAY_MS
             site.at(now)
-            site.run(site.app.tokens.note_seen())
-        # Nothing but the connection itself has been used since.
+            site.run(site.app.tokens.store_last_used())
+        # Only the open connection has used the session since.
         await client.do("about")
         [seen] = [one for one in (await client.do("sessions"))["sessions"] if one.get("current")]
         assert seen["seen_at"] == now
@@ -187,7 +187,7 @@ async def test_an_open_connection_counts_as_use_of_its_session(make_site: MakeSi
     unused.get("/api/me").refused(401, "sign_in_required")
 
 
-# What those learn who are out: nothing that others do not
+# Removed members see nothing that others do not see
 
 ROOM_ROUTES = [route for route in ROUTES if "{room}" in route.path]
 BODIES: dict[str, dict[str, object]] = {
@@ -206,8 +206,8 @@ BODIES: dict[str, dict[str, object]] = {
 ONLY_OVER_JSON = ("watch", "typing")
 
 
-def _left(ana: Caller, bo: Caller) -> str:
-    """A private room of ana's, in which bo did and kept what he could until he was put out."""
+def _room_left_by(ana: Caller, bo: Caller) -> str:
+    """A private room of ana's, in which bo posted and stored things before his removal."""
     room = ana.room(bo, kind="private")
     bo.post(f"/api/rooms/{room}/messages", BODIES["post"]).ok(201)
     bo.post(f"/api/rooms/{room}.1/messages", BODIES["post"]).ok(201)
@@ -219,20 +219,20 @@ def _left(ana: Caller, bo: Caller) -> str:
 
 
 class Outsiders:
-    """Bo was put out of a private room, in which he did and kept all he could; cy never was in.
+    """Bo was removed from a private room that he had used; cy never was a member.
 
-    ``gone`` is another that was deleted since bo was put out of it.
+    ``gone`` is another such room, which was deleted after his removal.
     """
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.ana, self.bo, self.cy = site.people(3)
-        self.room, self.gone = _left(self.ana, self.bo), _left(self.ana, self.bo)
+        self.room, self.gone = _room_left_by(self.ana, self.bo), _room_left_by(self.ana, self.bo)
         self.ana.delete(f"/api/rooms/{self.gone}").ok()
         self.nowhere = "nowhere"
 
     def each(self) -> list[tuple[Caller, str]]:
-        """Who asks for which room: all must be told the same."""
+        """The requests (person and room) that must all get the same answer."""
         return [
             (self.cy, self.nowhere),
             (self.cy, self.room),
@@ -249,10 +249,10 @@ def outsiders(site: Site) -> Outsiders:
 
 @pytest.mark.parametrize("thread", ["", ".1"])
 @pytest.mark.parametrize("route", ROOM_ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_over_http_it_is_as_if_one_had_never_been_in(
+def test_over_http_a_removed_member_sees_what_a_stranger_sees(
     outsiders: Outsiders, route: Route, thread: str
 ) -> None:
-    told = set()
+    answers = set()
     for by, room in outsiders.each():
         path = route.path.format(
             room=room + thread, user=outsiders.ana.name, seq=1, emoji=quote("👍")
@@ -260,34 +260,34 @@ def test_over_http_it_is_as_if_one_had_never_been_in(
         query = "?after=0" if route.operation == "sync" else ""
         body = BODIES.get(route.operation) if route.method != "GET" else None
         answer = by.call(route.method, path + query, body)
-        told.add((answer.status, answer.body.replace(room.encode(), b"ROOM")))
-    assert len(told) == 1, told
-    assert {status for status, _ in told} == {404}
+        answers.add((answer.status, answer.body.replace(room.encode(), b"ROOM")))
+    assert len(answers) == 1, answers
+    assert {status for status, _ in answers} == {404}
 
 
 @pytest.mark.parametrize("thread", ["", ".1"])
-async def test_over_json_it_is_as_if_one_had_never_been_in(
+async def test_over_json_a_removed_member_sees_what_a_stranger_sees(
     outsiders: Outsiders, thread: str
 ) -> None:
     operations = [route.operation for route in ROOM_ROUTES] + list(ONLY_OVER_JSON)
     for do in operations:
-        told = set()
+        answers = set()
         for by, room in outsiders.each():
             async with outsiders.site.socket(by) as client:
                 await client.do("hello")
                 fields = {"user": outsiders.ana.name, "seq": 1, "emoji": "👍", **BODIES.get(do, {})}
-                number = await client.tell(do, room=room + thread, **fields)
-                if do == "typing":  # is answered only if it is refused
+                number = await client.send(do, room=room + thread, **fields)
+                if do == "typing":  # gets a reply only if it is refused
                     await client.do("about")
                 reply = client.replies.pop(number, None) or await client.reply(number)
                 plain = json.dumps({**reply, "re": 0}).replace(room, "ROOM")
-                told.add(plain)
+                answers.add(plain)
                 assert "error" in reply, (do, reply)
-        assert len(told) == 1, (do, told)
+        assert len(answers) == 1, (do, answers)
 
 
-async def test_over_text_it_is_as_if_one_had_never_been_in(outsiders: Outsiders) -> None:
-    told = set()
+async def test_over_text_a_removed_member_sees_what_a_stranger_sees(outsiders: Outsiders) -> None:
+    answers = set()
     for by, room in outsiders.each():
         async with _connected(outsiders.site, by, f"?room={room}", as_json=False) as client:
             assert isinstance(client, TextClient)
@@ -295,24 +295,24 @@ async def test_over_text_it_is_as_if_one_had_never_been_in(outsiders: Outsiders)
                 await client.say(line)
             await client.line("* What you type")
             lines = [line for line in client.lines if not line.startswith(("* ~", "* p"))]
-            told.add("\n".join(lines).replace(room, "ROOM"))
-    assert len(told) == 1, told
+            answers.add("\n".join(lines).replace(room, "ROOM"))
+    assert len(answers) == 1, answers
 
 
-def test_what_bo_is_told_of_himself_is_the_same_whatever_becomes_of_the_room(
+def test_the_own_profile_does_not_reveal_the_fate_of_a_left_room(
     site: Site,
 ) -> None:
     ana, bo = site.people(2)
-    room = _left(ana, bo)
+    room = _room_left_by(ana, bo)
 
-    def all_of_it() -> list[bytes]:
+    def read_all() -> list[bytes]:
         paths = ("me", "bookmarks", "drafts", "mentions", "threads", "sessions", "rooms")
         return [bo.get(f"/api/{path}").body for path in paths]
 
-    before = all_of_it()
+    before = read_all()
     ana.say(room, f"@{bo.name} it goes on")
     ana.post(f"/api/rooms/{room}.1/messages", {"text": "and on"}).ok(201)
     ana.patch(f"/api/rooms/{room}", {"title": "Other"}).ok()
-    assert all_of_it() == before
+    assert read_all() == before
     ana.delete(f"/api/rooms/{room}").ok()
-    assert all_of_it() == before
+    assert read_all() == before

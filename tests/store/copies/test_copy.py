@@ -1,4 +1,4 @@
-"""Copies between databases of both engines: nothing is added, lost, or written in another way."""
+"""Copies between databases of both engines have exactly the same content."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from hubbub.store.copies import copy
-from hubbub.store.copies.copy import TABLES, Digest, copy_rows, digests_of, is_empty, settle
+from hubbub.store.copies.copy import (
+    TABLES,
+    Digest,
+    copy_rows,
+    digests_of,
+    is_empty,
+    reset_sequences,
+)
 from hubbub.store.engines.database import Connection
 from hubbub.store.engines.postgres import Database as Postgres
 from hubbub.store.engines.sql import Row
@@ -20,31 +27,31 @@ from tests.support.world import schema
 
 NewUrl = Callable[[], str]
 
-ODD = (
+ODD_TEXTS = (
     "",
     " ",
     "x" * 16_000,
     "😀" * 16_000,
     "e\u0301 and \u00e9, which look the same",
     "\u202eright to left\u202c, \u200bnothing\ufeff",
-    "\\N \\. \\x00 \\\\ \t tab and\nline feed\r\n",  # COPY has its own meaning for some
+    "\\N \\. \\x00 \\\\ \t tab and\nline feed\r\n",  # some are special in COPY
     "'; DROP TABLE rooms; --",
     '%s %(text)s {"a": ":b"}',
     "\U0010ffff \ue000 \ud7ff",
 )
-# In the order of their bytes they are another way round than in that of words, or of UTF-16.
+# Their byte order differs from their order by locale and in UTF-16.
 KEYS = ("a", "B", "_", "-", "é", "z", "\uff5e", "😀", "0", "aa", "a b")
 
 
-class Two:
-    """A database of each engine, with the schema."""
+class Databases:
+    """A PostgreSQL and two SQLite databases, with the schema."""
 
     def __init__(self, folder: Path, url: str, stack: ExitStack) -> None:
         self.postgres = stack.enter_context(closing(Postgres(url).copier()))
-        self.first = self._file(folder / "first.db", stack)
-        self.second = self._file(folder / "second.db", stack)
+        self.first = self._sqlite(folder / "first.db", stack)
+        self.second = self._sqlite(folder / "second.db", stack)
 
-    def _file(self, path: Path, stack: ExitStack) -> Connection:
+    def _sqlite(self, path: Path, stack: ExitStack) -> Connection:
         path.write_bytes(schema())
         return stack.enter_context(closing(Sqlite(path).copier()))
 
@@ -57,13 +64,13 @@ class Two:
 
 
 @pytest.fixture
-def two(tmp_path: Path, postgres_url: NewUrl) -> Iterator[Two]:
+def databases(tmp_path: Path, postgres_url: NewUrl) -> Iterator[Databases]:
     with ExitStack() as stack:
-        yield Two(tmp_path, postgres_url(), stack)
+        yield Databases(tmp_path, postgres_url(), stack)
 
 
 def fill(db: Connection, texts: list[str]) -> None:
-    """People, a room and its messages, each with one of these texts wherever it may stand."""
+    """Insert rows into all tables, with these texts wherever any text is allowed."""
     db.begin()
     users: list[Row] = [
         (n, f"p{n}", f"p{n}", None, text[:128], None) for n, text in enumerate(texts, 1)
@@ -128,7 +135,7 @@ def copy_all(source: Connection, target: Connection) -> None:
     source.rollback()
 
 
-def look(db: Connection) -> dict[str, Digest]:
+def digests(db: Connection) -> dict[str, Digest]:
     db.begin_snapshot()
     try:
         return digests_of(db, lambda rows: None)
@@ -136,47 +143,51 @@ def look(db: Connection) -> dict[str, Digest]:
         db.rollback()
 
 
-def test_every_table_is_copied_or_known_not_to_be() -> None:
+def test_every_table_is_copied_except_the_journal_and_the_server_values() -> None:
     assert set(metadata.tables) == {one.name for one in TABLES} | {journal.name, server.name}
 
 
-def test_odd_contents_come_through_there_and_back(two: Two) -> None:
-    fill(two.first, list(ODD))
-    before = look(two.first)
-    assert all(digest.rows for digest in before.values()), "no table is empty"
-    copy_all(two.first, two.postgres)
-    assert look(two.postgres) == before
-    copy_all(two.postgres, two.second)
-    assert look(two.second) == before
-    texts = two.second.execute("SELECT text FROM messages ORDER BY seq")
-    assert [text for (text,) in texts] == list(ODD)
+def test_odd_texts_are_copied_to_postgresql_and_back(databases: Databases) -> None:
+    fill(databases.first, list(ODD_TEXTS))
+    before = digests(databases.first)
+    assert all(digest.rows for digest in before.values()), "each table needs rows"
+    copy_all(databases.first, databases.postgres)
+    assert digests(databases.postgres) == before
+    copy_all(databases.postgres, databases.second)
+    assert digests(databases.second) == before
+    texts = databases.second.execute("SELECT text FROM messages ORDER BY seq")
+    assert [text for (text,) in texts] == list(ODD_TEXTS)
 
 
 @pytest.mark.parametrize("backwards", [False, True], ids=["to PostgreSQL", "to SQLite"])
-def test_a_copy_goes_on_after_whatever_part_was_its_last(
-    backwards: bool, two: Two, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_copy_continues_after_any_part(
+    backwards: bool, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy, "ROWS_AT_ONCE", 2)
-    source, target = (two.postgres, two.second) if backwards else (two.first, two.postgres)
-    fill(source, list(ODD))
+    monkeypatch.setattr(copy, "BATCH_ROWS", 2)
+    source, target = (
+        (databases.postgres, databases.second)
+        if backwards
+        else (databases.first, databases.postgres)
+    )
+    fill(source, list(ODD_TEXTS))
     parts = 0
     for table in TABLES:
-        is_whole = False
-        while not is_whole:
+        is_complete = False
+        while not is_complete:
             source.begin_snapshot()
             target.begin()
-            is_whole = next(copy_rows(source, target, table), None) is None
-            parts += not is_whole
+            is_complete = next(copy_rows(source, target, table), None) is None
+            parts += not is_complete
             target.commit()
             source.rollback()
     assert parts > 30
-    assert look(target) == look(source)
+    assert digests(target) == digests(source)
 
 
-def test_what_differs_is_found(two: Two) -> None:
-    fill(two.first, list(ODD))
-    copy_all(two.first, two.postgres)
-    before = look(two.postgres)
+def test_digests_detect_differences(databases: Databases) -> None:
+    fill(databases.first, list(ODD_TEXTS))
+    copy_all(databases.first, databases.postgres)
+    before = digests(databases.postgres)
     for change in (
         "UPDATE messages SET text = text || ' ' WHERE seq = 3",
         "UPDATE messages SET nonce = NULL WHERE seq = 2",
@@ -184,34 +195,38 @@ def test_what_differs_is_found(two: Two) -> None:
         "DELETE FROM messages WHERE seq = 5",
         "UPDATE messages SET at = at + 1 WHERE seq = 9",
     ):
-        two.postgres.begin()
-        two.postgres.execute(change)
-        after = digests_of(two.postgres, lambda rows: None)
-        two.postgres.rollback()
+        databases.postgres.begin()
+        databases.postgres.execute(change)
+        after = digests_of(databases.postgres, lambda rows: None)
+        databases.postgres.rollback()
         assert {name for name in before if before[name] != after[name]} == {"messages"}, change
 
 
-def test_a_nul_which_postgresql_cannot_keep_becomes_a_replacement_character(two: Two) -> None:
-    fill(two.first, ["one", "two"])
-    two.first.begin()
-    two.first.execute("UPDATE messages SET nonce = :odd WHERE seq = 1", {"odd": "a\0b\\u0000"})
-    two.first.commit()
-    copy_all(two.first, two.postgres)
-    assert look(two.postgres) == look(two.first)
-    [(nonce,)] = two.postgres.execute("SELECT nonce FROM messages WHERE seq = 1")
+def test_a_nul_which_postgresql_cannot_store_becomes_a_replacement_character(
+    databases: Databases,
+) -> None:
+    fill(databases.first, ["one", "two"])
+    databases.first.begin()
+    databases.first.execute(
+        "UPDATE messages SET nonce = :odd WHERE seq = 1", {"odd": "a\0b\\u0000"}
+    )
+    databases.first.commit()
+    copy_all(databases.first, databases.postgres)
+    assert digests(databases.postgres) == digests(databases.first)
+    [(nonce,)] = databases.postgres.execute("SELECT nonce FROM messages WHERE seq = 1")
     assert nonce == "a\ufffdb\\u0000"
 
 
-def test_new_rows_are_numbered_above_those_that_were_copied(two: Two) -> None:
-    two.postgres.begin()
-    settle(two.postgres)  # of an empty database
-    two.postgres.commit()
-    fill(two.first, ["one"])
-    copy_all(two.first, two.postgres)
-    copy_all(two.first, two.second)
-    for db in (two.postgres, two.second):
+def test_the_ids_of_new_rows_continue_above_the_copied_ones(databases: Databases) -> None:
+    databases.postgres.begin()
+    reset_sequences(databases.postgres)  # in an empty database
+    databases.postgres.commit()
+    fill(databases.first, ["one"])
+    copy_all(databases.first, databases.postgres)
+    copy_all(databases.first, databases.second)
+    for db in (databases.postgres, databases.second):
         db.begin()
-        settle(db)
+        reset_sequences(db)
         db.execute(
             "INSERT INTO users (name, display_name, role, created_at) VALUES ('x', 'x', 'x', 1)"
         )
@@ -221,23 +236,25 @@ def test_new_rows_are_numbered_above_those_that_were_copied(two: Two) -> None:
         assert db.execute("SELECT max(pk) FROM rooms") == [(8,)]
 
 
-def test_a_database_with_the_schema_alone_is_empty(two: Two) -> None:
-    for db in (two.postgres, two.first):
+def test_a_database_without_rows_is_empty(databases: Databases) -> None:
+    for db in (databases.postgres, databases.first):
         assert is_empty(db)
         fill(db, ["one"])
         assert not is_empty(db)
 
 
-def test_whatever_texts_there_are_come_through(two: Two) -> None:
-    whole = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)
+def test_any_text_is_copied_unchanged(databases: Databases) -> None:
+    texts_without_nul = st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200
+    )
 
     @settings(max_examples=40, deadline=None)
-    @given(st.lists(whole, min_size=1, max_size=8))
-    def comes_through(texts: list[str]) -> None:
-        two.clear()
-        fill(two.first, texts)
-        copy_all(two.first, two.postgres)
-        copy_all(two.postgres, two.second)
-        assert look(two.first) == look(two.postgres) == look(two.second)
+    @given(st.lists(texts_without_nul, min_size=1, max_size=8))
+    def check(texts: list[str]) -> None:
+        databases.clear()
+        fill(databases.first, texts)
+        copy_all(databases.first, databases.postgres)
+        copy_all(databases.postgres, databases.second)
+        assert digests(databases.first) == digests(databases.postgres) == digests(databases.second)
 
-    comes_through()
+    check()

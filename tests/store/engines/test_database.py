@@ -1,4 +1,4 @@
-"""The schema, and what is no database of ours."""
+"""SQLite: the schema, and files that are refused."""
 
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def shape(path: Path) -> dict[str, Any]:
-    """All that SQLite knows of the tables: columns, defaults, keys, indexes, rowids."""
+def schema_of(path: Path) -> dict[str, Any]:
+    """The schema as SQLite describes it: columns, defaults, keys, indexes, rowids."""
     with opened(path) as driver:
         tables = {
             row[1]: row[4:6]
@@ -48,31 +48,29 @@ def shape(path: Path) -> dict[str, Any]:
         }
 
 
-def test_the_migrations_make_the_tables_that_statements_are_built_from(
-    migrated: Path, tmp_path: Path
-) -> None:
+def test_the_migrations_create_the_tables_of_the_module(migrated: Path, tmp_path: Path) -> None:
     described = tmp_path / "described.db"
     with opened(described) as driver:
         engine = create_mock_engine(
             "sqlite://", lambda sql, *_, **__: driver.execute(str(sql.compile(dialect=DIALECT)))
         )
         metadata.create_all(engine, checkfirst=False)
-    made, wanted = shape(migrated), shape(described)
-    assert set(made) == set(wanted) == set(metadata.tables)
-    for name in wanted:
-        assert made[name] == wanted[name]
+    actual, expected = schema_of(migrated), schema_of(described)
+    assert set(actual) == set(expected) == set(metadata.tables)
+    for name in expected:
+        assert actual[name] == expected[name]
 
 
-def test_a_migrated_database_says_which_schema_it_has(migrated: Path) -> None:
+def test_a_migrated_database_has_its_schema_version(migrated: Path) -> None:
     with opened(migrated) as driver:
         assert driver.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
 
 
-def test_the_head_that_a_start_looks_at_is_the_newest_migration() -> None:
+def test_head_is_the_newest_migration() -> None:
     scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
     assert scripts.get_heads() == [HEAD]
     versions = [script.revision for script in scripts.walk_revisions()]
-    assert versions == sorted(versions, reverse=True), "names sort in order of time"
+    assert versions == sorted(versions, reverse=True), "names must sort in chronological order"
 
 
 def test_migrating_again_changes_nothing(migrated: Path) -> None:
@@ -82,7 +80,7 @@ def test_migrating_again_changes_nothing(migrated: Path) -> None:
 
 
 def refusal(path: Path) -> str:
-    """The one clear sentence or two with which this file is refused."""
+    """The error message with which this file is refused."""
     with pytest.raises(DatabaseError) as caught:
         Database(path).migrate()
     assert str(path) in caught.value.message
@@ -91,7 +89,7 @@ def refusal(path: Path) -> str:
     return caught.value.message
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_an_incompatible_newer_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hubbub.db"
     Database(path).migrate()
     with opened(path) as driver:
@@ -100,7 +98,7 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert "written by a newer Hubbub (schema 9999" in refusal(path)
 
 
-def test_a_newer_schema_that_this_release_can_go_on_beside_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_newer_schema_that_works_with_this_release_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "hubbub.db"
     Database(path).migrate()
     with opened(path) as driver:
@@ -112,20 +110,20 @@ def test_a_newer_schema_that_this_release_can_go_on_beside_is_left_as_it_is(tmp_
 
 
 @pytest.mark.parametrize("table", ["recipes", "alembic_version", "rooms"])
-def test_a_database_of_another_program_is_refused_and_left_as_it_is(
+def test_a_database_of_another_program_is_refused_and_not_changed(
     tmp_path: Path, table: str
 ) -> None:
     path = tmp_path / "hubbub.db"
     with opened(path) as driver:
         driver.execute(f"CREATE TABLE {table} (version_num)")
     before = path.read_bytes()
-    assert "not Hubbub's" in refusal(path)
+    assert "not a Hubbub database" in refusal(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["hubbub.db"]
 
 
 @pytest.mark.parametrize("content", [b"Dear diary, today I chatted. " * 40, b"\x00" * 5000])
-def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(
+def test_a_file_that_is_not_a_database_is_refused_and_not_changed(
     tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "hubbub.db"
@@ -134,7 +132,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(
     assert path.read_bytes() == content
 
 
-def test_a_folder_in_the_place_of_the_database_is_refused(tmp_path: Path) -> None:
+def test_a_folder_instead_of_the_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hubbub.db"
     path.mkdir()
     assert "cannot be opened" in refusal(path)
@@ -144,7 +142,7 @@ def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
     path = tmp_path / "hubbub.db"
     path.touch()
     Database(path).migrate()
-    assert set(shape(path)) == set(metadata.tables)
+    assert set(schema_of(path)) == set(metadata.tables)
 
 
 def test_a_reader_cannot_write(migrated: Path) -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL: what it is asked to keep, what is refused, and two writers at a time."""
+"""PostgreSQL: the schema, refused databases, and concurrent nodes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -38,7 +38,7 @@ def url(postgres_url: NewUrl) -> str:
     return postgres_url()
 
 
-def test_the_migrations_make_the_tables_that_statements_are_built_from(url: str) -> None:
+def test_the_migrations_create_the_tables_of_the_module(url: str) -> None:
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool
     )
@@ -56,7 +56,7 @@ def test_migrating_again_changes_nothing(url: str) -> None:
         assert driver.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
 
 
-async def test_nodes_that_start_at_once_on_an_empty_database_make_one_schema(
+async def test_nodes_that_start_at_the_same_time_create_one_schema(
     postgres: Postgres,
 ) -> None:
     database = Database(postgres.url(postgres.database()))
@@ -65,10 +65,11 @@ async def test_nodes_that_start_at_once_on_an_empty_database_make_one_schema(
         assert driver.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
 
 
-# What is refused at the start, each in one sentence
+# Errors at the start
 
 
 def refusal(url: str) -> str:
+    """The error message with which this database is refused."""
     with pytest.raises(DatabaseError) as caught:
         Database(url).migrate()
     message = caught.value.message
@@ -79,52 +80,52 @@ def refusal(url: str) -> str:
     return message
 
 
-def test_a_wrong_address_is_named(postgres: Postgres) -> None:
+def test_an_unreachable_server_is_reported(postgres: Postgres) -> None:
     assert "cannot be reached" in refusal("postgresql://hubbub@127.0.0.1:1/chat")
 
 
-def test_a_wrong_password_is_named(postgres: Postgres) -> None:
+def test_a_wrong_password_is_reported(postgres: Postgres) -> None:
     wrong = f"postgresql://hubbub:wrong@127.0.0.1:{postgres.port}/postgres"
     assert "refuses the password" in refusal(wrong)
 
 
 @pytest.mark.parametrize("password", ["se@cret", "12/secret", "se?cret", "#secret", "%secret"])
-def test_no_part_of_a_password_is_told_when_it_is_not_encoded(password: str) -> None:
+def test_the_error_for_an_unencoded_password_contains_no_part_of_it(password: str) -> None:
     with pytest.raises(DatabaseError, match="must be encoded") as caught:
         Database(f"postgresql://hubbub:{password}@127.0.0.1:1/chat")
     assert "cret" not in caught.value.message
 
 
-def test_a_database_that_is_not_there_is_named_with_how_to_make_it(postgres: Postgres) -> None:
+def test_a_missing_database_is_reported_with_the_command_to_create_it(postgres: Postgres) -> None:
     assert "createdb nowhere" in refusal(postgres.url("nowhere"))
 
 
-def test_a_database_that_does_not_know_all_letters_is_refused(postgres: Postgres) -> None:
+def test_a_database_without_unicode_is_refused(postgres: Postgres) -> None:
     name = "letters"
     postgres.execute(
         f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
     )
-    assert "does not know all letters" in refusal(postgres.url(name))
+    assert "does not support all of Unicode" in refusal(postgres.url(name))
 
 
-def test_a_database_that_can_only_be_read_is_refused(postgres: Postgres) -> None:
+def test_a_read_only_database_is_refused(postgres: Postgres) -> None:
     name = postgres.database()
     postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    assert "can only be read" in refusal(postgres.url(name))
+    assert "is read-only" in refusal(postgres.url(name))
 
 
-def test_a_user_who_may_not_make_tables_is_told_so(postgres: Postgres) -> None:
+def test_a_user_without_the_right_to_create_tables_is_refused(postgres: Postgres) -> None:
     name = postgres.database()
     postgres.execute("CREATE ROLE weak LOGIN PASSWORD 'weak'")
-    assert "may not make tables" in refusal(
+    assert "may not create tables" in refusal(
         f"postgresql://weak:weak@127.0.0.1:{postgres.port}/{name}"
     )
 
 
-def test_another_programs_database_is_refused_and_left_as_it_is(postgres: Postgres) -> None:
+def test_a_database_of_another_program_is_refused_and_not_changed(postgres: Postgres) -> None:
     name = postgres.database()
     postgres.execute("CREATE TABLE recipes (name text)", name)
-    assert "not Hubbub's" in refusal(postgres.url(name))
+    assert "not a Hubbub database" in refusal(postgres.url(name))
     tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
     assert postgres.execute(tables, name) == [(1,)]
 
@@ -138,13 +139,13 @@ def test_a_newer_schema_is_refused_unless_it_works_with_this_release(url: str) -
     assert "written by a newer Hubbub (schema 9999" in refusal(url)
 
 
-def test_a_clock_that_is_minutes_apart_is_refused() -> None:
+def test_a_clock_that_is_minutes_off_is_refused() -> None:
     now = 1_000_000
-    store.require_same_time(now, now + store.CLOCK_APART_MAX_MS, "db")
+    store.require_clock_in_sync(now, now + store.CLOCK_SKEW_MAX_MS, "db")
     with pytest.raises(DatabaseError, match="120 s ahead of"):
-        store.require_same_time(now, now + 120_000, "db")
+        store.require_clock_in_sync(now, now + 120_000, "db")
     with pytest.raises(DatabaseError, match="300 s behind"):
-        store.require_same_time(now, now - 300_000, "db")
+        store.require_clock_in_sync(now, now - 300_000, "db")
 
 
 # Connections
@@ -171,20 +172,20 @@ def test_a_reader_cannot_write(url: str) -> None:
 
 
 class Node:
-    """A ledger as a node has it, and what it was told."""
+    """The command executor of a node, with its journal entries and effects."""
 
     def __init__(self, url: str, name: str) -> None:
         self.entries: list[Entry] = []
-        self.shown: list[object] = []
+        self.effects: list[object] = []
         self.executor = CommandExecutor(
             Database(url),
             actions.execute,
             actions.answer,
-            self.shown.extend,
+            self.effects.extend,
             quotas=Quotas(rooms_made_per_day=10, threads_begun_per_day=10),
-            may_share=actions.may_share,
+            can_run_concurrently=actions.can_run_concurrently,
             node=name,
-            journaled=self.entries.append,
+            on_journal_entry=self.entries.append,
         )
         self.executor.start()
 
@@ -201,21 +202,21 @@ class Node:
 
 @pytest.fixture
 async def nodes(url: str) -> AsyncIterator[list[Node]]:
-    made = [Node(url, "one"), Node(url, "two")]
-    await made[0].executor.submit(OPERATOR, Prepare(shared=True))
-    yield made
-    for node in made:
+    nodes = [Node(url, "one"), Node(url, "two")]
+    await nodes[0].executor.submit(OPERATOR, Prepare(shared=True))
+    yield nodes
+    for node in nodes:
         await node.executor.close()
 
 
-async def test_two_nodes_number_a_rooms_messages_without_a_hole(nodes: list[Node]) -> None:
+async def test_messages_from_two_nodes_are_numbered_without_gaps(nodes: list[Node]) -> None:
     people = [await nodes[n % 2].account(f"person-{n}") for n in range(4)]
     posts = [nodes[n % 2].post(people[n % 4], f"{n}") for n in range(200)]
     seqs = [posted.seq for posted in await asyncio.gather(*posts)]
     assert sorted(seqs) == list(range(1, 201))
 
 
-async def test_batches_of_many_rooms_never_wait_for_each_other_in_a_circle(
+async def test_batches_of_many_rooms_do_not_deadlock(
     nodes: list[Node],
 ) -> None:
     ana = await nodes[0].account("ana")
@@ -229,7 +230,7 @@ async def test_batches_of_many_rooms_never_wait_for_each_other_in_a_circle(
     assert len(await asyncio.gather(*posts)) == 240
 
 
-async def test_one_nonce_at_two_nodes_is_one_message(nodes: list[Node]) -> None:
+async def test_the_same_nonce_at_two_nodes_posts_one_message(nodes: list[Node]) -> None:
     ana = await nodes[0].account("ana")
     for n in range(20):
         first, second = await asyncio.gather(
@@ -238,7 +239,7 @@ async def test_one_nonce_at_two_nodes_is_one_message(nodes: list[Node]) -> None:
         assert (first.seq, first.rev) == (second.seq, second.rev) == (n + 1, n + 1)
 
 
-async def test_one_name_at_two_nodes_is_one_account(nodes: list[Node]) -> None:
+async def test_the_same_name_at_two_nodes_creates_one_account(nodes: list[Node]) -> None:
     for n in range(10):
         results = await asyncio.gather(
             *(node.executor.submit(OPERATOR, sign_up(f"max-{n}")) for node in nodes),
@@ -271,7 +272,7 @@ async def test_a_daily_quota_is_exact_over_two_nodes(nodes: list[Node]) -> None:
     assert sum(isinstance(one, QuotaReached) for one in results) == 10
 
 
-async def test_a_block_holds_at_the_other_node_at_once(nodes: list[Node]) -> None:
+async def test_a_block_applies_immediately_at_the_other_node(nodes: list[Node]) -> None:
     ana, bo = await nodes[0].account("ana"), await nodes[1].account("bo")
     made: Joined = await nodes[1].executor.submit(bo, Direct(users=("ana",)))
     await nodes[1].post(bo, "hi", room=made.room.room)
@@ -282,22 +283,23 @@ async def test_a_block_holds_at_the_other_node_at_once(nodes: list[Node]) -> Non
         await nodes[1].executor.submit(bo, CreateRoom(title="X", members=("ana",)))
 
 
-async def test_the_journal_counts_commits_of_all_nodes_without_a_hole(nodes: list[Node]) -> None:
+async def test_journal_entries_of_all_nodes_are_numbered_without_gaps(nodes: list[Node]) -> None:
     await asyncio.gather(*(nodes[n % 2].account(f"person-{n}") for n in range(40)))
     entries = sorted([*nodes[0].entries, *nodes[1].entries], key=lambda entry: entry.number)
     assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
-    told = [told for entry in entries for told in entry.effects]
-    assert [one.event.mrev for one in told if isinstance(one, MembershipChanged)] == [*range(1, 41)]
-    # What stands in the journal is what was handed on.
-    kept = await nodes[0].executor.read(lambda tx: tx.journal_after(0, 1000))
-    assert kept == entries
-    assert not any(isinstance(one, MembershipChanged) for node in nodes for one in node.shown)
+    effects = [effect for entry in entries for effect in entry.effects]
+    changes = [effect for effect in effects if isinstance(effect, MembershipChanged)]
+    assert [change.event.mrev for change in changes] == [*range(1, 41)]
+    # The callbacks got the entries that are in the journal.
+    stored = await nodes[0].executor.read(lambda tx: tx.journal_after(0, 1000))
+    assert stored == entries
+    assert not any(isinstance(one, MembershipChanged) for node in nodes for one in node.effects)
 
 
-async def test_a_node_frozen_in_a_transaction_is_put_out_of_it_and_the_others_go_on(
+async def test_a_node_that_is_frozen_in_a_transaction_does_not_block_others_for_long(
     nodes: list[Node], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "IDLE_IN_TRANSACTION_MS", 300)
+    monkeypatch.setattr(store, "IDLE_IN_TRANSACTION_TIMEOUT_MS", 300)
     ana = await nodes[0].account("ana")
     frozen = Database(url).writer()
     frozen.begin()
@@ -308,12 +310,12 @@ async def test_a_node_frozen_in_a_transaction_is_put_out_of_it_and_the_others_go
     frozen.close()
 
 
-# Bad days
+# Restarts of PostgreSQL
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL that a test may stop."""
+    """A PostgreSQL of its own, which a test may stop."""
     server = Postgres().start()
     yield server
     server.close()
@@ -321,7 +323,7 @@ def own_postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def own_node(own_postgres: Postgres) -> AsyncIterator[tuple[Node, Actor]]:
-    """A node on it that has written and read already, and somebody who may post."""
+    """A node on `own_postgres` that has already written and read, and an account."""
     url = own_postgres.url(own_postgres.database())
     Database(url).migrate()
     node = Node(url, "one")
@@ -332,8 +334,8 @@ async def own_node(own_postgres: Postgres) -> AsyncIterator[tuple[Node, Actor]]:
     await node.executor.close()
 
 
-async def settled(node: Node, actor: Actor, nonce: str) -> Posted:
-    """What a client does: again with the same nonce, until there is an answer."""
+async def post_with_retries(node: Node, actor: Actor, nonce: str) -> Posted:
+    """Post as a client does, with the same nonce until there is a reply."""
     while True:
         try:
             return await node.post(actor, nonce, nonce=nonce)
@@ -341,32 +343,32 @@ async def settled(node: Node, actor: Actor, nonce: str) -> Posted:
             await asyncio.sleep(0.05)
 
 
-async def test_what_begins_after_a_restart_meets_no_broken_connection(
+async def test_a_transaction_after_a_restart_gets_a_new_connection(
     own_postgres: Postgres, own_node: tuple[Node, Actor]
 ) -> None:
     node, ana = own_node
     await asyncio.to_thread(own_postgres.stop)
     await asyncio.to_thread(own_postgres.start)
-    # Nothing has been sent over the old connections, so it is sure that nothing was done.
+    # Nothing was sent over the old connections, so this is safe.
     assert (await node.post(ana, "hi")).seq == 1
     assert await node.executor.read(lambda tx: tx.total_rev()) == 1
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-async def test_after_a_restart_of_postgresql_all_goes_on_and_nothing_is_said_twice(
+async def test_after_a_restart_of_postgresql_no_message_is_lost_or_posted_twice(
     own_postgres: Postgres, own_node: tuple[Node, Actor], how: str
 ) -> None:
     node, ana = own_node
     acknowledged: dict[str, int] = {}
     stopping = asyncio.Event()
 
-    async def talk(who: int) -> None:
+    async def post_until_stopped(poster: int) -> None:
         number = 0
         while not stopping.is_set():
-            nonce, number = f"{who}-{number}", number + 1
-            acknowledged[nonce] = (await settled(node, ana, nonce)).seq
+            nonce, number = f"{poster}-{number}", number + 1
+            acknowledged[nonce] = (await post_with_retries(node, ana, nonce)).seq
 
-    talkers = [asyncio.ensure_future(talk(who)) for who in range(5)]
+    posters = [asyncio.ensure_future(post_until_stopped(poster)) for poster in range(5)]
     await until(lambda: len(acknowledged) > 50)
     await asyncio.to_thread(own_postgres.stop if how == "stop" else own_postgres.kill)
     with pytest.raises(Unavailable):
@@ -375,9 +377,9 @@ async def test_after_a_restart_of_postgresql_all_goes_on_and_nothing_is_said_twi
     before = len(acknowledged)
     await until(lambda: len(acknowledged) > before + 50)
     stopping.set()
-    await asyncio.gather(*talkers)
+    await asyncio.gather(*posters)
     room = await node.executor.read(lambda tx: tx.room("lobby"))
     assert room
-    kept = await node.executor.read(lambda tx: tx.messages_after(room.pk, 0, 1_000_000))
-    assert [message.seq for message in kept] == list(range(1, room.seq + 1))
-    assert {message.nonce: message.seq for message in kept} == acknowledged
+    stored = await node.executor.read(lambda tx: tx.messages_after(room.pk, 0, 1_000_000))
+    assert [message.seq for message in stored] == list(range(1, room.seq + 1))
+    assert {message.nonce: message.seq for message in stored} == acknowledged

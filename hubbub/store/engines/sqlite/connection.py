@@ -1,4 +1,4 @@
-"""One connection to an SQLite file, or to an image in memory."""
+"""A connection to an SQLite file, or to an image in memory."""
 
 import contextlib
 import itertools
@@ -15,19 +15,19 @@ from hubbub.model.base import Millis
 from hubbub.store.engines import database
 from hubbub.store.engines.database import DatabaseError
 from hubbub.store.engines.sql import Bound, Row, Sql, Values
-from hubbub.store.engines.sqlite.errors import refusal, said_by
+from hubbub.store.engines.sqlite.errors import error_text, open_error
 
 BUSY_TIMEOUT_MS = 5_000
-# For readers who keep a checkpoint from its end: nobody can write meanwhile. Our own read for
-# milliseconds; a backup reads for as long as it takes, and the next checkpoint tries again.
-CHECKPOINT_WAITS_MS = 50
-CLOSING_WAITS_MS = 500  # for another program's lock, once the server stops
-LOOK_STEPS = 10_000  # of SQLite's machine between two looks at the time
-STATEMENTS_KEPT = 512  # compiled, for each connection
-PAGES_AT_ONCE = 1_024  # of a copy
+# How long a checkpoint waits for readers, as it blocks writing meanwhile. Our own readers take
+# milliseconds. A backup may read for long; then the next checkpoint tries again.
+CHECKPOINT_BUSY_TIMEOUT_MS = 50
+SHUTDOWN_BUSY_TIMEOUT_MS = 500  # for another program's lock, while the server stops
+PROGRESS_STEPS = 10_000  # of SQLite's virtual machine between checks of the deadline
+STATEMENT_CACHE_SIZE = 512  # compiled statements per connection
+COPY_STEP_PAGES = 1_024  # pages in each step of a copy
 
 DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="qmark")
-BESIDE = ("-wal", "-shm", "-journal")  # what SQLite makes beside a database
+SIDE_FILES = ("-wal", "-shm", "-journal")  # files that SQLite creates beside a database
 
 _EXISTING = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 
@@ -39,7 +39,7 @@ class Connection(database.Connection):
         super().__init__(DIALECT)
         self._driver = driver
         self._cursor = driver.cursor()
-        # SQLite's own knows ASCII only: “Über” would neither be found nor be in its place.
+        # SQLite's own `lower` supports only ASCII: “Über” would not be found, or sorted correctly.
         driver.create_scalar_function("lower", _lower, 1, deterministic=True)
 
     def execute(self, text: str, values: Bound | None = None) -> list[Row]:
@@ -66,15 +66,15 @@ class Connection(database.Connection):
                 raise _undecodable() from None
 
     def bulk_insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        names, places = '", "'.join(columns), ", ".join("?" for _ in columns)
-        into = f'INSERT INTO {table} ("{names}") VALUES ({places})'  # noqa: S608 - our own names
+        names, values = '", "'.join(columns), ", ".join("?" for _ in columns)
+        into = f'INSERT INTO {table} ("{names}") VALUES ({values})'  # noqa: S608 - our own names
         self._cursor.executemany(into, rows)
 
     def tables(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT name FROM sqlite_master")}
 
-    def begin(self, *, alone: bool = True) -> None:
-        """Takes the lock now, so that no read in it can go stale; here one always is alone."""
+    def begin(self, *, exclusive: bool = True) -> None:
+        """Take the write lock first, so that no read becomes stale; always exclusive."""
         self._cursor.execute("BEGIN IMMEDIATE")
 
     def begin_migration(self) -> None:
@@ -93,17 +93,17 @@ class Connection(database.Connection):
     def clock(self) -> Millis:
         return time.time_ns() // 1_000_000
 
-    def hurry(self) -> None:
-        self.wait_for_lock(CLOSING_WAITS_MS)
+    def shorten_lock_timeout(self) -> None:
+        self.wait_for_lock(SHUTDOWN_BUSY_TIMEOUT_MS)
 
     def wait_for_lock(self, limit_ms: int) -> None:
-        """Set how long to wait for another program's lock from now on."""
+        """Set the limit for waiting for another program's lock."""
         self.execute(f"PRAGMA busy_timeout={limit_ms}")
 
     def checkpoint(self, mode: str) -> bool:
-        """Move the log into the database; False if a reader kept part of it."""
+        """Move the log into the database; False if a reader still needs a part of it."""
         [(patience_ms,)] = self.execute("PRAGMA busy_timeout")
-        self.wait_for_lock(min(patience_ms, CHECKPOINT_WAITS_MS))
+        self.wait_for_lock(min(patience_ms, CHECKPOINT_BUSY_TIMEOUT_MS))
         try:
             [(busy, _, _)] = self.execute(f"PRAGMA wal_checkpoint({mode})")
         finally:
@@ -111,48 +111,48 @@ class Connection(database.Connection):
         return not busy
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep others from writing, and write nothing either. Raises what `begin` raises."""
+    def exclusive(self) -> Iterator[None]:
+        """Keep others from writing, without writing anything. Raises apsw.Error."""
         self.begin()
         try:
             yield
         finally:
             self.rollback()
 
-    def changes_of_others(self) -> int:
-        """A number that is another one once another program has changed the database."""
+    def data_version(self) -> int:
+        """A number that changes when another program changes the database."""
         [(version,)] = self.execute("PRAGMA data_version")
         return int(version)
 
-    def forget_pages(self) -> None:
-        """Drop the pages held in memory, which are read again when they are needed."""
+    def drop_page_cache(self) -> None:
+        """Drop the cached pages, which are read again when needed."""
         self.execute("PRAGMA shrink_memory")
 
-    def copy_pages(self, path: Path, copied: Callable[[int, int], None]) -> None:
-        """Copy the whole database into a file, which needs no journal: it is new, or thrown away.
+    def copy_pages(self, path: Path, on_progress: Callable[[int, int], None]) -> None:
+        """Copy the whole database into a new file, without a journal.
 
-        ``copied`` gets how many pages are done, and how many there are, after some of them each.
+        ``on_progress`` is called after each step with the number of pages done and of all pages.
         """
         with contextlib.closing(apsw.Connection(str(path))) as target:
             for pragma in ("journal_mode=OFF", "synchronous=OFF"):
                 target.execute(f"PRAGMA {pragma}").fetchall()
             with target.backup("main", self._driver, "main") as backup:
                 while not backup.done:
-                    backup.step(PAGES_AT_ONCE)
-                    copied(backup.page_count - backup.remaining, backup.page_count)
+                    backup.step(COPY_STEP_PAGES)
+                    on_progress(backup.page_count - backup.remaining, backup.page_count)
 
     def faults(self, check: str, limit_s: float | None = None) -> list[str]:
-        """Check the whole file; return the faults found, or nothing if it is sound.
+        """Run one of SQLite's checks, and return the faults; an empty list if it is sound.
 
-        Raises apsw.InterruptError if it has taken longer than the limit.
+        Raises apsw.InterruptError if it takes longer than the limit.
         """
         if limit_s is not None:
             deadline = time.monotonic() + limit_s
-            self._driver.set_progress_handler(lambda: time.monotonic() > deadline, LOOK_STEPS)
+            self._driver.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
         try:
             found = [" ".join(str(fault).split()) for (fault,) in self.execute(f"PRAGMA {check}")]
         except apsw.CorruptError as error:
-            found = [said_by(error)]
+            found = [error_text(error)]
         finally:
             self._driver.set_progress_handler(None)
         return [] if found == ["ok"] else found
@@ -162,43 +162,43 @@ class Connection(database.Connection):
 
 
 def connect(path: Path) -> Connection:
-    """Open the file, making it if there is none. Raises DatabaseError."""
+    """Open a database file, creating it if it is missing. Raises DatabaseError."""
     try:
-        driver = apsw.Connection(str(path), statementcachesize=STATEMENTS_KEPT)
+        driver = apsw.Connection(str(path), statementcachesize=STATEMENT_CACHE_SIZE)
     except apsw.Error as error:
-        raise refusal(path, error) from error
+        raise open_error(path, error) from error
     opened = Connection(driver)
     opened.wait_for_lock(BUSY_TIMEOUT_MS)
     return opened
 
 
-def connect_as(path: Path, how: str) -> Connection:
-    """Open a file that there is in a mode of SQLite's, such as ``mode=ro``. Raises apsw.Error."""
-    driver = apsw.Connection(f"{path.absolute().as_uri()}?{how}", flags=_EXISTING)
+def connect_existing(path: Path, parameters: str) -> Connection:
+    """Open an existing file with SQLite's URI parameters, as ``mode=ro``. Raises apsw.Error."""
+    driver = apsw.Connection(f"{path.absolute().as_uri()}?{parameters}", flags=_EXISTING)
     opened = Connection(driver)
     opened.wait_for_lock(BUSY_TIMEOUT_MS)
     return opened
 
 
-def look_into(path: Path) -> Connection:
-    """A connection that changes nothing, not even by making files beside it if it can do without.
+def open_for_inspection(path: Path) -> Connection:
+    """A read-only connection, which creates files beside the database only if SQLite needs them.
 
-    What a program that was killed has left half done it puts right, as SQLite has to.
+    If a killed program has left a transaction unfinished, SQLite rolls it back.
     Raises DatabaseError, apsw.Error.
     """
     log, journal = (path.with_name(path.name + end) for end in ("-wal", "-journal"))
     try:
-        with path.open("rb"):  # SQLite does not say why it cannot
+        with path.open("rb"):  # SQLite would not report the reason of a failure
             pass
         if journal.exists():
-            how = "mode=rw"
+            parameters = "mode=rw"
         else:
-            how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+            parameters = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
     except OSError as error:
         raise DatabaseError(
-            f"{path} cannot be read ({error.strerror}). Make it the server's user's."
+            f"{path} cannot be read ({error.strerror}). Make the server's user its owner."
         ) from error
-    return connect_as(path, how)
+    return connect_existing(path, parameters)
 
 
 def _lower(*values: Any) -> str:
@@ -209,5 +209,5 @@ def _lower(*values: Any) -> str:
 
 
 def _undecodable() -> apsw.CorruptError:
-    """Without the text itself, which is nobody's business."""
+    """An error without the text itself, as errors are logged."""
     return apsw.CorruptError("a text that is not UTF-8")

@@ -1,9 +1,9 @@
-"""What SQLite leaves behind of deleted texts, overwritten.
+"""Erases the remains of deleted texts that SQLite leaves in its pages.
 
-With ``secure_delete`` SQLite overwrites what it frees. But when it evens out neighbouring pages
-of a table it moves rows from one to the other, and leaves the old bytes in the unused middle of
-the page they came from: a text that is deleted later would stay readable there. So after each
-checkpoint the unused middle of every page that it has written is overwritten.
+With ``secure_delete`` SQLite overwrites freed rows. But when it balances neighbouring pages of a
+table, it moves rows between them, and leaves the old bytes in the unused space in the middle of
+the page: a text that is deleted later would stay readable there. So after each checkpoint, the
+unused space of every page that the checkpoint has written is overwritten.
 
 File formats: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages) and 4.1 (the
 write-ahead log).
@@ -19,19 +19,19 @@ _LOG_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
 FILE_HEADER_BYTES = 100  # before the b-tree of page 1
 
-# The first byte of a b-tree page, and how long the header is that it begins.
+# The first byte of a b-tree page → the size of its header.
 _HEADER_BYTES = {2: 12, 5: 12, 10: 8, 13: 8}
-_OF_INDEXES, _OF_TABLES = (2, 10), (5, 13)
+_INDEX_TYPES, _TABLE_TYPES = (2, 10), (5, 13)
 
-_PAGE_BYTES = tuple(1 << power for power in range(9, 17))  # that there can be
+_PAGE_BYTES = tuple(1 << power for power in range(9, 17))  # all possible page sizes
 
-# Pages of other kinds begin with the number of a page. Below this one its first byte is none of
-# the above, so no page is taken for what it is not; it is 128 GB into the file.
+# Other pages begin with a page number. Below this limit (128 GB of file), its first byte is not a
+# b-tree type, so that no other page can be mistaken for a b-tree page.
 _PAGES_MAX = 0x0200_0000
 
 
 class Log(NamedTuple):
-    """What a write-ahead log holds: so many frames, each with a page of so many bytes."""
+    """The content of a write-ahead log: the page size, the number of frames, and their pages."""
 
     page_bytes: int
     frames: int
@@ -39,14 +39,14 @@ class Log(NamedTuple):
 
 
 def read_log(path: Path) -> Log:
-    """Only of what was written since the log last began anew, whatever lies behind in the file."""
+    """Read the valid frames of a log; older frames behind them are ignored."""
     try:
         with path.open("rb") as file:
             descriptor = file.fileno()
             header = os.pread(descriptor, _LOG_HEADER_BYTES, 0)
             size, salts = int.from_bytes(header[8:12], "big"), header[16:24]
             if size not in _PAGE_BYTES:
-                return Log(0, 0, set())  # empty, or damaged: SQLite does not read it either
+                return Log(0, 0, set())  # empty, or damaged, which SQLite ignores as well
             step = _FRAME_HEADER_BYTES + size
             pages, frames = set[int](), 0
             for at in range(_LOG_HEADER_BYTES, os.fstat(descriptor).st_size, step):
@@ -61,12 +61,12 @@ def read_log(path: Path) -> Log:
 
 
 def overwrite_unused(database: int, page_bytes: int, pages: Iterable[int]) -> int:
-    """Overwrite the unused middle of these pages of an open file; in how many there was something.
+    """Overwrite the unused space of these pages of an open file; returns how many had data in it.
 
-    Only for the one writer, between its transactions: no page may change meanwhile. Readers do
-    not mind, as nothing is changed where a page has anything.
+    Only for the writer, between its transactions: no page may change meanwhile. Readers are not
+    affected, as the used parts of pages stay the same.
     """
-    found = 0
+    count = 0
     for number in sorted(pages):
         if not 0 < number < _PAGES_MAX:
             continue
@@ -78,18 +78,18 @@ def overwrite_unused(database: int, page_bytes: int, pages: Iterable[int]) -> in
         begin, end = unused
         if any(page[begin:end]):
             os.pwrite(database, bytes(end - begin), start + begin)
-            found += 1
-    return found
+            count += 1
+    return count
 
 
 def is_page(page: bytes, at: int, *, is_index: bool) -> bool:
-    """Whether this begins as a page of a table does, or of an index (as one without rowids)."""
-    kinds = _OF_INDEXES if is_index else _OF_TABLES
-    return len(page) > at and page[at] in kinds and _unused(page, at) is not None
+    """Whether this is a b-tree page of a table, or of an index (or a table without rowids)."""
+    types = _INDEX_TYPES if is_index else _TABLE_TYPES
+    return len(page) > at and page[at] in types and _unused(page, at) is not None
 
 
 def _unused(page: bytes, at: int) -> tuple[int, int] | None:
-    """Where a b-tree page has neither pointers nor rows; None unless it clearly is one."""
+    """The unused space of a b-tree page, between pointers and rows; None for other pages."""
     header = _HEADER_BYTES.get(page[at]) if len(page) > at + 12 else None
     if header is None:
         return None

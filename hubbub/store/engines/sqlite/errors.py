@@ -1,4 +1,4 @@
-"""SQLite's errors, told apart as damage, refusals and passing failures, and put into words."""
+"""SQLite's errors: which of them mean damage, and messages for people."""
 
 import shlex
 from pathlib import Path
@@ -8,8 +8,8 @@ import apsw
 from hubbub.store.engines.database import DatabaseError
 
 FAILURES = (apsw.Error,)
-# Of a wrong statement, or of rows that contradict each other: by a bug, or by damage.
-MISTAKES = (
+# Errors of a wrong statement or of inconsistent rows, which a bug or damage may cause.
+STATEMENT_ERRORS = (
     apsw.BindingsError,
     apsw.ConnectionClosedError,
     apsw.ConstraintError,
@@ -22,50 +22,51 @@ MISTAKES = (
 )
 LOCKED = (apsw.BusyError, apsw.LockedError)
 
-# Tables that are gone have no code of their own.
-_DAMAGE_SAID = ("no such table", "no such column")
+# SQLite has no error code for missing tables.
+_DAMAGE_MESSAGES = ("no such table", "no such column")
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that what there is cannot be read, now or later."""
+    """Whether the error means that the file is damaged, so that trying again does not help."""
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return True
     if isinstance(error, apsw.IOError):
         return getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ
-    return isinstance(error, apsw.SQLError) and any(said in str(error) for said in _DAMAGE_SAID)
+    return isinstance(error, apsw.SQLError) and any(text in str(error) for text in _DAMAGE_MESSAGES)
 
 
-def said_by(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """The error's message in one line."""
     return " ".join(str(error).split())
 
 
-def damaged(path: Path, why: str) -> DatabaseError:
+def damage_error(path: Path, why: str) -> DatabaseError:
     return DatabaseError(
         f"{path} is damaged ({why}). Run hubbub doctor, then put back the latest backup: "
-        f"{restoring(path.parent)}.",
+        f"{restore_command(path.parent)}.",
         is_damage=True,
     )
 
 
-def restoring(folder: Path) -> str:
+def restore_command(folder: Path) -> str:
     """The command that puts a backup back into this folder."""
     return f"hubbub restore FILE --data {shlex.quote(str(folder))}"
 
 
-def refusal(path: Path, error: apsw.Error) -> DatabaseError:
-    """Why this file cannot be used, and what to do."""
-    why = said_by(error)
+def open_error(path: Path, error: apsw.Error) -> DatabaseError:
+    """The error that says why this file cannot be used, and what to do."""
+    why = error_text(error)
     if isinstance(error, apsw.NotADBError):
         return DatabaseError(
             f"{path} is not a database. Move it away, or give another folder with --data; if it "
-            f"was a chat, put back the latest backup: {restoring(path.parent)}.",
+            f"was a chat, put back the latest backup: {restore_command(path.parent)}.",
             is_damage=True,
         )
     if is_damage(error):
-        return damaged(path, why)
+        return damage_error(path, why)
     if isinstance(error, (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError)):
         return DatabaseError(
-            f"{path} cannot be opened ({why}). Make it, and all beside it, the server's user's."
+            f"{path} cannot be opened ({why}). Make the server's user the owner of the folder and "
+            "its files."
         )
     return DatabaseError(f"{path} cannot be opened ({why}).")

@@ -1,13 +1,13 @@
-"""Schema versions, run by Alembic. Names sort in order of time.
+"""Schema versions, run by Alembic. Their names sort in chronological order.
 
-First widen, then narrow: a version may only add, so that the release before still runs on it
-while servers are renewed one by one; what nobody uses any more goes with the version after.
-Each says by ``works_with`` which release's schema is the oldest that can go on beside it, and
-the newest one's is kept in the table `server`.
+A version may only add to the schema, so that the previous release still works with it while servers
+are upgraded one by one; unused tables and columns are dropped one version later. ``works_with`` of
+a version is the oldest schema version whose release can use the upgraded database; that of the
+newest version is stored in the table `server`.
 """
 
 HEAD = "0004"
-"""The newest version, so that a start need not load Alembic to see that it is current."""
+"""The newest version; with it, a start can compare versions without loading Alembic."""
 
 OLDEST = "0001"
 

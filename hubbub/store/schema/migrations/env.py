@@ -1,10 +1,10 @@
-"""Alembic's entry point: statements are rendered, and `run` has them executed."""
+"""Alembic's entry point: it renders the statements, which `run` executes."""
 
 from alembic import context
 
 from hubbub.store.schema.tables import metadata
 
-# The transaction is the caller's.
+# The caller manages the transaction.
 context.configure(
     dialect_name=context.config.attributes["dialect"],
     target_metadata=metadata,

@@ -1,7 +1,7 @@
-"""Running the migrations from the program, with no configuration file.
+"""Runs the migrations from the program, without a configuration file.
 
-Alembic renders them as SQL, and our own connection runs it: one way for both engines, and SQLite
-is reached by one library only.
+Alembic renders them as SQL, which our own connection executes. This works for both engines, and no
+second library has to open the SQLite file.
 """
 
 import io
@@ -22,9 +22,9 @@ from hubbub.store.schema.tables import server
 
 
 def upgrade(db: Connection, database: Database) -> None:
-    """Bring the database to the newest schema, in one transaction. Raises Unavailable.
+    """Upgrade the database to the newest schema, in one transaction. Raises Unavailable.
 
-    Of several nodes that start at once one does it, and the others find it done.
+    If several nodes start at the same time, one of them upgrades, and the others wait for it.
     """
     version = None
     try:
@@ -33,7 +33,7 @@ def upgrade(db: Connection, database: Database) -> None:
         scripts = ScriptDirectory(str(Path(__file__).parent))
         head = scripts.get_revision("head")
         if version != head.revision:
-            db.execute(_rendered(version, db.dialect.name))
+            db.execute(_render_upgrade(version, db.dialect.name))
             db.run(Sql(delete(server).where(server.c.key == WORKS_WITH)))
             works_with = head.module.works_with
             db.run(Sql(insert(server).values(key=WORKS_WITH, value=works_with)))
@@ -41,10 +41,10 @@ def upgrade(db: Connection, database: Database) -> None:
     except Exception as error:
         if not isinstance(error, (SQLAlchemyError, CommandError, *database.errors)):
             raise
-        was = f"from schema {version} " if version else ""
+        origin = f"from schema {version} " if version else ""
         cause = str(error).strip().splitlines()[0]
         raise Unavailable(
-            f"The database could not be brought {was}to the newest schema: {cause}."
+            f"The database could not be upgraded {origin}to the newest schema: {cause}."
         ) from error
 
 
@@ -55,8 +55,8 @@ def _version_in(db: Connection) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def _rendered(version: str | None, dialect: str) -> str:
-    """All statements from this version (None: an empty database) to the newest one."""
+def _render_upgrade(version: str | None, dialect: str) -> str:
+    """The SQL of all migrations after this version (None: an empty database)."""
     config = Config(output_buffer=io.StringIO())
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["dialect"] = dialect

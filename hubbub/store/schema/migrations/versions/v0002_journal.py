@@ -1,4 +1,4 @@
-"""What other nodes must hear: ended sessions, memberships, rooms that are gone."""
+"""The journal of effects for all nodes: ended sessions, memberships, deleted rooms."""
 
 import sqlalchemy as sa
 from alembic import op
