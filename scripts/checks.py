@@ -1,8 +1,7 @@
 """Runs the project's checks: all of them, or those named on the command line.
 
-The short ones run side by side, each printing its log whole when it ends. The Python tests use
-every core by themselves, so they come last and alone, and their closing line ends the output.
-Every check runs, whatever became of the others; any failure makes the exit code 1.
+They run side by side, each printing its log whole when it ends, the Python tests' last. Every
+check runs, whatever became of the others; any failure makes the exit code 1.
 """
 
 import os
@@ -16,18 +15,21 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 NPM = (ROOT / "scripts" / "with-node", "npm", "--prefix", "web", "--silent", "run")
 
-# The longest first, so that none of them is left running alone at the end.
-SIDE_BY_SIDE: dict[str, tuple[str | Path, ...]] = {
-    "browser": (*NPM, "e2e", "--", "--shuffle"),
+CORES = os.cpu_count() or 1
+# Both wait for servers and pages much of their time: a few more of them than there are cores.
+WORKERS = str(CORES + 1)
+TESTS = "tests"
+# Those two have a lane of their own; the others take turns in the third, the longest first.
+LANES = 3
+CHECKS: dict[str, tuple[str | Path, ...]] = {
+    TESTS: (BIN / "pytest", "-n", WORKERS, "--dist", "loadgroup"),
+    "browser": (*NPM, "e2e", "--", "--shuffle", "--workers", WORKERS),
+    "web": (*NPM, "test"),
     "types": (BIN / "mypy",),
     "web types": (*NPM, "check"),
-    "web": (*NPM, "test"),
     "layers": (BIN / "lint-imports", "--no-logo"),
     "style": (BIN / "ruff", "check"),
     "format": (BIN / "ruff", "format", "--check"),
-}
-ALONE: dict[str, tuple[str | Path, ...]] = {
-    "tests": (BIN / "pytest", "-n", "auto", "--dist", "loadgroup"),
 }
 
 
@@ -35,10 +37,11 @@ def title(name: str, remark: str = "") -> str:
     return f"--- {name} {remark}".ljust(100, "-")
 
 
-def run_quietly(name: str) -> tuple[str, bool, str]:
+def run(name: str) -> tuple[str, bool, str]:
+    """Whether it passed, and its log."""
     started = time.monotonic()
     done = subprocess.run(
-        SIDE_BY_SIDE[name],
+        CHECKS[name],
         cwd=ROOT,
         env={**os.environ, "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -52,36 +55,31 @@ def run_quietly(name: str) -> tuple[str, bool, str]:
     return name, done.returncode == 0, f"{title(name, took)}\n{done.stdout}"
 
 
-def run_side_by_side(names: list[str]) -> list[str]:
+def run_all(names: list[str]) -> list[str]:
     """Returns the names of those that failed."""
     failed = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for check in as_completed([pool.submit(run_quietly, name) for name in names]):
+    last = ""
+    with ThreadPoolExecutor(max_workers=LANES) as pool:
+        for check in as_completed([pool.submit(run, name) for name in names]):
             name, passed, log = check.result()
-            print(log, flush=True)
+            if name == TESTS:
+                last = log
+            else:
+                print(log, flush=True)
             if not passed:
                 failed.append(name)
-    return failed
-
-
-def run_alone(names: list[str]) -> list[str]:
-    """Returns the names of those that failed."""
-    failed = []
-    for name in names:
-        print(title(name), flush=True)
-        if subprocess.run(ALONE[name], cwd=ROOT, check=False).returncode != 0:
-            failed.append(name)
+    print(last, flush=True)
     return failed
 
 
 def main(chosen: list[str]) -> int:
-    unknown = set(chosen) - SIDE_BY_SIDE.keys() - ALONE.keys()
+    unknown = set(chosen) - CHECKS.keys()
     if unknown:
-        known = ", ".join([*SIDE_BY_SIDE, *ALONE])
-        print(f"No check is called {', '.join(sorted(unknown))}; there are: {known}.")
+        print(f"No check is called {', '.join(sorted(unknown))}; there are: {', '.join(CHECKS)}.")
         return 2
-    failed = run_side_by_side([name for name in SIDE_BY_SIDE if not chosen or name in chosen])
-    failed += run_alone([name for name in ALONE if not chosen or name in chosen])
+    names = [name for name in CHECKS if not chosen or name in chosen]
+    print(f"Running: {', '.join(names)}", flush=True)
+    failed = run_all(names)
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0
