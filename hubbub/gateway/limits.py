@@ -59,7 +59,7 @@ class Buckets:
         level = self._level(key, now)
         if level < 1:
             self.refused += 1
-            raise RateLimited(retry_after=round((1 - level) / self._limit.per_s, 2))
+            raise RateLimited(retry_after=(1 - level) / self._limit.per_s)
         self._levels[key] = (level - 1, now)
         self._levels.move_to_end(key)
 

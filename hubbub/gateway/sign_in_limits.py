@@ -187,7 +187,7 @@ class Failures:
             return
         pause_s = min(PAUSE_S * 2.0 ** min(failures - place.free, 20), PAUSE_MAX_S)
         if (left_s := at + pause_s - self._clock()) > 0:
-            raise RateLimited(retry_after=round(left_s, 2))
+            raise RateLimited(retry_after=left_s)
 
     def give_back(self, target: Target) -> None:
         for place in _counted(target):

@@ -5,6 +5,7 @@ to do next; ``retry_after`` (seconds) stands where trying again helps. Exception
 are translated into this tree where they enter.
 """
 
+import math
 from typing import ClassVar, Self
 
 
@@ -18,7 +19,8 @@ class HubbubError(Exception):
 
     def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
         self.message = message or self.title
-        self.retry_after = retry_after
+        # Rounded up: who waits for so long is never too early, and 0 would be no wait at all.
+        self.retry_after = None if retry_after is None else math.ceil(retry_after * 100) / 100
         super().__init__(self.message)
 
     def as_value(self) -> Self:

@@ -67,3 +67,8 @@ def test_trying_again_helps_where_the_error_says_when() -> None:
     assert (Busy().retry_after, Unavailable().retry_after) == (1.0, 2.0)
     assert HubbubError().retry_after is None
     assert HubbubError(retry_after=3.0).retry_after == 3.0
+
+
+@pytest.mark.parametrize(("wait_s", "told"), [(0.0001, 0.01), (0.994, 1.0), (2.0, 2.0)])
+def test_the_time_to_wait_is_rounded_up(wait_s: float, told: float) -> None:
+    assert errors.RateLimited(retry_after=wait_s).retry_after == told
