@@ -1,7 +1,6 @@
 """Runs all checks of the project, or those named on the command line.
 
-The short ones run in parallel, and each prints its log when it ends. The Python tests use all
-cores themselves, so they run last and alone, and their summary ends the output. All checks run
+They run in parallel, and each prints its log when it ends, the Python tests last. All checks run
 even if others fail; any failure makes the exit code 1.
 """
 
@@ -16,18 +15,21 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 NPM = (ROOT / "scripts" / "with-node", "npm", "--prefix", "web", "--silent", "run")
 
-# The longest first, so that it does not run alone at the end.
-PARALLEL: dict[str, tuple[str | Path, ...]] = {
-    "browser": (*NPM, "e2e", "--", "--shuffle"),
+CORES = os.cpu_count() or 1
+# Both often wait for servers and pages, so they have more workers than there are cores.
+WORKERS = str(CORES + 1)
+TESTS = "tests"
+# The two longest have a thread each; the third takes the others, the longest first.
+THREADS = 3
+CHECKS: dict[str, tuple[str | Path, ...]] = {
+    TESTS: (BIN / "pytest", "-n", WORKERS, "--dist", "loadgroup"),
+    "browser": (*NPM, "e2e", "--", "--shuffle", "--workers", WORKERS),
+    "web": (*NPM, "test"),
     "types": (BIN / "mypy",),
     "web types": (*NPM, "check"),
-    "web": (*NPM, "test"),
     "layers": (BIN / "lint-imports", "--no-logo"),
     "style": (BIN / "ruff", "check"),
     "format": (BIN / "ruff", "format", "--check"),
-}
-ALONE: dict[str, tuple[str | Path, ...]] = {
-    "tests": (BIN / "pytest", "-n", "auto", "--dist", "loadgroup"),
 }
 
 
@@ -35,10 +37,11 @@ def title(name: str, note: str = "") -> str:
     return f"--- {name} {note}".ljust(100, "-")
 
 
-def run_quietly(name: str) -> tuple[str, bool, str]:
+def run(name: str) -> tuple[str, bool, str]:
+    """Run a check, and return its name, whether it passed, and its log."""
     started = time.monotonic()
     done = subprocess.run(
-        PARALLEL[name],
+        CHECKS[name],
         cwd=ROOT,
         env={**os.environ, "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -52,36 +55,31 @@ def run_quietly(name: str) -> tuple[str, bool, str]:
     return name, done.returncode == 0, f"{title(name, took)}\n{done.stdout}"
 
 
-def run_parallel(names: list[str]) -> list[str]:
+def run_all(names: list[str]) -> list[str]:
     """Run these checks, and return the names of those that failed."""
     failed = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for check in as_completed([pool.submit(run_quietly, name) for name in names]):
+    last = ""
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        for check in as_completed([pool.submit(run, name) for name in names]):
             name, passed, log = check.result()
-            print(log, flush=True)
+            if name == TESTS:
+                last = log
+            else:
+                print(log, flush=True)
             if not passed:
                 failed.append(name)
-    return failed
-
-
-def run_alone(names: list[str]) -> list[str]:
-    """Run these checks, and return the names of those that failed."""
-    failed = []
-    for name in names:
-        print(title(name), flush=True)
-        if subprocess.run(ALONE[name], cwd=ROOT, check=False).returncode != 0:
-            failed.append(name)
+    print(last, flush=True)
     return failed
 
 
 def main(chosen: list[str]) -> int:
-    unknown = set(chosen) - PARALLEL.keys() - ALONE.keys()
+    unknown = set(chosen) - CHECKS.keys()
     if unknown:
-        known = ", ".join([*PARALLEL, *ALONE])
-        print(f"There is no check named {', '.join(sorted(unknown))}. Checks: {known}.")
+        print(f"There is no check named {', '.join(sorted(unknown))}. Checks: {', '.join(CHECKS)}.")
         return 2
-    failed = run_parallel([name for name in PARALLEL if not chosen or name in chosen])
-    failed += run_alone([name for name in ALONE if not chosen or name in chosen])
+    names = [name for name in CHECKS if not chosen or name in chosen]
+    print(f"Running: {', '.join(names)}", flush=True)
+    failed = run_all(names)
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0

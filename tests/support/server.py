@@ -16,8 +16,8 @@ from tests.support import forks
 from tests.support.forks import inherited_environment
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 15
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 30
 POLL_S = 0.01
 PORTS = 20_000, 32_000
 # Not seeded, unlike `random`, which each test may seed.

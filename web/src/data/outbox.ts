@@ -57,6 +57,7 @@ export class Outbox {
   #channel: BroadcastChannel;
   #draining = false;
   #again = false;
+  #isClosed = false;
   /** Confirmed ones, which a list read a moment earlier may still hold: as many as were mine. */
   #done = new Set<string>();
 
@@ -136,12 +137,17 @@ export class Outbox {
         this.#again = false;
         await this.exclusively(this.name, () => this.#sendAll());
       } while (this.#again && this.sender.isReady());
+    } catch (error) {
+      // A reply that comes after `close` finds neither the database nor the channel.
+      if (!this.#isClosed) throw error;
     } finally {
       this.#draining = false;
     }
   }
 
+  /** What is still being sent stays stored; the next outbox sends it again, with its nonce. */
   close(): void {
+    this.#isClosed = true;
     this.#channel.close();
     this.db.close();
   }

@@ -172,6 +172,29 @@ describe('the outbox', () => {
     await eventually(() => expect(server.texts).toEqual(['again']));
   });
 
+  test('a message whose answer comes after closing is sent again with its nonce', async () => {
+    const server = new FakeServer();
+    let answer: () => void = () => undefined;
+    const late: Sender = {
+      isReady: () => true,
+      post: async (fields) => {
+        const taken = await server.post(fields);
+        await new Promise<void>((resolve) => (answer = resolve));
+        return taken;
+      },
+    };
+    const before = await open(late);
+    await before.add(draft('hello'), 0);
+    await eventually(() => expect(server.got).toHaveLength(1));
+    const drained = before.drain();
+    before.close();
+    answer();
+    await drained;
+
+    await (await open(server)).drain();
+    expect(server.got.map((post) => post.nonce)).toEqual([server.got[0]?.nonce, server.got[0]?.nonce]);
+  });
+
   test('a message given up is not sent', async () => {
     const server = new FakeServer();
     server.ready = false;
