@@ -1,6 +1,6 @@
 /** Fetches what a timeline can be shown without at first. */
 
-type Rare = typeof import('./rare');
+type Rare = typeof import('./deferred');
 
 let here = $state.raw<Rare | null>(null);
 let isAsked = false;
@@ -17,7 +17,7 @@ export const rareIfHere = (): Rare | null => here;
 function fetchRare(): void {
   if (isAsked) return;
   isAsked = true;
-  import('./rare').then(
+  import('./deferred').then(
     (module) => (here = module),
     // Without a network it may not be there; whoever needs it next asks again.
     () => (isAsked = false),
