@@ -7,7 +7,7 @@ import type { Rollup } from 'vite';
 
 // What the rooms and the door begin with.
 const FIRST =
-  /\/src\/(?:main|app\/(?:initials|layout\.svelte|trouble))\.ts$|\/lucide\/.*\/icons\/x\.mjs$/;
+  /\/src\/(?:main|directory\/initials|app\/(?:errors|page\/layout\.svelte))\.ts$|\/lucide\/.*\/icons\/x\.mjs$/;
 const CHAT = /\/src\/data\/chat\.ts$/;
 const SVELTE = /\/node_modules\/(?:svelte|esm-env)\//;
 // Of Svelte, what only views need that come later: each of these would else be in the first load.
@@ -15,10 +15,10 @@ const LATER = /\/bindings\/(?:input|select)\.js$|\/reactivity\/window\/|\/blocks
 
 // What the timeline gets as soon as there is time, and nearly every dialog has as well.
 const PARTS =
-  /\/src\/parts\/(?:Ask|Dialog|DialogForm|Empty|Menu|place)\.|\/src\/app\/clipboard\.ts$|\/lucide\/.*\/icons\/(?:copy|trash)\.mjs$/;
+  /\/src\/parts\/(?:ConfirmDialog|Dialog|DialogForm|Empty|Menu|position)\.|\/src\/app\/page\/clipboard\.ts$|\/lucide\/.*\/icons\/(?:copy|trash)\.mjs$/;
 
 // The ways to find and to make rooms, which lead to each other.
-const BROWSE = /\/src\/views\/browse\/|\/src\/words\/..\/browse\.ts$/;
+const BROWSE = /\/src\/views\/browse\/|\/src\/parts\/search\.|\/src\/words\/..\/browse\.ts$/;
 
 // The pages of what is gathered from all rooms.
 const GATHERED =
@@ -27,7 +27,7 @@ const GATHERED =
 // What the timeline says of threads, and a thread of itself. None of these needs anything that is
 // not in here or above, or else the file would need one that needs it.
 const THREADS =
-  /\/src\/views\/timeline\/(?:quotes|Replies)\.|\/src\/views\/thread\/(?:opening|words)\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/app\/ago\./;
+  /\/src\/views\/timeline\/(?:quotes|Replies)\.|\/src\/views\/thread\/(?:opening|words)\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/time\/ago\./;
 
 export function chunkOf(): Rollup.GetManualChunk {
   let first: Set<string> | null = null;

@@ -2,7 +2,7 @@ import './styles/tokens.css';
 import './styles/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
-import { language } from './app/language.svelte';
+import { language } from './words/language.svelte';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('The page has no #app.');

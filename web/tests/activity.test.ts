@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { watchActivity } from '../src/app/activity';
+import { watchActivity } from '../src/app/page/activity';
 
 const MINUTE_MS = 60_000;
 

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { beforeEach, expect, test, vi } from 'vitest';
-import { showBadge, waitingIn } from '../src/app/badge';
+import { showBadge, waitingIn } from '../src/app/page/badge';
 import type { MyRoom } from '../src/data/protocol';
 import { INITIAL, roomOf, type RoomState, type State } from '../src/data/state';
 

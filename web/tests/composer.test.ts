@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { loadMode, loadText, saveMode, saveText } from '../src/app/drafts';
+import { loadMode, loadText, saveMode, saveText } from '../src/drafts/local';
 import { countDrafts, eraseDrafts } from '../src/data/local';
 import { clean, codePoints } from '../src/views/composer/writing.svelte';
 

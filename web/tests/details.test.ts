@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { afterEach, describe, expect, test } from 'vitest';
-import { session } from '../src/app/session.svelte';
+import { session } from '../src/app/session/session.svelte';
 import type { Fields, MyRoom, Presence, RoomRole } from '../src/data/protocol';
 import { Refused } from '../src/data/refusals';
 import { mine, onEvent } from '../src/data/reducer';

@@ -2,7 +2,7 @@
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { leaving } from '../src/app/leaving';
+import { leaving } from '../src/app/session/leaving';
 import type { Me, ServerInfo } from '../src/data/protocol';
 import { eventually } from './eventually';
 
@@ -30,7 +30,7 @@ let asked: string[] = [];
 let sockets: FakeSocket[] = [];
 const reload = vi.hoisted(() => vi.fn());
 
-vi.mock('../src/app/reload', () => ({ reload }));
+vi.mock('../src/app/page/reload', () => ({ reload }));
 
 class FakeSocket {
   static readonly OPEN = 1;
@@ -60,11 +60,11 @@ function server(answers: Answers): void {
 
 async function fresh() {
   vi.resetModules();
-  return (await import('../src/app/session.svelte')).session;
+  return (await import('../src/app/session/session.svelte')).session;
 }
 
 /** The ways in and out of the session made last. */
-const door = () => import('../src/app/door');
+const door = () => import('../src/app/session/auth');
 
 async function keptDatabases(): Promise<string[]> {
   const all = await indexedDB.databases();

@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
 import { flushSync, mount, tick, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { dialogs } from '../src/app/dialogs.svelte';
-import * as door from '../src/app/door';
-import { session } from '../src/app/session.svelte';
+import { dialogs } from '../src/app/page/dialogs.svelte';
+import * as door from '../src/app/session/auth';
+import { session } from '../src/app/session/session.svelte';
 import type { Pending } from '../src/data/outbox';
 import { Refused, Unreachable } from '../src/data/refusals';
 import SignIn from '../src/views/door/SignIn.svelte';
@@ -11,7 +11,7 @@ import SignUp from '../src/views/door/SignUp.svelte';
 import SignOut from '../src/views/settings/SignOut.svelte';
 import { eventually } from './eventually';
 
-vi.mock('../src/app/door', { spy: true });
+vi.mock('../src/app/session/auth', { spy: true });
 
 let shown: Record<string, unknown> | null = null;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Drafting, type Desk } from '../src/app/drafting';
-import { isDue, merged, onOwn, onRest, onTheirs, UNKNOWN, type Known } from '../src/app/merging';
+import { Drafting, type Desk } from '../src/drafts/sync';
+import { isDue, merged, onOwn, onRest, onTheirs, UNKNOWN, type Known } from '../src/drafts/merge';
 import type { Draft, ServerEvent } from '../src/data/protocol';
 import { Disconnected, Refused } from '../src/data/refusals';
 

@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { loadEmoji, recentEmoji, searchEmoji, used } from '../src/app/emoji';
-import { language } from '../src/app/language.svelte';
-import { moved, type Place } from '../src/views/emoji/moving';
+import { loadEmoji, recentEmoji, searchEmoji, used } from '../src/emoji/emoji';
+import { language } from '../src/words/language.svelte';
+import { moved, type Place } from '../src/emoji/moving';
 
 const first = async (query: string) => searchEmoji(await loadEmoji(), query, 8)[0]?.char;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fuzzy, pieces } from '../src/app/fuzzy';
+import { fuzzy, pieces } from '../src/directory/fuzzy';
 
 /** The text with what is marked in brackets; null: not found. */
 function marked(text: string, typed: string): string | null {

@@ -1,8 +1,8 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, test } from 'vitest';
-import { badgeOf, inOrder, isUnread, listed, NOTHING } from '../src/app/listing';
+import { badgeOf, inOrder, isUnread, listed, NOTHING } from '../src/directory/listing';
 import { keysOf, nextOf } from '../src/app/shortcuts';
-import { recentRooms, rememberRoom, startingRoom } from '../src/app/start';
+import { recentRooms, rememberRoom, startingRoom } from '../src/app/startingRoom';
 import type { MyRoom } from '../src/data/protocol';
 import { INITIAL, messageOf, roomOf, type RoomState, type State } from '../src/data/state';
 

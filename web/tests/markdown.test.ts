@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { loadEmoji } from '../src/app/emoji';
+import { loadEmoji } from '../src/emoji/emoji';
 import { parse as lexed } from '../src/views/text/parse';
 import { Reading, readingOf } from '../src/views/text/reading';
 import { isOnlyEmoji, isPlain, pieces, plain, tidy, veiled } from '../src/views/text/plain';

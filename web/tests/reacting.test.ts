@@ -4,14 +4,14 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Fields, Reaction } from '../src/data/protocol';
 import { messageOf, type Message } from '../src/data/state';
-import { favourites, reactedWith } from '../src/views/marks/favourites';
+import { favourites, reactedWith } from '../src/emoji/favourites';
 import { eventually } from './eventually';
 
 const { chat } = vi.hoisted(() => ({
   chat: { user: 'ana', request: vi.fn(), update: vi.fn(), listen: vi.fn() },
 }));
 
-vi.mock('../src/app/session.svelte', () => ({ session: { here: chat } }));
+vi.mock('../src/app/session/session.svelte', () => ({ session: { here: chat } }));
 
 const { reacting } = await import('../src/views/marks/reacting.svelte');
 

@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
 import { flushSync, mount, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { language } from '../src/app/language.svelte';
-import { session } from '../src/app/session.svelte';
-import { speech } from '../src/app/speech.svelte';
+import { language } from '../src/words/language.svelte';
+import { session } from '../src/app/session/session.svelte';
+import { speech } from '../src/app/liveRegion.svelte';
 import type { Chat } from '../src/data/chat';
 import type { CommandName, ServerRole } from '../src/data/protocol';
 import { Disconnected, Refused } from '../src/data/refusals';
@@ -14,7 +14,7 @@ import Profile from '../src/views/settings/Profile.svelte';
 import QrCode from '../src/views/settings/QrCode.svelte';
 import { closedFor, OF_PERSON, OF_SERVER, openOf } from '../src/views/settings/sections';
 import Server from '../src/views/settings/Server.svelte';
-import { fromNow } from '../src/views/settings/times';
+import { fromNow } from '../src/time/fromNow';
 import { settings as de } from '../src/words/de/settings';
 import { settings as en } from '../src/words/en/settings';
 import { eventually } from './eventually';

@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, test } from 'vitest';
-import { waitingIn } from '../src/app/badge';
-import { inOrder, listed } from '../src/app/listing';
-import { may } from '../src/app/may';
-import { titleOf } from '../src/app/naming';
+import { waitingIn } from '../src/app/page/badge';
+import { inOrder, listed } from '../src/directory/listing';
+import { may } from '../src/app/policy';
+import { titleOf } from '../src/directory/naming';
 import { pathOf, roomRoute, routeOf } from '../src/app/router.svelte';
 import type { MyRoom, Welcome } from '../src/data/protocol';
 import { onEvent } from '../src/data/reducer';

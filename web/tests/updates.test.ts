@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { expect, test } from 'vitest';
-import { isAnotherBuild } from '../src/app/updating';
+import { isAnotherBuild } from '../src/app/page/serviceWorker';
 
 const pageOf = (head: string): Document => new DOMParser().parseFromString(head, 'text/html');
 const html = (hash: string) =>

@@ -3,10 +3,10 @@
  * those of the timeline and the composer are theirs.
  */
 
-import { dialogs, type DialogName } from './dialogs.svelte';
-import { inOrder, isUnread, listed, type Entry } from './listing';
+import { dialogs, type DialogName } from './page/dialogs.svelte';
+import { inOrder, isUnread, listed, type Entry } from '../directory/listing';
 import { roomRoute, router } from './router.svelte';
-import { session } from './session.svelte';
+import { session } from './session/session.svelte';
 
 export const isMac = /Mac|iP(hone|ad|od)/.test(navigator.platform);
 

@@ -5,13 +5,13 @@ import type { MessageKind } from '../data/protocol';
 import type { RoomState, State } from '../data/state';
 import { commands as de } from '../words/de/commands';
 import { commands as en, type CommandName, type CommandWords } from '../words/en/commands';
-import { dialogs } from './dialogs.svelte';
-import { language, type Language } from './language.svelte';
-import { isGuest, may } from './may';
-import { titleOf } from './naming';
+import { dialogs } from './page/dialogs.svelte';
+import { language, type Language } from '../words/language.svelte';
+import { isGuest, may } from './policy';
+import { titleOf } from '../directory/naming';
 import { roomRoute, router } from './router.svelte';
-import { session } from './session.svelte';
-import { speech } from './speech.svelte';
+import { session } from './session/session.svelte';
+import { speech } from './liveRegion.svelte';
 
 export type { CommandName };
 

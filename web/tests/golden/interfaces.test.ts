@@ -5,14 +5,14 @@
 // migration.
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { used } from '../../src/app/emoji';
-import { saveMode, saveText } from '../../src/app/drafts';
-import { language } from '../../src/app/language.svelte';
-import { goodbye, leaving } from '../../src/app/leaving';
+import { used } from '../../src/emoji/emoji';
+import { saveMode, saveText } from '../../src/drafts/local';
+import { language } from '../../src/words/language.svelte';
+import { goodbye, leaving } from '../../src/app/session/leaving';
 import { pathOf, routeOf, router } from '../../src/app/router.svelte';
-import { rememberRoom } from '../../src/app/start';
-import { theme } from '../../src/app/theme.svelte';
-import { updates } from '../../src/app/updates.svelte';
+import { rememberRoom } from '../../src/app/startingRoom';
+import { theme } from '../../src/app/page/theme.svelte';
+import { updates } from '../../src/app/page/updates.svelte';
 import * as api from '../../src/data/api';
 import { answer } from '../../src/data/database';
 import { keepItem, knownKey, rememberSession } from '../../src/data/local';
@@ -22,7 +22,7 @@ import { browserSurroundings, Socket, type Listener } from '../../src/data/socke
 import { INITIAL, messageOf, roomOf } from '../../src/data/state';
 import { Store } from '../../src/data/store';
 import { toolbar } from '../../src/views/composer/toolbar.svelte';
-import { reactedWith } from '../../src/views/marks/favourites';
+import { reactedWith } from '../../src/emoji/favourites';
 
 const agrees = (name: string, found: unknown) =>
   expect(`${JSON.stringify(found, null, 1)}\n`).toMatchFileSnapshot(`${name}.json`);
@@ -143,7 +143,7 @@ test('the keys of the storages, and their values', async () => {
   saveText('ana', 'lobby', 41, 'an edit');
   saveMode('ana', 'lobby', { mode: 'reply', seq: 41 });
   saveMode('ana', 'tea', { mode: 'edit', seq: 3 });
-  const { UNKNOWN } = await import('../../src/app/merging');
+  const { UNKNOWN } = await import('../../src/drafts/merge');
   keepItem(knownKey('ana'), JSON.stringify({ epoch: 'epoch-1', rooms: { lobby: UNKNOWN } }));
   reactedWith('ana', '👍');
   used('🎉');
@@ -330,7 +330,7 @@ test('the service worker: its address, its caches, and what the page tells it', 
   };
   Object.defineProperty(navigator, 'serviceWorker', { configurable: true, value: container });
   vi.useFakeTimers();
-  await import('../../src/app/updating');
+  await import('../../src/app/page/serviceWorker');
   await vi.advanceTimersByTimeAsync(0);
   updates.take();
   vi.useRealTimers();

@@ -1,7 +1,7 @@
 /** Whom I have blocked: asked for when it is shown, and again when it changes on any device. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
 import type { Person } from '../../data/protocol';
 
 export class Blocked {

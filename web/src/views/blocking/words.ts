@@ -1,6 +1,6 @@
 /** The words of blocking, in every language: they are few, and come with the views. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { blocking as de } from '../../words/de/blocking';
 import { blocking as en, type BlockingWords } from '../../words/en/blocking';
 

@@ -1,7 +1,7 @@
 /** From a dialog into the room that it found or made. */
 
 import { tick } from 'svelte';
-import { dialogs, type DialogName } from '../../app/dialogs.svelte';
+import { dialogs, type DialogName } from '../../app/page/dialogs.svelte';
 import { roomRoute, router } from '../../app/router.svelte';
 
 /** Whoever has closed the dialog meanwhile, or opened another, stays where they are. */

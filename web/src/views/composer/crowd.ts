@@ -1,8 +1,8 @@
 /** Whoever is about to call many is asked whether that is meant. */
 
-import { dialogs } from '../../app/dialogs.svelte';
-import { may } from '../../app/may';
-import { session } from '../../app/session.svelte';
+import { dialogs } from '../../app/page/dialogs.svelte';
+import { may } from '../../app/policy';
+import { session } from '../../app/session/session.svelte';
 import type { RoomState } from '../../data/state';
 import { keepingWords } from '../keeping/words';
 import { pieces } from '../text/plain';

@@ -1,9 +1,9 @@
 /** What to offer for what is being typed. */
 
 import { best, type Token } from '../../app/completion';
-import { searchEmoji, type Emoji } from '../../app/emoji';
-import { isGuest, may } from '../../app/may';
-import { byTitle, isGuestName, titleOf } from '../../app/naming';
+import { searchEmoji, type Emoji } from '../../emoji/emoji';
+import { isGuest, may } from '../../app/policy';
+import { byTitle, isGuestName, titleOf } from '../../directory/naming';
 import { commandWords, offered } from '../../app/slash';
 import { displayName, type RoomState, type State } from '../../data/state';
 import { homeOf } from '../../data/thread';

@@ -1,11 +1,11 @@
 /** What is being written in one room: its draft, or the new text of one of its messages. */
 
-import { drafts, loadMode, loadText, saveMode, saveText } from '../../app/drafts';
-import { words } from '../../app/language.svelte';
-import { session } from '../../app/session.svelte';
-import { speech } from '../../app/speech.svelte';
-import { talkIn, type Composing, type Talk } from '../../app/talk.svelte';
-import { explain } from '../../app/trouble';
+import { drafts, loadMode, loadText, saveMode, saveText } from '../../drafts/local';
+import { words } from '../../words/language.svelte';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import { talkIn, type Composing, type Talk } from '../../app/composing.svelte';
+import { explain } from '../../app/errors';
 import type { MessageKind } from '../../data/protocol';
 import { findMessage, type RoomState } from '../../data/state';
 

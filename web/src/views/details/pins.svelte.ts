@@ -1,7 +1,7 @@
 /** The pinned messages of a room, and of its threads, as long as somebody looks at them. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
 import { withPeople } from '../../data/reducer';
 import type { ServerEvent } from '../../data/protocol';
 import { Disconnected } from '../../data/refusals';

@@ -1,7 +1,7 @@
 /** Loads the members of a room, and again when events left a hole in what is known of them. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
 import { loadMembers } from '../../data/asking';
 import { Disconnected } from '../../data/refusals';
 import { LARGE } from './people';

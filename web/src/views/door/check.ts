@@ -1,6 +1,6 @@
 /** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
 
-import { lengthOf } from '../../app/trying.svelte';
+import { lengthOf } from '../../app/attempt.svelte';
 import type { DoorWords } from '../../words/en/door';
 
 const NAME_MAX = 32;

@@ -1,6 +1,6 @@
 /** At the door the server says how long to wait before the next attempt. */
 
-import { explain } from '../../app/trouble';
+import { explain } from '../../app/errors';
 import { Refused } from '../../data/refusals';
 import { doorWords } from './words';
 

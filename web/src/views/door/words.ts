@@ -1,6 +1,6 @@
 /** The words of the door, in every language: they are few, and come with the view. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { door as de } from '../../words/de/door';
 import { door as en, type DoorWords } from '../../words/en/door';
 

@@ -1,12 +1,12 @@
 /** What one can do with a message for oneself, or for others elsewhere. */
 
 import { Bookmark, BookmarkX, Forward, TextQuote } from 'lucide';
-import { dialogs } from '../../app/dialogs.svelte';
-import { isGuest, may } from '../../app/may';
-import { session } from '../../app/session.svelte';
-import { speech } from '../../app/speech.svelte';
-import { talkIn } from '../../app/talk.svelte';
-import { attempt } from '../../app/trouble';
+import { dialogs } from '../../app/page/dialogs.svelte';
+import { isGuest, may } from '../../app/policy';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import { talkIn } from '../../app/composing.svelte';
+import { attempt } from '../../app/errors';
 import type { Message, RoomState } from '../../data/state';
 import type { MenuItem } from '../../parts/Menu.svelte';
 import { bookmarksOf } from './bookmarks.svelte';

@@ -1,6 +1,6 @@
 /** What one has saved for later: known from when somebody first asks, and then kept up to date. */
 
-import { explain } from '../../app/trouble';
+import { explain } from '../../app/errors';
 import type { Chat } from '../../data/chat';
 import type { ServerEvent } from '../../data/protocol';
 import { Disconnected, Refused } from '../../data/refusals';

@@ -1,6 +1,6 @@
 /** Where I was mentioned: pages from the server, the latest first, with what has changed since. */
 
-import { explain } from '../../app/trouble';
+import { explain } from '../../app/errors';
 import type { Chat } from '../../data/chat';
 import { Disconnected } from '../../data/refusals';
 import { mentionsMe } from '../../data/reading';

@@ -1,6 +1,6 @@
 /** Where something was said. */
 
-import { titleOf } from '../../app/naming';
+import { titleOf } from '../../directory/naming';
 import type { State } from '../../data/state';
 import { keepingWords } from './words';
 

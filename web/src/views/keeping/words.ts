@@ -1,6 +1,6 @@
 /** The words for what people keep and pass on, in every language: they come with it. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { keeping as de } from '../../words/de/keeping';
 import { keeping as en, type KeepingWords } from '../../words/en/keeping';
 

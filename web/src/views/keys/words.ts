@@ -1,6 +1,6 @@
 /** The words of the help, in every language: they come with it. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { keys as de } from '../../words/de/keys';
 import { keys as en, type KeysWords } from '../../words/en/keys';
 

@@ -1,10 +1,10 @@
 /** Pinning, as the menu of a message offers it. */
 
 import { Pin, PinOff } from 'lucide';
-import { may } from '../../app/may';
-import { session } from '../../app/session.svelte';
-import { speech } from '../../app/speech.svelte';
-import { attempt } from '../../app/trouble';
+import { may } from '../../app/policy';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import { attempt } from '../../app/errors';
 import type { Message, RoomState } from '../../data/state';
 import type { MenuItem } from '../../parts/Menu.svelte';
 import { markWords } from './words';

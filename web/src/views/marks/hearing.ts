@@ -1,8 +1,8 @@
 /** Has reactions to one's own messages read out. */
 
-import { Announcer } from '../../app/announce';
-import { session } from '../../app/session.svelte';
-import { speech } from '../../app/speech.svelte';
+import { Announcer } from '../../app/announcer';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
 import type { ServerEvent } from '../../data/protocol';
 import { displayName, findMessage } from '../../data/state';
 import { meet } from './names';

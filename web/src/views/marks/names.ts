@@ -1,7 +1,7 @@
 /** Finds what people are called who have said nothing here, and so came with no message. */
 
-import { isGuestName } from '../../app/naming';
-import { session } from '../../app/session.svelte';
+import { isGuestName } from '../../directory/naming';
+import { session } from '../../app/session/session.svelte';
 import type { Chat } from '../../data/chat';
 import { withPeople } from '../../data/reducer';
 

@@ -3,12 +3,12 @@
  * the others are where the messages name only the first.
  */
 
-import { session } from '../../app/session.svelte';
-import { attempt } from '../../app/trouble';
+import { session } from '../../app/session/session.svelte';
+import { attempt } from '../../app/errors';
 import { withPeople } from '../../data/reducer';
 import type { MarksEvent, Reacted, ServerEvent } from '../../data/protocol';
 import type { Message } from '../../data/state';
-import { reactedWith } from './favourites';
+import { reactedWith } from '../../emoji/favourites';
 
 /** A reaction that was set or taken back here, until the message says so itself. */
 interface Wanted {

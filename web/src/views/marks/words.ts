@@ -1,6 +1,6 @@
 /** What is said of reactions and pins, in every language: it comes with what says it. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { marks as de } from '../../words/de/marks';
 import { marks as en, type MarkWords } from '../../words/en/marks';
 

@@ -1,7 +1,7 @@
 /** Something asked of the server when a section is shown, and again when the connection is back. */
 
 import { untrack } from 'svelte';
-import { explain } from '../../app/trouble';
+import { explain } from '../../app/errors';
 import { isOnline } from './save';
 
 export class Asked<T> {

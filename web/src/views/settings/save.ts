@@ -1,9 +1,9 @@
 /** What is done at once, without a form: says so, or says why not. */
 
-import { copyText } from '../../app/clipboard';
-import { session } from '../../app/session.svelte';
-import { speech } from '../../app/speech.svelte';
-import { attempt } from '../../app/trouble';
+import { copyText } from '../../app/page/clipboard';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import { attempt } from '../../app/errors';
 import { settingsWords } from './words';
 
 /** Whether it was done. */

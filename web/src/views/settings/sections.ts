@@ -1,6 +1,6 @@
 /** Which settings there are for whom. */
 
-import { isGuest, may } from '../../app/may';
+import { isGuest, may } from '../../app/policy';
 import type { Section } from '../../app/router.svelte';
 import type { State } from '../../data/state';
 

@@ -1,6 +1,6 @@
 /** The words of the settings, in every language: they come with the view. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { settings as de } from '../../words/de/settings';
 import { settings as en, type SettingsWords } from '../../words/en/settings';
 

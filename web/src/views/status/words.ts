@@ -1,6 +1,6 @@
 /** The words about the connection, in every language: they come with what shows it. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { status as de } from '../../words/de/status';
 import { status as en, type StatusWords } from '../../words/en/status';
 

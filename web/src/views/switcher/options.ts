@@ -1,7 +1,7 @@
 /** What the switcher offers: of my own rooms by what is typed, and what the server has found. Pure. */
 
-import { fuzzy, type Match } from '../../app/fuzzy';
-import { entryOf, isUnread, type Entry } from '../../app/listing';
+import { fuzzy, type Match } from '../../directory/fuzzy';
+import { entryOf, isUnread, type Entry } from '../../directory/listing';
 import type { Person, Room } from '../../data/protocol';
 import type { State } from '../../data/state';
 

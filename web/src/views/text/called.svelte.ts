@@ -1,7 +1,7 @@
 /** What the people and rooms that a text names are called. Each is looked up once, by one who asks. */
 
-import { titleOf } from '../../app/naming';
-import { session } from '../../app/session.svelte';
+import { titleOf } from '../../directory/naming';
+import { session } from '../../app/session/session.svelte';
 import { displayName, type State } from '../../data/state';
 import type { Keys } from './plain';
 

@@ -1,6 +1,6 @@
 /** The words around code and emoji, in every language: they come with what shows these. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { text as de } from '../../words/de/text';
 import { text as en, type TextWords } from '../../words/en/text';
 

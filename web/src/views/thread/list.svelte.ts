@@ -1,6 +1,6 @@
 /** The threads that one follows: pages from the server, kept up with what has come since. */
 
-import { explain } from '../../app/trouble';
+import { explain } from '../../app/errors';
 import type { Chat } from '../../data/chat';
 import type { FollowedThread } from '../../data/protocol';
 import { Disconnected } from '../../data/refusals';

@@ -1,6 +1,6 @@
 /** The message that a thread is about: as it is in the room, or fetched if it is not among those. */
 
-import { session } from '../../app/session.svelte';
+import { session } from '../../app/session/session.svelte';
 import { findMessage, type Message, type RoomState } from '../../data/state';
 import { lookUp } from '../timeline/quotes';
 

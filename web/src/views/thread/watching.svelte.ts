@@ -1,7 +1,7 @@
 /** Has a thread on screen told of, whether or not the person follows it. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
 import { begin, unwatch, watch } from '../../data/following';
 import { Disconnected } from '../../data/refusals';
 import type { RoomState } from '../../data/state';

@@ -1,7 +1,7 @@
 /** The keys of the timeline, while a row has the focus. */
 
 import { messageIn } from '../../app/grouping';
-import { talkIn } from '../../app/talk.svelte';
+import { talkIn } from '../../app/composing.svelte';
 import { hasThread, openThread } from '../thread/opening';
 import type { Pointing } from './pointing.svelte';
 

@@ -2,9 +2,9 @@
 
 import { tick, untrack } from 'svelte';
 import { router } from '../../app/router.svelte';
-import { session } from '../../app/session.svelte';
-import { speech } from '../../app/speech.svelte';
-import { attempt } from '../../app/trouble';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import { attempt } from '../../app/errors';
 import { shown } from '../../data/state';
 import type { Scrolling } from './scrolling.svelte';
 import { actWords } from './words';

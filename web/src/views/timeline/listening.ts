@@ -1,9 +1,9 @@
 /** Has what others say in the room on screen read out. */
 
-import { Announcer } from '../../app/announce';
-import { titleOf } from '../../app/naming';
-import { session } from '../../app/session.svelte';
-import { speech } from '../../app/speech.svelte';
+import { Announcer } from '../../app/announcer';
+import { titleOf } from '../../directory/naming';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
 import type { Message as WireMessage } from '../../data/protocol';
 import { displayName, type RoomState } from '../../data/state';
 import { formattingWords } from '../composer/words';

@@ -1,7 +1,7 @@
 /** Asks for the pages above and below what is shown, one at a time, when their end comes near. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
 import { shown, type RoomState } from '../../data/state';
 
 type Where = 'older' | 'newer';

@@ -1,6 +1,6 @@
 /** Finds messages that are quoted and not loaded: one after the other, the last asked for first. */
 
-import { session } from '../../app/session.svelte';
+import { session } from '../../app/session/session.svelte';
 import { messageOf, type Message } from '../../data/state';
 
 export interface Quoted {

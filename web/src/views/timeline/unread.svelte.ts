@@ -2,9 +2,9 @@
 
 import { untrack } from 'svelte';
 import { moved, opened, returned, type Reading } from '../../app/reading';
-import { session } from '../../app/session.svelte';
+import { session } from '../../app/session/session.svelte';
 import { readUpTo, type RoomState } from '../../data/state';
-import { attention } from './attention.svelte';
+import { attention } from '../../app/page/attention.svelte';
 import type { Scrolling } from './scrolling.svelte';
 
 /** To be made while a component is set up: it lives as long as that does. */

@@ -1,6 +1,6 @@
 /** What is said of messages now and then, in every language: it comes with what says it. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { acts as de } from '../../words/de/acts';
 import { acts as en, type ActWords } from '../../words/en/acts';
 

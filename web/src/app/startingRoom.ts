@@ -2,8 +2,8 @@
 
 import { keepItem } from '../data/local';
 import type { State } from '../data/state';
-import { listed } from './listing';
-import { isGuest } from './may';
+import { listed } from '../directory/listing';
+import { isGuest } from './policy';
 
 /** Room ids, the latest first; goes with everything else when its person signs out. */
 const RECENT = 'hubbub.recent';

@@ -2,7 +2,7 @@
 
 import type { Draft, Fields, Ok, ServerEvent } from '../data/protocol';
 import { Disconnected, Refused } from '../data/refusals';
-import { isDue, onOwn, onRest, onTheirs, type Known, type Outcome } from './merging';
+import { isDue, onOwn, onRest, onTheirs, type Known, type Outcome } from './merge';
 
 /** After a pause in typing. */
 const PAUSE_MS = 1_500;

@@ -1,7 +1,7 @@
 /** Which emoji there are, how to find them, and which this person used last. */
 
 import { keepItem } from '../data/local';
-import { language, type Language } from './language.svelte';
+import { language, type Language } from '../words/language.svelte';
 
 export interface Emoji {
   readonly char: string;

@@ -1,10 +1,10 @@
 /** The ways in and out: what is asked of the server at the door, and what signing out takes. */
 
-import * as api from '../data/api';
-import type { Me } from '../data/protocol';
-import { Refused } from '../data/refusals';
+import * as api from '../../data/api';
+import type { Me } from '../../data/protocol';
+import { Refused } from '../../data/refusals';
 import { goodbye, leaving } from './leaving';
-import { reload } from './reload';
+import { reload } from '../page/reload';
 import { session } from './session.svelte';
 
 /** No word about the person, and a page that changes its looks at the door would surprise. */

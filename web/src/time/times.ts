@@ -1,6 +1,6 @@
 /** Times as people of a language and a place write them. */
 
-import type { Language } from './language.svelte';
+import type { Language } from '../words/language.svelte';
 
 /** The person's own variant of the language, such as British English, if the browser names one. */
 export function localeOf(language: Language, tags: readonly string[] = navigator.languages): string {

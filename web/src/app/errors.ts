@@ -2,8 +2,8 @@
 
 import { Disconnected, Refused, Unreachable } from '../data/refusals';
 import type { ErrorCode } from '../words/en/errors';
-import { words } from './language.svelte';
-import { speech } from './speech.svelte';
+import { words } from '../words/language.svelte';
+import { speech } from './liveRegion.svelte';
 
 export function explain(error: unknown): string {
   const t = words().errors;

@@ -1,7 +1,7 @@
 /** Asks the server while somebody types: not at every stroke, and only the last answer counts. */
 
-import { explain } from '../../app/trouble';
-import { Disconnected } from '../../data/refusals';
+import { explain } from '../app/errors';
+import { Disconnected } from '../data/refusals';
 
 const PAUSE_MS = 150;
 

@@ -1,6 +1,6 @@
 /** The day it is and how to write times: both may change while the page is open. */
 
-import { language } from './language.svelte';
+import { language } from '../words/language.svelte';
 import { localeOf, startOfDay, Times } from './times';
 
 function zoneNow(): string {

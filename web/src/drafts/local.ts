@@ -1,7 +1,7 @@
 /** What is half-written in a room, over reloads and from room to room. */
 
 import { draftOf, keepDraft, keepItem } from '../data/local';
-import type { Composing } from './talk.svelte';
+import type { Composing } from '../app/composing.svelte';
 
 /** The new text of message `seq` is kept beside the room's own draft, which it does not touch. */
 const place = (room: string, seq: number | null): string => (seq === null ? room : `${room}:${seq}`);

@@ -2,11 +2,11 @@
 
 import type { Chat } from '../data/chat';
 import { keepDraft, keepItem, knownKey, roomsWithDrafts } from '../data/local';
-import { Drafting, type Desk } from './drafting';
-import { drafts, loadMode, loadText, saveMode } from './drafts';
-import { UNKNOWN, type Known } from './merging';
-import { session } from './session.svelte';
-import { talkIn } from './talk.svelte';
+import { Drafting, type Desk } from './sync';
+import { drafts, loadMode, loadText, saveMode } from './local';
+import { UNKNOWN, type Known } from './merge';
+import { session } from '../app/session/session.svelte';
+import { talkIn } from '../app/composing.svelte';
 
 interface Kept {
   /** What another epoch of the server had is no longer there. */

@@ -1,6 +1,6 @@
 /** How long ago something was, in words that stay true while they are on screen. */
 
-import { language } from './language.svelte';
+import { language } from '../words/language.svelte';
 import { localeOf } from './times';
 
 const MINUTE_MS = 60_000;

@@ -1,16 +1,16 @@
 /** Who is here, and their chat as the views see it. */
 
-import type { Chat, Connection } from '../data/chat';
-import { lastSession } from '../data/local';
-import type { Pending } from '../data/outbox';
-import type { Me, Message as WireMessage, ServerInfo } from '../data/protocol';
-import { Unreachable } from '../data/refusals';
-import type { Ending } from '../data/socket';
-import { INITIAL, type State } from '../data/state';
-import { dialogs } from './dialogs.svelte';
+import type { Chat, Connection } from '../../data/chat';
+import { lastSession } from '../../data/local';
+import type { Pending } from '../../data/outbox';
+import type { Me, Message as WireMessage, ServerInfo } from '../../data/protocol';
+import { Unreachable } from '../../data/refusals';
+import type { Ending } from '../../data/socket';
+import { INITIAL, type State } from '../../data/state';
+import { dialogs } from '../page/dialogs.svelte';
 import { goodbye, leaving, onOtherTab } from './leaving';
-import { isGuestName } from './naming';
-import { reload } from './reload';
+import { isGuestName } from '../../directory/naming';
+import { reload } from '../page/reload';
 
 type Phase = 'starting' | 'out' | 'in';
 
@@ -18,9 +18,9 @@ type Phase = 'starting' | 'out' | 'in';
 type Farewell = 'ended' | 'ended-unsent' | 'no-guests' | 'signed-out';
 
 /** Whoever stands at the door does not need it yet: a file of its own. */
-const loadChat = () => import('../data/chat');
+const loadChat = () => import('../../data/chat');
 /** And who is in does not need that any more. */
-const loadDoor = () => import('./door');
+const loadDoor = () => import('./auth');
 
 function early(path: string): Promise<Response> {
   const asked = fetch(path);

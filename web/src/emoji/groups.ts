@@ -1,7 +1,7 @@
 /** The groups of the picker, in order, each with the picture of its button. */
 
 import { Apple, Flag, Hash, Leaf, Lightbulb, Plane, Smile, Trophy, User } from 'lucide';
-import type { Emoji } from '../../app/emoji';
+import type { Emoji } from './emoji';
 
 export interface Group {
   key: string;

@@ -1,6 +1,6 @@
 /** In which language the client speaks: the person's choice, else the browser's. */
 
-import { en, type Words } from '../words/en';
+import { en, type Words } from './en';
 
 export type Language = 'en' | 'de';
 
@@ -12,7 +12,7 @@ const KEY = 'hubbub.language';
 // English comes with the page; every other language is loaded when it is wanted.
 const LOAD: Record<Language, () => Promise<Words>> = {
   en: () => Promise.resolve(en),
-  de: () => import('../words/de').then((module) => module.de),
+  de: () => import('./de').then((module) => module.de),
 };
 
 function isLanguage(code: string): code is Language {

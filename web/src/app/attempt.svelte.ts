@@ -2,7 +2,7 @@
 
 import { tick } from 'svelte';
 import { Refused } from '../data/refusals';
-import { explain } from './trouble';
+import { explain } from './errors';
 
 export class Trying {
   isBusy = $state(false);
