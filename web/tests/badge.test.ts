@@ -1,8 +1,8 @@
 // @vitest-environment jsdom
 import { beforeEach, expect, test, vi } from 'vitest';
 import { showBadge, waitingIn } from '../src/app/page/badge';
-import type { MyRoom } from '../src/data/protocol';
-import { INITIAL, roomOf, type RoomState, type State } from '../src/data/state';
+import type { MyRoom } from '../src/data/wire/protocol';
+import { INITIAL, roomOf, type RoomState, type State } from '../src/data/state/state';
 
 const base: MyRoom = { room: 'a', kind: 'public', title: 'A', role: 'member', seq: 9, read_seq: 9 };
 

@@ -5,7 +5,7 @@ import { flushSync, mount, unmount } from 'svelte';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { session } from '../src/app/session/session.svelte';
 import { PER_TASK } from '../src/app/turns';
-import { INITIAL } from '../src/data/state';
+import { INITIAL } from '../src/data/state/state';
 import Excerpt from '../src/views/keeping/Excerpt.svelte';
 import { NODES_MAX } from '../src/views/text/cut';
 import { loader } from '../src/views/text/loader.svelte';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { loadMode, loadText, saveMode, saveText } from '../src/drafts/local';
-import { countDrafts, eraseDrafts } from '../src/data/local';
+import { countDrafts, eraseDrafts } from '../src/data/storage/local';
 import { clean, codePoints } from '../src/views/composer/writing.svelte';
 
 // As in hubbub/model/messages.py.

@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 import { afterEach, describe, expect, test } from 'vitest';
 import { session } from '../src/app/session/session.svelte';
-import type { Fields, MyRoom, Presence, RoomRole } from '../src/data/protocol';
-import { Refused } from '../src/data/refusals';
-import { mine, onEvent } from '../src/data/reducer';
-import { INITIAL, type MemberList, type State } from '../src/data/state';
+import type { Fields, MyRoom, Presence, RoomRole } from '../src/data/wire/protocol';
+import { Refused } from '../src/data/wire/errors';
+import { mine, onEvent } from '../src/data/state/reducer';
+import { INITIAL, type MemberList, type State } from '../src/data/state/state';
 import { matching, rowsOf } from '../src/views/details/people';
 import { Roster } from '../src/views/details/roster.svelte';
 import { panel as german } from '../src/words/de/panel';

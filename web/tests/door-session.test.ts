@@ -3,7 +3,7 @@ import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { leaving } from '../src/app/session/leaving';
-import type { Me, ServerInfo } from '../src/data/protocol';
+import type { Me, ServerInfo } from '../src/data/wire/protocol';
 import { eventually } from './eventually';
 
 const ABOUT: ServerInfo = {

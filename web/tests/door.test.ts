@@ -7,7 +7,7 @@ import {
   serverNameProblem,
 } from '../src/views/door/check';
 import { sentenceFor } from '../src/views/door/waiting';
-import { Refused } from '../src/data/refusals';
+import { Refused } from '../src/data/wire/errors';
 
 describe('a name', () => {
   test.each([

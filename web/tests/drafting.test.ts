@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Drafting, type Desk } from '../src/drafts/sync';
 import { isDue, merged, onOwn, onRest, onTheirs, UNKNOWN, type Known } from '../src/drafts/merge';
-import type { Draft, ServerEvent } from '../src/data/protocol';
-import { Disconnected, Refused } from '../src/data/refusals';
+import type { Draft, ServerEvent } from '../src/data/wire/protocol';
+import { Disconnected, Refused } from '../src/data/wire/errors';
 
 describe('a draft that two devices write', () => {
   test('is that of the one who went on', () => {

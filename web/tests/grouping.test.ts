@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { grouped, NO_ROWS, type Around, type Entry } from '../src/app/grouping';
-import type { Pending } from '../src/data/outbox';
-import { messageOf, type Message } from '../src/data/state';
+import type { Pending } from '../src/data/storage/outbox';
+import { messageOf, type Message } from '../src/data/state/state';
 
 const NOON = new Date(2025, 10, 25, 12).getTime();
 const MINUTE = 60_000;

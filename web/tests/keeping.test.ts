@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Message as WireMessage } from '../src/data/protocol';
-import { INITIAL, messageOf, roomOf, type State } from '../src/data/state';
+import type { Message as WireMessage } from '../src/data/wire/protocol';
+import { INITIAL, messageOf, roomOf, type State } from '../src/data/state/state';
 import { callIn } from '../src/views/composer/crowd';
 import { quoted } from '../src/views/keeping/acts';
 import { current, joined, type Mentioned } from '../src/views/keeping/mentions.svelte';

@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { badgeOf, inOrder, isUnread, listed, NOTHING } from '../src/directory/listing';
 import { keysOf, nextOf } from '../src/app/shortcuts';
 import { recentRooms, rememberRoom, startingRoom } from '../src/app/startingRoom';
-import type { MyRoom } from '../src/data/protocol';
-import { INITIAL, messageOf, roomOf, type RoomState, type State } from '../src/data/state';
+import type { MyRoom } from '../src/data/wire/protocol';
+import { INITIAL, messageOf, roomOf, type RoomState, type State } from '../src/data/state/state';
 
 function room(fields: Partial<MyRoom> & { room: string }, more: Partial<RoomState> = {}): RoomState {
   const wire: MyRoom = { kind: 'public', title: fields.room, role: 'member', ...fields };

@@ -2,8 +2,8 @@
 /** Reactions as one sees them, while they are on their way and where not everybody is named. */
 
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Fields, Reaction } from '../src/data/protocol';
-import { messageOf, type Message } from '../src/data/state';
+import type { Fields, Reaction } from '../src/data/wire/protocol';
+import { messageOf, type Message } from '../src/data/state/state';
 import { favourites, reactedWith } from '../src/emoji/favourites';
 import { eventually } from './eventually';
 

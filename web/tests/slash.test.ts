@@ -1,8 +1,8 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from 'vitest';
 import { COMMANDS, handlesIn, offered, parse } from '../src/app/slash';
-import type { Me, MyRoom } from '../src/data/protocol';
-import { INITIAL, roomOf, type State } from '../src/data/state';
+import type { Me, MyRoom } from '../src/data/wire/protocol';
+import { INITIAL, roomOf, type State } from '../src/data/state/state';
 import { commands as de } from '../src/words/de/commands';
 import { commands as en } from '../src/words/en/commands';
 

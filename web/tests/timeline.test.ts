@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Announcer } from '../src/app/announcer';
 import { moved, opened, returned } from '../src/app/reading';
 import { localeOf, startOfDay, Times } from '../src/time/times';
-import { roomOf, type RoomState } from '../src/data/state';
+import { roomOf, type RoomState } from '../src/data/state/state';
 
 describe('times', () => {
   afterEach(() => {

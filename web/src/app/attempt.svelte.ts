@@ -1,7 +1,7 @@
 /** One form's attempt at the server: whether it runs, and what came in its way. */
 
 import { tick } from 'svelte';
-import { Refused } from '../data/refusals';
+import { Refused } from '../data/wire/errors';
 import { explain } from './errors';
 
 export class Trying {

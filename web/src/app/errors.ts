@@ -1,6 +1,6 @@
 /** Turns what went wrong into a sentence in the person's language. */
 
-import { Disconnected, Refused, Unreachable } from '../data/refusals';
+import { Disconnected, Refused, Unreachable } from '../data/wire/errors';
 import type { ErrorCode } from '../words/en/errors';
 import { words } from '../words/language.svelte';
 import { speech } from './liveRegion.svelte';

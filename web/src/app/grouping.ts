@@ -5,8 +5,8 @@
  * anew but itself and the row above it.
  */
 
-import type { Pending } from '../data/outbox';
-import type { Message } from '../data/state';
+import type { Pending } from '../data/storage/outbox';
+import type { Message } from '../data/state/state';
 
 const TOGETHER_MS = 5 * 60_000;
 

@@ -4,9 +4,9 @@
  * Only a matter of not showing what would be refused.
  */
 
-import type { RoomRole } from '../data/protocol';
-import type { Message, RoomState, State } from '../data/state';
-import { homeOf } from '../data/thread';
+import type { RoomRole } from '../data/wire/protocol';
+import type { Message, RoomState, State } from '../data/state/state';
+import { homeOf } from '../data/state/thread';
 
 /** As in `hubbub/model/rooms.py`. */
 const SMALL_ROOM = 200;

@@ -1,6 +1,6 @@
 /** Where the line "New" stands in the room on screen, and whether what is shown counts as read. */
 
-import { readUpTo, unread, type RoomState } from '../data/state';
+import { readUpTo, unread, type RoomState } from '../data/state/state';
 
 export interface Reading {
   /** The line stands after the message with this seq; null: there is none. */

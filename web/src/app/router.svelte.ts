@@ -1,6 +1,6 @@
 /** Where the person is, as the address says; Back, reload and links work because of it. */
 
-import { threadId, threadOf } from '../data/thread';
+import { threadId, threadOf } from '../data/state/thread';
 
 export const SECTIONS = [
   'profile',

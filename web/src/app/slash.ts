@@ -1,8 +1,8 @@
 /** What can be done by a line that begins with a slash: one table. */
 
-import { direct, leaveRoom } from '../data/asking';
-import type { MessageKind } from '../data/protocol';
-import type { RoomState, State } from '../data/state';
+import { direct, leaveRoom } from '../data/requests';
+import type { MessageKind } from '../data/wire/protocol';
+import type { RoomState, State } from '../data/state/state';
 import { commands as de } from '../words/de/commands';
 import { commands as en, type CommandName, type CommandWords } from '../words/en/commands';
 import { dialogs } from './page/dialogs.svelte';

@@ -1,7 +1,7 @@
 /** In which room to begin, if the address says none; and which rooms one was in last. */
 
-import { keepItem } from '../data/local';
-import type { State } from '../data/state';
+import { keepItem } from '../data/storage/local';
+import type { State } from '../data/state/state';
 import { listed } from '../directory/listing';
 import { isGuest } from './policy';
 

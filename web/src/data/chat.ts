@@ -5,10 +5,10 @@
  * methods here; what these bring about comes back through the same door.
  */
 
-import { hasSession } from './alive';
-import { eraseDrafts, lastSession, reactionsKey, rememberSession } from './local';
-import { ReadMarkers } from './markers';
-import { eraseOutbox, Outbox, type Draft, type Pending } from './outbox';
+import { hasSession } from './wire/hasSession';
+import { eraseDrafts, lastSession, reactionsKey, rememberSession } from './storage/local';
+import { ReadMarkers } from './readMarkers';
+import { eraseOutbox, Outbox, type Draft, type Pending } from './storage/outbox';
 import { History } from './history';
 import { People, shownIn } from './people';
 import type {
@@ -20,9 +20,9 @@ import type {
   Ok,
   ServerEvent,
   Welcome,
-} from './protocol';
-import { Disconnected, Refused } from './refusals';
-import { onEvent } from './reducer';
+} from './wire/protocol';
+import { Disconnected, Refused } from './wire/errors';
+import { onEvent } from './state/reducer';
 import {
   onDisconnected,
   onFollowing,
@@ -31,10 +31,10 @@ import {
   onOpened,
   onWelcome,
   onWelcomeOver,
-} from './replies';
-import { browserSurroundings, Socket, type Ending, type Surroundings } from './socket';
-import { findMessage, INITIAL, marksOf, messageOf, type State } from './state';
-import { eraseCaches, Store } from './store';
+} from './state/replies';
+import { browserSurroundings, Socket, type Ending, type Surroundings } from './wire/socket';
+import { findMessage, INITIAL, marksOf, messageOf, type State } from './state/state';
+import { eraseCaches, Store } from './storage/store';
 import { Syncing } from './sync';
 
 const SAVE_AFTER_MS = 500;

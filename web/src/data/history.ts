@@ -1,12 +1,12 @@
 /** Pages of a room's history: from the server, or without a network from what is kept. */
 
-import type { Fields, Message as WireMessage, Page } from './protocol';
-import { Disconnected } from './refusals';
-import type { Holder } from './markers';
-import { change } from './reducer';
-import { onPage, onPageFailed, onPageSent } from './replies';
-import { addPage, leaveVisit, walkDown, type Where } from './segments';
-import { shown, type Message } from './state';
+import type { Fields, Message as WireMessage, Page } from './wire/protocol';
+import { Disconnected } from './wire/errors';
+import type { Holder } from './readMarkers';
+import { change } from './state/reducer';
+import { onPage, onPageFailed, onPageSent } from './state/replies';
+import { addPage, leaveVisit, walkDown, type Where } from './state/segments';
+import { shown, type Message } from './state/state';
 
 const PAGE = 60;
 

@@ -1,9 +1,9 @@
 /** Finds the display names of people whose handles came with events. */
 
-import type { Fields, Message, Ok } from './protocol';
-import { Disconnected, Refused } from './refusals';
-import { withPeople } from './reducer';
-import type { Holder } from './markers';
+import type { Fields, Message, Ok } from './wire/protocol';
+import { Disconnected, Refused } from './wire/errors';
+import { withPeople } from './state/reducer';
+import type { Holder } from './readMarkers';
 
 const WAIT_MS = 30;
 /** As many as the server answers at once. */

@@ -1,10 +1,10 @@
 /** Asks for what is missing: one sync per room at a time, the room on screen first. */
 
-import type { SyncReply } from './protocol';
-import { Disconnected, Refused } from './refusals';
-import { without } from './reducer';
-import { onSynced, onSyncFailed, onSyncSent } from './replies';
-import type { RoomState, State } from './state';
+import type { SyncReply } from './wire/protocol';
+import { Disconnected, Refused } from './wire/errors';
+import { without } from './state/reducer';
+import { onSynced, onSyncFailed, onSyncSent } from './state/replies';
+import type { RoomState, State } from './state/state';
 
 /** More at once would only make each of them slower. */
 const AT_ONCE = 3;

@@ -5,8 +5,8 @@
  * here unless a count, a name or an order has changed.
  */
 
-import type { RoomKind } from '../data/protocol';
-import { unread, unreadMentions, type RoomState, type State } from '../data/state';
+import type { RoomKind } from '../data/wire/protocol';
+import { unread, unreadMentions, type RoomState, type State } from '../data/state/state';
 import { titleOf } from './naming';
 
 export interface Entry {

@@ -1,7 +1,7 @@
 /** How rooms and people are called and sorted. */
 
-import { displayName, type RoomState, type State } from '../data/state';
-import { homeOf } from '../data/thread';
+import { displayName, type RoomState, type State } from '../data/state/state';
+import { homeOf } from '../data/state/thread';
 
 /**
  * A direct room is called by the others in it; one with oneself alone, by oneself. A thread is

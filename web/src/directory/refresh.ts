@@ -1,9 +1,9 @@
 /** Names may have changed while this device did not listen: those on screen are asked for again. */
 
 import type { Chat } from '../data/chat';
-import { Disconnected, Refused } from '../data/refusals';
-import { withPeople } from '../data/reducer';
-import { shown } from '../data/state';
+import { Disconnected, Refused } from '../data/wire/errors';
+import { withPeople } from '../data/state/reducer';
+import { shown } from '../data/state/state';
 import { isGuestName } from './naming';
 
 /** As many as the server answers at once; the latest messages count. */

@@ -1,6 +1,6 @@
 /** What is half-written in a room, over reloads and from room to room. */
 
-import { draftOf, keepDraft, keepItem } from '../data/local';
+import { draftOf, keepDraft, keepItem } from '../data/storage/local';
 import type { Composing } from '../app/composing.svelte';
 
 /** The new text of message `seq` is kept beside the room's own draft, which it does not touch. */

@@ -1,7 +1,7 @@
 /** The drafts of this browser, as they are carried to other devices. */
 
 import type { Chat } from '../data/chat';
-import { keepDraft, keepItem, knownKey, roomsWithDrafts } from '../data/local';
+import { keepDraft, keepItem, knownKey, roomsWithDrafts } from '../data/storage/local';
 import { Drafting, type Desk } from './sync';
 import { drafts, loadMode, loadText, saveMode } from './local';
 import { UNKNOWN, type Known } from './merge';

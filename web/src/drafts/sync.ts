@@ -1,7 +1,7 @@
 /** Carries drafts to the person's other devices, and theirs here; what is kept here comes first. */
 
-import type { Draft, Fields, Ok, ServerEvent } from '../data/protocol';
-import { Disconnected, Refused } from '../data/refusals';
+import type { Draft, Fields, Ok, ServerEvent } from '../data/wire/protocol';
+import { Disconnected, Refused } from '../data/wire/errors';
 import { isDue, onOwn, onRest, onTheirs, type Known, type Outcome } from './merge';
 
 /** After a pause in typing. */

@@ -1,6 +1,6 @@
 /** Which emoji there are, how to find them, and which this person used last. */
 
-import { keepItem } from '../data/local';
+import { keepItem } from '../data/storage/local';
 import { language, type Language } from '../words/language.svelte';
 
 export interface Emoji {

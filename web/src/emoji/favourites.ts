@@ -1,6 +1,6 @@
 /** The emoji that somebody reacts with most, on this device. */
 
-import { keepItem, reactionsKey } from '../data/local';
+import { keepItem, reactionsKey } from '../data/storage/local';
 
 const OFFERED = ['👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '✅'];
 /** Of more than these nobody reacts with one often. */

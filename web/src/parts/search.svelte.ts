@@ -1,7 +1,7 @@
 /** Asks the server while somebody types: not at every stroke, and only the last answer counts. */
 
 import { explain } from '../app/errors';
-import { Disconnected } from '../data/refusals';
+import { Disconnected } from '../data/wire/errors';
 
 const PAUSE_MS = 150;
 

@@ -1,9 +1,9 @@
 /** Who added me to a room, and whom I block: what the state keeps of it. */
 
 import { expect, test } from 'vitest';
-import type { MyRoom } from '../../src/data/protocol';
-import { mine, onEvent } from '../../src/data/reducer';
-import { INITIAL, type State } from '../../src/data/state';
+import type { MyRoom } from '../../src/data/wire/protocol';
+import { mine, onEvent } from '../../src/data/state/reducer';
+import { INITIAL, type State } from '../../src/data/state/state';
 
 const ME = { name: 'ana', display_name: 'Ana', role: 'member' as const };
 const PARTY: MyRoom = { room: 'party', kind: 'public', title: 'Party', role: 'member' };

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ServerEvent, SyncReply } from '../../src/data/protocol';
-import { onEvent } from '../../src/data/reducer';
+import type { ServerEvent, SyncReply } from '../../src/data/wire/protocol';
+import { onEvent } from '../../src/data/state/reducer';
 import {
   onDisconnected,
   onPage,
@@ -13,8 +13,8 @@ import {
   onSyncSent,
   onWelcome,
   onWelcomeOver,
-} from '../../src/data/replies';
-import { INITIAL, messageOf, shown, unread, type State } from '../../src/data/state';
+} from '../../src/data/state/replies';
+import { INITIAL, messageOf, shown, unread, type State } from '../../src/data/state/state';
 import { owedRooms } from '../../src/data/sync';
 import { ModelServer } from './model';
 

@@ -1,10 +1,10 @@
 // Pages of history that come after somebody has gone elsewhere.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { History } from '../../src/data/history';
-import type { Fields, Message as WireMessage, MyRoom, Page } from '../../src/data/protocol';
-import { onEvent } from '../../src/data/reducer';
-import { onOpened } from '../../src/data/replies';
-import { INITIAL, roomOf, shown, type State } from '../../src/data/state';
+import type { Fields, Message as WireMessage, MyRoom, Page } from '../../src/data/wire/protocol';
+import { onEvent } from '../../src/data/state/reducer';
+import { onOpened } from '../../src/data/state/replies';
+import { INITIAL, roomOf, shown, type State } from '../../src/data/state/state';
 
 const ROOM = 'tea';
 const LAST = 400;

@@ -1,10 +1,10 @@
 /** What is added to a message, whatever it crosses on its way. */
 
 import { expect, test } from 'vitest';
-import type { MarksEvent, Message as WireMessage, Reaction, ServerEvent } from '../../src/data/protocol';
-import { onEvent } from '../../src/data/reducer';
-import { onJoined, onPage, onPageSent } from '../../src/data/replies';
-import { EARLY_MAX, mark } from '../../src/data/segments';
+import type { MarksEvent, Message as WireMessage, Reaction, ServerEvent } from '../../src/data/wire/protocol';
+import { onEvent } from '../../src/data/state/reducer';
+import { onJoined, onPage, onPageSent } from '../../src/data/state/replies';
+import { EARLY_MAX, mark } from '../../src/data/state/segments';
 import {
   findMessage,
   INITIAL,
@@ -14,7 +14,7 @@ import {
   type Message,
   type RoomState,
   type State,
-} from '../../src/data/state';
+} from '../../src/data/state/state';
 
 const ROOM = 'tea';
 const LIKED: Reaction[] = [['👍', 1, ['bo']]];

@@ -11,7 +11,7 @@ import type {
   ServerEvent,
   SyncReply,
   Welcome,
-} from '../../src/data/protocol';
+} from '../../src/data/wire/protocol';
 
 interface ModelRoom {
   room: string;

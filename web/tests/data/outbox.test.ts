@@ -1,8 +1,8 @@
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Outbox, type Exclusively, type Sender } from '../../src/data/outbox';
-import type { Fields } from '../../src/data/protocol';
-import { Disconnected, Refused } from '../../src/data/refusals';
+import { Outbox, type Exclusively, type Sender } from '../../src/data/storage/outbox';
+import type { Fields } from '../../src/data/wire/protocol';
+import { Disconnected, Refused } from '../../src/data/wire/errors';
 import { eventually } from '../eventually';
 
 const alone: Exclusively = (_name, run) => run();

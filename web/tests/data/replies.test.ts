@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { onMembers } from '../../src/data/asking';
-import type { MyRoom, Message as WireMessage, Welcome } from '../../src/data/protocol';
-import { onEvent } from '../../src/data/reducer';
-import { onSynced, onSyncSent, onWelcome, onWelcomeOver } from '../../src/data/replies';
-import { INITIAL, type RoomState, type State } from '../../src/data/state';
+import { onMembers } from '../../src/data/requests';
+import type { MyRoom, Message as WireMessage, Welcome } from '../../src/data/wire/protocol';
+import { onEvent } from '../../src/data/state/reducer';
+import { onSynced, onSyncSent, onWelcome, onWelcomeOver } from '../../src/data/state/replies';
+import { INITIAL, type RoomState, type State } from '../../src/data/state/state';
 import { isOwed } from '../../src/data/sync';
 
 const ROOM = 'tea';

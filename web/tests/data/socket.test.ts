@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Disconnected, Refused } from '../../src/data/refusals';
-import { Socket, type Listener } from '../../src/data/socket';
+import { Disconnected, Refused } from '../../src/data/wire/errors';
+import { Socket, type Listener } from '../../src/data/wire/socket';
 
 class FakeWebSocket {
   readyState = 0;

@@ -2,8 +2,8 @@
 import 'fake-indexeddb/auto';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Chat, type Callbacks } from '../../src/data/chat';
-import { answer } from '../../src/data/database';
-import { keepDraft, lastSession, rememberSession } from '../../src/data/local';
+import { answer } from '../../src/data/storage/database';
+import { keepDraft, lastSession, rememberSession } from '../../src/data/storage/local';
 
 const nothing = () => undefined;
 const callbacks: Callbacks = {

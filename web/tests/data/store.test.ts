@@ -1,10 +1,10 @@
 import 'fake-indexeddb/auto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Welcome } from '../../src/data/protocol';
-import { onEvent } from '../../src/data/reducer';
-import { onWelcome } from '../../src/data/replies';
-import { INITIAL, marksOf, messageOf, type State } from '../../src/data/state';
-import { eraseCaches, Store } from '../../src/data/store';
+import type { Welcome } from '../../src/data/wire/protocol';
+import { onEvent } from '../../src/data/state/reducer';
+import { onWelcome } from '../../src/data/state/replies';
+import { INITIAL, marksOf, messageOf, type State } from '../../src/data/state/state';
+import { eraseCaches, Store } from '../../src/data/storage/store';
 import { ModelServer } from './model';
 
 let server: ModelServer;

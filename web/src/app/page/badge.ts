@@ -1,6 +1,6 @@
 /** What is unread, shown where the page itself may not be seen: its title, its icon, the app's. */
 
-import { unread, unreadMentions, type State } from '../../data/state';
+import { unread, unreadMentions, type State } from '../../data/state/state';
 
 export interface Waiting {
   /** Messages meant for this person: mentions, and all in direct rooms. */

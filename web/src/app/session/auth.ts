@@ -1,8 +1,8 @@
 /** The ways in and out: what is asked of the server at the door, and what signing out takes. */
 
-import * as api from '../../data/api';
-import type { Me } from '../../data/protocol';
-import { Refused } from '../../data/refusals';
+import * as api from '../../data/wire/api';
+import type { Me } from '../../data/wire/protocol';
+import { Refused } from '../../data/wire/errors';
 import { goodbye, leaving } from './leaving';
 import { reload } from '../page/reload';
 import { session } from './session.svelte';

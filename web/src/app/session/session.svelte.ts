@@ -1,12 +1,12 @@
 /** Who is here, and their chat as the views see it. */
 
 import type { Chat, Connection } from '../../data/chat';
-import { lastSession } from '../../data/local';
-import type { Pending } from '../../data/outbox';
-import type { Me, Message as WireMessage, ServerInfo } from '../../data/protocol';
-import { Unreachable } from '../../data/refusals';
-import type { Ending } from '../../data/socket';
-import { INITIAL, type State } from '../../data/state';
+import { lastSession } from '../../data/storage/local';
+import type { Pending } from '../../data/storage/outbox';
+import type { Me, Message as WireMessage, ServerInfo } from '../../data/wire/protocol';
+import { Unreachable } from '../../data/wire/errors';
+import type { Ending } from '../../data/wire/socket';
+import { INITIAL, type State } from '../../data/state/state';
 import { dialogs } from '../page/dialogs.svelte';
 import { goodbye, leaving, onOtherTab } from './leaving';
 import { isGuestName } from '../../directory/naming';

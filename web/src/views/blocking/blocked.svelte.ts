@@ -2,7 +2,7 @@
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
-import type { Person } from '../../data/protocol';
+import type { Person } from '../../data/wire/protocol';
 
 export class Blocked {
   /** Null: not known yet. */

@@ -3,7 +3,7 @@
 import { dialogs } from '../../app/page/dialogs.svelte';
 import { may } from '../../app/policy';
 import { session } from '../../app/session/session.svelte';
-import type { RoomState } from '../../data/state';
+import type { RoomState } from '../../data/state/state';
 import { keepingWords } from '../keeping/words';
 import { pieces } from '../text/plain';
 import Crowd from './Crowd.svelte';

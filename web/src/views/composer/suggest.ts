@@ -5,8 +5,8 @@ import { searchEmoji, type Emoji } from '../../emoji/emoji';
 import { isGuest, may } from '../../app/policy';
 import { byTitle, isGuestName, titleOf } from '../../directory/naming';
 import { commandWords, offered } from '../../app/slash';
-import { displayName, type RoomState, type State } from '../../data/state';
-import { homeOf } from '../../data/thread';
+import { displayName, type RoomState, type State } from '../../data/state/state';
+import { homeOf } from '../../data/state/thread';
 
 export interface Option {
   readonly key: string;

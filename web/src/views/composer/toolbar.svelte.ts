@@ -1,6 +1,6 @@
 /** Whether the toolbar is shown: on this device, for all rooms. */
 
-import { keepItem } from '../../data/local';
+import { keepItem } from '../../data/storage/local';
 
 const KEY = 'hubbub.formatting';
 

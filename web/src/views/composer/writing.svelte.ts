@@ -6,8 +6,8 @@ import { session } from '../../app/session/session.svelte';
 import { speech } from '../../app/liveRegion.svelte';
 import { talkIn, type Composing, type Talk } from '../../app/composing.svelte';
 import { explain } from '../../app/errors';
-import type { MessageKind } from '../../data/protocol';
-import { findMessage, type RoomState } from '../../data/state';
+import type { MessageKind } from '../../data/wire/protocol';
+import { findMessage, type RoomState } from '../../data/state/state';
 
 const TEXT_MAX = 16_000;
 // What the server refuses and nobody sees: controls but for tab and line feed, half characters.

@@ -1,6 +1,6 @@
 /** The members of a room as a list to read. */
 
-import type { Person, Presence, RoomRole } from '../../data/protocol';
+import type { Person, Presence, RoomRole } from '../../data/wire/protocol';
 
 export interface Row {
   name: string;

@@ -2,11 +2,11 @@
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
-import { withPeople } from '../../data/reducer';
-import type { ServerEvent } from '../../data/protocol';
-import { Disconnected } from '../../data/refusals';
-import { messageOf, type Message } from '../../data/state';
-import { threadOf } from '../../data/thread';
+import { withPeople } from '../../data/state/reducer';
+import type { ServerEvent } from '../../data/wire/protocol';
+import { Disconnected } from '../../data/wire/errors';
+import { messageOf, type Message } from '../../data/state/state';
+import { threadOf } from '../../data/state/thread';
 
 export class Pins {
   /** The latest pin first; null: not known yet. */

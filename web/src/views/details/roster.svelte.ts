@@ -2,8 +2,8 @@
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
-import { loadMembers } from '../../data/asking';
-import { Disconnected } from '../../data/refusals';
+import { loadMembers } from '../../data/requests';
+import { Disconnected } from '../../data/wire/errors';
 import { LARGE } from './people';
 
 /** In a large room each coming and going makes the list old: not every one is worth a page. */

@@ -1,8 +1,8 @@
 /** A new owner's first decisions, as the server takes them. */
 
-import * as api from '../../data/api';
-import type { Fields, Registration, ServerInfo } from '../../data/protocol';
-import { Refused } from '../../data/refusals';
+import * as api from '../../data/wire/api';
+import type { Fields, Registration, ServerInfo } from '../../data/wire/protocol';
+import { Refused } from '../../data/wire/errors';
 
 export const INVITE_DAYS = 7;
 export const INVITE_USES = 50;

@@ -1,7 +1,7 @@
 /** At the door the server says how long to wait before the next attempt. */
 
 import { explain } from '../../app/errors';
-import { Refused } from '../../data/refusals';
+import { Refused } from '../../data/wire/errors';
 import { doorWords } from './words';
 
 export function sentenceFor(error: unknown): string {

@@ -7,7 +7,7 @@ import { session } from '../../app/session/session.svelte';
 import { speech } from '../../app/liveRegion.svelte';
 import { talkIn } from '../../app/composing.svelte';
 import { attempt } from '../../app/errors';
-import type { Message, RoomState } from '../../data/state';
+import type { Message, RoomState } from '../../data/state/state';
 import type { MenuItem } from '../../parts/Menu.svelte';
 import { bookmarksOf } from './bookmarks.svelte';
 import { keepingWords } from './words';

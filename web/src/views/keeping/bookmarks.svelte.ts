@@ -2,10 +2,10 @@
 
 import { explain } from '../../app/errors';
 import type { Chat } from '../../data/chat';
-import type { ServerEvent } from '../../data/protocol';
-import { Disconnected, Refused } from '../../data/refusals';
-import { withPeople } from '../../data/reducer';
-import { findMessage, messageOf, type Message, type State } from '../../data/state';
+import type { ServerEvent } from '../../data/wire/protocol';
+import { Disconnected, Refused } from '../../data/wire/errors';
+import { withPeople } from '../../data/state/reducer';
+import { findMessage, messageOf, type Message, type State } from '../../data/state/state';
 
 export interface Bookmark {
   readonly room: string;

@@ -2,10 +2,10 @@
 
 import { explain } from '../../app/errors';
 import type { Chat } from '../../data/chat';
-import { Disconnected } from '../../data/refusals';
-import { mentionsMe } from '../../data/reading';
-import { withPeople } from '../../data/reducer';
-import { findMessage, messageOf, readUpTo, type Message, type State } from '../../data/state';
+import { Disconnected } from '../../data/wire/errors';
+import { mentionsMe } from '../../data/state/unread';
+import { withPeople } from '../../data/state/reducer';
+import { findMessage, messageOf, readUpTo, type Message, type State } from '../../data/state/state';
 
 export interface Mentioned {
   readonly message: Message;

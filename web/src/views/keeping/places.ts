@@ -1,7 +1,7 @@
 /** Where something was said. */
 
 import { titleOf } from '../../directory/naming';
-import type { State } from '../../data/state';
+import type { State } from '../../data/state/state';
 import { keepingWords } from './words';
 
 /** The id of the room, or of the one that a thread is in. */

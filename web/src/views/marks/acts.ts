@@ -5,7 +5,7 @@ import { may } from '../../app/policy';
 import { session } from '../../app/session/session.svelte';
 import { speech } from '../../app/liveRegion.svelte';
 import { attempt } from '../../app/errors';
-import type { Message, RoomState } from '../../data/state';
+import type { Message, RoomState } from '../../data/state/state';
 import type { MenuItem } from '../../parts/Menu.svelte';
 import { markWords } from './words';
 

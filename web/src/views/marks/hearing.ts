@@ -3,8 +3,8 @@
 import { Announcer } from '../../app/announcer';
 import { session } from '../../app/session/session.svelte';
 import { speech } from '../../app/liveRegion.svelte';
-import type { ServerEvent } from '../../data/protocol';
-import { displayName, findMessage } from '../../data/state';
+import type { ServerEvent } from '../../data/wire/protocol';
+import { displayName, findMessage } from '../../data/state/state';
 import { meet } from './names';
 import { markWords } from './words';
 

@@ -3,7 +3,7 @@
 import { isGuestName } from '../../directory/naming';
 import { session } from '../../app/session/session.svelte';
 import type { Chat } from '../../data/chat';
-import { withPeople } from '../../data/reducer';
+import { withPeople } from '../../data/state/reducer';
 
 /** As many as the server answers at once. */
 const AT_ONCE = 100;

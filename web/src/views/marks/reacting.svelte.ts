@@ -5,9 +5,9 @@
 
 import { session } from '../../app/session/session.svelte';
 import { attempt } from '../../app/errors';
-import { withPeople } from '../../data/reducer';
-import type { MarksEvent, Reacted, ServerEvent } from '../../data/protocol';
-import type { Message } from '../../data/state';
+import { withPeople } from '../../data/state/reducer';
+import type { MarksEvent, Reacted, ServerEvent } from '../../data/wire/protocol';
+import type { Message } from '../../data/state/state';
 import { reactedWith } from '../../emoji/favourites';
 
 /** A reaction that was set or taken back here, until the message says so itself. */

@@ -2,7 +2,7 @@
 
 import { isGuest, may } from '../../app/policy';
 import type { Section } from '../../app/router.svelte';
-import type { State } from '../../data/state';
+import type { State } from '../../data/state/state';
 
 export const OF_PERSON = ['profile', 'password', 'devices', 'appearance', 'blocked'] as const;
 export const OF_SERVER = ['server', 'people', 'invites', 'about'] as const;

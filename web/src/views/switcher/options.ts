@@ -2,8 +2,8 @@
 
 import { fuzzy, type Match } from '../../directory/fuzzy';
 import { entryOf, isUnread, type Entry } from '../../directory/listing';
-import type { Person, Room } from '../../data/protocol';
-import type { State } from '../../data/state';
+import type { Person, Room } from '../../data/wire/protocol';
+import type { State } from '../../data/state/state';
 
 export type Option = { key: string; title: string; match: Match } & (
   | { kind: 'mine'; entry: Entry }

@@ -2,7 +2,7 @@
 
 import { titleOf } from '../../directory/naming';
 import { session } from '../../app/session/session.svelte';
-import { displayName, type State } from '../../data/state';
+import { displayName, type State } from '../../data/state/state';
 import type { Keys } from './plain';
 
 interface Called {

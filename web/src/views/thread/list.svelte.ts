@@ -2,10 +2,10 @@
 
 import { explain } from '../../app/errors';
 import type { Chat } from '../../data/chat';
-import type { FollowedThread } from '../../data/protocol';
-import { Disconnected } from '../../data/refusals';
-import { withPeople } from '../../data/reducer';
-import { findMessage, messageOf, unread, type Message, type State } from '../../data/state';
+import type { FollowedThread } from '../../data/wire/protocol';
+import { Disconnected } from '../../data/wire/errors';
+import { withPeople } from '../../data/state/reducer';
+import { findMessage, messageOf, unread, type Message, type State } from '../../data/state/state';
 
 export interface Followed {
   readonly room: string;

@@ -1,8 +1,8 @@
 /** From a message to its thread. */
 
 import { roomRoute, router } from '../../app/router.svelte';
-import type { Message } from '../../data/state';
-import { threadId, threadOf } from '../../data/thread';
+import type { Message } from '../../data/state/state';
+import { threadId, threadOf } from '../../data/state/thread';
 
 /** Whether there is one, or this person may begin it. In a thread there are no others. */
 export const hasThread = ({ room, deleted, marks }: Message, mayPost: boolean): boolean =>

@@ -1,7 +1,7 @@
 /** The message that a thread is about: as it is in the room, or fetched if it is not among those. */
 
 import { session } from '../../app/session/session.svelte';
-import { findMessage, type Message, type RoomState } from '../../data/state';
+import { findMessage, type Message, type RoomState } from '../../data/state/state';
 import { lookUp } from '../timeline/quotes';
 
 /** To be made while a component is set up: it lives as long as that does. */

@@ -2,9 +2,9 @@
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
-import { begin, unwatch, watch } from '../../data/following';
-import { Disconnected } from '../../data/refusals';
-import type { RoomState } from '../../data/state';
+import { begin, unwatch, watch } from '../../data/threadRequests';
+import { Disconnected } from '../../data/wire/errors';
+import type { RoomState } from '../../data/state/state';
 import type { Root } from './root.svelte';
 
 interface Watched {

@@ -5,7 +5,7 @@ import { router } from '../../app/router.svelte';
 import { session } from '../../app/session/session.svelte';
 import { speech } from '../../app/liveRegion.svelte';
 import { attempt } from '../../app/errors';
-import { shown } from '../../data/state';
+import { shown } from '../../data/state/state';
 import type { Scrolling } from './scrolling.svelte';
 import { actWords } from './words';
 

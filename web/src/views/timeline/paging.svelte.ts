@@ -2,7 +2,7 @@
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
-import { shown, type RoomState } from '../../data/state';
+import { shown, type RoomState } from '../../data/state/state';
 
 type Where = 'older' | 'newer';
 

@@ -1,7 +1,7 @@
 /** Finds messages that are quoted and not loaded: one after the other, the last asked for first. */
 
 import { session } from '../../app/session/session.svelte';
-import { messageOf, type Message } from '../../data/state';
+import { messageOf, type Message } from '../../data/state/state';
 
 export interface Quoted {
   message: Message;

@@ -3,7 +3,7 @@
 import { untrack } from 'svelte';
 import { moved, opened, returned, type Reading } from '../../app/reading';
 import { session } from '../../app/session/session.svelte';
-import { readUpTo, type RoomState } from '../../data/state';
+import { readUpTo, type RoomState } from '../../data/state/state';
 import { attention } from '../../app/page/attention.svelte';
 import type { Scrolling } from './scrolling.svelte';
 

@@ -1,11 +1,11 @@
 /** Sends read markers: one under way per room, the newest wins, and not more often than needed. */
 
-import type { Fields, Ok } from './protocol';
-import { Disconnected, Refused } from './refusals';
-import { onMarker } from './replies';
-import { change } from './reducer';
-import { readHere, unreadFrom } from './reading';
-import { readUpTo, type State } from './state';
+import type { Fields, Ok } from './wire/protocol';
+import { Disconnected, Refused } from './wire/errors';
+import { onMarker } from './state/replies';
+import { change } from './state/reducer';
+import { readHere, unreadFrom } from './state/unread';
+import { readUpTo, type State } from './state/state';
 
 /** The server stores a marker at most every 2 s per room; sending more often helps nobody. */
 const EVERY_MS = 1_000;

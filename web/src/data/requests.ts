@@ -1,9 +1,9 @@
 /** What a person asks for now and then: each comes with the view that offers it. */
 
 import type { Chat } from './chat';
-import type { Fields, Membership } from './protocol';
-import { change, without, withPeople } from './reducer';
-import type { State } from './state';
+import type { Fields, Membership } from './wire/protocol';
+import { change, without, withPeople } from './state/reducer';
+import type { State } from './state/state';
 
 export async function createRoom(chat: Chat, fields: Fields<'create_room'>): Promise<string> {
   return chat.joined(await chat.request('create_room', fields));

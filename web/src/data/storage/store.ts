@@ -7,7 +7,7 @@
  */
 
 import { answer, done, eraseDatabase, openDatabase } from './database';
-import type { Me, Person, ServerInfo } from './protocol';
+import type { Me, Person, ServerInfo } from '../wire/protocol';
 import {
   EMPTY,
   newest,
@@ -16,7 +16,7 @@ import {
   type Message,
   type RoomState,
   type State,
-} from './state';
+} from '../state/state';
 
 /** Messages shown at the start, and kept at most, of each room. */
 const SHOWN_AT_START = 60;

@@ -1,10 +1,10 @@
 /** Looking into threads, and following them: it comes with the view of one. */
 
 import type { Chat } from './chat';
-import { Disconnected, Refused } from './refusals';
-import { withRoom } from './reducer';
-import { roomOf, type RoomState } from './state';
-import { threadId } from './thread';
+import { Disconnected, Refused } from './wire/errors';
+import { withRoom } from './state/reducer';
+import { roomOf, type RoomState } from './state/state';
+import { threadId } from './state/thread';
 
 /** A thread nobody has answered in is begun here; the server makes it with the first answer. */
 export function begin(chat: Chat, home: RoomState, seq: number): void {

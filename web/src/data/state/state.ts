@@ -16,7 +16,7 @@ import type {
   RoomKind,
   RoomRole,
   ServerInfo,
-} from './protocol';
+} from '../wire/protocol';
 
 /** What was added to a message, as of a rev of its own. */
 export interface Marks {

@@ -1,6 +1,6 @@
 /** What is unread: how posts, markers and mentions count. All pure. */
 
-import type { MyRoom } from './protocol';
+import type { MyRoom } from '../wire/protocol';
 import { findMessage, type Message, type RoomState } from './state';
 
 const ALL: ReadonlySet<string> = new Set(['@room', '@here']);

@@ -14,7 +14,7 @@ import {
   type ServerFrame,
   type Tellings,
 } from './protocol';
-import { Disconnected, Refused } from './refusals';
+import { Disconnected, Refused } from './errors';
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;

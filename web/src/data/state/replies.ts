@@ -1,8 +1,8 @@
 /** State × reply → state: the welcome, my rooms, pages of history, syncs. All pure. */
 
-import type { Joined, Mine, Page, SyncReply, Welcome } from './protocol';
+import type { Joined, Mine, Page, SyncReply, Welcome } from '../wire/protocol';
 import { change, mine, reachThrough, withPeople, withRoom, without } from './reducer';
-import { marked } from './reading';
+import { marked } from './unread';
 import { addPage, emptied, leaveVisit, met, settle, withoutPage, type Where } from './segments';
 import { messageOf, roomOf, type CatchUp, type RoomState, type State } from './state';
 import { isBlank } from './thread';

@@ -5,8 +5,8 @@
  */
 
 import { answer, done, eraseDatabase, openDatabase } from './database';
-import type { Fields, MessageKind, Ok } from './protocol';
-import { Disconnected, Refused } from './refusals';
+import type { Fields, MessageKind, Ok } from '../wire/protocol';
+import { Disconnected, Refused } from '../wire/errors';
 
 export interface Draft {
   room: string;

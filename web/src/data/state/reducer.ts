@@ -7,8 +7,8 @@
  * events and sync replies ends in the same state.
  */
 
-import type { MyRoom, Person, ServerEvent } from './protocol';
-import { count, marked, markerOf } from './reading';
+import type { MyRoom, Person, ServerEvent } from '../wire/protocol';
+import { count, marked, markerOf } from './unread';
 import { emptied, mark, place, settle, stillEarly, trim } from './segments';
 import {
   INITIAL,

@@ -5,7 +5,7 @@
  * milliseconds since the epoch by the server's clock.
  */
 
-import type { Refusal } from './refusals';
+import type { Refusal } from './errors';
 
 export const SUBPROTOCOL = 'hubbub.v1';
 

@@ -1,7 +1,7 @@
 /** The HTTP side: what makes or ends a session. The cookie it sets is out of any script's reach. */
 
 import type { Fields, Me, Mine, Ok, ServerInfo } from './protocol';
-import { Refused, Unreachable, type Refusal } from './refusals';
+import { Refused, Unreachable, type Refusal } from './errors';
 
 interface Problem extends Partial<Refusal> {
   title?: string;
