@@ -4,12 +4,12 @@
 import { flushSync, mount, unmount } from 'svelte';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { session } from '../src/app/session/session.svelte';
-import { PER_TASK } from '../src/app/turns';
+import { PER_TASK } from '../src/markdown/turns';
 import { INITIAL } from '../src/data/state/state';
 import Excerpt from '../src/views/keeping/Excerpt.svelte';
-import { NODES_MAX } from '../src/views/text/cut';
-import { loader } from '../src/views/text/loader.svelte';
-import Markdown from '../src/views/text/Markdown.svelte';
+import { NODES_MAX } from '../src/markdown/parsing/steps';
+import { loader } from '../src/markdown/loader.svelte';
+import Markdown from '../src/markdown/Markdown.svelte';
 import { filled, kinds } from './hostile';
 
 const NAME = 'ana';

@@ -2,13 +2,13 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { colour } from '../src/views/text/colour';
-import { NODES_MAX, RUNS_MAX } from '../src/views/text/cut';
-import { WORK_MAX, parse } from '../src/views/text/parse';
-import { CHARACTERS } from '../src/views/text/plain';
-import { cutPortion } from '../src/views/text/portions';
-import { Reading } from '../src/views/text/reading';
-import type { Block, Inline } from '../src/views/text/tree';
+import { colour } from '../src/markdown/highlight';
+import { NODES_MAX, RUNS_MAX } from '../src/markdown/parsing/steps';
+import { WORK_MAX, parse } from '../src/markdown/parsing/parse';
+import { CHARACTERS } from '../src/markdown/parsing/plain';
+import { cutPortion } from '../src/markdown/parsing/portions';
+import { Reading } from '../src/markdown/parsing/reading';
+import type { Block, Inline } from '../src/markdown/parsing/tree';
 import { filled, kinds, pairs, TEXT_MAX } from './hostile';
 import { triesOf } from './tries';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import tokens from '../src/styles/tokens.css?raw';
-import { colour } from '../src/views/text/colour';
-import codeBlock from '../src/views/text/CodeBlock.svelte?raw';
+import { colour } from '../src/markdown/highlight';
+import codeBlock from '../src/markdown/CodeBlock.svelte?raw';
 import { filled } from './hostile';
 import { triesOf } from './tries';
 

@@ -8,7 +8,7 @@ import { isOn, toggle } from '../src/views/composer/format/format';
 import { FORMATS, KEYS, type Format } from '../src/views/composer/format/keys';
 import { continued } from '../src/views/composer/format/lines';
 import { languageOf, looksLikeCode, pastedOver } from '../src/views/composer/format/pasting';
-import { parse } from '../src/views/text/parse';
+import { parse } from '../src/markdown/parsing/parse';
 
 function drawn(text: string): Draft {
   const caret = text.indexOf('‸');

@@ -3,8 +3,8 @@ import { flushSync, mount, unmount } from 'svelte';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { session } from '../src/app/session/session.svelte';
 import { INITIAL } from '../src/data/state/state';
-import { loader } from '../src/views/text/loader.svelte';
-import Markdown from '../src/views/text/Markdown.svelte';
+import { loader } from '../src/markdown/loader.svelte';
+import Markdown from '../src/markdown/Markdown.svelte';
 
 describe('on the page', () => {
   const shown: object[] = [];

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadEmoji } from '../src/emoji/emoji';
-import { parse as lexed } from '../src/views/text/parse';
-import { Reading, readingOf } from '../src/views/text/reading';
-import { isOnlyEmoji, isPlain, pieces, plain, tidy, veiled } from '../src/views/text/plain';
-import type { Block, Inline } from '../src/views/text/tree';
+import { parse as lexed } from '../src/markdown/parsing/parse';
+import { Reading, readingOf } from '../src/markdown/parsing/reading';
+import { isOnlyEmoji, isPlain, pieces, plain, tidy, veiled } from '../src/markdown/parsing/plain';
+import type { Block, Inline } from '../src/markdown/parsing/tree';
 
 const TEXT_MAX = 16_000;
 /** All of it, in one. */

@@ -5,7 +5,7 @@ import { may } from '../../app/policy';
 import { session } from '../../app/session/session.svelte';
 import type { RoomState } from '../../data/state/state';
 import { keepingWords } from '../keeping/words';
-import { pieces } from '../text/plain';
+import { pieces } from '../../markdown/parsing/plain';
 import Crowd from './Crowd.svelte';
 
 /** With more members than this, that is worth a question. */

@@ -6,8 +6,8 @@ import { session } from '../../app/session/session.svelte';
 import { speech } from '../../app/liveRegion.svelte';
 import type { Message as WireMessage } from '../../data/wire/protocol';
 import { displayName, type RoomState } from '../../data/state/state';
-import { formattingWords } from '../composer/words';
-import { beginning } from '../text/plain';
+import { formattingWords } from '../../markdown/formattingWords';
+import { beginning } from '../../markdown/parsing/plain';
 import { threadWords } from '../thread/words';
 import { actWords } from './words';
 

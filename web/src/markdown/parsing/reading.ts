@@ -3,7 +3,7 @@
  * once than a page bears, whatever the text is.
  */
 
-import { stepsOf } from './cut';
+import { stepsOf } from './steps';
 import { paragraph, parse } from './parse';
 import { isPlain, plain, tidy, type Keys } from './plain';
 import { cutPortion } from './portions';

@@ -1,8 +1,8 @@
 /** Brings the colouring of code when the first block of code is shown. */
 
-import type { Run } from './colour';
+import type { Run } from './highlight';
 
-type Colour = typeof import('./colour');
+type Colour = typeof import('./highlight');
 
 class Colours {
   #module = $state.raw<Colour | null>(null);
@@ -15,7 +15,7 @@ class Colours {
   load(): void {
     if (this.#asked) return;
     this.#asked = true;
-    import('./colour').then(
+    import('./highlight').then(
       (module) => {
         this.#module = module;
       },

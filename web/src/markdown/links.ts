@@ -1,4 +1,4 @@
-import { follow, routeOf } from '../../app/router.svelte';
+import { follow, routeOf } from '../app/router.svelte';
 
 // Attributes one by one, not spread in the templates: that would bring more of the framework.
 interface Leads {

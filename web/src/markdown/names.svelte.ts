@@ -1,9 +1,9 @@
 /** What the people and rooms that a text names are called. Each is looked up once, by one who asks. */
 
-import { titleOf } from '../../directory/naming';
-import { session } from '../../app/session/session.svelte';
-import { displayName, type State } from '../../data/state/state';
-import type { Keys } from './plain';
+import { titleOf } from '../directory/naming';
+import { session } from '../app/session/session.svelte';
+import { displayName, type State } from '../data/state/state';
+import type { Keys } from './parsing/plain';
 
 interface Called {
   /** Null: as it was typed. */
