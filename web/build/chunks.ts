@@ -22,12 +22,12 @@ const BROWSE = /\/src\/views\/browse\/|\/src\/parts\/search\.|\/src\/words\/..\/
 
 // The pages of what is gathered from all rooms.
 const GATHERED =
-  /\/src\/views\/keeping\/(?:Card|Excerpt|Filter|Frame|Mentions|mentions|Saved)\.|\/src\/views\/thread\/(?:Followed|Threads|list)\./;
+  /\/src\/views\/lists\/(?:MessageCard|Excerpt|UnreadFilter|ListPage)\.|\/src\/views\/lists\/(?:mentions|threads)\/[A-Za-z]+\.svelte|\/src\/views\/lists\/saved\/Saved\./;
 
 // What the timeline says of threads, and a thread of itself. None of these needs anything that is
 // not in here or above, or else the file would need one that needs it.
 const THREADS =
-  /\/src\/views\/timeline\/(?:quotes|Replies)\.|\/src\/views\/thread\/(?:opening|words)\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/time\/ago\./;
+  /\/src\/views\/message\/(?:quotes|Replies|threadLink)\.|\/src\/views\/lists\/threads\/words\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/time\/ago\./;
 
 export function chunkOf(): Rollup.GetManualChunk {
   let first: Set<string> | null = null;

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { session } from '../src/app/session/session.svelte';
 import { PER_TASK } from '../src/markdown/turns';
 import { INITIAL } from '../src/data/state/state';
-import Excerpt from '../src/views/keeping/Excerpt.svelte';
+import Excerpt from '../src/views/lists/Excerpt.svelte';
 import { NODES_MAX } from '../src/markdown/parsing/steps';
 import { loader } from '../src/markdown/loader.svelte';
 import Markdown from '../src/markdown/Markdown.svelte';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { grouped, NO_ROWS, type Around, type Entry } from '../src/app/grouping';
+import { grouped, NO_ROWS, type Around, type Entry } from '../src/views/message/grouping';
 import type { Pending } from '../src/data/storage/outbox';
 import { messageOf, type Message } from '../src/data/state/state';
 

@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Message as WireMessage } from '../src/data/wire/protocol';
 import { INITIAL, messageOf, roomOf, type State } from '../src/data/state/state';
 import { callIn } from '../src/views/composer/crowd';
-import { quoted } from '../src/views/keeping/acts';
-import { current, joined, type Mentioned } from '../src/views/keeping/mentions.svelte';
+import { quoted } from '../src/views/lists/saved/actions';
+import { current, joined, type Mentioned } from '../src/views/lists/mentions/mentionList.svelte';
 
 const said = (seq: number, more: Partial<WireMessage> = {}) =>
   messageOf({ room: 'tea', seq, rev: seq, by: 'bo', at: seq, text: '@ana', mentions: ['ana'], ...more });

@@ -13,7 +13,7 @@ const { chat } = vi.hoisted(() => ({
 
 vi.mock('../src/app/session/session.svelte', () => ({ session: { here: chat } }));
 
-const { reacting } = await import('../src/views/marks/reacting.svelte');
+const { reacting } = await import('../src/views/message/marks/reactions.svelte');
 
 let seq = 0;
 

@@ -13,8 +13,8 @@ import { isOwed } from '../src/data/sync';
 import { homeOf, isBlank, threadOf, waitingThreads } from '../src/data/state/thread';
 import { begin } from '../src/data/threadRequests';
 import type { Chat } from '../src/data/chat';
-import { joined, type Followed } from '../src/views/thread/list.svelte';
-import { hasThread } from '../src/views/thread/opening';
+import { joined, type Followed } from '../src/views/lists/threads/threadList.svelte';
+import { hasThread } from '../src/views/message/threadLink';
 import { matching, offered } from '../src/views/switcher/options';
 
 const ME = { name: 'ana', display_name: 'Ana', role: 'member' as const };

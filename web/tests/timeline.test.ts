@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Announcer } from '../src/app/announcer';
-import { moved, opened, returned } from '../src/app/reading';
+import { moved, opened, returned } from '../src/views/timeline/newLine';
 import { localeOf, startOfDay, Times } from '../src/time/times';
 import { roomOf, type RoomState } from '../src/data/state/state';
 

@@ -4,7 +4,7 @@ import { dialogs } from '../../app/page/dialogs.svelte';
 import { may } from '../../app/policy';
 import { session } from '../../app/session/session.svelte';
 import type { RoomState } from '../../data/state/state';
-import { keepingWords } from '../keeping/words';
+import { keepingWords } from '../lists/words';
 import { pieces } from '../../markdown/parsing/plain';
 import Crowd from './Crowd.svelte';
 

@@ -2,7 +2,7 @@
 
 import { session } from '../../app/session/session.svelte';
 import { findMessage, type Message, type RoomState } from '../../data/state/state';
-import { lookUp } from '../timeline/quotes';
+import { lookUp } from '../message/quotes';
 
 /** To be made while a component is set up: it lives as long as that does. */
 export class Root {

@@ -1,15 +1,15 @@
 /** What a timeline can be shown without at first. */
 
-export { default as Actions } from './Actions.svelte';
+export { default as Actions } from '../message/Actions.svelte';
 export { default as Beginning } from './Beginning.svelte';
-export { default as Below } from './Below.svelte';
-export { default as ConfirmDelete } from './ConfirmDelete.svelte';
-export { default as Forwarded } from '../keeping/Forwarded.svelte';
-export { hearReactions } from '../marks/hearing';
-export { default as Marks } from '../marks/Marks.svelte';
-export { Links } from './links.svelte';
-export { hear } from './listening';
-export { default as OnItsWay } from './OnItsWay.svelte';
-export { Pointing } from './pointing.svelte';
-export { default as Quote } from './Quote.svelte';
-export { default as Replies } from './Replies.svelte';
+export { default as Below } from './JumpToLatest.svelte';
+export { default as ConfirmDelete } from '../message/ConfirmDelete.svelte';
+export { default as Forwarded } from '../message/Forwarded.svelte';
+export { hearReactions } from '../message/marks/announceReactions';
+export { default as Marks } from '../message/marks/Marks.svelte';
+export { Links } from './permalink.svelte';
+export { hear } from './announceMessages';
+export { default as OnItsWay } from '../message/SendStatus.svelte';
+export { Pointing } from './activeRow.svelte';
+export { default as Quote } from '../message/Quote.svelte';
+export { default as Replies } from '../message/Replies.svelte';

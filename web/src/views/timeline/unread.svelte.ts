@@ -1,7 +1,7 @@
 /** What is unread in the room on screen: where it begins, and when it has been read. */
 
 import { untrack } from 'svelte';
-import { moved, opened, returned, type Reading } from '../../app/reading';
+import { moved, opened, returned, type Reading } from './newLine';
 import { session } from '../../app/session/session.svelte';
 import { readUpTo, type RoomState } from '../../data/state/state';
 import { attention } from '../../app/page/attention.svelte';

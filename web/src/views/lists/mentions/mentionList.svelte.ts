@@ -1,0 +1,91 @@
+/** Where I was mentioned: pages from the server, the latest first, with what has changed since. */
+
+import { explain } from '../../../app/errors';
+import type { Chat } from '../../../data/chat';
+import { Disconnected } from '../../../data/wire/errors';
+import { mentionsMe } from '../../../data/state/unread';
+import { withPeople } from '../../../data/state/reducer';
+import { findMessage, messageOf, readUpTo, type Message, type State } from '../../../data/state/state';
+
+export interface Mentioned {
+  readonly message: Message;
+  /** As the server had it. */
+  readonly unread: boolean;
+}
+
+const keyOf = ({ message }: Mentioned): string => `${message.room} ${message.seq}`;
+
+/** The newest page, and of what was listed before all that is older than it. */
+export function joined(page: readonly Mentioned[], before: readonly Mentioned[]): Mentioned[] | null {
+  const keys = new Set(page.map(keyOf));
+  const at = before.findIndex((one) => keys.has(keyOf(one)));
+  // Nothing of it was known: there may be others between them.
+  if (at < 0) return null;
+  const last = page.at(-1)?.message.at ?? 0;
+  return [...page, ...before.filter((one) => !keys.has(keyOf(one)) && one.message.at < last)];
+}
+
+/** As they are by now: edited, deleted, read. */
+export function current(state: State, list: readonly Mentioned[], me: string): Mentioned[] {
+  return list.flatMap((one) => {
+    const room = state.rooms.get(one.message.room);
+    const known = room && findMessage(room, one.message.seq);
+    const message = known && known.rev >= one.message.rev ? known : one.message;
+    if (!mentionsMe(message, me)) return [];
+    const unread = room && room.role !== null ? message.seq > readUpTo(room) : one.unread;
+    return [{ message, unread }];
+  });
+}
+
+export class MentionList {
+  list = $state.raw<readonly Mentioned[] | null>(null);
+  cursor = $state.raw<string | null>(null);
+  isBusy = $state.raw(false);
+  problem = $state.raw('');
+  #serial = 0;
+
+  constructor(
+    private readonly chat: Chat,
+    private readonly onlyUnread: boolean,
+  ) {}
+
+  /** The newest ones; what was listed already stays. */
+  refresh(): Promise<void> {
+    return this.#ask('', (page, cursor) => {
+      const all = this.list && joined(page, this.list);
+      if (!all) this.cursor = cursor;
+      this.list = all ?? page;
+    });
+  }
+
+  async more(): Promise<void> {
+    if (this.cursor === null || this.isBusy) return;
+    await this.#ask(this.cursor, (page, cursor) => {
+      this.list = [...(this.list ?? []), ...page];
+      this.cursor = cursor;
+    });
+  }
+
+  async #ask(
+    after: string,
+    take: (page: Mentioned[], cursor: string | null) => void,
+  ): Promise<void> {
+    this.#serial += 1;
+    const serial = this.#serial;
+    this.isBusy = true;
+    try {
+      const unread = this.onlyUnread;
+      const reply = await this.chat.request('mentions', { unread, after });
+      if (serial !== this.#serial) return;
+      this.chat.update((state) => withPeople(state, reply.people));
+      const page = reply.mentions.map((one) => ({ ...one, message: messageOf(one.message) }));
+      take(page, reply.cursor);
+      this.problem = '';
+    } catch (error) {
+      if (serial !== this.#serial) return;
+      // Without a connection the page says so itself, and asks again once it is back.
+      this.problem = error instanceof Disconnected ? '' : explain(error);
+    }
+    this.isBusy = false;
+  }
+}

@@ -1,0 +1,50 @@
+/** What one can do with a message for oneself, or for others elsewhere. */
+
+import { Bookmark, BookmarkX, Forward, TextQuote } from 'lucide';
+import { dialogs } from '../../../app/page/dialogs.svelte';
+import { isGuest, may } from '../../../app/policy';
+import { session } from '../../../app/session/session.svelte';
+import { speech } from '../../../app/liveRegion.svelte';
+import { talkIn } from '../../../app/composing.svelte';
+import { attempt } from '../../../app/errors';
+import type { Message, RoomState } from '../../../data/state/state';
+import type { MenuItem } from '../../../parts/Menu.svelte';
+import { bookmarksOf } from './bookmarks.svelte';
+import { keepingWords } from '../words';
+
+/** Each line with the sign of a quote, and an empty line for what one says to it. */
+export const quoted = (text: string): string => `${text.trim().replace(/^/gm, '> ')}\n\n`;
+
+/** So that a menu knows what is saved by the time it opens. */
+export function fetchBookmarks(): void {
+  if (!isGuest(session.state)) bookmarksOf(session.here).want();
+}
+
+export function askForNote(message: Message, before: string | null): void {
+  dialogs.present(() => import('./Note.svelte'), { message, before });
+}
+
+async function forget(message: Message): Promise<void> {
+  const isGone = await attempt(() => bookmarksOf(session.here).remove(message));
+  if (isGone) speech.show(keepingWords().isRemoved);
+}
+
+export function keepingItems(message: Message, room: RoomState): MenuItem[] {
+  const t = keepingWords();
+  const items: MenuItem[] = [];
+  if (!message.deleted && may.post(session.state, room)) {
+    const quote = () => talkIn(room.room).insert(quoted(message.text));
+    items.push({ label: t.quote, icon: TextQuote, run: quote });
+  }
+  if (!message.deleted) {
+    const forward = () => dialogs.present(() => import('../../forward/Forward.svelte'), { message });
+    items.push({ label: t.forward, icon: Forward, run: forward });
+  }
+  if (isGuest(session.state)) return items;
+  if (bookmarksOf(session.here).find(message)) {
+    items.push({ label: t.unsave, icon: BookmarkX, run: () => forget(message) });
+  } else if (!message.deleted) {
+    items.push({ label: t.save, icon: Bookmark, run: () => askForNote(message, null) });
+  }
+  return items;
+}

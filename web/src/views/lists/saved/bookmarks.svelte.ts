@@ -1,0 +1,131 @@
+/** What one has saved for later: known from when somebody first asks, and then kept up to date. */
+
+import { explain } from '../../../app/errors';
+import type { Chat } from '../../../data/chat';
+import type { ServerEvent } from '../../../data/wire/protocol';
+import { Disconnected, Refused } from '../../../data/wire/errors';
+import { withPeople } from '../../../data/state/reducer';
+import { findMessage, messageOf, type Message, type State } from '../../../data/state/state';
+
+export interface Bookmark {
+  readonly room: string;
+  readonly seq: number;
+  readonly at: number;
+  readonly note: string;
+  /** Null: it was deleted, or may not be read any more. */
+  readonly message: Message | null;
+}
+
+export type Place = Pick<Bookmark, 'room' | 'seq'>;
+
+type Changed = Extract<ServerEvent, { on: 'bookmark' }>;
+
+export const keyOf = ({ room, seq }: Place): string => `${room} ${seq}`;
+
+/** The message as it is by now. */
+export function messageIn(state: State, { room, seq, message }: Bookmark): Message | null {
+  const here = state.rooms.get(room);
+  const known = here && findMessage(here, seq);
+  const latest = known && known.rev >= (message?.rev ?? 0) ? known : message;
+  return latest?.deleted ? null : latest;
+}
+
+class Bookmarks {
+  /** By their places; null until they are known. */
+  all = $state.raw<ReadonlyMap<string, Bookmark> | null>(null);
+  problem = $state.raw('');
+  #isWanted = false;
+  #isLoading = false;
+  /** Something may have changed since what is known, or is on its way, was asked for. */
+  #isStale = true;
+
+  constructor(private readonly chat: Chat) {
+    chat.listen((event) => {
+      if (event === null) this.#outdated();
+      else if (event.on === 'bookmark') this.#heard(event);
+      else if (event.on === 'removed') this.#outdated();
+    });
+  }
+
+  /** The latest first. */
+  get list(): Bookmark[] {
+    return [...(this.all?.values() ?? [])].sort((a, b) => b.at - a.at);
+  }
+
+  find(place: Place): Bookmark | null {
+    return this.all?.get(keyOf(place)) ?? null;
+  }
+
+  /** Somebody wants to see them. */
+  want(): void {
+    this.#isWanted = true;
+    void this.#load();
+  }
+
+  async save({ room, seq }: Place, note: string): Promise<void> {
+    await this.chat.request('bookmark', { room, seq, note });
+  }
+
+  async remove({ room, seq }: Place): Promise<void> {
+    await this.chat.request('bookmark', { room, seq, on: false });
+  }
+
+  #outdated(): void {
+    this.#isStale = true;
+    if (this.#isWanted) void this.#load();
+  }
+
+  async #load(): Promise<void> {
+    if (this.#isLoading || !this.chat.isOnline) return;
+    this.#isLoading = true;
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        await this.#askAll();
+      }
+      this.problem = '';
+    } catch (error) {
+      this.#isStale = true;
+      if (error instanceof Refused) this.problem = explain(error);
+      else if (!(error instanceof Disconnected)) throw error;
+      // The next welcome asks again.
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  async #askAll(): Promise<void> {
+    const all = new Map<string, Bookmark>();
+    let after: string | null = '';
+    while (after !== null) {
+      const page: Awaited<ReturnType<typeof this.chat.request<'bookmarks'>>> =
+        await this.chat.request('bookmarks', { after });
+      this.chat.update((state) => withPeople(state, page.people));
+      for (const { note = '', message, ...one } of page.bookmarks) {
+        all.set(keyOf(one), { ...one, note, message: message ? messageOf(message) : null });
+      }
+      after = page.cursor;
+    }
+    this.all = all;
+  }
+
+  #heard({ room, seq, gone, note = '', at = 0 }: Changed): void {
+    const known = this.find({ room, seq });
+    // One that was made elsewhere comes with its message, which only the server has.
+    if (!this.all || this.#isLoading || (!gone && !known)) return this.#outdated();
+    const all = new Map(this.all);
+    if (gone) all.delete(keyOf({ room, seq }));
+    else all.set(keyOf({ room, seq }), { room, seq, at, note, message: known?.message ?? null });
+    this.all = all;
+  }
+}
+
+export type { Bookmarks };
+
+const made = new WeakMap<Chat, Bookmarks>();
+
+export function bookmarksOf(chat: Chat): Bookmarks {
+  const bookmarks = made.get(chat) ?? new Bookmarks(chat);
+  made.set(chat, bookmarks);
+  return bookmarks;
+}

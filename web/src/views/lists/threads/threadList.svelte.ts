@@ -1,0 +1,129 @@
+/** The threads that one follows: pages from the server, kept up with what has come since. */
+
+import { explain } from '../../../app/errors';
+import type { Chat } from '../../../data/chat';
+import type { FollowedThread } from '../../../data/wire/protocol';
+import { Disconnected } from '../../../data/wire/errors';
+import { withPeople } from '../../../data/state/reducer';
+import { findMessage, messageOf, unread, type Message, type State } from '../../../data/state/state';
+
+export interface Followed {
+  readonly room: string;
+  readonly root: Message;
+  readonly last: Message | null;
+  readonly seq: number;
+  readonly unread: number;
+}
+
+const followed = ({ thread, root, last }: FollowedThread): Followed => ({
+  room: thread.room,
+  root: messageOf(root),
+  last: last && messageOf(last),
+  seq: thread.seq ?? 0,
+  unread: Math.max(0, (thread.seq ?? 0) - (thread.read_seq ?? 0)),
+});
+
+const at = ({ last, root }: Followed): number => last?.at ?? root.at;
+
+/** The newest page, and what was listed before that is older than all of it. */
+export function joined(
+  page: readonly Followed[],
+  cursor: string | null,
+  before: readonly Followed[],
+): readonly Followed[] {
+  const last = page.at(-1);
+  if (cursor === null || !last) return page;
+  const known = new Set(page.map(({ room }) => room));
+  return [...page, ...before.filter((one) => !known.has(one.room) && at(one) <= at(last))];
+}
+
+/** As they are by now: edited, deleted, read. */
+export function current(state: State, list: readonly Followed[]): Followed[] {
+  const now = (message: Message): Message => {
+    const room = state.rooms.get(message.room);
+    const known = room && findMessage(room, message.seq);
+    return known && known.rev >= message.rev ? known : message;
+  };
+  return list.map((one) => {
+    const room = state.rooms.get(one.room);
+    const isMine = room !== undefined && room.role !== null;
+    return {
+      ...one,
+      root: now(one.root),
+      last: one.last && now(one.last),
+      unread: isMine ? unread(room) : one.unread,
+    };
+  });
+}
+
+export class ThreadList {
+  /** Null: not asked yet. */
+  list = $state.raw<readonly Followed[] | null>(null);
+  cursor = $state.raw<string | null>(null);
+  problem = $state.raw('');
+  #isBusy = false;
+  #again = false;
+
+  constructor(
+    private readonly chat: Chat,
+    private readonly onlyUnread: boolean,
+  ) {}
+
+  /** The newest ones again; one at a time, for something may be said in any of them at any time. */
+  async refresh(): Promise<void> {
+    this.#again = true;
+    if (this.#isBusy) return;
+    while (this.#again) {
+      this.#again = false;
+      await this.#ask('', (page, cursor) => {
+        const isFirst = this.list === null || cursor === null;
+        this.list = joined(page, cursor, this.list ?? []);
+        if (isFirst) this.cursor = cursor;
+      });
+    }
+  }
+
+  async more(): Promise<void> {
+    if (this.cursor === null || this.#isBusy) return;
+    await this.#ask(this.cursor, (page, cursor) => {
+      const known = new Set(page.map(({ room }) => room));
+      this.list = [...(this.list ?? []).filter(({ room }) => !known.has(room)), ...page];
+      this.cursor = cursor;
+    });
+    if (this.#again) await this.refresh();
+  }
+
+  async #ask(
+    after: string,
+    take: (page: Followed[], cursor: string | null) => void,
+  ): Promise<void> {
+    this.#isBusy = true;
+    try {
+      const reply = await this.chat.request('threads', { unread: this.onlyUnread, after });
+      this.chat.update((state) => withPeople(state, reply.people));
+      take(reply.threads.map(followed), reply.cursor);
+      this.problem = '';
+    } catch (error) {
+      // Without a connection the page says so itself, and asks again once it is back.
+      this.problem = error instanceof Disconnected ? '' : explain(error);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+}
+
+/** Also those that are not listed yet, and those in which nothing was said for long. */
+export async function readAll(chat: Chat): Promise<void> {
+  for (let after: string | null = ''; after !== null; ) {
+    const page: { threads: FollowedThread[]; cursor: string | null } = await chat.request(
+      'threads',
+      { unread: true, after },
+    );
+    for (const { thread } of page.threads) {
+      const seq = thread.seq ?? 0;
+      if (chat.state.rooms.get(thread.room)?.role != null) chat.markers.read(thread.room, seq);
+      else await chat.request('read', { room: thread.room, seq });
+    }
+    after = page.cursor;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * How messages stand together in the timeline. Pure.
+ *
+ * A row that has not changed is the same object as before, so that a new message makes nothing
+ * anew but itself and the row above it.
+ */
+
+import type { Pending } from '../../data/storage/outbox';
+import type { Message } from '../../data/state/state';
+
+const TOGETHER_MS = 5 * 60_000;
+
+export type Entry = Message | Pending;
+
+export interface Row {
+  /** The same for my message on its way and for the server's copy of it. */
+  readonly key: string | number;
+  readonly entry: Entry;
+  readonly above: Entry | null;
+  readonly by: string;
+  readonly at: number;
+  /** The first of its day. */
+  readonly day: boolean;
+  /** The first that is unread. */
+  readonly isNew: boolean;
+  /** First and last of those that stand together: one avatar, one name. */
+  readonly head: boolean;
+  readonly tail: boolean;
+}
+
+export interface Rows {
+  readonly list: readonly Row[];
+  readonly byKey: ReadonlyMap<string | number, Row>;
+}
+
+export interface Around {
+  me: string;
+  /** The line "New" stands after the message with this seq; null: nowhere. */
+  newAfter: number | null;
+  /** Nonces of messages that were written here, and keep their rows when the server has them. */
+  written: ReadonlySet<string>;
+}
+
+export const NO_ROWS: Rows = { list: [], byKey: new Map() };
+
+export const messageIn = ({ entry }: Row): Message | null => ('seq' in entry ? entry : null);
+export const pendingIn = ({ entry }: Row): Pending | null => ('seq' in entry ? null : entry);
+
+/** The rows for these, made of those there were `before` as far as they have not changed. */
+export function grouped(entries: readonly Entry[], around: Around, before: Rows = NO_ROWS): Rows {
+  const drafts: Row[] = [];
+  for (const entry of entries) {
+    const above = drafts.at(-1) ?? null;
+    drafts.push(again(entry, above, around, before) ?? rowOf(entry, above, around));
+  }
+  const list = drafts.map((row, index) => {
+    const tail = drafts[index + 1]?.head ?? true;
+    return row.tail === tail ? row : { ...row, tail };
+  });
+  return { list, byKey: new Map(list.map((row) => [row.key, row])) };
+}
+
+function again(entry: Entry, above: Row | null, around: Around, before: Rows): Row | null {
+  const known = before.byKey.get(keyOf(entry, around));
+  if (known?.entry !== entry || known.above !== (above?.entry ?? null)) return null;
+  return known.isNew === isFirstNew(entry, known.above, around.newAfter) ? known : null;
+}
+
+function rowOf(entry: Entry, above: Row | null, around: Around): Row {
+  // What is on its way has the time of this device's clock: it never stands before what is above.
+  const at = 'seq' in entry ? entry.at : Math.max(entry.at, above?.at ?? 0);
+  const row = {
+    key: keyOf(entry, around),
+    entry,
+    above: above?.entry ?? null,
+    by: 'seq' in entry ? entry.by : around.me,
+    at,
+    day: above === null || (at > above.at && !sameDay(at, above.at)),
+    isNew: isFirstNew(entry, above?.entry ?? null, around.newAfter),
+    head: true,
+    tail: true,
+  };
+  return { ...row, head: above === null || !joins(row, above) };
+}
+
+function keyOf(entry: Entry, { me, written }: Around): string | number {
+  if (!('seq' in entry)) return entry.nonce;
+  const { nonce, by, seq } = entry;
+  return nonce !== null && by === me && written.has(nonce) ? nonce : seq;
+}
+
+function joins(row: Row, above: Row): boolean {
+  if (row.day || row.isNew || row.by !== above.by) return false;
+  if (row.entry.kind !== 'text' || above.entry.kind !== 'text') return false;
+  return row.entry.replyTo === null && row.at - above.at <= TOGETHER_MS;
+}
+
+/** By the clock and the calendar of this device. */
+function sameDay(a: number, b: number): boolean {
+  return new Date(a).toDateString() === new Date(b).toDateString();
+}
+
+function isFirstNew(entry: Entry, above: Entry | null, newAfter: number | null): boolean {
+  if (newAfter === null || !('seq' in entry) || entry.seq <= newAfter) return false;
+  // With nothing above it, the first unread one may be further up still.
+  if (above === null) return entry.seq === newAfter + 1;
+  return 'seq' in above && above.seq <= newAfter;
+}

@@ -1,0 +1,30 @@
+/** Finds what people are called who have said nothing here, and so came with no message. */
+
+import { isGuestName } from '../../../directory/naming';
+import { session } from '../../../app/session/session.svelte';
+import type { Chat } from '../../../data/chat';
+import { withPeople } from '../../../data/state/reducer';
+
+/** As many as the server answers at once. */
+const AT_ONCE = 100;
+
+const asked = new WeakMap<Chat, Map<string, Promise<void>>>();
+
+/** Until they are known, or cannot be asked for: then they go by their handles. */
+export async function meet(names: readonly string[]): Promise<void> {
+  const { here } = session;
+  const before = asked.get(here) ?? new Map<string, Promise<void>>();
+  asked.set(here, before);
+  const unknown = names.filter((name) => !isGuestName(name) && !here.state.people.has(name));
+  const fresh = unknown.filter((name) => !before.has(name)).slice(0, AT_ONCE);
+  if (fresh.length > 0) {
+    const answer = ask(here, fresh).catch(() => fresh.forEach((name) => before.delete(name)));
+    for (const name of fresh) before.set(name, answer);
+  }
+  await Promise.all(unknown.map((name) => before.get(name)));
+}
+
+async function ask(here: Chat, names: string[]): Promise<void> {
+  const { users } = await here.request('users', { names });
+  here.update((state) => withPeople(state, users));
+}

@@ -1,0 +1,159 @@
+/**
+ * Reactions as this person sees them: what the server told, with what is on its way to it, and who
+ * the others are where the messages name only the first.
+ */
+
+import { session } from '../../../app/session/session.svelte';
+import { attempt } from '../../../app/errors';
+import { withPeople } from '../../../data/state/reducer';
+import type { MarksEvent, Reacted, ServerEvent } from '../../../data/wire/protocol';
+import type { Message } from '../../../data/state/state';
+import { reactedWith } from '../../../emoji/favourites';
+
+/** A reaction that was set or taken back here, until the message says so itself. */
+interface Wanted {
+  on: boolean;
+  /** What the server answered; null: nothing yet. */
+  rev: number | null;
+}
+
+/** Who reacted to a message, as of a rev of its marks. */
+interface Asked {
+  rev: number;
+  reactions: readonly Reacted[];
+}
+
+export interface Reaction {
+  readonly emoji: string;
+  readonly count: number;
+  readonly names: readonly string[];
+  /** Null: I may be among those who are not named. */
+  readonly mine: boolean | null;
+}
+
+/** Messages whose answers are kept. */
+const ASKED_MAX = 200;
+
+const idOf = ({ room, seq }: { room: string; seq: number }): string => `${room}/${seq}`;
+
+class Reacting {
+  #wanted = $state.raw<ReadonlyMap<string, Wanted>>(new Map());
+  #asked = $state.raw<ReadonlyMap<string, Asked>>(new Map());
+  #asking = new Map<string, Promise<void>>();
+  #chat: unknown = null;
+
+  /** What to show below a message. */
+  of(message: Message, me: string): Reaction[] {
+    const told = message.marks.reactions.map(([emoji, count, names]) =>
+      this.#told(message, { emoji, count, names, mine: null }, me),
+    );
+    for (const [key, wanted] of this.#wanted) {
+      const isOver = wanted.rev !== null && message.marks.rev >= wanted.rev;
+      const emoji = key.slice(key.lastIndexOf('/') + 1);
+      if (!isOver && key === keyOf(message, emoji)) apply(told, emoji, wanted.on, me);
+    }
+    return told.filter(({ count }) => count > 0);
+  }
+
+  #told(message: Message, reaction: Reaction, me: string): Reaction {
+    const asked = this.#asked.get(idOf(message));
+    const answer = asked?.reactions.find(({ emoji }) => emoji === reaction.emoji);
+    const isFresh = asked !== undefined && asked.rev >= message.marks.rev;
+    const names = isFresh && answer ? answer.names : reaction.names;
+    if (names.includes(me)) return { ...reaction, names, mine: true };
+    if (names.length >= reaction.count) return { ...reaction, names, mine: false };
+    return { ...reaction, names, mine: answer?.mine ?? (asked ? false : null) };
+  }
+
+  /** React, or take it back. Whoever may have reacted already is asked for first. */
+  async toggle(message: Message, emoji: string): Promise<void> {
+    const me = session.here.user;
+    const find = () => this.of(message, me).find((one) => one.emoji === emoji);
+    if (find()?.mine === null && !(await attempt(() => this.ask(message)))) return;
+    await this.react(message, emoji, !find()?.mine);
+  }
+
+  async react(message: Message, emoji: string, on: boolean): Promise<void> {
+    const { room, seq } = message;
+    const key = keyOf(message, emoji);
+    const wanted: Wanted = { on, rev: null };
+    this.#want(key, wanted);
+    if (on) reactedWith(session.here.user, emoji);
+    const isDone = await attempt(async () => {
+      const { rev } = await session.here.request('react', { room, seq, emoji, on });
+      if (this.#wanted.get(key) === wanted) this.#want(key, { on, rev });
+      this.#owned(message, emoji, on);
+    });
+    if (!isDone && this.#wanted.get(key) === wanted) this.#want(key, null);
+  }
+
+  #want(key: string, wanted: Wanted | null): void {
+    // Those that were answered have been told, or are about to be.
+    const still = [...this.#wanted].filter(([, { rev }]) => rev === null);
+    const next = new Map(still);
+    if (wanted) next.set(key, wanted);
+    else next.delete(key);
+    this.#wanted = next;
+  }
+
+  /** Find out who all reacted, if the message does not name them. Throws Refused or Disconnected. */
+  ask(message: Message): Promise<void> {
+    this.#listen();
+    const id = idOf(message);
+    const isKnown = (this.#asked.get(id)?.rev ?? -1) >= message.marks.rev;
+    const isNamed = message.marks.reactions.every(([, count, names]) => names.length >= count);
+    if (isKnown || isNamed) return Promise.resolve();
+    const asking = this.#asking.get(id) ?? this.#ask(message).finally(() => this.#asking.delete(id));
+    this.#asking.set(id, asking);
+    return asking;
+  }
+
+  async #ask({ room, seq, marks }: Message): Promise<void> {
+    const { reactions, people } = await session.here.request('reactions', { room, seq });
+    session.here.update((state) => withPeople(state, people));
+    const kept = [...this.#asked].slice(1 - ASKED_MAX);
+    this.#asked = new Map([...kept, [idOf({ room, seq }), { rev: marks.rev, reactions }]]);
+  }
+
+  /** What I do on another device is mine too, though the message may not name me. */
+  #listen(): void {
+    const { here } = session;
+    if (this.#chat === here) return;
+    this.#chat = here;
+    this.#asked = new Map();
+    here.listen((event: ServerEvent | null) => {
+      if (event?.on === 'marks' && event.last?.by === here.user) this.#mine(event);
+    });
+  }
+
+  #mine({ room, seq, last }: MarksEvent): void {
+    if (!last?.emoji || !/react/.test(last.did)) return;
+    this.#owned({ room, seq }, last.emoji, last.did === 'react');
+  }
+
+  #owned(message: { room: string; seq: number }, emoji: string, mine: boolean): void {
+    const id = idOf(message);
+    const asked = this.#asked.get(id);
+    if (!asked) return;
+    const others = asked.reactions.filter((one) => one.emoji !== emoji);
+    const before = asked.reactions.find((one) => one.emoji === emoji);
+    const after = { emoji, count: before?.count ?? 1, names: before?.names ?? [], mine };
+    // Its names are as of an older rev now.
+    this.#asked = new Map(this.#asked).set(id, { rev: -1, reactions: [...others, after] });
+  }
+}
+
+const keyOf = (message: Message, emoji: string): string => `${idOf(message)}/${emoji}`;
+
+function apply(told: Reaction[], emoji: string, on: boolean, me: string): void {
+  const at = told.findIndex((one) => one.emoji === emoji);
+  const before = told[at] ?? { emoji, count: 0, names: [], mine: false };
+  if (before.mine === on) return;
+  const names = before.names.filter((name) => name !== me);
+  if (on) names.push(me);
+  const after = { emoji, names, mine: on, count: before.count + (on ? 1 : -1) };
+  if (at < 0) told.push(after);
+  else told[at] = after;
+}
+
+export const reacting = new Reacting();

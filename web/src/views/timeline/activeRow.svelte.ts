@@ -1,0 +1,183 @@
+/** Which row is pointed at, by mouse, finger or keys, and so shows what can be done with it. */
+
+import { untrack } from 'svelte';
+import type { Row } from '../message/grouping';
+import { onRowKey } from './rowKeys';
+
+const LONG_PRESS_MS = 500;
+const STILL_PX = 10;
+
+type Key = Row['key'];
+
+/** What a row is to open: its menu, or what one can react with. */
+export type Opening = 'menu' | 'emoji';
+
+export interface Pointed {
+  box: HTMLElement;
+  list: HTMLElement;
+  rows(): readonly Row[];
+  canReply(): boolean;
+  /** Escape was pressed, and means neither a dialog nor a menu. */
+  escape(isInside: boolean): void;
+}
+
+export class Pointing {
+  active = $state.raw<Key | null>(null);
+  /** The row that Tab leads to; null: the last. */
+  stop = $state.raw<Key | null>(null);
+  /** What the row pointed at is to open. */
+  wanted = $state.raw<Opening | null>(null);
+
+  #isLocked = false;
+  /** A finger that rests on a row; long enough, once that has become the one pointed at. */
+  #press: { timer: ReturnType<typeof setTimeout>; isLong: boolean; x: number; y: number } | null = null;
+
+  constructor(private readonly pointed: Pointed) {}
+
+  /** What happens in its rows is heard here, rather than by each of them. */
+  attach(): () => void {
+    const { box } = this.pointed;
+    const ended = new AbortController();
+    const { signal } = ended;
+    // An effect that moves the focus is not to depend on what is pointed at.
+    const hear = <K extends keyof HTMLElementEventMap>(
+      type: K,
+      run: (event: HTMLElementEventMap[K]) => void,
+    ) => box.addEventListener(type, (event) => untrack(() => run(event)), { signal });
+    hear('click', (event) => this.#click(event));
+    hear('keydown', (event) => onRowKey(event, this, this.pointed.canReply()));
+    hear('focusin', (event) => this.#focusin(event.target));
+    hear('focusout', (event) => this.#focusout(event.relatedTarget));
+    hear('pointerover', (event) => this.#over(event));
+    hear('pointerleave', () => this.#leave());
+    hear('pointerdown', (event) => this.#down(event));
+    hear('pointermove', (event) => this.#move(event));
+    hear('pointerup', () => this.#up());
+    hear('contextmenu', (event) => {
+      // The browser's own menu of a long press would be in the way of ours.
+      if (this.#press) event.preventDefault();
+    });
+    hear('pointercancel', () => this.#cancel());
+    addEventListener('keydown', (event) => this.#escape(event), { signal });
+    // What was done before this was here.
+    untrack(() => {
+      this.#focusin(document.activeElement);
+      if (this.active === null) this.#pointAsMouse();
+    });
+    return () => {
+      ended.abort();
+      this.#cancel();
+    };
+  }
+
+  /** The row that something is in, and what it shows. */
+  at(target: EventTarget | null): { element: HTMLElement; row: Row } | null {
+    const { list, rows } = this.pointed;
+    // Not `closest('li')`: lists inside messages have items too.
+    let element = target instanceof Element ? target : null;
+    while (element && element.parentElement !== list) element = element.parentElement;
+    if (!(element instanceof HTMLElement)) return null;
+    const row = rows()[[...list.children].indexOf(element)];
+    return row ? { element, row } : null;
+  }
+
+  point(key: Key | null): void {
+    if (key === this.active) return;
+    // With a row that is gone its menu is gone too, and could not say so.
+    if (this.#isLocked && this.pointed.rows().some((row) => row.key === this.active)) return;
+    this.#isLocked = false;
+    this.#keepFocus();
+    this.active = key;
+  }
+
+  /** What can be done with a row goes when another is pointed at: a focus in it stays in the row. */
+  #keepFocus(): void {
+    const { activeElement } = document;
+    if (!activeElement?.closest('[data-actions]')) return;
+    this.at(activeElement)?.element.focus({ preventScroll: true });
+  }
+
+  #pointAsMouse(): void {
+    this.point(this.at(this.pointed.box.querySelector('li:hover'))?.row.key ?? null);
+  }
+
+  open(what: Opening, key: Key): void {
+    this.point(key);
+    this.wanted = what;
+  }
+
+  /** As long as its menu is open, a row stays the one pointed at. */
+  menuIsOpen(isOpen: boolean): void {
+    this.#isLocked = isOpen;
+    if (isOpen) this.wanted = null;
+  }
+
+  // --- events of the list ---------------------------------------------------------------------
+
+  #focusin(target: EventTarget | null): void {
+    const key = this.at(target)?.row.key;
+    if (key === undefined) return;
+    this.stop = key;
+    // Its click is still to come, and what is pointed at shows another button instead.
+    if (!isMore(target)) this.point(key);
+  }
+
+  /** Whoever writes, or does something else outside, points at nothing here unless with the mouse. */
+  #focusout(to: EventTarget | null): void {
+    if (to instanceof Node && !this.pointed.box.contains(to)) this.#pointAsMouse();
+  }
+
+  #click(event: MouseEvent): void {
+    const at = isMore(event.target) ? this.at(event.target) : null;
+    if (at) this.open('menu', at.row.key);
+  }
+
+  #over(event: PointerEvent): void {
+    if (event.pointerType === 'mouse') this.point(this.at(event.target)?.row.key ?? null);
+  }
+
+  #leave(): void {
+    this.point(this.at(document.activeElement)?.row.key ?? null);
+  }
+
+  #down(event: PointerEvent): void {
+    this.#cancel();
+    const isLink = event.target instanceof Element && event.target.closest('a, button') !== null;
+    if (event.pointerType === 'mouse' || isLink) return;
+    const key = this.at(event.target)?.row.key;
+    if (key === undefined) return;
+    const timer = setTimeout(() => {
+      this.point(key);
+      if (this.#press) this.#press.isLong = true;
+    }, LONG_PRESS_MS);
+    this.#press = { timer, isLong: false, x: event.clientX, y: event.clientY };
+  }
+
+  #up(): void {
+    const { active } = this;
+    // Not before the finger has gone: lifting it beside a menu closes that.
+    if (this.#press?.isLong && active !== null) setTimeout(() => this.open('menu', active));
+    this.#cancel();
+  }
+
+  #move(event: PointerEvent): void {
+    if (!this.#press) return;
+    const { x, y } = this.#press;
+    if (Math.hypot(event.clientX - x, event.clientY - y) > STILL_PX) this.#cancel();
+  }
+
+  #cancel(): void {
+    clearTimeout(this.#press?.timer);
+    this.#press = null;
+  }
+
+  #escape(event: KeyboardEvent): void {
+    if (event.key !== 'Escape' || event.defaultPrevented || event.isComposing) return;
+    if (document.querySelector('dialog[open]')) return;
+    this.pointed.escape(this.pointed.box.contains(document.activeElement));
+  }
+}
+
+function isMore(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('[data-more]') !== null;
+}

@@ -1,0 +1,52 @@
+/** Has what others say in the room on screen read out. */
+
+import { Announcer } from '../../app/announcer';
+import { titleOf } from '../../directory/naming';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import type { Message as WireMessage } from '../../data/wire/protocol';
+import { displayName, type RoomState } from '../../data/state/state';
+import { formattingWords } from '../../markdown/formattingWords';
+import { beginning } from '../../markdown/parsing/plain';
+import { threadWords } from '../lists/threads/words';
+import { actWords } from '../message/words';
+
+/** More than is read out, so that it says that there is more. */
+const HEARD = 1_000;
+
+const announcers = new Map<string, Announcer>();
+
+/** A message came live; a room on screen is this one. */
+export function hear(message: WireMessage, room: RoomState): void {
+  if (!isNews(message, room.room)) return;
+  const announcer = announcers.get(room.room) ?? announcerOf(room);
+  announcers.set(room.room, announcer);
+  const name = displayName(session.here.state, message.by);
+  const text = beginning(message.text ?? '', HEARD, `(${formattingWords().names.spoiler})`);
+  announcer.hear({ kind: message.kind ?? 'text', name, text });
+}
+
+function announcerOf(room: RoomState): Announcer {
+  return new Announcer({
+    say: (text) => {
+      // What was gathered in a room that has gone is not of interest any more.
+      if (session.chat?.state.open.has(room.room)) speech.announce(text);
+    },
+    one: ({ kind, name, text }) => {
+      if (room.parent !== null) return threadWords().says(name, text);
+      return actWords()[kind === 'me' ? 'does' : 'spoken'](name, text);
+    },
+    many: (count) => {
+      if (room.parent !== null) return threadWords().saidMany(count);
+      const title = titleOf(session.state, room);
+      const t = actWords();
+      return room.kind === 'direct' ? t.spokenManyWith(count, title) : t.spokenMany(count, title);
+    },
+  });
+}
+
+/** Somebody else's, here, and neither an edit nor a deletion of an earlier one. */
+function isNews(message: WireMessage, room: string): boolean {
+  if (message.room !== room || message.by === session.here.user || document.hidden) return false;
+  return !message.deleted && !message.edited_at;
+}

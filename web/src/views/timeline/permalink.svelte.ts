@@ -1,0 +1,74 @@
+/** Goes to the message that the address names, once for each time a link to it is followed. */
+
+import { tick, untrack } from 'svelte';
+import { router } from '../../app/router.svelte';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import { attempt } from '../../app/errors';
+import { shown } from '../../data/state/state';
+import type { Scrolling } from './scrolling.svelte';
+import { actWords } from '../message/words';
+
+const SHOWN_FOR_MS = 2_400;
+
+function isShown(room: string, seq: number, { rooms } = session.here.state): boolean {
+  const known = rooms.get(room);
+  return !!known && shown(known).messages.some((message) => message.seq === seq);
+}
+
+interface Place {
+  room: string;
+  /** The message that the address names. */
+  seq(): number | null;
+  /** Whether others than those that are kept can be asked for. */
+  isReady(): boolean;
+  scrolling: Scrolling;
+  list(): HTMLElement;
+}
+
+/** To be made while a component is set up: it lives as long as that does. */
+export class Links {
+  /** The message to point out for a moment. */
+  target = $state.raw<number | null>(null);
+
+  #doneStep = -1;
+
+  constructor(private readonly place: Place) {
+    $effect(() => {
+      const wanted = place.seq();
+      const isReady = place.isReady();
+      if (wanted === null || router.steps === this.#doneStep) return;
+      const isHere = untrack(() => isShown(place.room, wanted, session.state));
+      // A page that comes while the room is still catching up might be thrown away with the rest.
+      if (!isHere && !isReady) return;
+      this.#doneStep = router.steps;
+      untrack(() => void this.#go(wanted, isHere));
+    });
+  }
+
+  async #go(seq: number, isHere: boolean): Promise<void> {
+    const { room, scrolling } = this.place;
+    // Who followed a link in the timeline goes on reading there.
+    const takesFocus = this.place.list().contains(document.activeElement);
+    const goal = () => this.#reach(seq, takesFocus);
+    scrolling.seek(goal);
+    if (isHere) return;
+    const isDone = await attempt(() => session.here.history.around(room, seq));
+    if (isDone && isShown(room, seq)) return;
+    // Whoever has gone on meanwhile does not want to hear of it.
+    if (scrolling.giveUp(goal) && isDone) speech.alert(actWords().notHere);
+  }
+
+  #reach(seq: number, takesFocus: boolean): boolean {
+    const row = this.place.list().querySelector<HTMLElement>(`:scope > [data-seq="${seq}"]`);
+    if (!row) return false;
+    this.place.scrolling.toRow(row, 'middle');
+    if (takesFocus) row.focus({ preventScroll: true });
+    this.target = null;
+    void tick().then(() => (this.target = seq));
+    setTimeout(() => {
+      if (this.target === seq) this.target = null;
+    }, SHOWN_FOR_MS);
+    return true;
+  }
+}

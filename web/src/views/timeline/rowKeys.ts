@@ -1,0 +1,31 @@
+/** The keys of the timeline, while a row has the focus. */
+
+import { messageIn } from '../message/grouping';
+import { talkIn } from '../../app/composing.svelte';
+import { hasThread, openThread } from '../message/threadLink';
+import type { Pointing } from './activeRow.svelte';
+
+export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boolean): void {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const at = pointing.at(event.target);
+  // Keys pressed in what a row holds, such as a link, are not the row's.
+  if (!at || event.target !== at.element) return;
+  const message = messageIn(at.row);
+  const run = {
+    ArrowUp: () => focus(at.element.previousElementSibling),
+    ArrowDown: () => focus(at.element.nextElementSibling),
+    Home: () => focus(at.element.parentElement?.firstElementChild),
+    End: () => focus(at.element.parentElement?.lastElementChild),
+    Enter: message && (() => pointing.open('menu', at.row.key)),
+    e: message && canReply && !message.deleted && (() => pointing.open('emoji', at.row.key)),
+    t: message && hasThread(message, canReply) && (() => openThread(message)),
+    r: message && canReply && !message.deleted && (() => talkIn(message.room).reply(message.seq)),
+  }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!run) return;
+  event.preventDefault();
+  run();
+}
+
+function focus(element: Element | null | undefined): void {
+  if (element instanceof HTMLElement) element.focus();
+}
