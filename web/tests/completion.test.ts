@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { best, fit, isInCode, shortcodeAt, tokenAt } from '../src/app/completion';
+import { best, fit, isInCode, shortcodeAt, tokenAt } from '../src/views/composer/completion/tokens';
 
 /** The token where `|` stands. */
 function at(marked: string) {

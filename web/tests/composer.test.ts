@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { loadMode, loadText, saveMode, saveText } from '../src/drafts/local';
 import { countDrafts, eraseDrafts } from '../src/data/storage/local';
-import { clean, codePoints } from '../src/views/composer/writing.svelte';
+import { clean, codePoints } from '../src/views/composer/composerState.svelte';
 
 // As in hubbub/model/messages.py.
 const FORBIDDEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|\p{Cs}/u;

@@ -5,10 +5,10 @@ import type { Fields, MyRoom, Presence, RoomRole } from '../src/data/wire/protoc
 import { Refused } from '../src/data/wire/errors';
 import { mine, onEvent } from '../src/data/state/reducer';
 import { INITIAL, type MemberList, type State } from '../src/data/state/state';
-import { matching, rowsOf } from '../src/views/details/people';
+import { matching, rowsOf } from '../src/views/details/memberRows';
 import { Roster } from '../src/views/details/roster.svelte';
-import { panel as german } from '../src/words/de/panel';
-import { panel as english } from '../src/words/en/panel';
+import { panel as german } from '../src/words/de/roomDetails';
+import { panel as english } from '../src/words/en/roomDetails';
 
 describe('the members as a list', () => {
   const roles = new Map<string, RoomRole>([

@@ -6,9 +6,9 @@ import * as door from '../src/app/session/auth';
 import { session } from '../src/app/session/session.svelte';
 import type { Pending } from '../src/data/storage/outbox';
 import { Refused, Unreachable } from '../src/data/wire/errors';
-import SignIn from '../src/views/door/SignIn.svelte';
-import SignUp from '../src/views/door/SignUp.svelte';
-import SignOut from '../src/views/settings/SignOut.svelte';
+import SignIn from '../src/views/signIn/SignInForm.svelte';
+import SignUp from '../src/views/signIn/SignUpForm.svelte';
+import SignOut from '../src/views/signIn/SignOut.svelte';
 import { eventually } from './eventually';
 
 vi.mock('../src/app/session/auth', { spy: true });

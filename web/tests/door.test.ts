@@ -5,8 +5,8 @@ import {
   nameProblem,
   passwordProblem,
   serverNameProblem,
-} from '../src/views/door/check';
-import { sentenceFor } from '../src/views/door/waiting';
+} from '../src/views/signIn/check';
+import { sentenceFor } from '../src/views/signIn/rateLimit';
 import { Refused } from '../src/data/wire/errors';
 
 describe('a name', () => {

@@ -2,10 +2,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { difference, type Draft } from '../src/views/composer/format/draft';
+import { difference, type Draft } from '../src/views/composer/format/textEdit';
 import { fenced } from '../src/views/composer/format/fences';
 import { isOn, toggle } from '../src/views/composer/format/format';
-import { FORMATS, KEYS, type Format } from '../src/views/composer/format/keys';
+import { FORMATS, KEYS, type Format } from '../src/views/composer/format/formats';
 import { continued } from '../src/views/composer/format/lines';
 import { languageOf, looksLikeCode, pastedOver } from '../src/views/composer/format/pasting';
 import { parse } from '../src/markdown/parsing/parse';

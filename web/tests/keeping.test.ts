@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Message as WireMessage } from '../src/data/wire/protocol';
 import { INITIAL, messageOf, roomOf, type State } from '../src/data/state/state';
-import { callIn } from '../src/views/composer/crowd';
+import { callIn } from '../src/views/composer/massMention';
 import { quoted } from '../src/views/lists/saved/actions';
 import { current, joined, type Mentioned } from '../src/views/lists/mentions/mentionList.svelte';
 

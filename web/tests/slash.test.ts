@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from 'vitest';
-import { COMMANDS, handlesIn, offered, parse } from '../src/app/slash';
+import { COMMANDS, handlesIn, offered, parse } from '../src/views/composer/completion/commands';
 import type { Me, MyRoom } from '../src/data/wire/protocol';
 import { INITIAL, roomOf, type State } from '../src/data/state/state';
 import { commands as de } from '../src/words/de/commands';

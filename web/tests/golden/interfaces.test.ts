@@ -21,7 +21,7 @@ import type { CommandName, Fields, MyRoom, ServerEvent, Tellings } from '../../s
 import { browserSurroundings, Socket, type Listener } from '../../src/data/wire/socket';
 import { INITIAL, messageOf, roomOf } from '../../src/data/state/state';
 import { Store } from '../../src/data/storage/store';
-import { toolbar } from '../../src/views/composer/toolbar.svelte';
+import { toolbar } from '../../src/views/composer/toolbar/toolbar.svelte';
 import { reactedWith } from '../../src/emoji/favourites';
 
 const agrees = (name: string, found: unknown) =>

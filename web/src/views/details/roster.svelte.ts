@@ -4,7 +4,7 @@ import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
 import { loadMembers } from '../../data/requests';
 import { Disconnected } from '../../data/wire/errors';
-import { LARGE } from './people';
+import { LARGE } from './memberRows';
 
 /** In a large room each coming and going makes the list old: not every one is worth a page. */
 const REST_MS = 5_000;

@@ -2,7 +2,7 @@
 
 import { isMac, SHORTCUTS, type ShortcutName } from '../../app/shortcuts';
 import type { KeysWords } from '../../words/en/keys';
-import { KEYS, type Format } from '../composer/format/keys';
+import { KEYS, type Format } from '../composer/format/formats';
 
 type Does = { [Name in keyof KeysWords]: KeysWords[Name] extends string ? Name : never }[keyof KeysWords];
 

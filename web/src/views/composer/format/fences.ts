@@ -1,6 +1,6 @@
 /** Blocks of code. */
 
-import { edited, lineStart, type Draft, type Edit } from './draft';
+import { edited, lineStart, type Draft, type Edit } from './textEdit';
 
 /** The two lines around a block, each with its line break. */
 interface Fence {

@@ -1,11 +1,11 @@
 /** Formatting: a text with its selection in, the same out. What is on already is taken away. */
 
-import type { Draft } from './draft';
+import type { Draft } from './textEdit';
 import { fenceAround, toggleBlock } from './fences';
-import type { Format } from './keys';
+import type { Format } from './formats';
 import { areLines, toggleLines, type LineKind } from './lines';
 import { isLink, toggleLink } from './link';
-import { isMarked, toggleMark, type Mark } from './marks';
+import { isMarked, toggleMark, type Mark } from './delimiters';
 
 interface Way {
   readonly toggle: (draft: Draft) => Draft;

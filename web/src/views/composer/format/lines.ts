@@ -1,6 +1,6 @@
 /** Marks at the beginning of lines: quotes and lists. */
 
-import { edited, lineStart, type Draft, type Edit } from './draft';
+import { edited, lineStart, type Draft, type Edit } from './textEdit';
 import { fenceAround } from './fences';
 
 export type LineKind = 'quote' | 'bullets' | 'numbers' | 'tasks';

@@ -1,6 +1,6 @@
 /** Links: `[label](address)`. */
 
-import { edited, paragraphsAt, trimmed, type Draft, type Range } from './draft';
+import { edited, paragraphsAt, trimmed, type Draft, type Range } from './textEdit';
 
 // Without a bound on the label, escaped brackets would make the search quadratic.
 const LINK = /\[((?:\\.|[^[\]\\]){0,300})\]\((<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;

@@ -1,9 +1,9 @@
 /** What is done with text that is pasted. */
 
-import type { Draft } from './draft';
+import type { Draft } from './textEdit';
 import { fenceAround } from './fences';
 import { isAddress, isLink, linked } from './link';
-import { isMarked } from './marks';
+import { isMarked } from './delimiters';
 
 /** An address over selected words makes them a link; null: it is pasted as it is. */
 export function pastedOver(draft: Draft, pasted: string): Draft | null {

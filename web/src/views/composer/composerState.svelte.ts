@@ -1,0 +1,230 @@
+/** What is being written in one room: its draft, or the new text of one of its messages. */
+
+import { drafts, loadMode, loadText, saveMode, saveText } from '../../drafts/local';
+import { words } from '../../words/language.svelte';
+import { session } from '../../app/session/session.svelte';
+import { speech } from '../../app/liveRegion.svelte';
+import { talkIn, type Composing, type Talk } from '../../app/composing.svelte';
+import { explain } from '../../app/errors';
+import type { MessageKind } from '../../data/wire/protocol';
+import { findMessage, type RoomState } from '../../data/state/state';
+
+const TEXT_MAX = 16_000;
+// What the server refuses and nobody sees: controls but for tab and line feed, half characters.
+const UNWANTED = /[\0-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|\p{Cs}/gu;
+
+export const clean = (text: string): string => text.replace(UNWANTED, '');
+
+/** As the server counts. */
+export const codePoints = (text: string): number =>
+  text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+
+export const limit = (): number => session.state.server?.limits.text ?? TEXT_MAX;
+
+const WRITING: Composing = { mode: 'write' };
+
+export class Writing {
+  draft = $state.raw('');
+  edited = $state.raw('');
+  /** Why the last attempt to send came to nothing. */
+  problem = $state.raw<string | null>(null);
+  isBusy = $state.raw(false);
+  /** The next answer in a thread is for its room as well. */
+  alsoInRoom = $state.raw(false);
+
+  readonly talk: Talk;
+  readonly #user = session.here.user;
+  #editing: number | null = null;
+  /** Posts on their way into the outbox: until they are there, the draft stays kept. */
+  #leaving = 0;
+  #isOver = false;
+
+  constructor(readonly room: string) {
+    this.draft = loadText(this.#user, room, null);
+    this.talk = talkIn(room);
+    if (this.composing.mode === 'write') this.talk.composing = loadMode(this.#user, room);
+    drafts.writers.set(room, this);
+  }
+
+  get composing(): Composing {
+    return this.talk.composing;
+  }
+
+  get editing(): number | null {
+    return this.composing.mode === 'edit' ? this.composing.seq : null;
+  }
+
+  get text(): string {
+    return this.editing === null ? this.draft : this.edited;
+  }
+
+  set text(text: string) {
+    if (this.editing === null) this.draft = text;
+    else this.edited = text;
+    this.problem = null;
+    this.keep();
+  }
+
+  /** The mode changed: an edit begins with the text as it is, or as it was left. */
+  follow(): void {
+    if (this.#isOver) return;
+    saveMode(this.#user, this.room, this.composing);
+    if (this.editing === this.#editing) return;
+    this.problem = null;
+    if (this.editing !== null) {
+      const text = loadText(this.#user, this.room, this.editing) || this.#before(this.editing);
+      this.edited = text;
+      // After a reload the message may still be on its way.
+      if (text === '') return;
+    }
+    this.#editing = this.editing;
+  }
+
+  keep(): void {
+    if (this.editing !== null) {
+      const isChanged = this.edited !== this.#before(this.editing);
+      saveText(this.#user, this.room, this.editing, isChanged ? this.edited : '');
+    } else if (this.draft !== '' || this.#leaving === 0) {
+      saveText(this.#user, this.room, null, this.draft);
+    }
+  }
+
+  /** Give up the edit, or write without replying. */
+  cancel(): void {
+    if (this.editing !== null) saveText(this.#user, this.room, this.editing, '');
+    this.problem = null;
+    this.talk.write();
+  }
+
+  /** It goes off screen. */
+  leave(): void {
+    this.#isOver = true;
+    drafts.left(this.room);
+    this.talk.end();
+    if (drafts.writers.get(this.room) === this) drafts.writers.delete(this.room);
+  }
+
+  take(text: string): void {
+    this.draft = text;
+    this.#keepDraft();
+  }
+
+  async send(): Promise<void> {
+    const text = clean(this.text);
+    if (this.isBusy) return;
+    if (codePoints(text) > limit()) this.problem = words().composer.tooLong(limit());
+    else if (/@(?:room|here)/i.test(text) && !(await this.#isMeant(text))) return;
+    else if (this.editing !== null) await this.#save(this.editing, text);
+    else if (text.trim() === '') return;
+    else if (text.startsWith('/')) await this.#command(text);
+    else await this.#post(text);
+  }
+
+  /** Whoever calls many is asked first. */
+  async #isMeant(text: string): Promise<boolean> {
+    const before = this.editing === null ? '' : this.#before(this.editing);
+    this.isBusy = true;
+    try {
+      const { isMeant } = await import('./massMention');
+      return await isMeant(text, before, this.#state);
+    } catch {
+      // Without a network it cannot be asked, and nothing is lost by going on.
+      return true;
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** `typed` is what to put back should it fail. */
+  async #post(text: string, typed = text): Promise<void> {
+    const { composing, alsoInRoom } = this;
+    this.draft = '';
+    this.alsoInRoom = false;
+    this.talk.write();
+    this.#leaving += 1;
+    try {
+      await this.#hand(text, 'text', composing, alsoInRoom);
+    } catch (error) {
+      console.error(error);
+      this.alsoInRoom = alsoInRoom;
+      this.draft = this.draft ? `${typed}\n${this.draft}` : typed;
+      this.talk.composing = composing;
+      this.#fail(words().composer.notKept);
+    }
+    this.#leaving -= 1;
+    this.#keepDraft();
+  }
+
+  #hand(text: string, kind: MessageKind, composing: Composing, alsoInRoom: boolean): Promise<void> {
+    const replyTo = composing.mode === 'reply' ? composing.seq : null;
+    return session.here.post({ room: this.room, text, kind, replyTo, alsoInRoom });
+  }
+
+  async #command(text: string): Promise<void> {
+    const { composing, alsoInRoom } = this;
+    const room = this.#state;
+    if (!room) return;
+    await this.#during(async () => {
+      const { parse, run } = await import('./completion/commands');
+      const line = parse(text);
+      if (line.is === 'text') return this.#post(line.text, text);
+      const problem = await run(line.name, line.rest, {
+        room,
+        post: (said, kind) => this.#hand(said, kind, composing, alsoInRoom),
+      });
+      if (problem) {
+        this.problem = problem;
+        return;
+      }
+      this.draft = '';
+      this.#keepDraft();
+      if (!this.#isOver) this.talk.write();
+    });
+  }
+
+  async #save(seq: number, text: string): Promise<void> {
+    if (text.trim() === '') {
+      this.problem = words().composer.useDelete;
+      return;
+    }
+    await this.#during(async () => {
+      if (text !== this.#before(seq)) {
+        await session.here.request('edit', { room: this.room, seq, text });
+      }
+      saveText(this.#user, this.room, seq, '');
+      if (this.editing === seq) this.talk.write();
+      if (this.#isOver) saveMode(this.#user, this.room, WRITING);
+    });
+  }
+
+  async #during(what: () => Promise<void>): Promise<void> {
+    this.isBusy = true;
+    this.problem = null;
+    try {
+      await what();
+    } catch (error) {
+      this.#fail(explain(error));
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** Beside the text, or aside if that is no longer on screen. */
+  #fail(problem: string): void {
+    if (this.#isOver) speech.alert(problem);
+    else this.problem = problem;
+  }
+
+  #keepDraft(): void {
+    saveText(this.#user, this.room, null, this.draft);
+  }
+
+  get #state(): RoomState | null {
+    return session.state.rooms.get(this.room) ?? null;
+  }
+
+  #before(seq: number): string {
+    const room = this.#state;
+    return (room && findMessage(room, seq)?.text) ?? '';
+  }
+}

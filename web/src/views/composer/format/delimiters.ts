@@ -1,0 +1,182 @@
+/** Marks around words: bold, italics and the like. */
+
+import {
+  edited,
+  lineStart,
+  paragraphsAt,
+  trimmed,
+  type Draft,
+  type Edit,
+  type Range,
+} from './textEdit';
+import { PREFIX } from './lines';
+
+export type Mark = '**' | '*' | '~~' | '`' | '||';
+
+/** From the first sign of the opening mark to the last of the closing one. */
+interface Span {
+  readonly from: number;
+  readonly inFrom: number;
+  readonly inTo: number;
+  readonly to: number;
+}
+
+/** Whether a run of that many signs has the mark in it: `***` is both bold and italics. */
+const HOLDS: Record<Mark, (length: number) => boolean> = {
+  '**': (length) => length >= 2,
+  '*': (length) => length % 2 === 1,
+  '~~': (length) => length === 2,
+  '`': (length) => length === 1,
+  '||': (length) => length >= 2,
+};
+
+const CODE = /(?<!`)(`+)(?!`)([^]*?)(?<!`)\1(?!`)/g;
+const ESCAPED_OR_CODE = new RegExp(`\\\\[!-/:-@[-\`{-~]|${CODE.source}`, 'g');
+
+export function toggleMark(mark: Mark, draft: Draft): Draft {
+  const chosen = trimmed(draft);
+  if (chosen.start === chosen.end) return toggleAtCaret(mark, { ...draft, start: draft.end });
+  const ranges = rangesOf(chosen);
+  const spans = spansAt(mark, chosen);
+  const around = ranges.map((range) => spanAround(spans, range));
+  const edits = around.every((span) => span !== null)
+    ? // Two ranges may lie in one span.
+      [...new Set(around)].flatMap(unmarking)
+    : ranges.flatMap((range, at) => (around[at] ? [] : marking(mark, draft.text, range, spans)));
+  return edited(chosen, edits);
+}
+
+export function isMarked(mark: Mark, draft: Draft): boolean {
+  const chosen = trimmed(draft);
+  const { text, end } = draft;
+  if (chosen.start === chosen.end) {
+    return isEmptyPair(mark, text, end) || spanAtCaret(mark, text, end) !== null;
+  }
+  const ranges = rangesOf(chosen);
+  const spans = spansAt(mark, chosen);
+  return ranges.length > 0 && ranges.every((range) => spanAround(spans, range) !== null);
+}
+
+function toggleAtCaret(mark: Mark, draft: Draft): Draft {
+  const { text, end: caret } = draft;
+  const { length } = mark;
+  if (isEmptyPair(mark, text, caret)) {
+    return edited(draft, [{ from: caret - length, to: caret + length, by: '' }]);
+  }
+  const span = spanAtCaret(mark, text, caret);
+  // Who has come to its end goes on without it.
+  if (span?.inTo === caret) return { text, start: span.to, end: span.to };
+  if (span) return edited(draft, unmarking(span));
+  const before = /[\p{L}\p{N}_]*$/u.exec(text.slice(0, caret))?.[0].length ?? 0;
+  const behind = /^[\p{L}\p{N}_]*/u.exec(text.slice(caret))?.[0].length ?? 0;
+  if (before && behind) {
+    return edited(draft, marking(mark, text, { from: caret - before, to: caret + behind }, []));
+  }
+  const place = caret + length;
+  return { text: text.slice(0, caret) + mark + mark + text.slice(caret), start: place, end: place };
+}
+
+/** `**|**`, in which nothing stands yet. */
+function isEmptyPair(mark: Mark, text: string, caret: number): boolean {
+  const sign = mark.charAt(0);
+  let before = 0;
+  while (text[caret - 1 - before] === sign) before += 1;
+  let behind = 0;
+  while (text[caret + behind] === sign) behind += 1;
+  return before === behind && HOLDS[mark](before);
+}
+
+const spanAtCaret = (mark: Mark, text: string, caret: number): Span | null =>
+  spansAt(mark, { text, start: caret, end: caret }).find(
+    ({ from, to }) => from < caret && caret < to,
+  ) ?? null;
+
+const spanAround = (spans: readonly Span[], range: Range): Span | null =>
+  spans.find(({ from, to }) => from <= range.from && range.to <= to) ?? null;
+
+const unmarking = (span: Span | null): Edit[] =>
+  span
+    ? [
+        { from: span.from, to: span.inFrom, by: '' },
+        { from: span.inTo, to: span.to, by: '' },
+      ]
+    : [];
+
+function marking(mark: Mark, text: string, { from, to }: Range, spans: readonly Span[]): Edit[] {
+  if (mark === '`') return markingCode(text.slice(from, to), from, to);
+  // The same mark within would end this one.
+  const within = spans.filter((span) => from <= span.from && span.to <= to);
+  return [{ from, to: from, by: mark }, ...within.flatMap(unmarking), { from: to, to, by: mark }];
+}
+
+/** Around more signs in a row than the code itself has. */
+function markingCode(code: string, from: number, to: number): Edit[] {
+  const longest = Math.max(0, ...(code.match(/`+/g) ?? []).map(({ length }) => length));
+  const fence = '`'.repeat(longest + 1);
+  const space = /^`|`$/.test(code) ? ' ' : '';
+  return [
+    { from, to: from, by: fence + space },
+    { from: to, to, by: space + fence },
+  ];
+}
+
+/** What of the selection one pair of marks can hold: no mark crosses paragraphs or items of lists. */
+function rangesOf({ text, start, end }: Draft): Range[] {
+  const ranges: Range[] = [];
+  let goesOn = false;
+  let place = lineStart(text, start);
+  for (const line of text.slice(place, end).split('\n')) {
+    const prefix = PREFIX.exec(line)?.[0].length ?? 0;
+    const from = Math.max(start, place + prefix);
+    const words = text.slice(from, place + line.length);
+    const to = from + words.trimEnd().length;
+    const last = ranges.at(-1);
+    if (goesOn && prefix === 0 && to > from && last) ranges.splice(-1, 1, { from: last.from, to });
+    else if (to > from) ranges.push({ from: from + words.length - words.trimStart().length, to });
+    goesOn = line.trim() !== '';
+    place += line.length + 1;
+  }
+  return ranges;
+}
+
+function spansAt(mark: Mark, draft: Draft): Span[] {
+  return paragraphsAt(draft).flatMap(({ from, to }) => {
+    const paragraph = draft.text.slice(from, to);
+    const spans = mark === '`' ? codeSpans(paragraph) : spansOf(mark, paragraph);
+    return spans.map((span) => ({
+      from: span.from + from,
+      inFrom: span.inFrom + from,
+      inTo: span.inTo + from,
+      to: span.to + from,
+    }));
+  });
+}
+
+function codeSpans(text: string): Span[] {
+  return [...text.matchAll(CODE)].map(({ 0: whole, 1: fence = '', 2: code = '', index }) => {
+    const padding = /^ .*` $|^ `.* $/s.test(code) ? 1 : 0;
+    return {
+      from: index,
+      inFrom: index + fence.length + padding,
+      inTo: index + whole.length - fence.length - padding,
+      to: index + whole.length,
+    };
+  });
+}
+
+function spansOf(mark: Mark, text: string): Span[] {
+  const { length } = mark;
+  const bare = text.replace(ESCAPED_OR_CODE, (found) => 'x'.repeat(found.length));
+  const spans: Span[] = [];
+  let opened: number | null = null;
+  for (const { 0: run, index } of bare.matchAll(new RegExp(`[${mark.charAt(0)}]+`, 'g'))) {
+    if (!HOLDS[mark](run.length)) continue;
+    if (opened !== null && /\S/.test(bare[index - 1] ?? ' ')) {
+      spans.push({ from: opened - length, inFrom: opened, inTo: index, to: index + length });
+      opened = null;
+    } else if (/\S/.test(bare[index + run.length] ?? ' ')) {
+      opened = index + run.length;
+    }
+  }
+  return spans;
+}

@@ -1,0 +1,16 @@
+/** Whether the toolbar is shown: on this device, for all rooms. */
+
+import { keepItem } from '../../../data/storage/local';
+
+const KEY = 'hubbub.formatting';
+
+class Toolbar {
+  isShown = $state(localStorage.getItem(KEY) === 'shown');
+
+  toggle(): void {
+    this.isShown = !this.isShown;
+    keepItem(KEY, this.isShown ? 'shown' : 'hidden');
+  }
+}
+
+export const toolbar = new Toolbar();

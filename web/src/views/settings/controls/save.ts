@@ -1,0 +1,27 @@
+/** What is done at once, without a form: says so, or says why not. */
+
+import { copyText } from '../../../app/page/clipboard';
+import { session } from '../../../app/session/session.svelte';
+import { speech } from '../../../app/liveRegion.svelte';
+import { attempt } from '../../../app/errors';
+import { settingsWords } from './words';
+
+/** Whether it was done. */
+export async function saved(
+  what: () => Promise<unknown>,
+  said: string = settingsWords().saved,
+): Promise<boolean> {
+  const isDone = await attempt(what);
+  if (isDone) speech.show(said);
+  return isDone;
+}
+
+export async function copyLink(url: string): Promise<void> {
+  const t = settingsWords();
+  if (await copyText(url)) speech.show(t.linkCopied);
+  else speech.alert(t.copyFailed);
+}
+
+/** Nothing can be changed while the connection is lost; it is not said while it is being made. */
+export const isOffline = (): boolean => session.connection.status === 'lost';
+export const isOnline = (): boolean => session.connection.status === 'online';

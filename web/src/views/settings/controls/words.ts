@@ -1,0 +1,9 @@
+/** The words of the settings, in every language: they come with the view. */
+
+import { language, type Language } from '../../../words/language.svelte';
+import { settings as de } from '../../../words/de/settings';
+import { settings as en, type SettingsWords } from '../../../words/en/settings';
+
+const SETTINGS: Record<Language, SettingsWords> = { en, de };
+
+export const settingsWords = (): SettingsWords => SETTINGS[language.current];

@@ -1,0 +1,17 @@
+/** What the server calls a device (`hubbub/gateway/user_agent.py`), in the person's language. */
+
+import type { SettingsWords } from '../../../words/en/settings';
+
+/** “Firefox on Linux”; other names stay as they are. */
+export function deviceName(label: string, t: SettingsWords['devices']): string {
+  const named = (part: string) => t.named[part] ?? part;
+  const [browser = '', system] = label.split(' on ');
+  return system ? t.label(named(browser), named(system)) : named(label);
+}
+
+export type DeviceKind = 'computer' | 'phone' | 'program';
+
+export function kindOf(label: string): DeviceKind {
+  if (/Android|iPhone|iPad/.test(label)) return 'phone';
+  return /curl|Wget|Python/.test(label) ? 'program' : 'computer';
+}

@@ -1,0 +1,45 @@
+/** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
+
+import { lengthOf } from '../../app/attempt.svelte';
+import type { DoorWords } from '../../words/en/signIn';
+
+const NAME_MAX = 32;
+const DISPLAY_NAME_MAX = 64;
+const SERVER_NAME_MAX = 60;
+const PASSWORD_MIN = 8;
+
+type Sentence = {
+  [Key in keyof DoorWords]: DoorWords[Key] extends string ? Key : never;
+}[keyof DoorWords];
+
+/** What is wrong, as the key of its sentence; null: nothing that could be seen from here. */
+export type Problem = Sentence | null;
+
+/** The form that a typed name takes. Case folding is more than lower case in these two letters. */
+export function handleOf(typed: string): string {
+  const folded = typed.trim().normalize('NFKC').toLowerCase();
+  return folded.replaceAll('ß', 'ss').replaceAll('ς', 'σ').normalize('NFKC');
+}
+
+export function nameProblem(typed: string): Problem {
+  const name = handleOf(typed);
+  if (name === '') return 'nameMissing';
+  if (!/^[\p{L}\p{N}\p{M}._-]+$/u.test(name)) return 'nameCharacters';
+  if (lengthOf(name) > NAME_MAX) return 'nameLong';
+  if (/^[\p{M}._-]|[._-]$/u.test(name)) return 'nameEdges';
+  return null;
+}
+
+export function passwordProblem(password: string): Problem {
+  return lengthOf(password) < PASSWORD_MIN ? 'passwordShort' : null;
+}
+
+export function displayNameProblem(typed: string): Problem {
+  return lengthOf(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
+}
+
+/** Its sentence stands in other words, those of a new server's settings. */
+export function serverNameProblem(typed: string): 'serverNameMissing' | 'serverNameLong' | null {
+  if (typed.trim() === '') return 'serverNameMissing';
+  return lengthOf(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;
+}

@@ -1,0 +1,31 @@
+import type { TextWords } from '../en/markdown';
+
+export const text: TextWords = {
+  code: 'Code',
+  codeIn: (language) => (language ? `Code, ${language}` : 'Code'),
+  copyCode: 'Code kopieren',
+  notCopied: 'Der Browser lässt diese Seite nicht kopieren. Markiere den Code und kopiere ihn selbst.',
+  table: 'Tabelle',
+  taskDone: 'Erledigt',
+  taskOpen: 'Zu erledigen',
+  showMore: 'Mehr anzeigen',
+  showLess: 'Weniger anzeigen',
+
+  emoji: 'Emoji',
+  findEmoji: 'Emoji suchen',
+  recentEmoji: 'Zuletzt benutzt',
+  foundEmoji: 'Gefunden',
+  groups: 'Emoji-Gruppen',
+  noEmoji: 'So heißt kein Emoji.',
+  emojiGroups: {
+    0: 'Smileys und Gefühle',
+    1: 'Menschen',
+    3: 'Tiere und Natur',
+    4: 'Essen und Trinken',
+    5: 'Reisen und Orte',
+    6: 'Aktivitäten',
+    7: 'Gegenstände',
+    8: 'Symbole',
+    9: 'Flaggen',
+  },
+};

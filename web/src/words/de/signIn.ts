@@ -1,0 +1,70 @@
+import type { DoorWords } from '../en/signIn';
+import { pluralIn } from '../plural';
+
+const plural = pluralIn('de');
+
+export const door: DoorWords = {
+  signIn: 'Anmelden',
+  createAccount: 'Konto anlegen',
+  newHere: 'Neu hier?',
+  toSignUp: 'Lege ein Konto an',
+  haveAccount: 'Du hast schon ein Konto?',
+  toSignIn: 'Melde dich an',
+  backToChat: 'Zurück zum Chat',
+  language: 'Sprache',
+  version: (version) => `Hubbub ${version}`,
+
+  ended: 'Deine Sitzung ist zu Ende. Melde dich wieder an.',
+  endedUnsent:
+    'Deine Sitzung ist zu Ende. Melde dich wieder an. Ungesendete Nachrichten bleiben erhalten und gehen hinaus, sobald du zurück bist.',
+  noGuests: 'Dieser Server lässt keine Gäste mehr ein. Melde dich mit einem Konto an.',
+  signedOut: 'Du hast dich abgemeldet. In diesem Browser ist nichts von deinem Konto geblieben.',
+  leavingDue:
+    'Du bist hier abgemeldet. Die Sitzung selbst endet, sobald der Server wieder erreicht ist.',
+  unreachable:
+    'Der Server ist gerade nicht erreichbar. Diese Seite versucht es alle paar Sekunden wieder.',
+  invitedAlready: 'Du hast hier schon ein Konto und brauchst keine Einladung.',
+
+  name: 'Name',
+  nameHint: 'Buchstaben, Ziffern, Punkte, Binde- und Unterstriche. Er lässt sich später nicht ändern.',
+  nameBecomes: (name) => `Du heißt dann @${name}`,
+  nameMissing: 'Gib deinen Namen ein.',
+  nameLong: 'Ein Name hat höchstens 32 Zeichen.',
+  nameCharacters: 'Nur Buchstaben, Ziffern, Punkte, Binde- und Unterstriche; keine Leerzeichen.',
+  nameEdges: 'Ein Name beginnt und endet mit einem Buchstaben oder einer Ziffer.',
+  shownAs: 'Angezeigt als (freiwillig)',
+  shownAsHint: 'Das sehen andere neben deinen Nachrichten. Du kannst es jederzeit ändern.',
+  shownAsLong: 'Bitte höchstens 64 Zeichen.',
+  password: 'Passwort',
+  passwordHint: 'Mindestens 8 Zeichen. Drei Wörter sind gut.',
+  passwordShort: 'Ein Passwort hat mindestens 8 Zeichen.',
+  passwordMissing: 'Gib dein Passwort ein.',
+  show: 'Zeigen',
+  showTyped: 'Zeigen, was ich tippe',
+
+  create: 'Lege dein Konto an',
+  invited: 'Du bist eingeladen. Lege dein Konto an',
+  guestCreate: 'Bleib hier: Lege ein Konto an',
+  inviteNeeded:
+    'Für ein neues Konto brauchst du eine Einladung. Bitte jemanden von hier um einen Link und öffne ihn.',
+  closed: 'Dieser Server nimmt keine neuen Konten an.',
+  first: 'Dieser Server ist ganz neu. Lege das erste Konto an, und es geht los.',
+  firstByLink: 'Mit diesem Link wird der Server deiner. Zuerst brauchst du ein Konto.',
+  noOwner:
+    'Dieser Server gehört noch niemandem. Wenn du ihn gestartet hast: Öffne den Link, den er dabei ausgegeben hat.',
+  waitMinutes: (minutes) =>
+    plural(minutes, {
+      one: 'Zu viele Versuche. Warte # Minute und versuche es dann noch einmal.',
+      other: 'Zu viele Versuche. Warte # Minuten und versuche es dann noch einmal.',
+    }),
+  waitSeconds: (seconds) =>
+    plural(seconds, {
+      one: 'Zu viele Versuche. Warte # Sekunde und versuche es dann noch einmal.',
+      other: 'Zu viele Versuche. Warte # Sekunden und versuche es dann noch einmal.',
+    }),
+
+  or: 'oder',
+  called: 'Genannt (freiwillig)',
+  calledHint: 'Gäste können ohne Konto in öffentlichen Räumen lesen und schreiben.',
+  lookIn: 'Als Gast hereinschauen',
+};
