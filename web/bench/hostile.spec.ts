@@ -3,7 +3,7 @@
 import type { Browser, Page } from '@playwright/test';
 import { expect, test } from '../e2e/fixtures';
 import { command, composer, roomFor } from '../e2e/people';
-import { kinds } from '../tests/hostile';
+import { kinds } from '../tests/markdown/hostile';
 
 const MESSAGES = 50;
 const LONGEST_MS = 100;

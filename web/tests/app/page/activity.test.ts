@@ -1,0 +1,81 @@
+// @vitest-environment jsdom
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { watchActivity } from '../../../src/app/page/activity';
+
+const MINUTE_MS = 60_000;
+
+const told = { setActive: vi.fn(), nudge: vi.fn(), save: vi.fn() };
+let stop: () => void;
+
+function hide(hidden: boolean): void {
+  vi.spyOn(document, 'hidden', 'get').mockReturnValue(hidden);
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.resetAllMocks();
+  stop = watchActivity(told);
+});
+
+afterEach(() => {
+  stop();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+test('nobody is here after five minutes without a sign of them', () => {
+  vi.advanceTimersByTime(4 * MINUTE_MS);
+  dispatchEvent(new Event('pointermove'));
+  vi.advanceTimersByTime(4 * MINUTE_MS);
+  expect(told.setActive).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(MINUTE_MS);
+  expect(told.setActive.mock.calls).toEqual([[false]]);
+});
+
+test('the first sign brings them back, once', () => {
+  vi.advanceTimersByTime(6 * MINUTE_MS);
+  dispatchEvent(new Event('keydown'));
+  dispatchEvent(new Event('keydown'));
+  expect(told.setActive.mock.calls).toEqual([[false], [true]]);
+  vi.advanceTimersByTime(5 * MINUTE_MS);
+  expect(told.setActive).toHaveBeenLastCalledWith(false);
+});
+
+test('who looks at something else for a minute is not here, and is when they look again', () => {
+  hide(true);
+  expect(told.save).toHaveBeenCalledOnce();
+  vi.advanceTimersByTime(MINUTE_MS - 1);
+  expect(told.setActive).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(told.setActive).toHaveBeenLastCalledWith(false);
+  hide(false);
+  expect(told.setActive).toHaveBeenLastCalledWith(true);
+  expect(told.nudge).toHaveBeenCalledOnce();
+});
+
+test('a short look elsewhere changes nothing', () => {
+  hide(true);
+  vi.advanceTimersByTime(MINUTE_MS / 2);
+  hide(false);
+  vi.advanceTimersByTime(MINUTE_MS);
+  expect(told.setActive).not.toHaveBeenCalled();
+});
+
+test('whatever wakes the page has the line looked at', () => {
+  for (const type of ['online', 'offline', 'focus']) dispatchEvent(new Event(type));
+  dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+  expect(told.nudge).toHaveBeenCalledTimes(4);
+  dispatchEvent(new PageTransitionEvent('pageshow', { persisted: false }));
+  expect(told.nudge).toHaveBeenCalledTimes(4);
+});
+
+test('what is known is saved before the page goes, and nothing is told after the end', () => {
+  dispatchEvent(new Event('pagehide'));
+  expect(told.save).toHaveBeenCalledOnce();
+  stop();
+  dispatchEvent(new Event('focus'));
+  vi.advanceTimersByTime(10 * MINUTE_MS);
+  expect(told.nudge).not.toHaveBeenCalled();
+  expect(told.setActive).not.toHaveBeenCalled();
+});

@@ -1,0 +1,72 @@
+// @vitest-environment jsdom
+import { beforeEach, expect, test, vi } from 'vitest';
+import { showBadge, waitingIn } from '../../../src/app/page/badge';
+import type { MyRoom } from '../../../src/data/wire/protocol';
+import { INITIAL, roomOf, type RoomState, type State } from '../../../src/data/state/state';
+
+const base: MyRoom = { room: 'a', kind: 'public', title: 'A', role: 'member', seq: 9, read_seq: 9 };
+
+function stateOf(...rooms: (Partial<MyRoom> & { hidden?: boolean })[]): State {
+  const made = rooms.map((room, index): [string, RoomState] => {
+    const name = `room${index}`;
+    return [name, roomOf({ ...base, ...room, room: name }, 1)];
+  });
+  return { ...INITIAL, rooms: new Map(made) };
+}
+
+test('nothing unread asks for nothing', () => {
+  expect(waitingIn(stateOf({}, { kind: 'direct' }))).toEqual({ count: 0, any: false });
+});
+
+test('mentions count, and every message in a direct room does', () => {
+  const state = stateOf(
+    { read_seq: 1, mentions: 2 },
+    { kind: 'direct', read_seq: 6 },
+    { read_seq: 4 },
+  );
+  expect(waitingIn(state)).toEqual({ count: 5, any: true });
+});
+
+test('plain messages are a dot, without a number', () => {
+  expect(waitingIn(stateOf({ read_seq: 4 }))).toEqual({ count: 0, any: true });
+});
+
+test('a muted room, or one put away, asks for nothing', () => {
+  const state = stateOf(
+    { read_seq: 1, mentions: 2, notify: 'none' },
+    { kind: 'direct', read_seq: 1, notify: 'none' },
+    { read_seq: 1, mentions: 3, hidden: true },
+  );
+  expect(waitingIn(state)).toEqual({ count: 0, any: false });
+});
+
+test('where only mentions are wanted, only they count', () => {
+  expect(waitingIn(stateOf({ read_seq: 1, notify: 'mentions' }))).toEqual({ count: 0, any: false });
+  const mentioned = stateOf({ read_seq: 1, mentions: 1, notify: 'mentions' });
+  expect(waitingIn(mentioned)).toEqual({ count: 1, any: true });
+});
+
+beforeEach(() => {
+  document.head.innerHTML = '<link rel="icon" href="/favicon.svg">';
+});
+
+const icon = () => document.querySelector('link')?.getAttribute('href');
+
+test('the icon has a dot while something is unread', () => {
+  showBadge({ count: 0, any: true });
+  expect(icon()).toBe('/favicon-unread.svg');
+  showBadge({ count: 0, any: false });
+  expect(icon()).toBe('/favicon.svg');
+});
+
+test('an installed app shows the number, a dot without one, or nothing', () => {
+  const setAppBadge = vi.fn(() => Promise.resolve());
+  const clearAppBadge = vi.fn(() => Promise.reject(new Error('not installed')));
+  vi.stubGlobal('navigator', { setAppBadge, clearAppBadge });
+  showBadge({ count: 3, any: true });
+  expect(setAppBadge).toHaveBeenLastCalledWith(3);
+  showBadge({ count: 0, any: true });
+  expect(setAppBadge).toHaveBeenLastCalledWith(undefined);
+  showBadge({ count: 0, any: false });
+  expect(clearAppBadge).toHaveBeenCalledOnce();
+});

@@ -1,0 +1,150 @@
+/** What is added to a message, whatever it crosses on its way. */
+
+import { expect, test } from 'vitest';
+import type { MarksEvent, Message as WireMessage, Reaction, ServerEvent } from '../../../src/data/wire/protocol';
+import { onEvent } from '../../../src/data/state/reducer';
+import { onJoined, onPage, onPageSent } from '../../../src/data/state/replies';
+import { EARLY_MAX, mark } from '../../../src/data/state/segments';
+import {
+  findMessage,
+  INITIAL,
+  marksOf,
+  messageOf,
+  newest,
+  type Message,
+  type RoomState,
+  type State,
+} from '../../../src/data/state/state';
+
+const ROOM = 'tea';
+const LIKED: Reaction[] = [['👍', 1, ['bo']]];
+
+/** A room as of `rev` with messages 1 to `count`. */
+function joined(count: number, rev: number): State {
+  const messages = Array.from({ length: count }, (_, index) => said(index + 1, index + 1));
+  const room = { room: ROOM, kind: 'public' as const, title: 'Tea', seq: count, rev };
+  return onJoined(INITIAL, { room, messages, people: [] }, 0);
+}
+
+function said(seq: number, rev: number, more: Partial<WireMessage> = {}): WireMessage {
+  return { room: ROOM, seq, rev, by: 'ana', at: seq, text: `${seq}`, ...more };
+}
+
+function message(seq: number, rev: number, more: Partial<WireMessage> = {}): ServerEvent {
+  return { on: 'message', ...said(seq, rev, more) };
+}
+
+function marks(seq: number, rev: number, more: Partial<MarksEvent> = {}): MarksEvent {
+  return { on: 'marks', room: ROOM, seq, rev, reactions: LIKED, ...more };
+}
+
+function after(state: State, ...events: ServerEvent[]): State {
+  return events.reduce((now, event) => onEvent(now, event, 0), state);
+}
+
+function tea(state: State): RoomState {
+  return state.rooms.get(ROOM) as RoomState;
+}
+
+function at(state: State, seq: number): Message | null {
+  return findMessage(tea(state), seq);
+}
+
+test('marks change no text, and count as a change of the room', () => {
+  const state = after(joined(1, 1), marks(1, 2, { pinned: true, pinned_by: 'bo', replies: 2 }));
+  expect(at(state, 1)).toMatchObject({
+    text: '1',
+    rev: 1,
+    marks: { rev: 2, reactions: LIKED, pinned: true, pinnedBy: 'bo', replies: 2 },
+  });
+  expect(tea(state).have).toBe(2);
+});
+
+test('marks that come before their message wait for it', () => {
+  const early = after(joined(1, 1), marks(2, 3));
+  expect(at(early, 2)).toBeNull();
+  const state = after(early, message(2, 2));
+  expect(at(state, 2)?.marks.reactions).toEqual(LIKED);
+  expect(tea(state)).toMatchObject({ have: 3, early: new Map() });
+});
+
+test('marks of a message far back are passed over', () => {
+  const state = after(joined(1, 1), marks(9, 2));
+  expect(tea(state)).toMatchObject({ have: 2, early: new Map() });
+});
+
+test('an edit and marks may cross each other', () => {
+  const edited = message(1, 3, { text: 'edited', marks_rev: 2, reactions: LIKED });
+  const liked = marks(1, 2);
+  const later = marks(1, 4, { reactions: [] });
+  for (const events of [[liked, edited, later], [later, edited, liked], [edited, later, liked]]) {
+    const state = after(joined(1, 1), ...events);
+    expect(at(state, 1)).toMatchObject({ text: 'edited', rev: 3, marks: { rev: 4, reactions: [] } });
+    expect(tea(state).have).toBe(4);
+  }
+});
+
+test('a message that was told again keeps the marks that are newer', () => {
+  const known = messageOf(said(1, 1, { marks_rev: 5, reactions: LIKED }));
+  expect(newest(known, messageOf(said(1, 4, { text: 'edited' })))).toMatchObject({
+    text: 'edited',
+    marks: known.marks,
+  });
+  expect(newest(known, messageOf(said(1, 1)))).toBe(known);
+});
+
+test('a page of history brings newer marks', () => {
+  const visited = onPage(
+    onPageSent(joined(1, 1), ROOM),
+    ROOM,
+    { messages: [said(1, 1, { marks_rev: 4, replies: 1 })], people: [], more_before: false, more_after: false },
+    'around',
+  );
+  expect(at(visited, 1)?.marks.replies).toBe(1);
+});
+
+test('a page that was read before the marks does not take them back', () => {
+  const room = { room: ROOM, kind: 'public' as const, title: 'Tea', seq: 9, rev: 9 };
+  const last = onJoined(INITIAL, { room, messages: [said(9, 9)], people: [] }, 0);
+  const marked = after(onPageSent(last, ROOM), marks(8, 10));
+  const page = { messages: [said(8, 8)], people: [], more_before: true, more_after: true };
+  const state = onPage(marked, ROOM, page, 'before');
+  expect(at(state, 8)?.marks.reactions).toEqual(LIKED);
+  expect(tea(state).early.size).toBe(0);
+});
+
+test('a deleted message has the marks that the deletion left it', () => {
+  const liked = after(joined(1, 1), marks(1, 2, { replies: 3 }));
+  const gone = after(liked, message(1, 3, { text: '', deleted: true, marks_rev: 3, replies: 3 }));
+  expect(at(gone, 1)?.marks).toMatchObject({ reactions: [], replies: 3 });
+  expect(at(after(gone, marks(1, 2)), 1)?.marks.reactions).toEqual([]);
+});
+
+test('more marks than may wait are asked for again', () => {
+  const room = tea(joined(1, 1));
+  const early = new Map(
+    Array.from({ length: EARLY_MAX }, (_, index) => [index + 3, marksOf(marks(0, 9), 9)]),
+  );
+  expect(mark({ ...room, early }, 2, marksOf(marks(2, 9), 9))).toBeNull();
+});
+
+test('who is removed from a room is out of its threads as well', () => {
+  const thread = {
+    room: 'tea.1', kind: 'public' as const, title: '', parent: ROOM, parent_seq: 1, seq: 0, rev: 0,
+  };
+  const state = onJoined(joined(1, 1), { room: thread, messages: [], people: [] }, 0);
+  expect(state.rooms.get('tea.1')).toMatchObject({ parent: ROOM, parentSeq: 1 });
+  const left = after(state, { on: 'removed', room: ROOM, rev: 1, reason: 'left' });
+  expect([...left.rooms.keys()]).toEqual([]);
+  const unfollowed = after(state, { on: 'removed', room: 'tea.1', rev: 1, reason: 'left' });
+  expect([...unfollowed.rooms.keys()]).toEqual([ROOM]);
+});
+
+test('bookmarks and drafts count as changes of mine', () => {
+  const state = after(
+    joined(1, 1),
+    { on: 'bookmark', rev: 1, room: ROOM, seq: 1 },
+    { on: 'draft', rev: 3, room: ROOM, text: 'so' },
+  );
+  expect([state.myRev, state.myHead]).toEqual([1, 3]);
+});

@@ -1,0 +1,255 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Drafting, type Desk } from '../../src/drafts/sync';
+import { isDue, merged, onOwn, onRest, onTheirs, UNKNOWN, type Known } from '../../src/drafts/merge';
+import type { Draft, ServerEvent } from '../../src/data/wire/protocol';
+import { Disconnected, Refused } from '../../src/data/wire/errors';
+
+describe('a draft that two devices write', () => {
+  test('is that of the one who went on', () => {
+    expect(merged('', '', 'theirs')).toBe('theirs');
+    expect(merged('a', 'a', 'a b')).toBe('a b');
+    expect(merged('a', 'a b', 'a')).toBe('a b');
+    expect(merged('sent over there', 'sent over there', '')).toBe('');
+  });
+
+  test('keeps both where both went on', () => {
+    expect(merged('a', 'a b', 'a c')).toBe('a b\na c');
+    expect(merged('', 'hel', 'hello')).toBe('hello');
+    expect(merged('a', 'a b', '')).toBe('a b');
+    expect(merged('a', '', 'a b')).toBe('a b');
+  });
+
+  test('does not change under the hands of somebody who types', () => {
+    const { known, text } = onTheirs(UNKNOWN, 'mine', 'theirs', true);
+    expect(text).toBe('mine');
+    expect(isDue(known, text)).toBe(false);
+    const rested = onRest(known, text);
+    expect(rested.text).toBe('mine\ntheirs');
+    expect(isDue(rested.known, rested.text)).toBe(true);
+  });
+
+  test('is taken at once by whoever has typed nothing of their own, or has rested', () => {
+    expect(onTheirs(UNKNOWN, '', 'theirs', true).text).toBe('theirs');
+    expect(onTheirs(UNKNOWN, 'mine', 'theirs', false).text).toBe('mine\ntheirs');
+  });
+
+  test('that waits aside follows what its device makes of it, and goes with it', () => {
+    const first = onTheirs(UNKNOWN, 'mine', 'th', true);
+    const then = onTheirs(first.known, 'mine', 'theirs', true);
+    expect(onRest(then.known, 'mine').text).toBe('mine\ntheirs');
+    expect(onRest(onTheirs(first.known, 'mine', '', true).known, 'mine').text).toBe('mine');
+    // What comes back of one's own takes nothing away.
+    expect(onRest(onOwn(first.known, 'mine'), 'mine').text).toBe('mine\nth');
+  });
+});
+
+const ROOM = 'tea';
+
+/** The one draft of one person, and the order in which it changes. */
+class Server {
+  text = '';
+  at = 0;
+  readonly devices: Device[] = [];
+  readonly waiting: { from: Device; text: string; answer: (rev: number) => void; lose: () => void }[] = [];
+
+  step(): void {
+    const next = this.waiting.shift();
+    if (!next) return;
+    this.text = next.text;
+    this.at += 1;
+    for (const device of this.devices) {
+      if (device.isOnline) device.inbox.push({ on: 'draft', rev: this.at, room: ROOM, text: this.text, at: this.at });
+    }
+    next.answer(this.at);
+  }
+}
+
+class Device implements Desk {
+  isOnline = true;
+  inbox: ServerEvent[] = [];
+  written = '';
+  hasFocus = false;
+  #known = UNKNOWN;
+  readonly drafting = new Drafting(this, this);
+
+  constructor(private readonly server: Server) {
+    server.devices.push(this);
+    this.drafting.hear(null);
+  }
+
+  request(
+    command: 'drafts' | 'draft',
+    fields: { text?: string },
+  ): Promise<{ drafts: Draft[]; rev: number }> {
+    const { server } = this;
+    if (!this.isOnline) return Promise.reject(new Disconnected());
+    if (command === 'drafts') {
+      const { text, at } = server;
+      return Promise.resolve({ drafts: text ? [{ room: ROOM, text, at }] : [], rev: at });
+    }
+    return new Promise((resolve, reject) => {
+      server.waiting.push({
+        from: this,
+        text: fields.text ?? '',
+        answer: (rev) => resolve({ drafts: [], rev }),
+        lose: () => reject(new Disconnected()),
+      });
+    });
+  }
+
+  rooms = (): string[] => [ROOM];
+  text = (): string => this.written;
+  replyTo = (): null => null;
+  isTyping = (): boolean => this.hasFocus;
+  known = (): Known => this.#known;
+
+  put(_room: string, text: string): void {
+    this.written = text;
+  }
+
+  keep(_room: string, known: Known): void {
+    this.#known = known;
+  }
+
+  type(text: string): void {
+    this.hasFocus = true;
+    this.written += text;
+    this.drafting.typed(ROOM);
+  }
+
+  hear(): void {
+    const event = this.inbox.shift();
+    if (event) this.drafting.hear(event);
+  }
+
+  rest(): void {
+    this.hasFocus = false;
+    this.drafting.rest();
+  }
+
+  /** What has not reached the server never will. */
+  disconnect(): void {
+    this.isOnline = false;
+    while (this.inbox.length > 0) this.hear();
+    const { waiting } = this.server;
+    for (const one of waiting.splice(0)) {
+      if (one.from === this) one.lose();
+      else waiting.push(one);
+    }
+  }
+
+  connect(): void {
+    if (this.isOnline) return;
+    this.isOnline = true;
+    this.drafting.hear(null);
+  }
+}
+
+/** Promises that are settled are told so. */
+const settled = () => vi.advanceTimersByTimeAsync(0);
+
+async function quiet(server: Server): Promise<void> {
+  for (const device of server.devices) {
+    device.connect();
+    device.rest();
+  }
+  for (let round = 0; round < 12; round += 1) {
+    await vi.advanceTimersByTimeAsync(2_000);
+    while (server.waiting.length > 0) {
+      server.step();
+      await settled();
+    }
+    for (const device of server.devices) while (device.inbox.length > 0) device.hear();
+  }
+}
+
+describe('carrying drafts', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test('after a pause in typing the other device has it, and when it was sent, it is gone', async () => {
+    const server = new Server();
+    const [phone, desktop] = [new Device(server), new Device(server)] as const;
+    await settled();
+    phone.type('half a th');
+    await vi.advanceTimersByTimeAsync(1_000);
+    phone.type('ought');
+    expect(server.waiting).toHaveLength(0);
+    await quiet(server);
+    expect(desktop.written).toBe('half a thought');
+    phone.written = '';
+    phone.drafting.typed(ROOM);
+    await quiet(server);
+    expect([server.text, desktop.written]).toEqual(['', '']);
+  });
+
+  test('what was typed offline is sent when the server is back, and not before it was asked', async () => {
+    const server = new Server();
+    const [phone, desktop] = [new Device(server), new Device(server)] as const;
+    await settled();
+    phone.disconnect();
+    phone.type('in the train');
+    desktop.type('at the desk');
+    await vi.advanceTimersByTimeAsync(2_000);
+    server.step();
+    phone.rest();
+    phone.connect();
+    await quiet(server);
+    expect(server.text).toBe('in the train\nat the desk');
+    expect(desktop.written).toBe(server.text);
+  });
+
+  test('what the server will not have stays here, and is not sent again and again', async () => {
+    const server = new Server();
+    const device = new Device(server);
+    await settled();
+    const refuse = vi.fn(() => Promise.reject(new Refused({ code: 'too_large', message: 'Long.' })));
+    device.request = refuse;
+    device.type('very long');
+    await vi.advanceTimersByTimeAsync(9_000);
+    device.rest();
+    await settled();
+    expect(refuse).toHaveBeenCalledTimes(1);
+    expect(device.written).toBe('very long');
+  });
+
+  test('no word is lost, in whatever order things happen, and all devices end alike', async () => {
+    const step = fc.record({
+      what: fc.constantFrom('type', 'pause', 'serve', 'hear', 'rest', 'send', 'disconnect', 'connect'),
+      who: fc.nat(1),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 80, size: 'max' }), async (steps) => {
+        const server = new Server();
+        const devices = [new Device(server), new Device(server)];
+        await settled();
+        const typed: string[] = [];
+        let said = '';
+        for (const { what, who } of steps) {
+          const device = devices[who]!;
+          if (what === 'type') {
+            typed.push(`<${typed.length}>`);
+            device.type(typed.at(-1)!);
+          } else if (what === 'pause') device.drafting.flush(ROOM);
+          else if (what === 'serve') server.step();
+          else if (what === 'hear') device.hear();
+          else if (what === 'rest') device.rest();
+          else if (what === 'connect') device.connect();
+          else if (what === 'disconnect') device.disconnect();
+          else {
+            said += device.written;
+            device.written = '';
+            device.drafting.typed(ROOM);
+          }
+          await settled();
+        }
+        await quiet(server);
+        expect(devices.map(({ written }) => written)).toEqual([server.text, server.text]);
+        for (const word of typed) expect(said + server.text).toContain(word);
+        for (const device of devices) device.drafting.stop();
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

@@ -1,0 +1,55 @@
+// @vitest-environment jsdom
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Message as WireMessage } from '../../../src/data/wire/protocol';
+import { INITIAL, messageOf, roomOf, type State } from '../../../src/data/state/state';
+import { callIn } from '../../../src/views/composer/massMention';
+import { quoted } from '../../../src/views/lists/saved/actions';
+import { current, joined, type Mentioned } from '../../../src/views/lists/mentions/mentionList.svelte';
+
+const said = (seq: number, more: Partial<WireMessage> = {}) =>
+  messageOf({ room: 'tea', seq, rev: seq, by: 'bo', at: seq, text: '@ana', mentions: ['ana'], ...more });
+const mentioned = (seq: number, more: Partial<WireMessage> = {}): Mentioned => ({
+  message: said(seq, more),
+  unread: true,
+});
+const seqs = (list: readonly Mentioned[] | null) => list?.map(({ message }) => message.seq);
+
+describe('who is called', () => {
+  test.each([
+    ['lunch, @room!', 'room'],
+    ['@Here?', 'here'],
+    ['@here and @room', 'room'],
+    ['> @room\n\nno', null],
+    ['me@room.example, @roomy, @room-7', null],
+  ])('%s', (text, call) => {
+    expect(callIn(text)).toBe(call);
+  });
+});
+
+test('a quote has its sign on every line, and leaves one to write on', () => {
+  expect(quoted('a\n\nb\n')).toBe('> a\n> \n> b\n\n');
+});
+
+describe('the list of mentions', () => {
+  let state: State;
+
+  beforeAll(() => {
+    const room = roomOf({ room: 'tea', kind: 'public', title: 'Tea', seq: 9, read_seq: 4, role: 'member' }, 1);
+    const live = { start: false, messages: [said(5, { rev: 20, deleted: true }), said(6, { rev: 21, mentions: [] })] };
+    state = { ...INITIAL, rooms: new Map([['tea', { ...room, live }]]) };
+  });
+
+  test('goes on from a newer page as long as the two meet', () => {
+    const before = [4, 3, 2].map((seq) => mentioned(seq));
+    expect(seqs(joined([6, 5, 4].map((seq) => mentioned(seq)), before))).toEqual([6, 5, 4, 3, 2]);
+    expect(joined([9, 8].map((seq) => mentioned(seq)), before)).toBeNull();
+  });
+
+  test('shows what is left of them, and whether they were read by now', () => {
+    const list = current(state, [7, 6, 5, 4].map((seq) => mentioned(seq)), 'ana');
+    expect(seqs(list)).toEqual([7, 4]);
+    expect(list.map(({ unread }) => unread)).toEqual([true, false]);
+    expect(current(state, [mentioned(8, { by: 'ana' })], 'ana')).toEqual([]);
+    expect(seqs(current(state, [mentioned(8, { mentions: ['@room'] })], 'ana'))).toEqual([8]);
+  });
+});

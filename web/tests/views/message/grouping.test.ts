@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { grouped, NO_ROWS, type Around, type Entry } from '../../../src/views/message/grouping';
+import type { Pending } from '../../../src/data/storage/outbox';
+import { messageOf, type Message } from '../../../src/data/state/state';
+
+const NOON = new Date(2025, 10, 25, 12).getTime();
+const MINUTE = 60_000;
+
+function message(seq: number, by: string, at: number, more: Partial<Message> = {}): Message {
+  return { ...messageOf({ room: 'tea', seq, rev: seq, by, at, text: `m${seq}` }), ...more };
+}
+
+function pending(nonce: string, at: number): Pending {
+  const draft = { room: 'tea', text: nonce, kind: 'text', replyTo: null } as const;
+  return { ...draft, nonce, at, failed: null, sent: false };
+}
+
+const around = (more: Partial<Around> = {}): Around => ({
+  me: 'ana',
+  newAfter: null,
+  written: new Set(),
+  ...more,
+});
+
+const heads = (entries: Entry[], more: Partial<Around> = {}) =>
+  grouped(entries, around(more)).list.map((row) => row.head);
+
+describe('messages stand together', () => {
+  test('of one author within five minutes', () => {
+    const at = NOON;
+    expect(
+      heads([
+        message(1, 'ana', at),
+        message(2, 'ana', at + 5 * MINUTE),
+        message(3, 'ana', at + 10 * MINUTE + 1),
+        message(4, 'bo', at + 11 * MINUTE),
+      ]),
+    ).toEqual([true, false, true, true]);
+  });
+
+  test('but not over midnight, which has a line', () => {
+    const before = new Date(2025, 10, 25, 23, 59).getTime();
+    const { list } = grouped(
+      [message(1, 'ana', before), message(2, 'ana', before + 2 * MINUTE)],
+      around(),
+    );
+    expect(list.map((row) => [row.day, row.head])).toEqual([
+      [true, true],
+      [true, true],
+    ]);
+  });
+
+  test('replies and what somebody does stand alone', () => {
+    const at = NOON;
+    expect(
+      heads([
+        message(1, 'ana', at),
+        message(2, 'ana', at, { replyTo: 1 }),
+        message(3, 'ana', at, { kind: 'me' }),
+        message(4, 'ana', at),
+      ]),
+    ).toEqual([true, true, true, true]);
+  });
+
+  test('and the last of them is known, for the space below', () => {
+    const rows = grouped(
+      [message(1, 'ana', NOON), message(2, 'ana', NOON), message(3, 'bo', NOON)],
+      around(),
+    );
+    expect(rows.list.map((row) => row.tail)).toEqual([false, true, true]);
+  });
+
+  test('a server clock that was set back begins no day', () => {
+    const at = new Date(2025, 10, 25, 0, 1).getTime();
+    const { list } = grouped([message(1, 'ana', at), message(2, 'bo', at - 5 * MINUTE)], around());
+    expect(list.map((row) => row.day)).toEqual([true, false]);
+  });
+});
+
+describe('the line "New"', () => {
+  const three = [message(4, 'bo', NOON), message(5, 'bo', NOON), message(6, 'bo', NOON)];
+  const first = (newAfter: number | null, entries: Entry[] = three) =>
+    grouped(entries, around({ newAfter })).list.findIndex((row) => row.isNew);
+
+  test('stands before the first unread message, which shows its author again', () => {
+    expect(first(4)).toBe(1);
+    expect(heads(three, { newAfter: 4 })).toEqual([true, true, false]);
+  });
+
+  test('stands nowhere if all is read, or if its place is not loaded', () => {
+    expect(first(null)).toBe(-1);
+    expect(first(6)).toBe(-1);
+    expect(first(1)).toBe(-1);
+    expect(first(3)).toBe(0);
+  });
+});
+
+describe('messages on their way', () => {
+  test('keep their row when the server has them', () => {
+    const way = grouped([message(1, 'bo', NOON), pending('n1', NOON + 1)], around());
+    const here = grouped(
+      [message(1, 'bo', NOON), message(2, 'ana', NOON + 2, { nonce: 'n1' })],
+      around({ written: new Set(['n1']) }),
+      way,
+    );
+    expect(here.list.map((row) => row.key)).toEqual(way.list.map((row) => row.key));
+  });
+
+  test('nonces that were not written here make no keys: others may use the same', () => {
+    const { list } = grouped(
+      [message(1, 'bo', NOON, { nonce: 'n1' }), message(2, 'ana', NOON, { nonce: 'n1' })],
+      around(),
+    );
+    expect(list.map((row) => row.key)).toEqual([1, 2]);
+  });
+
+  test('stand after what is above them, however wrong the clock here is', () => {
+    const { list } = grouped([message(1, 'ana', NOON), pending('n1', NOON - 86_400_000)], around());
+    expect(list[1]).toMatchObject({ at: NOON, day: false, head: false });
+  });
+});
+
+describe('a new message', () => {
+  test('leaves all rows but the one above it the same objects', () => {
+    const old = [1, 2, 3, 4].map((seq) => message(seq, 'ana', NOON));
+    const before = grouped(old, around());
+    const after = grouped([...old, message(5, 'ana', NOON)], around(), before);
+    expect(after.list.slice(0, 3)).toEqual(before.list.slice(0, 3));
+    for (const index of [0, 1, 2]) expect(after.list[index]).toBe(before.list[index]);
+    expect(after.list[3]).not.toBe(before.list[3]);
+  });
+
+  test('or any other change ends in the rows that would be made from nothing', () => {
+    const entry = fc.record({
+      by: fc.constantFrom('ana', 'bo'),
+      minutes: fc.integer({ min: 0, max: 9 }),
+      kind: fc.constantFrom('text' as const, 'me' as const),
+    });
+    const steps = fc.array(
+      fc.record({
+        from: fc.integer({ min: 0, max: 8 }),
+        to: fc.integer({ min: 8, max: 20 }),
+        newAfter: fc.option(fc.integer({ min: 0, max: 20 })),
+      }),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(fc.array(entry, { minLength: 20, maxLength: 20 }), steps, (made, changes) => {
+        let at = NOON;
+        const all = made.map(({ by, minutes, kind }, index) => {
+          at += minutes * MINUTE;
+          return message(index + 1, by, at, { kind });
+        });
+        let rows = NO_ROWS;
+        for (const { from, to, newAfter } of changes) {
+          const shown = all.slice(from, to);
+          rows = grouped(shown, around({ newAfter }), rows);
+          expect(rows.list).toEqual(grouped(shown, around({ newAfter })).list);
+        }
+      }),
+    );
+  });
+});

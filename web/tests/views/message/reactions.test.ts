@@ -1,0 +1,100 @@
+// @vitest-environment jsdom
+/** Reactions as one sees them, while they are on their way and where not everybody is named. */
+
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Fields, Reaction } from '../../../src/data/wire/protocol';
+import { messageOf, type Message } from '../../../src/data/state/state';
+import { favourites, reactedWith } from '../../../src/emoji/favourites';
+import { eventually } from '../../support/eventually';
+
+const { chat } = vi.hoisted(() => ({
+  chat: { user: 'ana', request: vi.fn(), update: vi.fn(), listen: vi.fn() },
+}));
+
+vi.mock('../../../src/app/session/session.svelte', () => ({ session: { here: chat } }));
+
+const { reacting } = await import('../../../src/views/message/marks/reactions.svelte');
+
+let seq = 0;
+
+beforeEach(() => {
+  seq += 1;
+  localStorage.clear();
+  chat.request.mockReset();
+});
+
+function message(reactions: Reaction[], rev = 1): Message {
+  return messageOf({ room: 'tea', seq, rev: 1, by: 'bo', at: 1, marks_rev: rev, reactions });
+}
+
+const seen = (of: Message) =>
+  reacting.of(of, 'ana').map(({ emoji, count, names, mine }) => [emoji, count, names, mine]);
+
+describe('a reaction', () => {
+  test('is shown at once, and then as the server has it', async () => {
+    let answer = (_: { rev: number }) => {};
+    chat.request.mockReturnValue(new Promise((resolve) => (answer = resolve)));
+    const before = message([['👍', 1, ['bo']]]);
+    const done = reacting.toggle(before, '👍');
+    await eventually(() => expect(chat.request).toHaveBeenCalled());
+    expect(seen(before)).toEqual([['👍', 2, ['bo', 'ana'], true]]);
+    answer({ rev: 2 });
+    await done;
+    expect(seen(before)).toEqual([['👍', 2, ['bo', 'ana'], true]]);
+    // Somebody took theirs back meanwhile.
+    expect(seen(message([['👍', 1, ['ana']]], 3))).toEqual([['👍', 1, ['ana'], true]]);
+  });
+
+  test('that is taken back is gone, with the chip if it was the last', async () => {
+    chat.request.mockResolvedValue({ rev: 2 });
+    const before = message([['👍', 1, ['ana']]]);
+    await reacting.toggle(before, '👍');
+    expect(chat.request).toHaveBeenCalledWith('react', { room: 'tea', seq, emoji: '👍', on: false });
+    expect(seen(before)).toEqual([]);
+  });
+
+  test('that is refused is not shown any more', async () => {
+    vi.spyOn(console, 'error').mockReturnValue();
+    chat.request.mockRejectedValue(new Error('no'));
+    const before = message([]);
+    await reacting.toggle(before, '👍');
+    expect(seen(before)).toEqual([]);
+  });
+
+  test('of one of many is asked for before it is taken for new', async () => {
+    const many = message([['👍', 30, ['bo', 'ce']]]);
+    expect(seen(many)).toEqual([['👍', 30, ['bo', 'ce'], null]]);
+    chat.request.mockImplementation(async (command: string, fields: Fields<'react'>) => {
+      if (command === 'react') return { rev: fields.on ? 99 : 2 };
+      return { reactions: [{ emoji: '👍', count: 30, names: ['bo', 'ce', 'ana'], mine: true }], people: [] };
+    });
+    await reacting.ask(many);
+    expect(seen(many)).toEqual([['👍', 30, ['bo', 'ce', 'ana'], true]]);
+    await reacting.toggle(many, '👍');
+    expect(chat.request).toHaveBeenLastCalledWith('react', { room: 'tea', seq, emoji: '👍', on: false });
+    // The next event does not name all either; whether it is mine is known all the same.
+    expect(seen(message([['👍', 29, ['bo', 'ce']]], 2))).toEqual([['👍', 29, ['bo', 'ce'], false]]);
+  });
+
+  test('with all names told asks for nothing', async () => {
+    await reacting.ask(message([['👍', 1, ['bo']]]));
+    expect(chat.request).not.toHaveBeenCalled();
+  });
+});
+
+describe('what one reacts with most', () => {
+  test('comes first, each account for itself; the others keep their order', () => {
+    const offered = favourites('ana');
+    expect(offered).toHaveLength(8);
+    for (const emoji of ['🦆', '🦆', '✅']) reactedWith('ana', emoji);
+    expect(favourites('ana')).toEqual(['🦆', '✅', ...offered.slice(0, 6)]);
+    expect(favourites('bo')).toEqual(offered);
+  });
+
+  test('is counted anew if something else wrote there', () => {
+    for (const kept of ['7', '{', '["x"]', 'null']) {
+      localStorage.setItem('hubbub.reactions:ana', kept);
+      expect(favourites('ana')).toHaveLength(8);
+    }
+  });
+});

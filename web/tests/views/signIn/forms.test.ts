@@ -1,0 +1,129 @@
+// @vitest-environment jsdom
+import { flushSync, mount, tick, unmount, type Component } from 'svelte';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { dialogs } from '../../../src/app/page/dialogs.svelte';
+import * as door from '../../../src/app/session/auth';
+import { session } from '../../../src/app/session/session.svelte';
+import type { Pending } from '../../../src/data/storage/outbox';
+import { Refused, Unreachable } from '../../../src/data/wire/errors';
+import SignIn from '../../../src/views/signIn/SignInForm.svelte';
+import SignUp from '../../../src/views/signIn/SignUpForm.svelte';
+import SignOut from '../../../src/views/signIn/SignOut.svelte';
+import { eventually } from '../../support/eventually';
+
+vi.mock('../../../src/app/session/auth', { spy: true });
+
+let shown: Record<string, unknown> | null = null;
+
+function show<Props extends Record<string, unknown>>(component: Component<Props>, props: Props): void {
+  shown = mount(component, { target: document.body, props });
+  flushSync();
+}
+
+const all = <E extends HTMLElement>(selector: string) => [...document.querySelectorAll<E>(selector)];
+const text = () => document.body.textContent ?? '';
+
+function button(name: string): HTMLButtonElement {
+  const found = all<HTMLButtonElement>('button').find((one) => one.textContent?.trim() === name);
+  if (!found) throw new Error(`No button “${name}”.`);
+  return found;
+}
+
+function type(name: string, value: string): void {
+  const field = document.querySelector<HTMLInputElement>(`[name="${name}"]`);
+  if (!field) throw new Error(`No field “${name}”.`);
+  field.value = value;
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  flushSync();
+}
+
+beforeEach(() => {
+  localStorage.clear();
+  session.user = 'ana';
+  session.pending = [];
+  // Not in jsdom.
+  HTMLDialogElement.prototype.showModal = vi.fn();
+  HTMLDialogElement.prototype.close = vi.fn();
+});
+
+afterEach(async () => {
+  if (shown) await unmount(shown);
+  shown = null;
+  vi.resetAllMocks();
+});
+
+describe('signing out', () => {
+  const signOut = () => vi.mocked(door.signOut).mockResolvedValue();
+  const unsent = (nonce: string): Pending => ({
+    nonce, room: 'lobby', text: 'hi', kind: 'text', replyTo: null, at: 0, failed: null, sent: false,
+  });
+
+  test('asks nothing where nothing would be lost', () => {
+    session.pending = [{ ...unsent('a'), sent: true }];
+    const done = signOut();
+    show(SignOut, {});
+    expect(done).toHaveBeenCalledExactlyOnceWith({ server: true });
+    expect(all('dialog')).toEqual([]);
+  });
+
+  test('says how much unsent text would be lost, and loses none on Cancel', () => {
+    session.pending = [unsent('a'), unsent('b')];
+    localStorage.setItem('hubbub.draft:ana:lobby', 'half');
+    localStorage.setItem('hubbub.draft:bo:lobby', 'somebody else’s');
+    const done = signOut();
+    dialogs.show('sign-out');
+    show(SignOut, {});
+    expect(text()).toContain('2 messages have not been sent yet.');
+    expect(text()).toContain('1 draft has been started and not sent.');
+    button('Cancel').click();
+    expect(dialogs.open).toBeNull();
+    expect(done).not.toHaveBeenCalled();
+    button('Sign out anyway').click();
+    expect(done).toHaveBeenCalledExactlyOnceWith({ server: true });
+  });
+
+  test('without the server it says what can be done, and does that', async () => {
+    const done = signOut().mockRejectedValueOnce(new Unreachable(null));
+    show(SignOut, {});
+    await eventually(() => expect(text()).toContain('The server did not answer.'));
+    button('Sign out anyway').click();
+    expect(done).toHaveBeenLastCalledWith({ server: false });
+  });
+});
+
+test('too many tries: for how long to wait', async () => {
+  vi.mocked(door.signIn).mockRejectedValue(
+    new Refused({ code: 'rate_limited', message: 'Too fast.', retry_after: 7.2 }),
+  );
+  show(SignIn, {});
+  type('username', 'ana');
+  type('password', 'three words do');
+  button('Sign in').click();
+  await eventually(() =>
+    expect(document.querySelector('[role="alert"]')?.textContent).toBe(
+      'Too many tries. Wait 8 seconds, then try again.',
+    ),
+  );
+});
+
+test('a form with something wrong is not sent, and leads to the first of it', async () => {
+  const signUp = vi.mocked(door.signUp).mockResolvedValue();
+  show(SignUp, { invite: 'c0de' });
+  const [name, , password] = all<HTMLInputElement>('input');
+  type('username', 'ana');
+  type('password', 'short');
+  button('Create account').click();
+  await tick();
+  await eventually(() => expect(document.activeElement).toBe(password));
+  expect(password?.getAttribute('aria-invalid')).toBe('true');
+  expect(name?.hasAttribute('aria-invalid')).toBe(false);
+  expect(signUp).not.toHaveBeenCalled();
+
+  type('password', 'three words do');
+  button('Create account').click();
+  await eventually(() =>
+    expect(signUp).toHaveBeenCalledExactlyOnceWith({
+      name: 'ana', password: 'three words do', invite: 'c0de',
+    }),
+  );
+});
