@@ -8,9 +8,9 @@
 import { hasSession } from './wire/hasSession';
 import { eraseDrafts, lastSession, reactionsKey, rememberSession } from './storage/local';
 import { ReadMarkers } from './readMarkers';
-import { eraseOutbox, Outbox, type Draft, type Pending } from './storage/outbox';
+import { eraseOutbox, Outbox, type NewMessage, type Pending } from './storage/outbox';
 import { History } from './history';
-import { People, shownIn } from './people';
+import { People, namesIn } from './people';
 import type {
   CommandName,
   Fields,
@@ -32,8 +32,8 @@ import {
   onWelcome,
   onWelcomeOver,
 } from './state/replies';
-import { browserSurroundings, Socket, type Ending, type Surroundings } from './wire/socket';
-import { findMessage, INITIAL, marksOf, messageOf, type State } from './state/state';
+import { browserEnvironment, Socket, type SessionEnd, type Environment } from './wire/socket';
+import { findMessage, INITIAL, toMarks, toMessage, type State } from './state/state';
 import { eraseCaches, Store } from './storage/store';
 import { Syncing } from './sync';
 
@@ -52,16 +52,16 @@ export interface Callbacks {
   /** A message came live, as news and not as history. */
   heard(message: WireMessage): void;
   /** The session is over: `policy` for good, `sign-in` may sign in again. */
-  ended(ending: Ending): void;
+  ended(sessionEnd: SessionEnd): void;
   /** The cookie is somebody else's now: they signed in in another tab. */
-  becameAnother(): void;
+  userChanged(): void;
 }
 
 /**
  * Told of each event when it has been applied, and whether it came as news; null: some may have
  * been missed, so ask again.
  */
-export type Listener = (event: ServerEvent | null, isLive: boolean) => void;
+export type ChatListener = (event: ServerEvent | null, isLive: boolean) => void;
 
 export class Chat {
   state: State = INITIAL;
@@ -76,8 +76,8 @@ export class Chat {
   #typing = { room: '', at: 0 };
   #active = true;
   /** Events that came before the welcome they belong to. */
-  #early: ServerEvent[] | null = null;
-  readonly #listeners = new Set<Listener>();
+  #earlyEvents: ServerEvent[] | null = null;
+  readonly #listeners = new Set<ChatListener>();
   readonly #socket: Socket;
   readonly #syncing: Syncing;
   readonly #people: People;
@@ -85,17 +85,17 @@ export class Chat {
   constructor(
     readonly user: string,
     private readonly callbacks: Callbacks,
-    world: Surroundings = browserSurroundings(),
+    environment: Environment = browserEnvironment(),
   ) {
     this.#socket = new Socket(
       {
         opened: () => void this.#hello(),
         event: (event) => this.#onEvent(event),
         closed: () => this.#onClosed(),
-        ended: (ending) => callbacks.ended(ending),
+        ended: (sessionEnd) => callbacks.ended(sessionEnd),
         mayRetry: hasSession,
       },
-      world,
+      environment,
     );
     this.#syncing = new Syncing(this, (fields) => this.request('sync', fields));
     this.#people = new People(this, (fields) => this.request('users', fields));
@@ -183,7 +183,7 @@ export class Chat {
   }
 
   /** Until the returned function is called. */
-  listen(listener: Listener): () => void {
+  listen(listener: ChatListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -195,7 +195,7 @@ export class Chat {
   // --- what a person does -------------------------------------------------------------------------
 
   /** Throws if the browser cannot keep it: the text is then the caller's to save. */
-  async post(draft: Draft): Promise<void> {
+  async post(draft: NewMessage): Promise<void> {
     if (!this.#outbox) throw new Error('The outbox is not open yet.');
     await this.#outbox.add(draft, Date.now());
     this.#typing = { room: '', at: 0 };
@@ -205,7 +205,7 @@ export class Chat {
     void this.#outbox?.retry(nonce);
   }
 
-  giveUp(nonce: string): void {
+  discard(nonce: string): void {
     void this.#outbox?.remove(nonce);
   }
 
@@ -237,14 +237,14 @@ export class Chat {
   }
 
   /** The network, the tab or the machine woke up: see whether the line still stands. */
-  nudge(): void {
-    this.#socket.nudge();
+  checkConnection(): void {
+    this.#socket.checkConnection();
   }
 
   // --- what comes in -----------------------------------------------------------------------------
 
   async #hello(): Promise<void> {
-    this.#early = [];
+    this.#earlyEvents = [];
     const rooms: Record<string, number> = {};
     for (const room of this.state.rooms.values()) {
       const isMine = room.role !== null || this.state.me?.role === 'guest';
@@ -263,15 +263,15 @@ export class Chat {
 
   #welcome(welcome: Welcome): void {
     if (welcome.me.name !== this.user) {
-      this.callbacks.becameAnother();
+      this.callbacks.userChanged();
       return;
     }
     if (this.#store?.epoch !== welcome.epoch) this.#changeEpoch(welcome.epoch);
     this.#socket.settled();
     this.connection = { status: 'online' };
     this.update((state) => onWelcome(state, welcome));
-    const early = this.#early ?? [];
-    this.#early = null;
+    const early = this.#earlyEvents ?? [];
+    this.#earlyEvents = null;
     for (const event of early) this.#onEvent(event);
     this.#tell(null);
     if (!this.#active) this.#tellActive();
@@ -287,8 +287,8 @@ export class Chat {
   }
 
   #onEvent(event: ServerEvent): void {
-    if (this.#early) {
-      this.#early.push(event);
+    if (this.#earlyEvents) {
+      this.#earlyEvents.push(event);
       return;
     }
     if (event.on === 'notice') this.callbacks.notice(event.text);
@@ -311,19 +311,19 @@ export class Chat {
 
   #arrived(messages: readonly WireMessage[]): void {
     for (const wire of messages) {
-      for (const name of shownIn(wire)) this.#people.seen(name);
+      for (const name of namesIn(wire)) this.#people.want(name);
       if (wire.by === this.user && wire.nonce) this.#outbox?.confirm(wire.nonce);
       // What is owed and not asked for yet would leave a hole in what is kept.
       const room = this.state.rooms.get(wire.room);
       if (!room || room.catchUp === 'later') continue;
-      this.#store?.keep(findMessage(room, wire.seq) ?? messageOf(wire));
+      this.#store?.keep(findMessage(room, wire.seq) ?? toMessage(wire));
     }
     this.#saveSoon();
   }
 
   #marked(event: MarksEvent): void {
     const { room, seq, rev } = event;
-    this.#store?.keep({ room, seq, marks: marksOf(event, rev) });
+    this.#store?.keep({ room, seq, marks: toMarks(event, rev) });
     this.#saveSoon();
   }
 

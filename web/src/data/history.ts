@@ -2,11 +2,11 @@
 
 import type { Fields, Message as WireMessage, Page } from './wire/protocol';
 import { Disconnected } from './wire/errors';
-import type { Holder } from './readMarkers';
-import { change } from './state/reducer';
+import type { StateHolder } from './readMarkers';
+import { changeRoom } from './state/reducer';
 import { onPage, onPageFailed, onPageSent } from './state/replies';
-import { addPage, leaveVisit, walkDown, type Where } from './state/segments';
-import { shown, type Message } from './state/state';
+import { addPage, leaveDetachedRange, walkDown, type Where } from './state/segments';
+import { shownSegment, type Message } from './state/state';
 
 const PAGE = 60;
 
@@ -21,10 +21,10 @@ export class History {
   #busy = new Map<string, Promise<void>>();
   /** Where somebody wants to be; null: at the latest. A page for another place comes too late. */
   #goingTo: string | null = null;
-  readonly #holder: Holder;
+  readonly #holder: StateHolder;
   readonly #from: Sources;
 
-  constructor(holder: Holder, from: Sources) {
+  constructor(holder: StateHolder, from: Sources) {
     this.#holder = holder;
     this.#from = from;
   }
@@ -32,8 +32,8 @@ export class History {
   /** The page above what is shown. */
   async older(name: string): Promise<void> {
     const room = this.#holder.state.rooms.get(name);
-    if (!room || shown(room).start) return;
-    const first = shown(room).messages[0]?.seq;
+    if (!room || shownSegment(room).start) return;
+    const first = shownSegment(room).messages[0]?.seq;
     if (first === undefined) return this.latest(name);
     await this.#once(`${name} before`, async () => {
       try {
@@ -49,18 +49,18 @@ export class History {
     const kept = await this.#from.kept(name, first, PAGE);
     if (kept.length === 0) return;
     this.#holder.update((state) =>
-      change(onPageSent(state, name), name, (room) => addPage(room, kept, 'before', kept[0]?.seq === 1)),
+      changeRoom(onPageSent(state, name), name, (room) => addPage(room, kept, 'before', kept[0]?.seq === 1)),
     );
   }
 
   /** The page below a place visited; the latest messages join it when they are reached. */
   async newer(name: string): Promise<void> {
-    const visit = this.#holder.state.rooms.get(name)?.visit;
-    const last = visit?.messages.at(-1)?.seq;
+    const detachedRange = this.#holder.state.rooms.get(name)?.detachedRange;
+    const last = detachedRange?.messages.at(-1)?.seq;
     if (last === undefined) return;
     let joined = false;
     this.#holder.update((state) =>
-      change(state, name, (room) => {
+      changeRoom(state, name, (room) => {
         const walked = walkDown(room);
         joined = walked !== null;
         return walked ?? room;
@@ -79,7 +79,7 @@ export class History {
     const place = `${name} around ${seq}`;
     this.#goingTo = place;
     if (room.live.messages.some((message) => message.seq === seq)) {
-      this.#holder.update((state) => change(state, name, leaveVisit));
+      this.#holder.update((state) => changeRoom(state, name, leaveDetachedRange));
       return;
     }
     await this.#once(place, () =>
@@ -90,7 +90,7 @@ export class History {
   /** Back to the latest messages. */
   async latest(name: string): Promise<void> {
     this.#goingTo = null;
-    this.#holder.update((state) => change(state, name, leaveVisit));
+    this.#holder.update((state) => changeRoom(state, name, leaveDetachedRange));
     const room = this.#holder.state.rooms.get(name);
     if (!room || room.live.messages.length > 0 || room.live.start) return;
     await this.#once(`${name} latest`, () =>

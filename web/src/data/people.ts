@@ -3,7 +3,7 @@
 import type { Fields, Message, Ok } from './wire/protocol';
 import { Disconnected, Refused } from './wire/errors';
 import { withPeople } from './state/reducer';
-import type { Holder } from './readMarkers';
+import type { StateHolder } from './readMarkers';
 
 const WAIT_MS = 30;
 /** As many as the server answers at once. */
@@ -12,7 +12,7 @@ const AT_ONCE = 100;
 type Ask = (fields: Fields<'users'>) => Promise<Ok<'users'>>;
 
 /** Whose names a message shows. */
-export function shownIn({ by, mentions, origin }: Message): string[] {
+export function namesIn({ by, mentions, origin }: Message): string[] {
   const names = (mentions ?? []).filter((name) => name[0] !== '@');
   return origin ? [by, origin.by, ...names] : [by, ...names];
 }
@@ -21,16 +21,16 @@ export class People {
   #wanted = new Set<string>();
   #asked = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #holder: Holder;
+  readonly #holder: StateHolder;
   readonly #ask: Ask;
 
-  constructor(holder: Holder, ask: Ask) {
+  constructor(holder: StateHolder, ask: Ask) {
     this.#holder = holder;
     this.#ask = ask;
   }
 
   /** Somebody appeared; guests are shown by their handle and not asked for. */
-  seen(name: string): void {
+  want(name: string): void {
     if (name.startsWith('~') || this.#asked.has(name)) return;
     if (this.#holder.state.people.has(name)) return;
     this.#asked.add(name);

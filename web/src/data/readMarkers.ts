@@ -3,14 +3,14 @@
 import type { Fields, Ok } from './wire/protocol';
 import { Disconnected, Refused } from './wire/errors';
 import { onMarker } from './state/replies';
-import { change } from './state/reducer';
-import { readHere, unreadFrom } from './state/unread';
+import { changeRoom } from './state/reducer';
+import { markRead, markUnreadFrom } from './state/unread';
 import { readUpTo, type State } from './state/state';
 
 /** The server stores a marker at most every 2 s per room; sending more often helps nobody. */
 const EVERY_MS = 1_000;
 
-export interface Holder {
+export interface StateHolder {
   readonly state: State;
   update(how: (state: State) => State): void;
 }
@@ -19,10 +19,10 @@ type Ask = (fields: Fields<'read'>) => Promise<Ok<'read'>>;
 
 export class ReadMarkers {
   #busy = new Set<string>();
-  readonly #holder: Holder;
+  readonly #holder: StateHolder;
   readonly #ask: Ask;
 
-  constructor(holder: Holder, ask: Ask) {
+  constructor(holder: StateHolder, ask: Ask) {
     this.#holder = holder;
     this.#ask = ask;
   }
@@ -31,13 +31,13 @@ export class ReadMarkers {
   read(name: string, seq: number): void {
     const room = this.#holder.state.rooms.get(name);
     if (!room || room.role === null || seq <= readUpTo(room)) return;
-    this.#holder.update((state) => change(state, name, (known) => readHere(known, seq)));
+    this.#holder.update((state) => changeRoom(state, name, (known) => markRead(known, seq)));
     void this.#send(name);
   }
 
   /** Mark as unread from this message on. */
   async unread(name: string, seq: number): Promise<void> {
-    this.#holder.update((state) => change(state, name, (room) => unreadFrom(room, seq)));
+    this.#holder.update((state) => changeRoom(state, name, (room) => markUnreadFrom(room, seq)));
     const reply = await this.#ask({ room: name, seq: Math.max(0, seq - 1), back: true });
     this.#holder.update((state) => onMarker(state, name, reply));
   }
@@ -70,7 +70,7 @@ export class ReadMarkers {
   #failed(name: string, error: unknown): void {
     if (error instanceof Disconnected) return;
     if (!(error instanceof Refused)) throw error;
-    if (error.passes) setTimeout(() => void this.#send(name), (error.retryAfterS ?? 1) * 1000);
-    else this.#holder.update((state) => change(state, name, (room) => ({ ...room, sentRead: null })));
+    if (error.isTemporary) setTimeout(() => void this.#send(name), (error.retryAfterS ?? 1) * 1000);
+    else this.#holder.update((state) => changeRoom(state, name, (room) => ({ ...room, sentRead: null })));
   }
 }

@@ -2,21 +2,21 @@
 
 import type { Chat } from './chat';
 import type { Fields, Membership } from './wire/protocol';
-import { change, without, withPeople } from './state/reducer';
+import { changeRoom, withoutRoom, withPeople } from './state/reducer';
 import type { State } from './state/state';
 
 export async function createRoom(chat: Chat, fields: Fields<'create_room'>): Promise<string> {
   return chat.joined(await chat.request('create_room', fields));
 }
 
-export async function direct(chat: Chat, users: string[]): Promise<string> {
+export async function openDirect(chat: Chat, users: string[]): Promise<string> {
   return chat.joined(await chat.request('direct', { users }));
 }
 
 export async function leaveRoom(chat: Chat, room: string): Promise<void> {
   await chat.request('leave', { room });
   // A direct room stays and is only hidden, which a `me` event tells.
-  if (chat.state.rooms.get(room)?.kind !== 'direct') chat.update((state) => without(state, room));
+  if (chat.state.rooms.get(room)?.kind !== 'direct') chat.update((state) => withoutRoom(state, room));
 }
 
 /** Leave the room that somebody added one to, and keep them from doing it again. */
@@ -26,7 +26,7 @@ export async function blockAndLeave(chat: Chat, user: string, room: string): Pro
 }
 
 /** Somebody of whom only the handle may be known: they are known from then on. */
-export async function knowPerson(chat: Chat, name: string): Promise<void> {
+export async function fetchPerson(chat: Chat, name: string): Promise<void> {
   const { users } = await chat.request('users', { names: [name] });
   chat.update((state) => withPeople(state, users));
 }
@@ -57,7 +57,7 @@ export function onMembers(
     if (member.presence && member.presence !== 'offline') presence.set(member.name, member.presence);
     else presence.delete(member.name);
   }
-  return change(withPeople({ ...state, presence }, people), name, (room) => {
+  return changeRoom(withPeople({ ...state, presence }, people), name, (room) => {
     // A list that was given up meanwhile would lack all that comes before this page.
     if (!first && !room.memberList) return room;
     const roles = new Map(first ? [] : room.memberList?.roles);

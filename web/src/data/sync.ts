@@ -1,8 +1,9 @@
 /** Asks for what is missing: one sync per room at a time, the room on screen first. */
 
+import type { StateHolder } from './readMarkers';
 import type { SyncReply } from './wire/protocol';
 import { Disconnected, Refused } from './wire/errors';
-import { without } from './state/reducer';
+import { withoutRoom } from './state/reducer';
 import { onSynced, onSyncFailed, onSyncSent } from './state/replies';
 import type { RoomState, State } from './state/state';
 
@@ -10,24 +11,19 @@ import type { RoomState, State } from './state/state';
 const AT_ONCE = 3;
 
 /** Whether changes of this room are missing that nobody has asked for. */
-export function isOwed(room: RoomState, open: State['open']): boolean {
+export function needsSync(room: RoomState, open: State['open']): boolean {
   if (room.catchUp === 'later') return open.has(room.room);
   return room.catchUp === 'none' && (room.have === null || room.have < room.rev);
 }
 
 /** The rooms to ask for now. */
-export function owedRooms(state: State): RoomState[] {
+export function roomsToSync(state: State): RoomState[] {
   const rooms = [...state.rooms.values()];
   const running = rooms.filter((room) => room.catchUp === 'sync').length;
   return rooms
-    .filter((room) => isOwed(room, state.open))
+    .filter((room) => needsSync(room, state.open))
     .sort((a, b) => Number(state.open.has(b.room)) - Number(state.open.has(a.room)))
     .slice(0, Math.max(0, AT_ONCE - running));
-}
-
-export interface Holder {
-  readonly state: State;
-  update(how: (state: State) => State): void;
 }
 
 type Ask = (fields: { room: string; after: number }) => Promise<SyncReply>;
@@ -36,7 +32,7 @@ export class Syncing {
   #pausedUntil = 0;
 
   constructor(
-    private readonly holder: Holder,
+    private readonly holder: StateHolder,
     private readonly ask: Ask,
   ) {}
 
@@ -44,7 +40,7 @@ export class Syncing {
   check(): void {
     if (Date.now() < this.#pausedUntil) return;
     // One at a time: asking changes the state, and so comes back here.
-    const [next] = owedRooms(this.holder.state);
+    const [next] = roomsToSync(this.holder.state);
     if (next) void this.#sync(next);
   }
 
@@ -62,7 +58,7 @@ export class Syncing {
     if (error instanceof Disconnected) return;
     if (!(error instanceof Refused)) throw error;
     if (error.code === 'not_found') {
-      this.holder.update((state) => without(state, room));
+      this.holder.update((state) => withoutRoom(state, room));
       return;
     }
     const pauseMs = (error.retryAfterS ?? 1) * 1000;

@@ -3,25 +3,25 @@
 import type { Chat } from './chat';
 import { Disconnected, Refused } from './wire/errors';
 import { withRoom } from './state/reducer';
-import { roomOf, type RoomState } from './state/state';
+import { toRoomState, type RoomState } from './state/state';
 import { threadId } from './state/thread';
 
 /** A thread nobody has answered in is begun here; the server makes it with the first answer. */
-export function begin(chat: Chat, home: RoomState, seq: number): void {
+export function startThread(chat: Chat, home: RoomState, seq: number): void {
   const room = threadId(home.room, seq);
   if (chat.state.rooms.has(room)) return;
   const { kind } = home;
-  const blank = roomOf({ room, kind, title: '', parent: home.room, parent_seq: seq }, 0);
+  const blank = toRoomState({ room, kind, title: '', parent: home.room, parent_seq: seq }, 0);
   const begun: RoomState = { ...blank, have: 0, catchUp: 'none', live: { messages: [], start: true } };
   chat.update((state) => withRoom(state, begun));
 }
 
 /** Hear what is said in a thread that one does not follow, for as long as this connection lasts. */
-export async function watch(chat: Chat, thread: string): Promise<void> {
+export async function watchThread(chat: Chat, thread: string): Promise<void> {
   chat.joined(await chat.request('watch', { room: thread }));
 }
 
-export async function unwatch(chat: Chat, thread: string): Promise<void> {
+export async function unwatchThread(chat: Chat, thread: string): Promise<void> {
   if (!chat.isOnline) return;
   try {
     await chat.request('unwatch', { room: thread });

@@ -6,7 +6,7 @@
  */
 
 import type { RoomKind } from '../data/wire/protocol';
-import { unread, unreadMentions, type RoomState, type State } from '../data/state/state';
+import { countUnread, countUnreadMentions, type RoomState, type State } from '../data/state/state';
 import { titleOf } from './naming';
 
 export interface Entry {
@@ -49,8 +49,8 @@ export function entryOf(state: State, room: RoomState, title = titleOf(state, ro
     kind: room.kind,
     title,
     people: room.people,
-    unread: room.notify === 'all' ? unread(room) : 0,
-    mentions: room.notify === 'none' ? 0 : unreadMentions(room),
+    unread: room.notify === 'all' ? countUnread(room) : 0,
+    mentions: room.notify === 'none' ? 0 : countUnreadMentions(room),
     isMuted: room.notify === 'none',
     isArchived: room.archived,
     at: room.live.messages.at(-1)?.at ?? 0,

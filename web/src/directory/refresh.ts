@@ -3,7 +3,7 @@
 import type { Chat } from '../data/chat';
 import { Disconnected, Refused } from '../data/wire/errors';
 import { withPeople } from '../data/state/reducer';
-import { shown } from '../data/state/state';
+import { shownSegment } from '../data/state/state';
 import { isGuestName } from './naming';
 
 /** As many as the server answers at once; the latest messages count. */
@@ -11,7 +11,7 @@ const AT_ONCE = 100;
 
 export async function refreshNames(chat: Chat, room: string, asked: Set<string>): Promise<void> {
   const known = chat.state.rooms.get(room);
-  const messages = known ? shown(known).messages : [];
+  const messages = known ? shownSegment(known).messages : [];
   const all = messages.flatMap(({ by, mentions }) => [by, ...mentions]);
   const fresh = new Set(all.filter((name) => name[0] !== '@' && !isGuestName(name) && !asked.has(name)));
   const names = [...fresh].slice(-AT_ONCE);

@@ -179,9 +179,9 @@ export class Drafting {
     this.#flights.delete(room);
   }
 
-  #isRefused(room: string, text: string, { passes }: Refused): void {
+  #isRefused(room: string, text: string, { isTemporary }: Refused): void {
     this.#lost.delete(room);
-    if (passes) this.typed(room);
+    if (isTemporary) this.typed(room);
     else this.#refused.set(room, text);
   }
 }

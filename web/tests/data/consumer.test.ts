@@ -14,8 +14,8 @@ import {
   onWelcome,
   onWelcomeOver,
 } from '../../src/data/state/replies';
-import { INITIAL, messageOf, shown, unread, type State } from '../../src/data/state/state';
-import { owedRooms } from '../../src/data/sync';
+import { INITIAL, toMessage, shownSegment, countUnread, type State } from '../../src/data/state/state';
+import { roomsToSync } from '../../src/data/sync';
 import { ModelServer } from './model';
 
 const ROOMS = ['general', 'random'];
@@ -63,7 +63,7 @@ class Device {
 
   ask(): void {
     if (!this.connected) return;
-    for (const { room, have } of owedRooms(this.state)) {
+    for (const { room, have } of roomsToSync(this.state)) {
       this.state = onSyncSent(this.state, room);
       const { events, reply } = this.server.sync(room, have ?? 0);
       this.streams.push([...events.map(applying), synced(room, reply)]);
@@ -126,16 +126,16 @@ function expectEqual(device: Device, name: string): void {
   expect(room.title).toBe(truth.title);
   expect(room.seq).toBe(truth.seq);
   const kept = room.live.messages;
-  expect(kept).toEqual(truth.messages.slice(truth.seq - kept.length).map(messageOf));
+  expect(kept).toEqual(truth.messages.slice(truth.seq - kept.length).map(toMessage));
   if (truth.seq > 0) expect(kept.length).toBeGreaterThan(0);
-  for (const message of shown(room).messages) {
-    expect(message).toEqual(messageOf(truth.messages[message.seq - 1] as never));
+  for (const message of shownSegment(room).messages) {
+    expect(message).toEqual(toMessage(truth.messages[message.seq - 1] as never));
   }
-  expect(room.strays.size).toBe(0);
+  expect(room.outOfOrder.size).toBe(0);
   expect(room.ahead.size).toBe(0);
-  expect(room.early.size).toBe(0);
+  expect(room.earlyMarks.size).toBe(0);
   expect(room.readSeq).toBe(truth.readSeq.get(device.who));
-  expect(unread(room)).toBe(truth.seq - (truth.readSeq.get(device.who) ?? 0));
+  expect(countUnread(room)).toBe(truth.seq - (truth.readSeq.get(device.who) ?? 0));
 }
 
 type Step = readonly [what: string, room: number, who: number, number: number];
@@ -206,7 +206,7 @@ class World {
 
   older(device: Device, name: string): void {
     const room = device.state.rooms.get(name);
-    const first = room && shown(room).messages[0]?.seq;
+    const first = room && shownSegment(room).messages[0]?.seq;
     if (first && first > 1 && room.loading === 0) device.page(name, first, false);
   }
 

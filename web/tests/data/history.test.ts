@@ -4,7 +4,7 @@ import { History } from '../../src/data/history';
 import type { Fields, Message as WireMessage, MyRoom, Page } from '../../src/data/wire/protocol';
 import { onEvent } from '../../src/data/state/reducer';
 import { onOpened } from '../../src/data/state/replies';
-import { INITIAL, roomOf, shown, type State } from '../../src/data/state/state';
+import { INITIAL, toRoomState, shownSegment, type State } from '../../src/data/state/state';
 
 const ROOM = 'tea';
 const LAST = 400;
@@ -28,7 +28,7 @@ class Reader {
 
   constructor() {
     const wire: MyRoom = { room: ROOM, kind: 'public', title: 'Tea', role: 'member', seq: LAST - 60, rev: LAST - 60 };
-    const room = { ...roomOf(wire, 0), have: LAST - 60, catchUp: 'none' as const };
+    const room = { ...toRoomState(wire, 0), have: LAST - 60, catchUp: 'none' as const };
     this.state = onOpened({ ...INITIAL, rooms: new Map([[ROOM, room]]) }, [ROOM]);
   }
 
@@ -58,7 +58,7 @@ class Reader {
 
   get seqs(): number[] {
     const room = this.state.rooms.get(ROOM);
-    return room ? shown(room).messages.map(({ seq }) => seq) : [];
+    return room ? shownSegment(room).messages.map(({ seq }) => seq) : [];
   }
 }
 
@@ -106,7 +106,7 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(170, 229));
   });
 
-  test('leaves no place to visit in a room that is not on screen any more', async () => {
+  test('leaves no place to detachedRange in a room that is not on screen any more', async () => {
     void reader.history.around(ROOM, 100);
     reader.update((state) => onOpened(state, []));
     await reader.answer();

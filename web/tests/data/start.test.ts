@@ -11,7 +11,7 @@ const callbacks: Callbacks = {
   notice: nothing,
   heard: nothing,
   ended: nothing,
-  becameAnother: nothing,
+  userChanged: nothing,
 };
 
 const silent = { send: nothing, close: nothing } as unknown as WebSocket;

@@ -4,16 +4,16 @@ import { badgeOf, inOrder, isUnread, listed, NOTHING } from '../../src/directory
 import { keysOf, nextOf } from '../../src/app/shortcuts';
 import { recentRooms, rememberRoom, startingRoom } from '../../src/app/startingRoom';
 import type { MyRoom } from '../../src/data/wire/protocol';
-import { INITIAL, messageOf, roomOf, type RoomState, type State } from '../../src/data/state/state';
+import { INITIAL, toMessage, toRoomState, type RoomState, type State } from '../../src/data/state/state';
 
 function room(fields: Partial<MyRoom> & { room: string }, more: Partial<RoomState> = {}): RoomState {
   const wire: MyRoom = { kind: 'public', title: fields.room, role: 'member', ...fields };
-  return { ...roomOf(wire, 1), ...more };
+  return { ...toRoomState(wire, 1), ...more };
 }
 
 function direct(name: string, at: number, fields: Partial<MyRoom> = {}): RoomState {
   const people = [{ name, display_name: name }];
-  const message = messageOf({ room: `d-${name}`, seq: 1, rev: 1, by: name, at });
+  const message = toMessage({ room: `d-${name}`, seq: 1, rev: 1, by: name, at });
   const live = { messages: at > 0 ? [message] : [], start: true };
   return room({ room: `d-${name}`, kind: 'direct', title: '', people, ...fields }, { live });
 }
@@ -68,7 +68,7 @@ describe('the sidebar', () => {
   test('what shows the same is the same object, all of it or in part', () => {
     const state = stateWith(room({ room: 'a' }), room({ room: 'b' }), direct('bo', 1));
     const first = listed(state, null, NOTHING);
-    const message = messageOf({ room: 'a', seq: 1, rev: 1, by: 'me', at: 9 });
+    const message = toMessage({ room: 'a', seq: 1, rev: 1, by: 'me', at: 9 });
     const read = { ...state.rooms.get('a')!, seq: 1, readSeq: 1, live: { messages: [message], start: true } };
     const same = { ...state, rooms: new Map(state.rooms).set('a', read) };
     expect(listed(same, null, first)).toBe(first);

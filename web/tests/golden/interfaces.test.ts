@@ -17,9 +17,9 @@ import * as api from '../../src/data/wire/api';
 import { answer } from '../../src/data/storage/database';
 import { keepItem, knownKey, rememberSession } from '../../src/data/storage/local';
 import { Outbox } from '../../src/data/storage/outbox';
-import type { CommandName, Fields, MyRoom, ServerEvent, Tellings } from '../../src/data/wire/protocol';
-import { browserSurroundings, Socket, type Listener } from '../../src/data/wire/socket';
-import { INITIAL, messageOf, roomOf } from '../../src/data/state/state';
+import type { CommandName, Fields, MyRoom, ServerEvent, OneWayCommands } from '../../src/data/wire/protocol';
+import { browserEnvironment, Socket, type SocketObserver } from '../../src/data/wire/socket';
+import { INITIAL, toMessage, toRoomState } from '../../src/data/state/state';
 import { Store } from '../../src/data/storage/store';
 import { toolbar } from '../../src/views/composer/toolbar/toolbar.svelte';
 import { reactedWith } from '../../src/emoji/favourites';
@@ -85,9 +85,9 @@ const WIRE_ROOM: Required<MyRoom> = {
 test('the databases, and what is in their rows', async () => {
   const store = new Store('epoch-1', 'ana');
   await store.load(INITIAL);
-  const message = messageOf({ room: 'lobby', seq: 1, rev: 1, by: 'bo', at: 4, text: 'Hello' });
+  const message = toMessage({ room: 'lobby', seq: 1, rev: 1, by: 'bo', at: 4, text: 'Hello' });
   store.keep(message);
-  const room = { ...roomOf(WIRE_ROOM, 1), have: 1, live: { messages: [message], start: true } };
+  const room = { ...toRoomState(WIRE_ROOM, 1), have: 1, live: { messages: [message], start: true } };
   const limits = { text: 1, frame_bytes: 2, page: 3 };
   await store.save({
     ...INITIAL,
@@ -227,7 +227,7 @@ const COMMANDS: { [C in CommandName]: Required<Fields<C>> } = {
   about: {},
 };
 
-const TELLINGS: Tellings = { typing: { room: 'r' }, active: { active: true } };
+const TELLINGS: OneWayCommands = { typing: { room: 'r' }, active: { active: true } };
 
 const EVENTS: Record<ServerEvent['on'], true> = {
   message: true, marks: true, reset: true, synced: true, typing: true, room: true, member: true,
@@ -250,13 +250,13 @@ test('the socket, and the words of its frames', async () => {
     close(): void {}
   }
   vi.stubGlobal('WebSocket', FakeSocket);
-  const socket = new Socket({} as Listener, browserSurroundings());
+  const socket = new Socket({} as SocketObserver, browserEnvironment());
   socket.start();
   for (const [command, fields] of Object.entries(COMMANDS)) {
     socket.request(command as 'me', fields as Fields<'me'>).catch(() => undefined);
   }
   for (const [command, fields] of Object.entries(TELLINGS)) {
-    socket.tell(command as 'typing', fields as Tellings['typing']);
+    socket.tell(command as 'typing', fields as OneWayCommands['typing']);
   }
   socket.stop();
   await agrees('frames', {
@@ -272,11 +272,11 @@ test('the requests over HTTP', async () => {
     asked.push([method, path, body]);
     return new Response('{}');
   });
-  await api.about();
-  await api.mine();
+  await api.fetchServerInfo();
+  await api.fetchMe();
   await api.signUp({ name: 'ana', password: 'p', display_name: 'Ana', invite: 'i' });
   await api.signIn('ana', 'p');
-  await api.lookIn('ana');
+  await api.signInAsGuest('ana');
   await api.signOut();
   await api.changePassword('old', 'new');
   await api.updateServer({ name: 'S', registration: 'open', guests: true });

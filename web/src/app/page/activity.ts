@@ -7,7 +7,7 @@ const SIGNS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'] a
 /** What is told of it: `Chat`. */
 export interface Told {
   setActive(active: boolean): void;
-  nudge(): void;
+  checkConnection(): void;
   save(): void;
 }
 
@@ -47,7 +47,7 @@ export function watchActivity(told: Told): () => void {
     seenAt = Date.now();
     if (!isActive) become(true);
     waitFrom(seenAt, IDLE_AFTER_MS);
-    told.nudge();
+    told.checkConnection();
   }
 
   const controller = new AbortController();
@@ -56,9 +56,9 @@ export function watchActivity(told: Told): () => void {
   document.addEventListener('visibilitychange', onVisibility, { signal });
   // Offline too: an open socket can take minutes to notice by itself.
   for (const wake of ['online', 'offline', 'focus'] as const) {
-    addEventListener(wake, () => told.nudge(), { signal });
+    addEventListener(wake, () => told.checkConnection(), { signal });
   }
-  addEventListener('pageshow', ({ persisted }) => persisted && told.nudge(), { signal });
+  addEventListener('pageshow', ({ persisted }) => persisted && told.checkConnection(), { signal });
   addEventListener('pagehide', () => told.save(), { signal });
   waitFrom(seenAt, document.hidden ? HIDDEN_AFTER_MS : IDLE_AFTER_MS);
 

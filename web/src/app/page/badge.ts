@@ -1,6 +1,6 @@
 /** What is unread, shown where the page itself may not be seen: its title, its icon, the app's. */
 
-import { unread, unreadMentions, type State } from '../../data/state/state';
+import { countUnread, countUnreadMentions, type State } from '../../data/state/state';
 
 export interface Waiting {
   /** Messages meant for this person: mentions, and all in direct rooms. */
@@ -16,8 +16,8 @@ export function waitingIn(state: State): Waiting {
   for (const room of state.rooms.values()) {
     if (room.hidden || room.notify === 'none') continue;
     const isForMe = room.kind === 'direct' && room.notify === 'all';
-    count += isForMe ? unread(room) : unreadMentions(room);
-    any ||= room.notify === 'all' && unread(room) > 0;
+    count += isForMe ? countUnread(room) : countUnreadMentions(room);
+    any ||= room.notify === 'all' && countUnread(room) > 0;
   }
   return { count, any: any || count > 0 };
 }

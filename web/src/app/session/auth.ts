@@ -22,20 +22,20 @@ export async function ask(asked: Asked | null): Promise<void> {
     leaving.end();
     session.farewell = 'signed-out';
   }
-  const [about, mine] = await Promise.allSettled([api.about(asked?.about), api.mine(asked?.mine)]);
+  const [about, mine] = await Promise.allSettled([api.fetchServerInfo(asked?.about), api.fetchMe(asked?.mine)]);
   if (about.status === 'rejected') throw about.reason;
   session.about = about.value;
   session.isUnreachable = false;
   if (mine.status === 'fulfilled') return session.enter(mine.value.me.name);
   const reason: unknown = mine.reason;
-  if (!(reason instanceof Refused) || reason.passes) throw reason;
+  if (!(reason instanceof Refused) || reason.isTemporary) throw reason;
   session.phase = 'out';
 }
 
 /** Ask the server about itself. */
 export async function learn(): Promise<void> {
   try {
-    session.about = await api.about();
+    session.about = await api.fetchServerInfo();
     session.isUnreachable = false;
   } catch (error) {
     if (!(error instanceof Refused)) session.isUnreachable = true;
@@ -53,7 +53,7 @@ export async function signUp(account: api.NewAccount): Promise<void> {
 }
 
 export async function lookIn(name?: string): Promise<void> {
-  const { me } = await api.lookIn(name);
+  const { me } = await api.signInAsGuest(name);
   await signedIn(me);
 }
 

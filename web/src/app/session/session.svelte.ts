@@ -5,7 +5,7 @@ import { lastSession } from '../../data/storage/local';
 import type { Pending } from '../../data/storage/outbox';
 import type { Me, Message as WireMessage, ServerInfo } from '../../data/wire/protocol';
 import { Unreachable } from '../../data/wire/errors';
-import type { Ending } from '../../data/wire/socket';
+import type { SessionEnd } from '../../data/wire/socket';
 import { INITIAL, type State } from '../../data/state/state';
 import { dialogs } from '../page/dialogs.svelte';
 import { goodbye, leaving, onOtherTab } from './leaving';
@@ -104,8 +104,8 @@ class Session {
         this.notice = text;
       },
       heard: (message) => this.listeners.forEach((listen) => listen(message)),
-      ended: (ending) => void this.#ended(chat, ending),
-      becameAnother: () => void this.#becameAnother(chat),
+      ended: (sessionEnd) => void this.#ended(chat, sessionEnd),
+      userChanged: () => void this.#userChanged(chat),
     });
     this.forget();
     this.chat = chat;
@@ -114,7 +114,7 @@ class Session {
     await chat.start();
   }
 
-  async #ended(chat: Chat, ending: Ending): Promise<void> {
+  async #ended(chat: Chat, sessionEnd: SessionEnd): Promise<void> {
     // Of course it ends when one signs out.
     if (this.isLeaving) return;
     const hasUnsent = chat.pending.some((item) => !item.sent);
@@ -123,7 +123,7 @@ class Session {
     const { server } = chat.state;
     this.forget();
     this.about = server;
-    this.farewell = ending === 'policy' ? 'no-guests' : hasUnsent ? 'ended-unsent' : 'ended';
+    this.farewell = sessionEnd === 'policy' ? 'no-guests' : hasUnsent ? 'ended-unsent' : 'ended';
     this.phase = 'out';
     loadDoor().then(
       ({ learn }) => learn(),
@@ -132,7 +132,7 @@ class Session {
   }
 
   /** The page of somebody else must not go on; and it would, if their name were kept as last. */
-  async #becameAnother(chat: Chat): Promise<void> {
+  async #userChanged(chat: Chat): Promise<void> {
     await chat.erase({ unsent: false });
     reload();
   }

@@ -8,13 +8,13 @@
  */
 
 import type { MyRoom, Person, ServerEvent } from '../wire/protocol';
-import { count, marked, markerOf } from './unread';
-import { emptied, mark, place, settle, stillEarly, trim } from './segments';
+import { countMessage, withMarker, toMarker } from './unread';
+import { emptied, placeMarks, placeMessage, settle, pendingEarlyMarks, trim } from './segments';
 import {
   INITIAL,
-  marksOf,
-  messageOf,
-  roomOf,
+  toMarks,
+  toMessage,
+  toRoomState,
   type MemberList,
   type Message,
   type RoomState,
@@ -29,13 +29,13 @@ type On<W extends ServerEvent['on']> = Extract<ServerEvent, { on: W }>;
 export function onEvent(state: State, event: ServerEvent, now: number): State {
   switch (event.on) {
     case 'message':
-      return onMessage(state, messageOf(event));
+      return onMessage(state, toMessage(event));
     case 'marks':
       return onMarks(state, event);
     case 'room':
       return onRoomChanged(state, event);
     case 'reset':
-      return change(state, event.room, (room) =>
+      return changeRoom(state, event.room, (room) =>
         room.catchUp === 'later' ? room : { ...emptied(room), rev: room.rev },
       );
     case 'synced':
@@ -45,7 +45,7 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
     case 'member':
       return onMember(state, event);
     case 'removed':
-      return heard(onRemoved(state, event), event.rev);
+      return noteMyRev(onRemoved(state, event), event.rev);
     case 'read':
       return onRead(state, event);
     case 'presence':
@@ -59,7 +59,7 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
     case 'bookmark':
     case 'draft':
     case 'block':
-      return heard(state, event.rev);
+      return noteMyRev(state, event.rev);
     case 'server':
       return { ...state, server: event.server };
     default:
@@ -69,7 +69,7 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
 }
 
 /** The state with one of its rooms changed; unknown rooms are passed over. */
-export function change(
+export function changeRoom(
   state: State,
   name: string,
   how: (room: RoomState) => RoomState,
@@ -85,7 +85,7 @@ export function withRoom(state: State, room: RoomState): State {
 }
 
 /** The state without a room and its threads. */
-export function without(state: State, name: string): State {
+export function withoutRoom(state: State, name: string): State {
   const rooms = new Map(state.rooms);
   const typing = new Map(state.typing);
   for (const { room, parent } of state.rooms.values()) {
@@ -111,30 +111,30 @@ export function withPeople(state: State, people: readonly Person[]): State {
 
 function onMessage(state: State, message: Message): State {
   const me = state.me?.name ?? null;
-  const next = change(state, message.room, (room) => applied(room, message, me));
+  const next = changeRoom(state, message.room, (room) => applied(room, message, me));
   return stoppedTyping(next, message.room, message.by);
 }
 
 function applied(room: RoomState, message: Message, me: string | null): RoomState {
-  const counted = heads(count(room, message, me), message.seq, message.rev);
+  const counted = raiseHeads(countMessage(room, message, me), message.seq, message.rev);
   // What is owed and not asked for yet will come with everything before it.
   if (counted.catchUp === 'later') return counted;
-  return reach(place(counted, message), message.rev);
+  return applyRev(placeMessage(counted, message), message.rev);
 }
 
 function onMarks(state: State, event: On<'marks'>): State {
-  return change(state, event.room, (room) => {
-    const known = heads(room, 0, event.rev);
-    const next = known.catchUp === 'later' ? null : mark(known, event.seq, marksOf(event, event.rev));
-    return next ? reach(next, event.rev) : known;
+  return changeRoom(state, event.room, (room) => {
+    const known = raiseHeads(room, 0, event.rev);
+    const next = known.catchUp === 'later' ? null : placeMarks(known, event.seq, toMarks(event, event.rev));
+    return next ? applyRev(next, event.rev) : known;
   });
 }
 
 function onRoomChanged(state: State, event: On<'room'>): State {
-  return change(state, event.room, (room) => {
-    const known = heads(room, 0, event.rev);
+  return changeRoom(state, event.room, (room) => {
+    const known = raiseHeads(room, 0, event.rev);
     const titled = event.rev > room.titleRev ? { ...known, ...titleOf(event) } : known;
-    return room.catchUp === 'later' ? titled : reach(titled, event.rev);
+    return room.catchUp === 'later' ? titled : applyRev(titled, event.rev);
   });
 }
 
@@ -147,13 +147,13 @@ function titleOf(event: { rev: number; title: string; topic?: string; archived?:
   };
 }
 
-function heads(room: RoomState, seq: number, rev: number): RoomState {
+function raiseHeads(room: RoomState, seq: number, rev: number): RoomState {
   if (seq <= room.seq && rev <= room.rev) return room;
   return { ...room, seq: Math.max(room.seq, seq), rev: Math.max(room.rev, rev) };
 }
 
 /** The change with this rev has been applied. */
-function reach(room: RoomState, rev: number): RoomState {
+function applyRev(room: RoomState, rev: number): RoomState {
   if (room.have !== null && rev <= room.have) return room;
   if (room.have !== null && rev === room.have + 1) return advanced(room, rev);
   if (room.ahead.has(rev)) return room;
@@ -169,7 +169,7 @@ function advanced(room: RoomState, rev: number): RoomState {
 }
 
 function passed(room: RoomState): RoomState {
-  return room.early.size === 0 ? room : { ...room, early: stillEarly(room) };
+  return room.earlyMarks.size === 0 ? room : { ...room, earlyMarks: pendingEarlyMarks(room) };
 }
 
 /** Everything up to `through` has been sent. */
@@ -180,7 +180,7 @@ export function reachThrough(room: RoomState, through: number): RoomState {
 }
 
 function onSynced(state: State, event: On<'synced'>): State {
-  return change(state, event.room, (room) => {
+  return changeRoom(state, event.room, (room) => {
     if (room.catchUp !== 'hello') return room;
     return reachThrough({ ...room, catchUp: 'none' }, event.through);
   });
@@ -190,7 +190,7 @@ function onBehind(state: State, event: On<'behind'>): State {
   // Even the next rev of mine alone was not heard of: only `me` tells what it changed.
   let next = { ...state, myHead: Math.max(state.myHead, event.rev ?? 0) };
   for (const [name, head] of Object.entries(event.rooms)) {
-    next = change(next, name, (room) => heads(room, head.seq, head.rev));
+    next = changeRoom(next, name, (room) => raiseHeads(room, head.seq, head.rev));
   }
   return next;
 }
@@ -212,7 +212,7 @@ function stoppedTyping(state: State, room: string, user: string): State {
 }
 
 function onMember(state: State, event: On<'member'>): State {
-  const next = change(state, event.room, (room) => {
+  const next = changeRoom(state, event.room, (room) => {
     if (event.mrev <= room.mrev) return room;
     const memberList = room.memberList && memberListAfter(room.memberList, event);
     return { ...room, mrev: event.mrev, members: event.members, memberList };
@@ -233,7 +233,7 @@ function memberListAfter(list: MemberList, event: On<'member'>): MemberList | nu
 
 function onPresence(state: State, event: On<'presence'>): State {
   if (event.room) {
-    return change(state, event.room, (room) => ({ ...room, online: event.online ?? null }));
+    return changeRoom(state, event.room, (room) => ({ ...room, online: event.online ?? null }));
   }
   if (!event.user) return state;
   const presence = new Map(state.presence);
@@ -252,7 +252,7 @@ function onUser(state: State, event: On<'user'>): State {
 // --- what is mine -----------------------------------------------------------------------------------
 
 /** A change of mine with this rev was heard of. */
-function heard(state: State, rev: number): State {
+function noteMyRev(state: State, rev: number): State {
   const myHead = Math.max(state.myHead, rev);
   return { ...state, myHead, myRev: rev === state.myRev + 1 ? rev : state.myRev };
 }
@@ -260,38 +260,38 @@ function heard(state: State, rev: number): State {
 function onRemoved(state: State, { room: name, reason }: On<'removed'>): State {
   const isThread = state.rooms.get(name)?.parent != null;
   // A thread that is not followed any more can still be read.
-  if (!isThread || reason !== 'left' || !state.open.has(name)) return without(state, name);
-  return change(state, name, (room) => ({ ...room, role: null, mentions: 0, catchUp: 'later' }));
+  if (!isThread || reason !== 'left' || !state.open.has(name)) return withoutRoom(state, name);
+  return changeRoom(state, name, (room) => ({ ...room, role: null, mentions: 0, catchUp: 'later' }));
 }
 
 function onRead(state: State, event: On<'read'>): State {
   const rev = event.rev ?? null;
-  const next = change(state, event.room, (room) => {
+  const next = changeRoom(state, event.room, (room) => {
     if (rev !== null && rev < room.myRev) return room;
     const marker = { readSeq: event.read_seq, mentions: event.mentions ?? 0, seq: room.seq };
-    return { ...marked(room, marker, state.me?.name ?? null), myRev: rev ?? room.myRev };
+    return { ...withMarker(room, marker, state.me?.name ?? null), myRev: rev ?? room.myRev };
   });
-  return rev === null ? next : heard(next, rev);
+  return rev === null ? next : noteMyRev(next, rev);
 }
 
 function onMe(state: State, event: On<'me'>): State {
   if (event.rev <= state.myRev) return state;
-  let next = heard(state, event.rev);
+  let next = noteMyRev(state, event.rev);
   if (event.me) next = withPeople({ ...next, me: event.me }, [event.me]);
-  return event.room ? mine(next, event.room, event.rev) : next;
+  return event.room ? withMyRoom(next, event.room, event.rev) : next;
 }
 
 /** My side of a room, whole, as of my rev. */
-export function mine(state: State, wire: MyRoom, myRev: number): State {
+export function withMyRoom(state: State, wire: MyRoom, myRev: number): State {
   const next = withPeople(state, wire.people ?? []);
   const known = next.rooms.get(wire.room);
-  if (!known) return withRoom(next, roomOf(wire, myRev));
+  if (!known) return withRoom(next, toRoomState(wire, myRev));
   if (myRev < known.myRev) return next;
   return withRoom(next, merged(known, wire, myRev, state.me?.name ?? null));
 }
 
 function merged(room: RoomState, wire: MyRoom, myRev: number, me: string | null): RoomState {
-  const told = heads(marked(room, markerOf(wire), me), wire.seq ?? 0, wire.rev ?? 0);
+  const told = raiseHeads(withMarker(room, toMarker(wire), me), wire.seq ?? 0, wire.rev ?? 0);
   const titled = (wire.rev ?? 0) >= room.titleRev ? titleOf({ ...wire, rev: wire.rev ?? 0 }) : {};
   const counted =
     (wire.mrev ?? 0) >= room.mrev ? { members: wire.members ?? 0, mrev: wire.mrev ?? 0 } : {};

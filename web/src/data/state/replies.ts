@@ -1,11 +1,11 @@
 /** State × reply → state: the welcome, my rooms, pages of history, syncs. All pure. */
 
 import type { Joined, Mine, Page, SyncReply, Welcome } from '../wire/protocol';
-import { change, mine, reachThrough, withPeople, withRoom, without } from './reducer';
-import { marked } from './unread';
-import { addPage, emptied, leaveVisit, met, settle, withoutPage, type Where } from './segments';
-import { messageOf, roomOf, type CatchUp, type RoomState, type State } from './state';
-import { isBlank } from './thread';
+import { changeRoom, withMyRoom, reachThrough, withPeople, withRoom, withoutRoom } from './reducer';
+import { withMarker } from './unread';
+import { addPage, emptied, leaveDetachedRange, withKnownState, settle, withoutPage, type Where } from './segments';
+import { toMessage, toRoomState, type CatchUp, type RoomState, type State } from './state';
+import { isUnstarted } from './thread';
 
 /**
  * The connection stands. Everything that was kept of another epoch is no longer true; what is
@@ -21,7 +21,7 @@ export function onWelcome(state: State, welcome: Welcome): State {
     server: welcome.server,
     myRev,
     myHead: myRev,
-    rooms: lookedInto(known, state.open, welcome.gone),
+    rooms: openWithoutMembership(known, state.open, welcome.gone),
     presence: new Map(Object.entries(welcome.presence)),
     typing: new Map(),
   };
@@ -29,15 +29,15 @@ export function onWelcome(state: State, welcome: Welcome): State {
   for (const wire of welcome.rooms) {
     const before = known.get(wire.room);
     // Heads are the server's, whatever was heard before; so is my side of the room.
-    const based = before ? rebased(before, wire.seq ?? 0, wire.rev ?? 0) : roomOf(wire, myRev);
-    next = mine(withRoom(next, based), wire, myRev);
-    next = change(next, wire.room, (room) => ({ ...room, catchUp: owed(room) }));
+    const based = before ? rebased(before, wire.seq ?? 0, wire.rev ?? 0) : toRoomState(wire, myRev);
+    next = withMyRoom(withRoom(next, based), wire, myRev);
+    next = changeRoom(next, wire.room, (room) => ({ ...room, catchUp: owed(room) }));
   }
   return next;
 }
 
 /** Rooms on screen that are not mine, only looked into, stay on screen. */
-function lookedInto(
+function openWithoutMembership(
   rooms: ReadonlyMap<string, RoomState>,
   open: State['open'],
   gone: readonly string[],
@@ -45,8 +45,8 @@ function lookedInto(
   const kept = new Map<string, RoomState>();
   for (const name of open.keys()) {
     const room = rooms.get(name);
-    if (room?.role !== null || (gone.includes(name) && !isBlank(room))) continue;
-    kept.set(name, { ...room, catchUp: isBlank(room) ? 'none' : 'later' });
+    if (room?.role !== null || (gone.includes(name) && !isUnstarted(room))) continue;
+    kept.set(name, { ...room, catchUp: isUnstarted(room) ? 'none' : 'later' });
   }
   return kept;
 }
@@ -84,21 +84,21 @@ export function onMine(state: State, reply: Mine): State {
   let next = withPeople({ ...state, me: reply.me }, [reply.me]);
   for (const room of state.rooms.values()) {
     if (!listed.has(room.room) && room.role !== null && room.myRev <= myRev) {
-      next = without(next, room.room);
+      next = withoutRoom(next, room.room);
     }
   }
-  for (const wire of reply.rooms) next = mine(next, wire, myRev);
+  for (const wire of reply.rooms) next = withMyRoom(next, wire, myRev);
   return { ...next, myRev: Math.max(next.myRev, myRev), myHead: Math.max(next.myHead, myRev) };
 }
 
 /** A sync has been asked for. */
 export function onSyncSent(state: State, name: string): State {
-  return change(state, name, (room) => ({ ...room, catchUp: 'sync' }));
+  return changeRoom(state, name, (room) => ({ ...room, catchUp: 'sync' }));
 }
 
 /** Everything that a sync brings has come; what it leaves open (`more`) shows as a gap again. */
 export function onSynced(state: State, name: string, reply: SyncReply): State {
-  return change(state, name, (room) => {
+  return changeRoom(state, name, (room) => {
     if (room.catchUp !== 'sync') return room;
     const done: RoomState = { ...room, catchUp: 'none' };
     // A reply that brings nothing new answers for all there is: the head was told too high, by
@@ -114,7 +114,7 @@ export function onSynced(state: State, name: string, reply: SyncReply): State {
 
 /** The server refused a sync, or nobody waits for it any more. */
 export function onSyncFailed(state: State, name: string): State {
-  return change(state, name, (room) =>
+  return changeRoom(state, name, (room) =>
     room.catchUp === 'sync' ? { ...room, catchUp: 'later' } : room,
   );
 }
@@ -124,38 +124,38 @@ export function onJoined(state: State, reply: Joined, myRev: number): State {
   const before = state.rooms.get(reply.room.room);
   const rev = reply.room.rev ?? 0;
   let next = withPeople(state, reply.people);
-  next = mine(next, reply.room, Math.max(myRev, before?.myRev ?? 0));
-  return change(next, reply.room.room, (room) => {
+  next = withMyRoom(next, reply.room, Math.max(myRev, before?.myRev ?? 0));
+  return changeRoom(next, reply.room.room, (room) => {
     if (room.have !== null && room.have >= rev && room.live.messages.length > 0) return room;
-    return begun(room, reply, rev);
+    return restarted(room, reply, rev);
   });
 }
 
 /** The room anew from a page as of `rev`; live events that came before the reply stay. */
-function begun(room: RoomState, reply: Joined, rev: number): RoomState {
-  const strays = new Map(room.strays);
-  for (const message of room.live.messages) strays.set(message.seq, message);
+function restarted(room: RoomState, reply: Joined, rev: number): RoomState {
+  const outOfOrder = new Map(room.outOfOrder);
+  for (const message of room.live.messages) outOfOrder.set(message.seq, message);
   for (const wire of reply.messages) {
-    strays.set(wire.seq, met({ ...room, strays }, messageOf(wire)));
+    outOfOrder.set(wire.seq, withKnownState({ ...room, outOfOrder }, toMessage(wire)));
   }
-  const { ahead, early } = room;
-  const fresh: RoomState = { ...emptied(room), strays, early, ahead, catchUp: 'none' };
+  const { ahead, earlyMarks } = room;
+  const fresh: RoomState = { ...emptied(room), outOfOrder, earlyMarks, ahead, catchUp: 'none' };
   const reached = reachThrough(fresh, rev);
   return reached.live.messages.length > 0 ? reached : settle(reached);
 }
 
 /** A page of history was asked for. */
 export function onPageSent(state: State, name: string): State {
-  return change(state, name, (room) => ({ ...room, loading: room.loading + 1 }));
+  return changeRoom(state, name, (room) => ({ ...room, loading: room.loading + 1 }));
 }
 
 export function onPageFailed(state: State, name: string): State {
-  return change(state, name, withoutPage);
+  return changeRoom(state, name, withoutPage);
 }
 
 export function onPage(state: State, name: string, page: Page, where: Where): State {
-  const messages = page.messages.map(messageOf);
-  return change(withPeople(state, page.people), name, (room) =>
+  const messages = page.messages.map(toMessage);
+  return changeRoom(withPeople(state, page.people), name, (room) =>
     addPage(room, messages, where, !page.more_before),
   );
 }
@@ -167,8 +167,8 @@ export function onMarker(
   reply: { read_seq: number; mentions: number },
 ): State {
   const me = state.me?.name ?? null;
-  return change(state, name, (room) =>
-    marked(room, { readSeq: reply.read_seq, mentions: reply.mentions, seq: room.seq }, me),
+  return changeRoom(state, name, (room) =>
+    withMarker(room, { readSeq: reply.read_seq, mentions: reply.mentions, seq: room.seq }, me),
   );
 }
 
@@ -183,8 +183,8 @@ export function onOpened(state: State, names: readonly string[]): State {
 function offScreen(state: State, name: string): State {
   const room = state.rooms.get(name);
   // A thread that is only looked into is not told of any more.
-  if (room && room.role === null && room.parent !== null) return without(state, name);
-  return change(state, name, (known) => ({ ...leaveVisit(known) }));
+  if (room && room.role === null && room.parent !== null) return withoutRoom(state, name);
+  return changeRoom(state, name, (known) => ({ ...leaveDetachedRange(known) }));
 }
 
 /** Whether the timeline of a room on screen moves on with new messages. */

@@ -1,7 +1,7 @@
 /** Where a room's messages are kept: the latest, a place visited, and strays. All pure. */
 
 import {
-  EMPTY,
+  NO_MESSAGES,
   findMessage,
   newest,
   withMarks,
@@ -16,7 +16,7 @@ export const KEPT_OPEN = 300;
 export const KEPT_CLOSED = 100;
 
 /** Most messages whose marks wait for them. */
-export const EARLY_MAX = 1_000;
+export const EARLY_MARKS_MAX = 1_000;
 
 function lastSeq(segment: Segment): number | null {
   return segment.messages.at(-1)?.seq ?? (segment.start ? 0 : null);
@@ -49,15 +49,15 @@ function contains(segment: Segment, seq: number): boolean {
 }
 
 /** A message that has come, with what came before it and is newer. */
-export function met(room: RoomState, message: Message): Message {
-  return withMarks(newest(room.strays.get(message.seq), message), room.early.get(message.seq));
+export function withKnownState(room: RoomState, message: Message): Message {
+  return withMarks(newest(room.outOfOrder.get(message.seq), message), room.earlyMarks.get(message.seq));
 }
 
 /** Put a message, in its present state, where it belongs. */
-export function place(room: RoomState, arrived: Message): RoomState {
-  const message = met(room, arrived);
-  const visit = room.visit && replaced(room.visit, message);
-  const next = visit === room.visit ? room : { ...room, visit };
+export function placeMessage(room: RoomState, arrived: Message): RoomState {
+  const message = withKnownState(room, arrived);
+  const detachedRange = room.detachedRange && replaced(room.detachedRange, message);
+  const next = detachedRange === room.detachedRange ? room : { ...room, detachedRange };
   if (contains(room.live, message.seq)) {
     const live = replaced(room.live, message);
     return live === room.live ? next : { ...next, live };
@@ -67,49 +67,49 @@ export function place(room: RoomState, arrived: Message): RoomState {
   const isAhead = last === null || message.seq > last;
   // A page under way may have been read before this change was made: keep it until then.
   if (!isAhead && room.loading === 0) return next;
-  if (room.strays.get(message.seq) === message) return next;
-  return { ...next, strays: new Map(room.strays).set(message.seq, message) };
+  if (room.outOfOrder.get(message.seq) === message) return next;
+  return { ...next, outOfOrder: new Map(room.outOfOrder).set(message.seq, message) };
 }
 
 /**
  * Put marks on their message. Below a hole, or on a page under way, it may still come as it was
  * before: they wait for it. Null: too many wait, so what is missing has to be asked for again.
  */
-export function mark(room: RoomState, seq: number, marks: Marks): RoomState | null {
+export function placeMarks(room: RoomState, seq: number, marks: Marks): RoomState | null {
   const known = findMessage(room, seq);
-  if (known) return place(room, withMarks(known, marks));
+  if (known) return placeMessage(room, withMarks(known, marks));
   const mayCome = room.have === null || marks.rev > room.have + 1 || room.loading > 0;
-  const waiting = room.early.get(seq);
+  const waiting = room.earlyMarks.get(seq);
   if (!mayCome || (waiting && waiting.rev >= marks.rev)) return room;
-  if (!waiting && room.early.size >= EARLY_MAX) return null;
-  return { ...room, early: new Map(room.early).set(seq, marks) };
+  if (!waiting && room.earlyMarks.size >= EARLY_MARKS_MAX) return null;
+  return { ...room, earlyMarks: new Map(room.earlyMarks).set(seq, marks) };
 }
 
 /** Marks that messages still to come may lack. */
-export function stillEarly({ early, have, loading }: RoomState): RoomState['early'] {
-  if (early.size === 0 || loading > 0) return early;
-  return new Map([...early].filter(([, marks]) => marks.rev > (have ?? 0)));
+export function pendingEarlyMarks({ earlyMarks, have, loading }: RoomState): RoomState['earlyMarks'] {
+  if (earlyMarks.size === 0 || loading > 0) return earlyMarks;
+  return new Map([...earlyMarks].filter(([, marks]) => marks.rev > (have ?? 0)));
 }
 
 function append(room: RoomState, message: Message): RoomState {
   const added = [message];
-  if (room.strays.size === 0) return withLive(room, added, room.strays);
-  const strays = new Map(room.strays);
-  strays.delete(message.seq);
-  for (let seq = message.seq + 1; strays.has(seq); seq += 1) {
-    added.push(strays.get(seq) as Message);
-    strays.delete(seq);
+  if (room.outOfOrder.size === 0) return withLive(room, added, room.outOfOrder);
+  const outOfOrder = new Map(room.outOfOrder);
+  outOfOrder.delete(message.seq);
+  for (let seq = message.seq + 1; outOfOrder.has(seq); seq += 1) {
+    added.push(outOfOrder.get(seq) as Message);
+    outOfOrder.delete(seq);
   }
-  return withLive(room, added, strays);
+  return withLive(room, added, outOfOrder);
 }
 
 function withLive(
   room: RoomState,
   added: readonly Message[],
-  strays: RoomState['strays'],
+  outOfOrder: RoomState['outOfOrder'],
 ): RoomState {
   const live = { ...room.live, messages: [...room.live.messages, ...added] };
-  return { ...room, live, strays };
+  return { ...room, live, outOfOrder };
 }
 
 /**
@@ -119,15 +119,15 @@ function withLive(
  */
 export function settle(room: RoomState): RoomState {
   const last = lastSeq(room.live);
-  const waiting = [...room.strays.values()].sort((a, b) => a.seq - b.seq);
+  const waiting = [...room.outOfOrder.values()].sort((a, b) => a.seq - b.seq);
   if (last === null) {
     const run = runDown(waiting);
     const start = room.seq === 0 || run[0]?.seq === 1;
-    return { ...room, live: { messages: run, start }, strays: keptStrays(room, waiting) };
+    return { ...room, live: { messages: run, start }, outOfOrder: keptOutOfOrder(room, waiting) };
   }
   const added = waiting.filter((message) => message.seq > last);
-  if (added.length === 0) return { ...room, strays: keptStrays(room, waiting) };
-  return withLive(room, added, keptStrays(room, waiting));
+  if (added.length === 0) return { ...room, outOfOrder: keptOutOfOrder(room, waiting) };
+  return withLive(room, added, keptOutOfOrder(room, waiting));
 }
 
 function runDown(sorted: readonly Message[]): Message[] {
@@ -136,7 +136,7 @@ function runDown(sorted: readonly Message[]): Message[] {
   return sorted.slice(Math.max(from, 0));
 }
 
-function keptStrays(room: RoomState, waiting: readonly Message[]): RoomState['strays'] {
+function keptOutOfOrder(room: RoomState, waiting: readonly Message[]): RoomState['outOfOrder'] {
   if (room.loading === 0) return new Map();
   return new Map(waiting.map((message) => [message.seq, message]));
 }
@@ -145,16 +145,16 @@ function keptStrays(room: RoomState, waiting: readonly Message[]): RoomState['st
 export function trim(full: RoomState, following: boolean | undefined): RoomState {
   const isOpen = following !== undefined;
   // A page asked for while it was on screen may come after that: nobody visits anything there.
-  const room = isOpen ? full : leaveVisit(full);
-  const limit = isOpen && room.visit === null ? KEPT_OPEN : KEPT_CLOSED;
+  const room = isOpen ? full : leaveDetachedRange(full);
+  const limit = isOpen && room.detachedRange === null ? KEPT_OPEN : KEPT_CLOSED;
   const { messages } = room.live;
   // A little slack, so that not every new message copies the list twice.
   if (messages.length <= limit + (limit >> 3)) return room;
   const live = { messages: messages.slice(-limit), start: false };
-  if (!isOpen || following || room.visit !== null) return { ...room, live };
+  if (!isOpen || following || room.detachedRange !== null) return { ...room, live };
   // Somebody reads further up: what they look at stays, apart from the latest.
-  const visit = { ...room.live, messages: messages.slice(0, KEPT_OPEN) };
-  return { ...room, visit, live: { ...live, messages: messages.slice(-KEPT_CLOSED) } };
+  const detachedRange = { ...room.live, messages: messages.slice(0, KEPT_OPEN) };
+  return { ...room, detachedRange, live: { ...live, messages: messages.slice(-KEPT_CLOSED) } };
 }
 
 export type Where = 'before' | 'after' | 'around' | 'latest';
@@ -166,7 +166,7 @@ export function addPage(
   where: Where,
   start: boolean,
 ): RoomState {
-  const fresh = page.map((message) => met(room, message)).sort((a, b) => a.seq - b.seq);
+  const fresh = page.map((message) => withKnownState(room, message)).sort((a, b) => a.seq - b.seq);
   const settled = withoutPage(room);
   if (where === 'before') return prepend(settled, fresh, start);
   if (where === 'after') return extend(settled, fresh);
@@ -175,45 +175,45 @@ export function addPage(
   // Joined to a long live segment, the far end of the page might be let go again: keep it apart.
   const fits = fresh.length + settled.live.messages.length <= KEPT_OPEN;
   if (joined && (where === 'latest' || fits)) return joined;
-  if (where === 'latest') return { ...settled, live: segment, visit: null };
-  return { ...settled, visit: segment };
+  if (where === 'latest') return { ...settled, live: segment, detachedRange: null };
+  return { ...settled, detachedRange: segment };
 }
 
-function strayAfterPage(room: RoomState): RoomState['strays'] {
-  if (room.loading > 0 || room.strays.size === 0) return room.strays;
+function outOfOrderAfterPage(room: RoomState): RoomState['outOfOrder'] {
+  if (room.loading > 0 || room.outOfOrder.size === 0) return room.outOfOrder;
   const last = lastSeq(room.live);
-  return new Map([...room.strays].filter(([seq]) => last === null || seq > last));
+  return new Map([...room.outOfOrder].filter(([seq]) => last === null || seq > last));
 }
 
 /** A page of history will not come. */
 export function withoutPage(room: RoomState): RoomState {
   const next = { ...room, loading: Math.max(0, room.loading - 1) };
-  return { ...next, strays: strayAfterPage(next), early: stillEarly(next) };
+  return { ...next, outOfOrder: outOfOrderAfterPage(next), earlyMarks: pendingEarlyMarks(next) };
 }
 
 function prepend(room: RoomState, page: readonly Message[], start: boolean): RoomState {
-  const segment = room.visit ?? room.live;
+  const segment = room.detachedRange ?? room.live;
   const first = segment.messages[0]?.seq ?? Infinity;
   const older = page.filter((message) => message.seq < first);
   // Somebody has gone elsewhere since it was asked for: here it would leave a hole.
   if (older.length > 0 && older.at(-1)?.seq !== first - 1) return room;
   const messages = [...older, ...segment.messages];
   const grown: Segment = { messages: messages.slice(0, KEPT_OPEN), start };
-  if (room.visit === null && messages.length <= KEPT_OPEN) return { ...room, live: grown };
-  if (room.visit !== null) return { ...room, visit: grown };
+  if (room.detachedRange === null && messages.length <= KEPT_OPEN) return { ...room, live: grown };
+  if (room.detachedRange !== null) return { ...room, detachedRange: grown };
   const live = { messages: room.live.messages.slice(-KEPT_CLOSED), start: false };
-  return { ...room, visit: grown, live };
+  return { ...room, detachedRange: grown, live };
 }
 
 function extend(room: RoomState, page: readonly Message[]): RoomState {
-  if (room.visit === null) return room;
-  const last = room.visit.messages.at(-1)?.seq ?? 0;
+  if (room.detachedRange === null) return room;
+  const last = room.detachedRange.messages.at(-1)?.seq ?? 0;
   const newer = page.filter((message) => message.seq > last);
   // As above.
   if (newer.length > 0 && newer[0]?.seq !== last + 1) return room;
-  const messages = [...room.visit.messages, ...newer];
-  const grown = { ...room.visit, messages };
-  return joinLive(room, grown) ?? { ...room, visit: keepEnd(grown) };
+  const messages = [...room.detachedRange.messages, ...newer];
+  const grown = { ...room.detachedRange, messages };
+  return joinLive(room, grown) ?? { ...room, detachedRange: keepEnd(grown) };
 }
 
 function keepEnd(segment: Segment): Segment {
@@ -234,27 +234,27 @@ function joinLive(room: RoomState, segment: Segment): RoomState | null {
   for (const message of newer) live = replaced(live, message);
   const start = first <= liveFirst ? segment.start : live.start;
   const merged = { messages: [...older, ...live.messages], start };
-  return { ...room, visit: null, live: keepEnd(merged) };
+  return { ...room, detachedRange: null, live: keepEnd(merged) };
 }
 
 /** The next messages below a visited place, if they are here already; else null. */
 export function walkDown(room: RoomState): RoomState | null {
-  return room.visit && joinLive(room, room.visit);
+  return room.detachedRange && joinLive(room, room.detachedRange);
 }
 
 /** Back to the latest messages. */
-export function leaveVisit(room: RoomState): RoomState {
-  return room.visit === null ? room : { ...room, visit: null };
+export function leaveDetachedRange(room: RoomState): RoomState {
+  return room.detachedRange === null ? room : { ...room, detachedRange: null };
 }
 
 /** Nothing of the room's messages is kept any more. */
 export function emptied(room: RoomState): RoomState {
   return {
     ...room,
-    live: EMPTY,
-    visit: null,
-    strays: new Map(),
-    early: new Map(),
+    live: NO_MESSAGES,
+    detachedRange: null,
+    outOfOrder: new Map(),
+    earlyMarks: new Map(),
     ahead: new Set(),
     have: null,
   };

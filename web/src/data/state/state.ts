@@ -49,7 +49,7 @@ export interface Message {
 
 const NOBODY: readonly string[] = [];
 
-export function marksOf(wire: WireMarks, rev: number): Marks {
+export function toMarks(wire: WireMarks, rev: number): Marks {
   return {
     rev,
     reactions: wire.reactions ?? [],
@@ -61,7 +61,7 @@ export function marksOf(wire: WireMarks, rev: number): Marks {
   };
 }
 
-export function messageOf(wire: WireMessage): Message {
+export function toMessage(wire: WireMessage): Message {
   return {
     room: wire.room,
     seq: wire.seq,
@@ -76,7 +76,7 @@ export function messageOf(wire: WireMessage): Message {
     deleted: wire.deleted ?? false,
     mentions: wire.mentions ?? NOBODY,
     origin: wire.origin ?? null,
-    marks: marksOf(wire, wire.marks_rev ?? 0),
+    marks: toMarks(wire, wire.marks_rev ?? 0),
   };
 }
 
@@ -152,11 +152,11 @@ export interface RoomState {
   /** The latest messages. */
   readonly live: Segment;
   /** Older messages someone is looking at, apart from `live`. */
-  readonly visit: Segment | null;
+  readonly detachedRange: Segment | null;
   /** Messages that belong to neither yet: a hole before them is still to be filled. */
-  readonly strays: ReadonlyMap<number, Message>;
+  readonly outOfOrder: ReadonlyMap<number, Message>;
   /** Marks of messages that may still come as they were before: seq → the newest. */
-  readonly early: ReadonlyMap<number, Marks>;
+  readonly earlyMarks: ReadonlyMap<number, Marks>;
   /** Pages of history on their way: until they come, changes to any message are kept. */
   readonly loading: number;
 
@@ -197,7 +197,7 @@ export interface State {
   readonly open: ReadonlyMap<string, boolean>;
 }
 
-export const EMPTY: Segment = { messages: [], start: false };
+export const NO_MESSAGES: Segment = { messages: [], start: false };
 
 export const INITIAL: State = {
   epoch: null,
@@ -213,7 +213,7 @@ export const INITIAL: State = {
 };
 
 /** A room heard of for the first time. */
-export function roomOf(wire: MyRoom, myRev: number): RoomState {
+export function toRoomState(wire: MyRoom, myRev: number): RoomState {
   const seq = wire.seq ?? 0;
   const rev = wire.rev ?? 0;
   return {
@@ -238,10 +238,10 @@ export function roomOf(wire: MyRoom, myRev: number): RoomState {
     have: null,
     ahead: new Set(),
     catchUp: 'later',
-    live: EMPTY,
-    visit: null,
-    strays: new Map(),
-    early: new Map(),
+    live: NO_MESSAGES,
+    detachedRange: null,
+    outOfOrder: new Map(),
+    earlyMarks: new Map(),
     loading: 0,
     readSeq: wire.read_seq ?? 0,
     mentions: wire.mentions ?? 0,
@@ -263,21 +263,21 @@ export function readUpTo(room: RoomState): number {
 }
 
 /** Unread messages: derived, so it cannot get stuck. */
-export function unread(room: RoomState): number {
+export function countUnread(room: RoomState): number {
   return room.role === null ? 0 : Math.max(0, room.seq - readUpTo(room));
 }
 
-export function unreadMentions(room: RoomState): number {
-  return unread(room) === 0 ? 0 : room.mentions;
+export function countUnreadMentions(room: RoomState): number {
+  return countUnread(room) === 0 ? 0 : room.mentions;
 }
 
 /** What the timeline shows: the place visited, else the latest messages. */
-export function shown(room: RoomState): Segment {
-  return room.visit ?? room.live;
+export function shownSegment(room: RoomState): Segment {
+  return room.detachedRange ?? room.live;
 }
 
 export function findMessage(room: RoomState, seq: number): Message | null {
-  for (const segment of [room.live, room.visit]) {
+  for (const segment of [room.live, room.detachedRange]) {
     const first = segment?.messages[0];
     if (!segment || !first) continue;
     const guess = segment.messages[seq - first.seq];
@@ -285,7 +285,7 @@ export function findMessage(room: RoomState, seq: number): Message | null {
     const found = segment.messages.find((message) => message.seq === seq);
     if (found) return found;
   }
-  return room.strays.get(seq) ?? null;
+  return room.outOfOrder.get(seq) ?? null;
 }
 
 export function displayName(state: State, name: string): string {

@@ -1,6 +1,6 @@
 /** A thread is a room of its own, under one message of another room. */
 
-import { unread, unreadMentions, type RoomState, type State } from './state';
+import { countUnread, countUnreadMentions, type RoomState, type State } from './state';
 
 export const threadId = (room: string, seq: number): string => `${room}.${seq}`;
 
@@ -15,15 +15,15 @@ export const homeOf = ({ rooms }: State, room: RoomState): RoomState =>
   rooms.get(room.parent ?? room.room) ?? room;
 
 /** Nobody has said anything in it: the server makes it with the first answer. */
-export const isBlank = ({ parent, seq }: RoomState): boolean => parent !== null && seq === 0;
+export const isUnstarted = ({ parent, seq }: RoomState): boolean => parent !== null && seq === 0;
 
 /** How many threads that one follows have something unread, and whether it mentions me. */
-export function waitingThreads({ rooms }: State): { count: number; isForMe: boolean } {
+export function countUnreadThreads({ rooms }: State): { count: number; isForMe: boolean } {
   let count = 0;
   let isForMe = false;
   for (const room of rooms.values()) {
-    if (room.parent === null || room.notify === 'none' || unread(room) === 0) continue;
-    const mentions = unreadMentions(room);
+    if (room.parent === null || room.notify === 'none' || countUnread(room) === 0) continue;
+    const mentions = countUnreadMentions(room);
     count += Number(room.notify === 'all' || mentions > 0);
     isForMe ||= mentions > 0;
   }

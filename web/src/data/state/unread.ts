@@ -17,17 +17,17 @@ export function mentionsMe(message: Message | null, me: string): boolean {
  * Posting moves one's own marker only if everything before was read: the rule of the server,
  * applied here to any order of arrival.
  */
-export function count(room: RoomState, message: Message, me: string | null): RoomState {
+export function countMessage(room: RoomState, message: Message, me: string | null): RoomState {
   if (me === null) return room;
   if (message.seq > room.countedSeq && !room.counted.has(message.seq)) {
-    return countNew(noted(room, message.seq), message, me);
+    return countNewMessage(withCounted(room, message.seq), message, me);
   }
   const before = findMessage(room, message.seq);
   if (!before || before.rev >= message.rev || message.seq <= room.readSeq) return room;
   return withMentions(room, Number(mentionsMe(message, me)) - Number(mentionsMe(before, me)));
 }
 
-function countNew(room: RoomState, message: Message, me: string): RoomState {
+function countNewMessage(room: RoomState, message: Message, me: string): RoomState {
   if (message.by === me) {
     return moveOverOwn({ ...room, ownSeqs: new Set(room.ownSeqs).add(message.seq) });
   }
@@ -39,7 +39,7 @@ function withMentions(room: RoomState, more: number): RoomState {
   return more === 0 ? room : { ...room, mentions: Math.max(0, room.mentions + more) };
 }
 
-function noted(room: RoomState, seq: number): RoomState {
+function withCounted(room: RoomState, seq: number): RoomState {
   if (seq !== room.countedSeq + 1) return { ...room, counted: new Set(room.counted).add(seq) };
   if (room.counted.size === 0) return { ...room, countedSeq: seq };
   let countedSeq = seq;
@@ -57,7 +57,7 @@ function moveOverOwn(room: RoomState): RoomState {
 }
 
 /** My marker as the server told it, when it knew of posts up to `seq`. */
-export function marked(
+export function withMarker(
   room: RoomState,
   marker: { readSeq: number; mentions: number; seq: number },
   me: string | null,
@@ -77,27 +77,27 @@ export function marked(
 
 /** Posts above `seq` came while the marker was on its way: count them again. */
 function recount(room: RoomState, seq: number, me: string): RoomState {
-  const later = [...room.live.messages, ...room.strays.values()]
+  const later = [...room.live.messages, ...room.outOfOrder.values()]
     .filter((message) => message.seq > seq)
     .sort((a, b) => a.seq - b.seq);
   return later.reduce((counted, message) => {
     const known = message.seq <= counted.countedSeq || counted.counted.has(message.seq);
-    return known ? counted : countNew(noted(counted, message.seq), message, me);
+    return known ? counted : countNewMessage(withCounted(counted, message.seq), message, me);
   }, room);
 }
 
 /** I have read up to here, and the server is being told. */
-export function readHere(room: RoomState, seq: number): RoomState {
+export function markRead(room: RoomState, seq: number): RoomState {
   const caughtUp = seq >= room.seq;
   return { ...room, sentRead: seq, mentions: caughtUp ? 0 : room.mentions };
 }
 
 /** Mark as unread from here on; the server is being told. */
-export function unreadFrom(room: RoomState, seq: number): RoomState {
+export function markUnreadFrom(room: RoomState, seq: number): RoomState {
   const readSeq = Math.max(0, seq - 1);
   return { ...room, readSeq, sentRead: null, ownSeqs: new Set() };
 }
 
-export function markerOf(wire: MyRoom): { readSeq: number; mentions: number; seq: number } {
+export function toMarker(wire: MyRoom): { readSeq: number; mentions: number; seq: number } {
   return { readSeq: wire.read_seq ?? 0, mentions: wire.mentions ?? 0, seq: wire.seq ?? 0 };
 }

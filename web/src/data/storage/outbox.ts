@@ -8,7 +8,7 @@ import { answer, done, eraseDatabase, openDatabase } from './database';
 import type { Fields, MessageKind, Ok } from '../wire/protocol';
 import { Disconnected, Refused } from '../wire/errors';
 
-export interface Draft {
+export interface NewMessage {
   room: string;
   text: string;
   kind: MessageKind;
@@ -17,7 +17,7 @@ export interface Draft {
   alsoInRoom?: boolean;
 }
 
-export interface Pending extends Draft {
+export interface Pending extends NewMessage {
   nonce: string;
   /** When it was written, by this device's clock. */
   at: number;
@@ -88,7 +88,7 @@ export class Outbox {
   }
 
   /** Take a message; it is shown at once and kept before anything is sent. Throws if it cannot be. */
-  async add(draft: Draft, at: number): Promise<Pending> {
+  async add(draft: NewMessage, at: number): Promise<Pending> {
     const pending: Pending = { ...draft, nonce: newNonce(), at, failed: null, sent: false };
     this.#show([...this.items, pending]);
     try {
@@ -180,7 +180,7 @@ export class Outbox {
     if (!(error instanceof Refused)) throw error;
     // Whoever signs in again finds it waiting.
     if (error.code === 'sign_in_required') return false;
-    if (error.passes) {
+    if (error.isTemporary) {
       await new Promise((resolve) => setTimeout(resolve, (error.retryAfterS ?? 1) * 1000));
       return true;
     }

@@ -9,7 +9,7 @@
 import { answer, done, eraseDatabase, openDatabase } from './database';
 import type { Me, Person, ServerInfo } from '../wire/protocol';
 import {
-  EMPTY,
+  NO_MESSAGES,
   newest,
   withMarks,
   type Marks,
@@ -26,7 +26,7 @@ const PREFIX = 'hubbub-cache';
 
 type SavedRoom = Omit<
   RoomState,
-  | 'ahead' | 'catchUp' | 'live' | 'visit' | 'strays' | 'early' | 'loading' | 'counted'
+  | 'ahead' | 'catchUp' | 'live' | 'detachedRange' | 'outOfOrder' | 'earlyMarks' | 'loading' | 'counted'
   | 'ownSeqs' | 'memberList' | 'online'
 > & {
   /** The last message without a hole before it; null: none is kept. */
@@ -231,7 +231,7 @@ function runUpTo(messages: readonly Message[], last: number): Message[] {
 
 function savedOf(room: RoomState): SavedRoom {
   const {
-    ahead: _a, catchUp: _c, live, visit: _v, strays: _s, early: _e, loading: _l, counted: _n,
+    ahead: _a, catchUp: _c, live, detachedRange: _v, outOfOrder: _s, earlyMarks: _e, loading: _l, counted: _n,
     ownSeqs: _o, memberList: _m, online: _w, ...rest
   } = room;
   return { ...rest, lastSeq: live.messages.at(-1)?.seq ?? null, start: live.start };
@@ -245,12 +245,12 @@ function restored(saved: SavedRoom, messages: readonly Message[]): RoomState {
     ...room,
     // Without the messages up to it, a `have` would be a lie.
     have: isWhole ? room.have : null,
-    live: isWhole ? { messages: run, start: run[0] ? run[0].seq === 1 : true } : EMPTY,
+    live: isWhole ? { messages: run, start: run[0] ? run[0].seq === 1 : true } : NO_MESSAGES,
     ahead: new Set(),
     catchUp: 'later',
-    visit: null,
-    strays: new Map(),
-    early: new Map(),
+    detachedRange: null,
+    outOfOrder: new Map(),
+    earlyMarks: new Map(),
     loading: 0,
     counted: new Set(),
     ownSeqs: new Set(),

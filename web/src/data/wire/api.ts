@@ -36,8 +36,8 @@ function refusalOf(response: Response, problem: Problem): Refused {
 }
 
 // The page may have asked for these already.
-export const about = (asked = fetch('/api/about')) => read<ServerInfo>(asked);
-export const mine = (asked = fetch('/api/me')) => read<Mine>(asked);
+export const fetchServerInfo = (asked = fetch('/api/about')) => read<ServerInfo>(asked);
+export const fetchMe = (asked = fetch('/api/me')) => read<Mine>(asked);
 
 export interface NewAccount {
   name: string;
@@ -49,7 +49,7 @@ export interface NewAccount {
 export const signUp = (account: NewAccount) => call<{ me: Me }>('POST', '/api/sign-up', account);
 export const signIn = (name: string, password: string) =>
   call<{ me: Me }>('POST', '/api/sign-in', { name, password });
-export const lookIn = (name?: string) => call<{ me: Me }>('POST', '/api/guest', name ? { name } : {});
+export const signInAsGuest = (name?: string) => call<{ me: Me }>('POST', '/api/guest', name ? { name } : {});
 export const signOut = () => call<unknown>('POST', '/api/sign-out', {});
 export const changePassword = (old: string, fresh: string) =>
   call<unknown>('PUT', '/api/me/password', { old, new: fresh });

@@ -19,7 +19,7 @@ export class Refused extends Error {
   }
 
   /** Whether the same command may succeed later with nothing changed. */
-  get passes(): boolean {
+  get isTemporary(): boolean {
     return PASSING.has(this.code);
   }
 }

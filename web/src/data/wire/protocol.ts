@@ -359,7 +359,7 @@ export interface Commands {
 }
 
 /** What is told and not answered. */
-export interface Tellings {
+export interface OneWayCommands {
   typing: { room: string };
   active: { active: boolean };
 }

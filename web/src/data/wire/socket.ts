@@ -12,7 +12,7 @@ import {
   type Ok,
   type ServerEvent,
   type ServerFrame,
-  type Tellings,
+  type OneWayCommands,
 } from './protocol';
 import { Disconnected, Refused } from './errors';
 
@@ -21,27 +21,27 @@ const LONGEST_DELAY_MS = 30_000;
 /** An answer that takes longer than this means that the line is dead (sleep, another network). */
 const PROBE_MS = 8_000;
 
-export type Ending = 'policy' | 'sign-in';
+export type SessionEnd = 'policy' | 'sign-in';
 
-export interface Listener {
+export interface SocketObserver {
   /** The socket is open: say hello. */
   opened(): void;
   event(event: ServerEvent): void;
   /** The socket is closed; it will be tried again after `retryInMs`. */
   closed(retryInMs: number): void;
   /** The server does not want us, or not as who we are: no further attempt. */
-  ended(ending: Ending): void;
+  ended(sessionEnd: SessionEnd): void;
   /** An attempt failed before the socket opened: is the session still good? False ends it. */
   mayRetry(): Promise<boolean>;
 }
 
 /** What the socket needs of the world; tests bring their own. */
-export interface Surroundings {
+export interface Environment {
   connect(): WebSocket;
   random(): number;
 }
 
-export function browserSurroundings(): Surroundings {
+export function browserEnvironment(): Environment {
   const address = new URL('/ws', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   return { connect: () => new WebSocket(address, SUBPROTOCOL), random: Math.random };
@@ -64,8 +64,8 @@ export class Socket {
   #probing = false;
 
   constructor(
-    private readonly listener: Listener,
-    private readonly world: Surroundings = browserSurroundings(),
+    private readonly listener: SocketObserver,
+    private readonly environment: Environment = browserEnvironment(),
   ) {}
 
   get isOpen(): boolean {
@@ -107,7 +107,7 @@ export class Socket {
   }
 
   /** Tell, where no answer comes. Lost without a connection. */
-  tell<C extends keyof Tellings>(command: C, fields: Tellings[C]): void {
+  tell<C extends keyof OneWayCommands>(command: C, fields: OneWayCommands[C]): void {
     if (this.isOpen) this.#socket?.send(JSON.stringify({ do: command, ...fields }));
   }
 
@@ -121,7 +121,7 @@ export class Socket {
   }
 
   /** The network may have come or gone: connect now, or find out whether the line is dead. */
-  nudge(): void {
+  checkConnection(): void {
     if (this.#stopped) return;
     if (this.#socket === null) this.#connect();
     else if (this.isOpen) void this.#probe();
@@ -146,7 +146,7 @@ export class Socket {
 
   #connect(): void {
     clearTimeout(this.#timer);
-    const socket = this.world.connect();
+    const socket = this.environment.connect();
     this.#socket = socket;
     let opened = false;
     socket.onopen = () => {
@@ -186,10 +186,10 @@ export class Socket {
     this.#end('sign-in');
   }
 
-  #end(ending: Ending): void {
+  #end(sessionEnd: SessionEnd): void {
     if (this.#stopped) return;
     this.stop();
-    this.listener.ended(ending);
+    this.listener.ended(sessionEnd);
   }
 
   /** Give this connection up and come back later. */
@@ -206,10 +206,10 @@ export class Socket {
     const asked = this.#retryAfterS;
     this.#retryAfterS = null;
     // A whole server's clients come back: spread over as long again as it asked for.
-    if (asked !== null) return asked * 1000 * (1 + this.world.random());
+    if (asked !== null) return asked * 1000 * (1 + this.environment.random());
     if (code === CLOSE.tooSlow && this.#failures === 0) return 0;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures);
-    return longest * (0.5 + this.world.random() / 2);
+    return longest * (0.5 + this.environment.random() / 2);
   }
 
   #drop(code: number): void {

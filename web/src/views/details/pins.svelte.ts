@@ -5,7 +5,7 @@ import { explain } from '../../app/errors';
 import { withPeople } from '../../data/state/reducer';
 import type { ServerEvent } from '../../data/wire/protocol';
 import { Disconnected } from '../../data/wire/errors';
-import { messageOf, type Message } from '../../data/state/state';
+import { toMessage, type Message } from '../../data/state/state';
 import { threadOf } from '../../data/state/thread';
 
 export class Pins {
@@ -42,7 +42,7 @@ export class Pins {
     try {
       const { messages, people } = await session.here.request('pins', { room: this.room });
       session.here.update((state) => withPeople(state, people));
-      this.list = messages.map(messageOf);
+      this.list = messages.map(toMessage);
       this.problem = null;
     } catch (error) {
       // Once the connection is back it is asked again.

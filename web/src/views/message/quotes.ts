@@ -1,7 +1,7 @@
 /** Finds messages that are quoted and not loaded: one after the other, the last asked for first. */
 
 import { session } from '../../app/session/session.svelte';
-import { messageOf, type Message } from '../../data/state/state';
+import { toMessage, type Message } from '../../data/state/state';
 
 export interface Quoted {
   message: Message;
@@ -35,7 +35,7 @@ async function fetchOne(room: string, seq: number): Answer {
   const wire = page.messages.find((message) => message.seq === seq);
   if (!wire) return null;
   const author = page.people.find((person) => person.name === wire.by);
-  return { message: messageOf(wire), name: author?.display_name ?? wire.by };
+  return { message: toMessage(wire), name: author?.display_name ?? wire.by };
 }
 
 async function work(): Promise<void> {

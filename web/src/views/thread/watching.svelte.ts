@@ -2,7 +2,7 @@
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
-import { begin, unwatch, watch } from '../../data/threadRequests';
+import { startThread, unwatchThread, watchThread } from '../../data/threadRequests';
 import { Disconnected } from '../../data/wire/errors';
 import type { RoomState } from '../../data/state/state';
 import type { Root } from './root.svelte';
@@ -26,19 +26,19 @@ export class Watching {
 
     $effect(() => {
       if (room() || !root.message || isThere || root.message.deleted) return;
-      begin(session.here, home(), root.message.seq);
+      startThread(session.here, home(), root.message.seq);
     });
     $effect(() => {
       if (!isOnline || !isThere || isHeard) return;
       void this.#watch(name);
-      return () => void unwatch(session.here, name);
+      return () => void unwatchThread(session.here, name);
     });
   }
 
   async #watch(name: string): Promise<void> {
     this.problem = '';
     try {
-      await watch(session.here, name);
+      await watchThread(session.here, name);
     } catch (error) {
       if (!(error instanceof Disconnected)) this.problem = explain(error);
     }

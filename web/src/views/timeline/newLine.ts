@@ -1,6 +1,6 @@
 /** Where the line "New" stands in the room on screen, and whether what is shown counts as read. */
 
-import { readUpTo, unread, type RoomState } from '../../data/state/state';
+import { readUpTo, countUnread, type RoomState } from '../../data/state/state';
 
 export interface Reading {
   /** The line stands after the message with this seq; null: there is none. */
@@ -12,7 +12,7 @@ export interface Reading {
 
 export function opened(room: RoomState): Reading {
   const read = readUpTo(room);
-  return { newAfter: unread(room) > 0 ? read : null, readUpTo: read, isHeld: false };
+  return { newAfter: countUnread(room) > 0 ? read : null, readUpTo: read, isHeld: false };
 }
 
 /**
@@ -23,7 +23,7 @@ export function moved(before: Reading, room: RoomState, isThere: boolean): Readi
   const read = readUpTo(room);
   if (read < before.readUpTo) return { newAfter: read, readUpTo: read, isHeld: true };
   const isOver = before.newAfter === null || read > before.newAfter;
-  const newAfter = !isThere && isOver && unread(room) > 0 ? read : before.newAfter;
+  const newAfter = !isThere && isOver && countUnread(room) > 0 ? read : before.newAfter;
   if (newAfter === before.newAfter && read === before.readUpTo) return before;
   return { ...before, newAfter, readUpTo: read };
 }

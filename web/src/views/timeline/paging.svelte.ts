@@ -2,12 +2,12 @@
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
-import { shown, type RoomState } from '../../data/state/state';
+import { shownSegment, type RoomState } from '../../data/state/state';
 
 type Where = 'older' | 'newer';
 
 function endOf(room: RoomState | undefined, where: Where): number | undefined {
-  return room && shown(room).messages.at(where === 'older' ? 0 : -1)?.seq;
+  return room && shownSegment(room).messages.at(where === 'older' ? 0 : -1)?.seq;
 }
 
 export class Paging {

@@ -5,7 +5,7 @@ import { router } from '../../app/router.svelte';
 import { session } from '../../app/session/session.svelte';
 import { speech } from '../../app/liveRegion.svelte';
 import { attempt } from '../../app/errors';
-import { shown } from '../../data/state/state';
+import { shownSegment } from '../../data/state/state';
 import type { Scrolling } from './scrolling.svelte';
 import { actWords } from '../message/words';
 
@@ -13,7 +13,7 @@ const SHOWN_FOR_MS = 2_400;
 
 function isShown(room: string, seq: number, { rooms } = session.here.state): boolean {
   const known = rooms.get(room);
-  return !!known && shown(known).messages.some((message) => message.seq === seq);
+  return !!known && shownSegment(known).messages.some((message) => message.seq === seq);
 }
 
 interface Place {

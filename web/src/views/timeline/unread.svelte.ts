@@ -43,8 +43,8 @@ export class Unread {
       untrack(settled);
     });
     $effect(() => {
-      const { room: name, visit, live } = room();
-      const last = visit ? undefined : live.messages.at(-1)?.seq;
+      const { room: name, detachedRange, live } = room();
+      const last = detachedRange ? undefined : live.messages.at(-1)?.seq;
       if (!last || !isThere || !scrolling.following || this.reading.isHeld) return;
       session.here.markers.read(name, last);
     });

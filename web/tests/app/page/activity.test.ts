@@ -4,7 +4,7 @@ import { watchActivity } from '../../../src/app/page/activity';
 
 const MINUTE_MS = 60_000;
 
-const told = { setActive: vi.fn(), nudge: vi.fn(), save: vi.fn() };
+const told = { setActive: vi.fn(), checkConnection: vi.fn(), save: vi.fn() };
 let stop: () => void;
 
 function hide(hidden: boolean): void {
@@ -51,7 +51,7 @@ test('who looks at something else for a minute is not here, and is when they loo
   expect(told.setActive).toHaveBeenLastCalledWith(false);
   hide(false);
   expect(told.setActive).toHaveBeenLastCalledWith(true);
-  expect(told.nudge).toHaveBeenCalledOnce();
+  expect(told.checkConnection).toHaveBeenCalledOnce();
 });
 
 test('a short look elsewhere changes nothing', () => {
@@ -65,9 +65,9 @@ test('a short look elsewhere changes nothing', () => {
 test('whatever wakes the page has the line looked at', () => {
   for (const type of ['online', 'offline', 'focus']) dispatchEvent(new Event(type));
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
-  expect(told.nudge).toHaveBeenCalledTimes(4);
+  expect(told.checkConnection).toHaveBeenCalledTimes(4);
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: false }));
-  expect(told.nudge).toHaveBeenCalledTimes(4);
+  expect(told.checkConnection).toHaveBeenCalledTimes(4);
 });
 
 test('what is known is saved before the page goes, and nothing is told after the end', () => {
@@ -76,6 +76,6 @@ test('what is known is saved before the page goes, and nothing is told after the
   stop();
   dispatchEvent(new Event('focus'));
   vi.advanceTimersByTime(10 * MINUTE_MS);
-  expect(told.nudge).not.toHaveBeenCalled();
+  expect(told.checkConnection).not.toHaveBeenCalled();
   expect(told.setActive).not.toHaveBeenCalled();
 });

@@ -2,14 +2,14 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { showBadge, waitingIn } from '../../../src/app/page/badge';
 import type { MyRoom } from '../../../src/data/wire/protocol';
-import { INITIAL, roomOf, type RoomState, type State } from '../../../src/data/state/state';
+import { INITIAL, toRoomState, type RoomState, type State } from '../../../src/data/state/state';
 
 const base: MyRoom = { room: 'a', kind: 'public', title: 'A', role: 'member', seq: 9, read_seq: 9 };
 
 function stateOf(...rooms: (Partial<MyRoom> & { hidden?: boolean })[]): State {
   const made = rooms.map((room, index): [string, RoomState] => {
     const name = `room${index}`;
-    return [name, roomOf({ ...base, ...room, room: name }, 1)];
+    return [name, toRoomState({ ...base, ...room, room: name }, 1)];
   });
   return { ...INITIAL, rooms: new Map(made) };
 }

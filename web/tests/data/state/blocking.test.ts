@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { MyRoom } from '../../../src/data/wire/protocol';
-import { mine, onEvent } from '../../../src/data/state/reducer';
+import { withMyRoom, onEvent } from '../../../src/data/state/reducer';
 import { INITIAL, type State } from '../../../src/data/state/state';
 
 const ME = { name: 'ana', display_name: 'Ana', role: 'member' as const };
@@ -20,12 +20,12 @@ test('a room says who added me until I stay, whatever else changes', () => {
   state = onEvent(state, { on: 'me', rev: 4, room: PARTY }, 0);
   expect(addedBy(state)).toBeNull();
   // What is older comes late, and changes nothing.
-  state = mine(state, { ...PARTY, added_by: 'maya' }, 3);
+  state = withMyRoom(state, { ...PARTY, added_by: 'maya' }, 3);
   expect(addedBy(state)).toBeNull();
 });
 
 test('a room that I came into by myself says nobody', () => {
-  expect(addedBy(mine(start, PARTY, 2))).toBeNull();
+  expect(addedBy(withMyRoom(start, PARTY, 2))).toBeNull();
 });
 
 test('a block is a change of mine: the next one counts on, and a gap is noticed', () => {

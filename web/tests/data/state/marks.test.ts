@@ -4,12 +4,12 @@ import { expect, test } from 'vitest';
 import type { MarksEvent, Message as WireMessage, Reaction, ServerEvent } from '../../../src/data/wire/protocol';
 import { onEvent } from '../../../src/data/state/reducer';
 import { onJoined, onPage, onPageSent } from '../../../src/data/state/replies';
-import { EARLY_MAX, mark } from '../../../src/data/state/segments';
+import { EARLY_MARKS_MAX, placeMarks } from '../../../src/data/state/segments';
 import {
   findMessage,
   INITIAL,
-  marksOf,
-  messageOf,
+  toMarks,
+  toMessage,
   newest,
   type Message,
   type RoomState,
@@ -61,16 +61,16 @@ test('marks change no text, and count as a change of the room', () => {
 });
 
 test('marks that come before their message wait for it', () => {
-  const early = after(joined(1, 1), marks(2, 3));
-  expect(at(early, 2)).toBeNull();
-  const state = after(early, message(2, 2));
+  const earlyMarks = after(joined(1, 1), marks(2, 3));
+  expect(at(earlyMarks, 2)).toBeNull();
+  const state = after(earlyMarks, message(2, 2));
   expect(at(state, 2)?.marks.reactions).toEqual(LIKED);
-  expect(tea(state)).toMatchObject({ have: 3, early: new Map() });
+  expect(tea(state)).toMatchObject({ have: 3, earlyMarks: new Map() });
 });
 
 test('marks of a message far back are passed over', () => {
   const state = after(joined(1, 1), marks(9, 2));
-  expect(tea(state)).toMatchObject({ have: 2, early: new Map() });
+  expect(tea(state)).toMatchObject({ have: 2, earlyMarks: new Map() });
 });
 
 test('an edit and marks may cross each other', () => {
@@ -85,12 +85,12 @@ test('an edit and marks may cross each other', () => {
 });
 
 test('a message that was told again keeps the marks that are newer', () => {
-  const known = messageOf(said(1, 1, { marks_rev: 5, reactions: LIKED }));
-  expect(newest(known, messageOf(said(1, 4, { text: 'edited' })))).toMatchObject({
+  const known = toMessage(said(1, 1, { marks_rev: 5, reactions: LIKED }));
+  expect(newest(known, toMessage(said(1, 4, { text: 'edited' })))).toMatchObject({
     text: 'edited',
     marks: known.marks,
   });
-  expect(newest(known, messageOf(said(1, 1)))).toBe(known);
+  expect(newest(known, toMessage(said(1, 1)))).toBe(known);
 });
 
 test('a page of history brings newer marks', () => {
@@ -110,7 +110,7 @@ test('a page that was read before the marks does not take them back', () => {
   const page = { messages: [said(8, 8)], people: [], more_before: true, more_after: true };
   const state = onPage(marked, ROOM, page, 'before');
   expect(at(state, 8)?.marks.reactions).toEqual(LIKED);
-  expect(tea(state).early.size).toBe(0);
+  expect(tea(state).earlyMarks.size).toBe(0);
 });
 
 test('a deleted message has the marks that the deletion left it', () => {
@@ -122,10 +122,10 @@ test('a deleted message has the marks that the deletion left it', () => {
 
 test('more marks than may wait are asked for again', () => {
   const room = tea(joined(1, 1));
-  const early = new Map(
-    Array.from({ length: EARLY_MAX }, (_, index) => [index + 3, marksOf(marks(0, 9), 9)]),
+  const earlyMarks = new Map(
+    Array.from({ length: EARLY_MARKS_MAX }, (_, index) => [index + 3, toMarks(marks(0, 9), 9)]),
   );
-  expect(mark({ ...room, early }, 2, marksOf(marks(2, 9), 9))).toBeNull();
+  expect(placeMarks({ ...room, earlyMarks }, 2, toMarks(marks(2, 9), 9))).toBeNull();
 });
 
 test('who is removed from a room is out of its threads as well', () => {

@@ -4,7 +4,7 @@ import type { MyRoom, Message as WireMessage, Welcome } from '../../../src/data/
 import { onEvent } from '../../../src/data/state/reducer';
 import { onSynced, onSyncSent, onWelcome, onWelcomeOver } from '../../../src/data/state/replies';
 import { INITIAL, type RoomState, type State } from '../../../src/data/state/state';
-import { isOwed } from '../../../src/data/sync';
+import { needsSync } from '../../../src/data/sync';
 
 const ROOM = 'tea';
 const OPEN = new Map([[ROOM, true]]);
@@ -39,19 +39,19 @@ test('a live event that comes before a page that starts over is asked for again'
     state = onEvent(state, event, 0);
   }
   state = onSynced(state, ROOM, { through: 2, more: false, reset: true });
-  expect(isOwed(tea(state), OPEN)).toBe(true);
+  expect(needsSync(tea(state), OPEN)).toBe(true);
 
   state = onEvent(onSyncSent(state, ROOM), message(3, 3), 0);
   state = onSynced(state, ROOM, { through: 3, more: false, reset: false });
   expect(tea(state).live.messages.map(({ seq }) => seq)).toEqual([1, 2, 3]);
-  expect(isOwed(tea(state), OPEN)).toBe(false);
+  expect(needsSync(tea(state), OPEN)).toBe(false);
 });
 
 test('while there is more to come, nothing is taken for complete', () => {
   // Message 1 was edited to rev 3 after the head was told: the first part of the answer lacks it.
   let state = onEvent(onSyncSent(welcomed(2, 2), ROOM), message(2, 2), 0);
   state = onSynced(state, ROOM, { through: 2, more: true, reset: false });
-  expect(isOwed(tea(state), OPEN)).toBe(true);
+  expect(needsSync(tea(state), OPEN)).toBe(true);
 
   state = onEvent(onSyncSent(state, ROOM), message(1, 3), 0);
   state = onSynced(state, ROOM, { through: 3, more: false, reset: false });

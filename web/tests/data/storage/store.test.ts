@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Welcome } from '../../../src/data/wire/protocol';
 import { onEvent } from '../../../src/data/state/reducer';
 import { onWelcome } from '../../../src/data/state/replies';
-import { INITIAL, marksOf, messageOf, type State } from '../../../src/data/state/state';
+import { INITIAL, toMarks, toMessage, type State } from '../../../src/data/state/state';
 import { eraseCaches, Store } from '../../../src/data/storage/store';
 import { ModelServer } from '../model';
 
@@ -64,8 +64,8 @@ describe('the browser’s database', () => {
   test('never puts an older state over a newer one', async () => {
     server.post('lobby', 'bo', 'one', 'one');
     const state = welcomed();
-    const old = messageOf(server.at('lobby').messages[0]!);
-    const newer = messageOf(server.edit('lobby', 1, 'edited'));
+    const old = toMessage(server.at('lobby').messages[0]!);
+    const newer = toMessage(server.edit('lobby', 1, 'edited'));
     const store = new Store(epoch, 'ana');
     store.keep(newer);
     store.keep(old);
@@ -79,11 +79,11 @@ describe('the browser’s database', () => {
     const event = server.react('lobby', 1, 'bo', '👍')!;
     const state = onEvent(welcomed(), event, 0);
     const store = new Store(epoch, 'ana');
-    const marks = marksOf(event, event.rev);
+    const marks = toMarks(event, event.rev);
     store.keep({ room: 'lobby', seq: 1, marks });
     store.keep({ room: 'lobby', seq: 99, marks });
     // As an old page may still bring it.
-    store.keep({ ...state.rooms.get('lobby')!.live.messages[0]!, marks: marksOf({}, 0) });
+    store.keep({ ...state.rooms.get('lobby')!.live.messages[0]!, marks: toMarks({}, 0) });
     await store.save(state);
     const [message, ...others] = await store.before('lobby', 2, 10);
     expect(message).toMatchObject({ text: 'one', marks });

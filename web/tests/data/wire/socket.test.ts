@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Disconnected, Refused } from '../../../src/data/wire/errors';
-import { Socket, type Listener } from '../../../src/data/wire/socket';
+import { Socket, type SocketObserver } from '../../../src/data/wire/socket';
 
 class FakeWebSocket {
   readyState = 0;
@@ -34,7 +34,7 @@ class FakeWebSocket {
 }
 
 let sockets: FakeWebSocket[];
-let listener: { [K in keyof Listener]: ReturnType<typeof vi.fn> };
+let listener: { [K in keyof SocketObserver]: ReturnType<typeof vi.fn> };
 let socket: Socket;
 
 const latest = () => sockets.at(-1) as FakeWebSocket;
@@ -49,7 +49,7 @@ beforeEach(() => {
     ended: vi.fn(),
     mayRetry: vi.fn(async () => true),
   };
-  socket = new Socket(listener as unknown as Listener, {
+  socket = new Socket(listener as unknown as SocketObserver, {
     connect: () => {
       const fake = new FakeWebSocket();
       sockets.push(fake);
@@ -95,7 +95,7 @@ describe('the socket', () => {
     expect(delays).toEqual([500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
     latest().fail(1006);
     const before = sockets.length;
-    socket.nudge();
+    socket.checkConnection();
     expect(sockets.length).toBe(before + 1);
   });
 
@@ -120,10 +120,10 @@ describe('the socket', () => {
   test.each([
     [1008, 'policy'],
     [4001, 'sign-in'],
-  ])('does not come back after %i', async (code, ending) => {
+  ])('does not come back after %i', async (code, sessionEnd) => {
     latest().open();
     latest().fail(code);
-    expect(listener.ended).toHaveBeenCalledWith(ending);
+    expect(listener.ended).toHaveBeenCalledWith(sessionEnd);
     await vi.advanceTimersByTimeAsync(120_000);
     expect(sockets.length).toBe(1);
   });
@@ -146,7 +146,7 @@ describe('the socket', () => {
 
   test('finds out that a line is dead after sleep, and connects anew', async () => {
     latest().open();
-    socket.nudge();
+    socket.checkConnection();
     expect(latest().sent).toEqual([{ id: 1, do: 'about' }]);
     await vi.advanceTimersByTimeAsync(8_500);
     expect(sockets.length).toBe(2);
@@ -154,7 +154,7 @@ describe('the socket', () => {
 
   test('keeps a line that answers, even with a refusal', async () => {
     latest().open();
-    socket.nudge();
+    socket.checkConnection();
     latest().receive({ re: 1, error: { code: 'unknown_command', message: 'No.' } });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(sockets.length).toBe(1);

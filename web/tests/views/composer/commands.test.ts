@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { COMMANDS, handlesIn, offered, parse } from '../../../src/views/composer/completion/commands';
 import type { Me, MyRoom } from '../../../src/data/wire/protocol';
-import { INITIAL, roomOf, type State } from '../../../src/data/state/state';
+import { INITIAL, toRoomState, type State } from '../../../src/data/state/state';
 import { commands as de } from '../../../src/words/de/commands';
 import { commands as en } from '../../../src/words/en/commands';
 
@@ -54,14 +54,14 @@ describe('the commands', () => {
   });
 
   test('are offered to those who may', () => {
-    const member = offered(as('member'), roomOf(lobby, 0));
+    const member = offered(as('member'), toRoomState(lobby, 0));
     expect(member).toEqual(['me', 'shrug', 'invite', 'join', 'leave', 'direct', 'mute', 'help']);
-    expect(offered(as('owner'), roomOf(lobby, 0))).toContain('topic');
-    expect(offered(as('guest'), roomOf({ ...lobby, role: null }, 0))).toEqual(['me', 'shrug', 'help']);
-    const muted = offered(as('member'), roomOf({ ...lobby, notify: 'none' }, 0));
+    expect(offered(as('owner'), toRoomState(lobby, 0))).toContain('topic');
+    expect(offered(as('guest'), toRoomState({ ...lobby, role: null }, 0))).toEqual(['me', 'shrug', 'help']);
+    const muted = offered(as('member'), toRoomState({ ...lobby, notify: 'none' }, 0));
     expect(muted).toContain('unmute');
     expect(muted).not.toContain('mute');
-    const direct = offered(as('member'), roomOf({ ...lobby, kind: 'direct' }, 0));
+    const direct = offered(as('member'), toRoomState({ ...lobby, kind: 'direct' }, 0));
     expect(direct).not.toContain('invite');
   });
 });

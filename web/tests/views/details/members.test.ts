@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { session } from '../../../src/app/session/session.svelte';
 import type { Fields, MyRoom, Presence, RoomRole } from '../../../src/data/wire/protocol';
 import { Refused } from '../../../src/data/wire/errors';
-import { mine, onEvent } from '../../../src/data/state/reducer';
+import { withMyRoom, onEvent } from '../../../src/data/state/reducer';
 import { INITIAL, type MemberList, type State } from '../../../src/data/state/state';
 import { matching, rowsOf } from '../../../src/views/details/memberRows';
 import { Roster } from '../../../src/views/details/roster.svelte';
@@ -56,7 +56,7 @@ describe('the members are loaded', () => {
     const wire: MyRoom = { room: 'tea', kind: 'public', title: 'Tea', members: count, mrev };
     const all = Array.from({ length: count }, (_, n) => `p${String(n).padStart(4, '0')}`);
     const chat = {
-      state: mine(INITIAL, wire, 1) as State,
+      state: withMyRoom(INITIAL, wire, 1) as State,
       asked: [] as string[],
       /** Somebody came and somebody went, and only how many there are is told. */
       change() {

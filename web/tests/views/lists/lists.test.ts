@@ -1,13 +1,13 @@
 // @vitest-environment jsdom
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Message as WireMessage } from '../../../src/data/wire/protocol';
-import { INITIAL, messageOf, roomOf, type State } from '../../../src/data/state/state';
+import { INITIAL, toMessage, toRoomState, type State } from '../../../src/data/state/state';
 import { callIn } from '../../../src/views/composer/massMention';
 import { quoted } from '../../../src/views/lists/saved/actions';
 import { current, joined, type Mentioned } from '../../../src/views/lists/mentions/mentionList.svelte';
 
 const said = (seq: number, more: Partial<WireMessage> = {}) =>
-  messageOf({ room: 'tea', seq, rev: seq, by: 'bo', at: seq, text: '@ana', mentions: ['ana'], ...more });
+  toMessage({ room: 'tea', seq, rev: seq, by: 'bo', at: seq, text: '@ana', mentions: ['ana'], ...more });
 const mentioned = (seq: number, more: Partial<WireMessage> = {}): Mentioned => ({
   message: said(seq, more),
   unread: true,
@@ -34,7 +34,7 @@ describe('the list of mentions', () => {
   let state: State;
 
   beforeAll(() => {
-    const room = roomOf({ room: 'tea', kind: 'public', title: 'Tea', seq: 9, read_seq: 4, role: 'member' }, 1);
+    const room = toRoomState({ room: 'tea', kind: 'public', title: 'Tea', seq: 9, read_seq: 4, role: 'member' }, 1);
     const live = { start: false, messages: [said(5, { rev: 20, deleted: true }), said(6, { rev: 21, mentions: [] })] };
     state = { ...INITIAL, rooms: new Map([['tea', { ...room, live }]]) };
   });

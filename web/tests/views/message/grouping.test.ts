@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { grouped, NO_ROWS, type Around, type Entry } from '../../../src/views/message/grouping';
 import type { Pending } from '../../../src/data/storage/outbox';
-import { messageOf, type Message } from '../../../src/data/state/state';
+import { toMessage, type Message } from '../../../src/data/state/state';
 
 const NOON = new Date(2025, 10, 25, 12).getTime();
 const MINUTE = 60_000;
 
 function message(seq: number, by: string, at: number, more: Partial<Message> = {}): Message {
-  return { ...messageOf({ room: 'tea', seq, rev: seq, by, at, text: `m${seq}` }), ...more };
+  return { ...toMessage({ room: 'tea', seq, rev: seq, by, at, text: `m${seq}` }), ...more };
 }
 
 function pending(nonce: string, at: number): Pending {

@@ -3,7 +3,7 @@
 
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Fields, Reaction } from '../../../src/data/wire/protocol';
-import { messageOf, type Message } from '../../../src/data/state/state';
+import { toMessage, type Message } from '../../../src/data/state/state';
 import { favourites, reactedWith } from '../../../src/emoji/favourites';
 import { eventually } from '../../support/eventually';
 
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 
 function message(reactions: Reaction[], rev = 1): Message {
-  return messageOf({ room: 'tea', seq, rev: 1, by: 'bo', at: 1, marks_rev: rev, reactions });
+  return toMessage({ room: 'tea', seq, rev: 1, by: 'bo', at: 1, marks_rev: rev, reactions });
 }
 
 const seen = (of: Message) =>

@@ -8,10 +8,10 @@ import { pathOf, roomRoute, routeOf } from '../../../src/app/router.svelte';
 import type { MyRoom, Welcome } from '../../../src/data/wire/protocol';
 import { onEvent } from '../../../src/data/state/reducer';
 import { onDisconnected, onJoined, onOpened, onWelcome } from '../../../src/data/state/replies';
-import { INITIAL, messageOf, roomOf, unread, type RoomState, type State } from '../../../src/data/state/state';
-import { isOwed } from '../../../src/data/sync';
-import { homeOf, isBlank, threadOf, waitingThreads } from '../../../src/data/state/thread';
-import { begin } from '../../../src/data/threadRequests';
+import { INITIAL, toMessage, toRoomState, countUnread, type RoomState, type State } from '../../../src/data/state/state';
+import { needsSync } from '../../../src/data/sync';
+import { homeOf, isUnstarted, threadOf, countUnreadThreads } from '../../../src/data/state/thread';
+import { startThread } from '../../../src/data/threadRequests';
 import type { Chat } from '../../../src/data/chat';
 import { joined, type Followed } from '../../../src/views/lists/threads/threadList.svelte';
 import { hasThread } from '../../../src/views/message/threadLink';
@@ -27,7 +27,7 @@ const stateWith = (...rooms: MyRoom[]): State => ({
   ...INITIAL,
   epoch: 'e',
   me: ME,
-  rooms: new Map(rooms.map((wire) => [wire.room, roomOf(wire, 1)])),
+  rooms: new Map(rooms.map((wire) => [wire.room, toRoomState(wire, 1)])),
 });
 
 const at = (state: State, name: string): RoomState => {
@@ -71,19 +71,19 @@ describe('a thread', () => {
   });
 
   test('counts among the threads with something unread, and in the title of the page', () => {
-    expect(waitingThreads(state)).toEqual({ count: 1, isForMe: false });
+    expect(countUnreadThreads(state)).toEqual({ count: 1, isForMe: false });
     expect(waitingIn(state)).toEqual({ count: 0, any: true });
     const called = stateWith(TEA, { ...THREAD, mentions: 1 });
-    expect(waitingThreads(called)).toEqual({ count: 1, isForMe: true });
+    expect(countUnreadThreads(called)).toEqual({ count: 1, isForMe: true });
     expect(waitingIn(called).count).toBe(1);
     for (const wire of [{ read_seq: 3 }, { role: null }, { notify: 'none' as const }]) {
-      expect(waitingThreads(stateWith(TEA, { ...THREAD, ...wire })).count).toBe(0);
+      expect(countUnreadThreads(stateWith(TEA, { ...THREAD, ...wire })).count).toBe(0);
     }
-    expect(waitingThreads(stateWith({ ...TEA, read_seq: 0 })).count).toBe(0);
+    expect(countUnreadThreads(stateWith({ ...TEA, read_seq: 0 })).count).toBe(0);
   });
 
   test('is begun by whoever may write, on a message that is still there', () => {
-    const message = messageOf({ room: 'tea', seq: 4, rev: 4, by: 'bo', at: 1 });
+    const message = toMessage({ room: 'tea', seq: 4, rev: 4, by: 'bo', at: 1 });
     expect(hasThread(message, true)).toBe(true);
     expect(hasThread(message, false)).toBe(false);
     expect(hasThread({ ...message, deleted: true }, true)).toBe(false);
@@ -116,8 +116,8 @@ describe('on screen', () => {
 
   test('it is owed what its room is owed, and goes with it', () => {
     const state = opened(TEA, THREAD);
-    expect(isOwed(at(state, 'tea'), state.open)).toBe(true);
-    expect(isOwed(at(state, 'tea.4'), state.open)).toBe(true);
+    expect(needsSync(at(state, 'tea'), state.open)).toBe(true);
+    expect(needsSync(at(state, 'tea.4'), state.open)).toBe(true);
     const gone = onEvent(state, { on: 'removed', room: 'tea', rev: 2, reason: 'kicked' }, 0);
     expect([...gone.rooms.keys()]).toEqual([]);
   });
@@ -126,7 +126,7 @@ describe('on screen', () => {
     const removed = { on: 'removed', room: 'tea.4', rev: 2, reason: 'left' } as const;
     const state = onEvent(opened(TEA, THREAD), removed, 0);
     expect(at(state, 'tea.4').role).toBeNull();
-    expect(unread(at(state, 'tea.4'))).toBe(0);
+    expect(countUnread(at(state, 'tea.4'))).toBe(0);
     expect(onOpened(state, ['tea']).rooms.has('tea.4')).toBe(false);
     expect(onEvent(stateWith(TEA, THREAD), removed, 0).rooms.has('tea.4')).toBe(false);
     expect(onOpened(opened(TEA, THREAD), ['tea']).rooms.has('tea.4')).toBe(true);
@@ -136,12 +136,12 @@ describe('on screen', () => {
     let chat: Chat;
     beforeEach(() => {
       chat = chatOf(onOpened(stateWith(TEA), ['tea', 'tea.4']));
-      begin(chat, at(chat.state, 'tea'), 4);
+      startThread(chat, at(chat.state, 'tea'), 4);
     });
 
     test('it is begun here, and nothing is asked for', () => {
-      expect(isBlank(at(chat.state, 'tea.4'))).toBe(true);
-      expect(isOwed(at(chat.state, 'tea.4'), chat.state.open)).toBe(false);
+      expect(isUnstarted(at(chat.state, 'tea.4'))).toBe(true);
+      expect(needsSync(at(chat.state, 'tea.4'), chat.state.open)).toBe(false);
     });
 
     test('my first answer takes its place as it comes', () => {
@@ -173,7 +173,7 @@ describe('on screen', () => {
         },
       };
       const state = onWelcome(onDisconnected(chat.state), welcome);
-      expect(isOwed(at(state, 'tea.4'), state.open)).toBe(false);
+      expect(needsSync(at(state, 'tea.4'), state.open)).toBe(false);
       expect(at(state, 'tea.4').live.start).toBe(true);
     });
   });
@@ -182,8 +182,8 @@ describe('on screen', () => {
 test('a fresh page of threads takes the place of what it tells of', () => {
   const thread = (room: string, when: number): Followed => ({
     room,
-    root: messageOf({ room: 'tea', seq: 1, rev: 1, by: 'bo', at: 0 }),
-    last: messageOf({ room, seq: 1, rev: 1, by: 'bo', at: when }),
+    root: toMessage({ room: 'tea', seq: 1, rev: 1, by: 'bo', at: 0 }),
+    last: toMessage({ room, seq: 1, rev: 1, by: 'bo', at: when }),
     seq: 1,
     unread: 0,
   });

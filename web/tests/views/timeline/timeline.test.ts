@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Announcer } from '../../../src/app/announcer';
 import { moved, opened, returned } from '../../../src/views/timeline/newLine';
 import { localeOf, startOfDay, Times } from '../../../src/time/times';
-import { roomOf, type RoomState } from '../../../src/data/state/state';
+import { toRoomState, type RoomState } from '../../../src/data/state/state';
 
 describe('times', () => {
   afterEach(() => {
@@ -54,7 +54,7 @@ describe('times', () => {
 
 describe('what is unread', () => {
   const room = (seq: number, readSeq: number, more: Partial<RoomState> = {}): RoomState => ({
-    ...roomOf({ room: 'tea', kind: 'public', title: 'Tea', role: 'member', seq, read_seq: readSeq }, 1),
+    ...toRoomState({ room: 'tea', kind: 'public', title: 'Tea', role: 'member', seq, read_seq: readSeq }, 1),
     ...more,
   });
 

@@ -1,6 +1,6 @@
 /** What can be done by a line that begins with a slash: one table. */
 
-import { direct, leaveRoom } from '../../../data/requests';
+import { openDirect, leaveRoom } from '../../../data/requests';
 import type { MessageKind } from '../../../data/wire/protocol';
 import type { RoomState, State } from '../../../data/state/state';
 import { commands as de } from '../../../words/de/commands';
@@ -107,7 +107,7 @@ export const COMMANDS: Record<CommandName, Command> = {
     may: hasAccount,
     run: async (rest) => {
       const { names, text } = handlesIn(rest);
-      const room = await direct(session.here, names);
+      const room = await openDirect(session.here, names);
       if (text) await session.here.post({ room, text, kind: 'text', replyTo: null });
       router.go(roomRoute(room));
     },

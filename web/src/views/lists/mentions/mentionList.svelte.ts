@@ -5,7 +5,7 @@ import type { Chat } from '../../../data/chat';
 import { Disconnected } from '../../../data/wire/errors';
 import { mentionsMe } from '../../../data/state/unread';
 import { withPeople } from '../../../data/state/reducer';
-import { findMessage, messageOf, readUpTo, type Message, type State } from '../../../data/state/state';
+import { findMessage, toMessage, readUpTo, type Message, type State } from '../../../data/state/state';
 
 export interface Mentioned {
   readonly message: Message;
@@ -78,7 +78,7 @@ export class MentionList {
       const reply = await this.chat.request('mentions', { unread, after });
       if (serial !== this.#serial) return;
       this.chat.update((state) => withPeople(state, reply.people));
-      const page = reply.mentions.map((one) => ({ ...one, message: messageOf(one.message) }));
+      const page = reply.mentions.map((one) => ({ ...one, message: toMessage(one.message) }));
       take(page, reply.cursor);
       this.problem = '';
     } catch (error) {

@@ -5,7 +5,7 @@ import type { Chat } from '../../../data/chat';
 import type { ServerEvent } from '../../../data/wire/protocol';
 import { Disconnected, Refused } from '../../../data/wire/errors';
 import { withPeople } from '../../../data/state/reducer';
-import { findMessage, messageOf, type Message, type State } from '../../../data/state/state';
+import { findMessage, toMessage, type Message, type State } from '../../../data/state/state';
 
 export interface Bookmark {
   readonly room: string;
@@ -102,7 +102,7 @@ class Bookmarks {
         await this.chat.request('bookmarks', { after });
       this.chat.update((state) => withPeople(state, page.people));
       for (const { note = '', message, ...one } of page.bookmarks) {
-        all.set(keyOf(one), { ...one, note, message: message ? messageOf(message) : null });
+        all.set(keyOf(one), { ...one, note, message: message ? toMessage(message) : null });
       }
       after = page.cursor;
     }

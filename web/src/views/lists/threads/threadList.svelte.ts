@@ -5,7 +5,7 @@ import type { Chat } from '../../../data/chat';
 import type { FollowedThread } from '../../../data/wire/protocol';
 import { Disconnected } from '../../../data/wire/errors';
 import { withPeople } from '../../../data/state/reducer';
-import { findMessage, messageOf, unread, type Message, type State } from '../../../data/state/state';
+import { findMessage, toMessage, countUnread, type Message, type State } from '../../../data/state/state';
 
 export interface Followed {
   readonly room: string;
@@ -17,8 +17,8 @@ export interface Followed {
 
 const followed = ({ thread, root, last }: FollowedThread): Followed => ({
   room: thread.room,
-  root: messageOf(root),
-  last: last && messageOf(last),
+  root: toMessage(root),
+  last: last && toMessage(last),
   seq: thread.seq ?? 0,
   unread: Math.max(0, (thread.seq ?? 0) - (thread.read_seq ?? 0)),
 });
@@ -51,7 +51,7 @@ export function current(state: State, list: readonly Followed[]): Followed[] {
       ...one,
       root: now(one.root),
       last: one.last && now(one.last),
-      unread: isMine ? unread(room) : one.unread,
+      unread: isMine ? countUnread(room) : one.unread,
     };
   });
 }

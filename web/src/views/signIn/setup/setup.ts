@@ -24,13 +24,13 @@ export interface Result {
 /** Throws Refused or Unreachable; doing it again does no harm. */
 export async function setUp(wanted: Decisions): Promise<Result> {
   const fixed = new Set<keyof Decisions>();
-  const before = await api.about();
+  const before = await api.fetchServerInfo();
   // One by one, since what the operator has set makes the server refuse all that comes with it.
   for (const what of ['name', 'registration', 'guests'] as const) {
     if (before[what] === wanted[what]) continue;
     if (!(await change({ [what]: wanted[what] }))) fixed.add(what);
   }
-  const about = await api.about();
+  const about = await api.fetchServerInfo();
   return { about, fixed, invite: about.registration === 'invite' ? await inviteLink() : null };
 }
 
