@@ -4,7 +4,7 @@
 import { flushSync, mount, unmount } from 'svelte';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { session } from '../../src/app/session/session.svelte';
-import { PER_TASK } from '../../src/markdown/turns';
+import { PER_TASK } from '../../src/markdown/renderQueue';
 import { INITIAL } from '../../src/data/state/state';
 import Excerpt from '../../src/views/lists/Excerpt.svelte';
 import { NODES_MAX } from '../../src/markdown/parsing/steps';

@@ -1,6 +1,6 @@
 /** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
 
-import { lengthOf } from '../../app/attempt.svelte';
+import { lengthOf } from '../../app/submission.svelte';
 import type { DoorWords } from '../../words/en/signIn';
 
 const NAME_MAX = 32;
