@@ -4,7 +4,7 @@ const WITHIN_MS = 2_000;
 const AT_MOST = 3;
 const LONGEST = 300;
 
-export interface Heard {
+export interface Announcement {
   kind: 'text' | 'me';
   name: string;
   text: string;
@@ -13,7 +13,7 @@ export interface Heard {
 export interface Voice {
   say(text: string): void;
   /** One message as a sentence; and how many there are, if they are too many. */
-  one(heard: Heard): string;
+  one(heard: Announcement): string;
   many(count: number): string;
 }
 
@@ -22,13 +22,13 @@ export interface Voice {
  * read one after the other, or only counted.
  */
 export class Announcer {
-  #gathered: Heard[] = [];
+  #gathered: Announcement[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = '';
 
   constructor(private readonly voice: Voice) {}
 
-  hear(heard: Heard): void {
+  add(heard: Announcement): void {
     if (this.#timer) {
       this.#gathered.push(heard);
       return;
@@ -52,7 +52,7 @@ export class Announcer {
     this.#timer = setTimeout(() => this.#flush(), WITHIN_MS);
   }
 
-  #sentence(heard: Heard): string {
+  #sentence(heard: Announcement): string {
     const isLong = heard.text.length > LONGEST;
     return this.voice.one(isLong ? { ...heard, text: `${heard.text.slice(0, LONGEST)}…` } : heard);
   }

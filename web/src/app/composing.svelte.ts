@@ -1,11 +1,11 @@
 /** What the composer of a room is doing, and who asks it to: a room and a thread may be on screen. */
 
-export type Composing = { mode: 'write' } | { mode: 'reply' | 'edit'; seq: number };
+export type ComposerMode = { mode: 'write' } | { mode: 'reply' | 'edit'; seq: number };
 
-const WRITING: Composing = { mode: 'write' };
+const WRITING: ComposerMode = { mode: 'write' };
 
-class Talk {
-  composing = $state.raw<Composing>(WRITING);
+class ComposerHandle {
+  composing = $state.raw<ComposerMode>(WRITING);
   /** Rises whenever the composer is to take the focus. */
   focusAsked = $state.raw(0);
   /** Text to put in at the caret, such as a mention; taken and cleared by the composer. */
@@ -42,12 +42,12 @@ class Talk {
   }
 }
 
-export type { Talk };
+export type { ComposerHandle };
 
-const talks = new Map<string, Talk>();
+const talks = new Map<string, ComposerHandle>();
 
-export function talkIn(room: string): Talk {
-  const talk = talks.get(room) ?? new Talk();
+export function composerIn(room: string): ComposerHandle {
+  const talk = talks.get(room) ?? new ComposerHandle();
   talks.set(room, talk);
   return talk;
 }

@@ -3,7 +3,7 @@
 import { Disconnected, Refused, Unreachable } from '../data/wire/errors';
 import type { ErrorCode } from '../words/en/errors';
 import { words } from '../words/language.svelte';
-import { speech } from './liveRegion.svelte';
+import { liveRegion } from './liveRegion.svelte';
 
 export function explain(error: unknown): string {
   const t = words().errors;
@@ -20,7 +20,7 @@ export async function attempt(what: () => Promise<unknown>): Promise<boolean> {
     await what();
     return true;
   } catch (error) {
-    speech.alert(explain(error));
+    liveRegion.alert(explain(error));
     return false;
   }
 }

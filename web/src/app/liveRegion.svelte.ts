@@ -8,7 +8,7 @@ interface Toast {
   isProblem: boolean;
 }
 
-class Speech {
+class LiveRegion {
   /** Read out when there is a pause. */
   polite = $state.raw('');
   /** Read out at once. */
@@ -51,4 +51,4 @@ class Speech {
   }
 }
 
-export const speech = new Speech();
+export const liveRegion = new LiveRegion();

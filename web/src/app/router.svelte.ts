@@ -21,13 +21,13 @@ export type Route =
   | { at: 'sign-in' }
   | { at: 'sign-up'; invite: string | null }
   /** A room; at a message of it, with its details open, or with the thread of a message. */
-  | { at: 'room'; room: string; seq: number | null; details: boolean; thread?: ThreadPlace }
+  | { at: 'room'; room: string; seq: number | null; details: boolean; thread?: ThreadRoute }
   /** All the rooms that one may know of; threads; where one was mentioned; what one keeps. */
   | { at: 'browse' | 'threads' | 'mentions' | 'saved' }
   /** Null: the list of sections; where there is room for more, with the first. */
   | { at: 'settings'; section: Section | null };
 
-export interface ThreadPlace {
+export interface ThreadRoute {
   /** The message that it is about. */
   root: number;
   /** An answer to go to. */
@@ -114,12 +114,12 @@ export function pathOf(route: Route): string {
 class Router {
   route = $state.raw<Route>(routeOf(location.pathname));
   /** Rises with every step, also to where one is already: a permalink clicked again. */
-  steps = $state.raw(0);
+  navigations = $state.raw(0);
 
   constructor() {
     addEventListener('popstate', () => {
       this.route = routeOf(location.pathname);
-      this.steps += 1;
+      this.navigations += 1;
     });
   }
 
@@ -130,11 +130,11 @@ class Router {
       history.pushState({ inside: true, from: location.pathname }, '', path);
     }
     this.route = route;
-    this.steps += 1;
+    this.navigations += 1;
   }
 
   /** Whether Back leads there. */
-  isBehind(route: Route): boolean {
+  isPrevious(route: Route): boolean {
     return (history.state as { from?: string } | null)?.from === pathOf(route);
   }
 
@@ -148,7 +148,7 @@ class Router {
 export const router = new Router();
 
 /** For links: an ordinary click stays in the page, any other is the browser's. */
-export function follow(route: Route): (event: MouseEvent) => void {
+export function linkTo(route: Route): (event: MouseEvent) => void {
   return (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0) return;
     event.preventDefault();

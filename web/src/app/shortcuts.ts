@@ -4,7 +4,7 @@
  */
 
 import { dialogs, type DialogName } from './page/dialogs.svelte';
-import { inOrder, isUnread, listed, type Entry } from '../directory/listing';
+import { inOrder, isUnread, listRooms, type RoomEntry } from '../directory/listing';
 import { roomRoute, router } from './router.svelte';
 import { session } from './session/session.svelte';
 
@@ -75,11 +75,11 @@ function toggle(name: DialogName): void {
 
 /** To the next of those that are wanted, and from the last to the first. */
 export function nextOf(
-  entries: readonly Entry[],
+  entries: readonly RoomEntry[],
   from: string | null,
   by: 1 | -1,
-  isWanted: (entry: Entry) => boolean,
-): Entry | null {
+  isWanted: (entry: RoomEntry) => boolean,
+): RoomEntry | null {
   const { length } = entries;
   const at = entries.findIndex(({ room }) => room === from);
   const start = at < 0 && by < 0 ? length : at;
@@ -90,10 +90,10 @@ export function nextOf(
   return null;
 }
 
-function step(by: 1 | -1, isWanted: (entry: Entry) => boolean = () => true): void {
+function step(by: 1 | -1, isWanted: (entry: RoomEntry) => boolean = () => true): void {
   if (dialogs.open || isBlocked()) return;
   const { route } = router;
   const from = route.at === 'room' ? route.room : null;
-  const entry = nextOf(inOrder(listed(session.state, from)), from, by, isWanted);
+  const entry = nextOf(inOrder(listRooms(session.state, from)), from, by, isWanted);
   if (entry) router.go(roomRoute(entry.room));
 }

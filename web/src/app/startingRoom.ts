@@ -2,7 +2,7 @@
 
 import { keepItem } from '../data/storage/local';
 import type { State } from '../data/state/state';
-import { listed } from '../directory/listing';
+import { listRooms } from '../directory/listing';
 import { isGuest } from './policy';
 
 /** Room ids, the latest first; goes with everything else when its person signs out. */
@@ -30,6 +30,6 @@ export function startingRoom(state: State): string | null {
   if (wanted) return wanted;
   // A guest has no rooms but those just looked into.
   if (isGuest(state)) return recentRooms()[0] ?? 'lobby';
-  const { rooms, people } = listed(state, null);
+  const { rooms, people } = listRooms(state, null);
   return (rooms[0] ?? people[0])?.room ?? null;
 }

@@ -4,7 +4,7 @@ import { tick } from 'svelte';
 import { Refused } from '../data/wire/errors';
 import { explain } from './errors';
 
-export class Trying {
+export class Submission {
   isBusy = $state(false);
   problem = $state('');
 
@@ -28,7 +28,7 @@ export class Trying {
 }
 
 /** Once the form shows what is wrong: to the first place to mend it. Whether there is one. */
-export async function focusWrong(form: HTMLElement): Promise<boolean> {
+export async function focusInvalid(form: HTMLElement): Promise<boolean> {
   await tick();
   const wrong = form.querySelector<HTMLElement>('[aria-invalid="true"]');
   wrong?.focus();
@@ -36,4 +36,4 @@ export async function focusWrong(form: HTMLElement): Promise<boolean> {
 }
 
 /** As the server counts: an emoji is one character. */
-export const lengthOf = (text: string): number => [...text].length;
+export const countCodePoints = (text: string): number => [...text].length;

@@ -106,7 +106,7 @@ function spansOf(places: readonly number[]): [number, number][] {
 }
 
 /** The text in pieces, those that were typed marked. */
-export function pieces(text: string, { spans }: Match): { text: string; isMarked: boolean }[] {
+export function matchedParts(text: string, { spans }: Match): { text: string; isMarked: boolean }[] {
   const found: { text: string; isMarked: boolean }[] = [];
   let from = 0;
   const add = (to: number, isMarked: boolean) => {

@@ -9,7 +9,7 @@ import type { RoomKind } from '../data/wire/protocol';
 import { countUnread, countUnreadMentions, type RoomState, type State } from '../data/state/state';
 import { titleOf } from './naming';
 
-export interface Entry {
+export interface RoomEntry {
   readonly room: string;
   readonly kind: RoomKind;
   readonly title: string;
@@ -25,25 +25,25 @@ export interface Entry {
 }
 
 export interface Listing {
-  readonly rooms: readonly Entry[];
-  readonly people: readonly Entry[];
+  readonly rooms: readonly RoomEntry[];
+  readonly people: readonly RoomEntry[];
   /** What the titles were made from. */
   readonly names: State['people'] | null;
   readonly language: string;
 }
 
-export const NOTHING: Listing = { rooms: [], people: [], names: null, language: '' };
+export const EMPTY_LISTING: Listing = { rooms: [], people: [], names: null, language: '' };
 
-export const isUnread = (entry: Entry): boolean => entry.unread > 0 || entry.mentions > 0;
+export const isUnread = (entry: RoomEntry): boolean => entry.unread > 0 || entry.mentions > 0;
 
 /** The number on the badge: in a direct room everything is meant for me. */
-export const badgeOf = (entry: Entry): number =>
+export const badgeOf = (entry: RoomEntry): number =>
   entry.kind === 'direct' ? entry.unread || entry.mentions : entry.mentions;
 
 /** From top to bottom, as the keys go. */
-export const inOrder = ({ rooms, people }: Listing): Entry[] => [...rooms, ...people];
+export const inOrder = ({ rooms, people }: Listing): RoomEntry[] => [...rooms, ...people];
 
-export function entryOf(state: State, room: RoomState, title = titleOf(state, room)): Entry {
+export function entryOf(state: State, room: RoomState, title = titleOf(state, room)): RoomEntry {
   return {
     room: room.room,
     kind: room.kind,
@@ -62,12 +62,12 @@ function isListed(room: RoomState, open: string | null): boolean {
   return room.parent === null && (room.room === open || !(room.archived || room.hidden));
 }
 
-export function listed(state: State, open: string | null, before: Listing = NOTHING): Listing {
+export function listRooms(state: State, open: string | null, before: Listing = EMPTY_LISTING): Listing {
   const language = document.documentElement.lang;
   const keepsTitles = before.names === state.people && before.language === language;
   const known = new Map(inOrder(before).map((entry) => [entry.room, entry]));
 
-  const entries: Entry[] = [];
+  const entries: RoomEntry[] = [];
   // What stood in order first: sorting what is nearly sorted costs next to nothing.
   for (const name of new Set([...known.keys(), ...state.rooms.keys()])) {
     const room = state.rooms.get(name);
@@ -92,7 +92,7 @@ export function listed(state: State, open: string | null, before: Listing = NOTH
   };
 }
 
-function isSame(a: Entry, b: Entry): boolean {
+function isSame(a: RoomEntry, b: RoomEntry): boolean {
   // Rooms stand by title: when their last message came changes nothing.
   if (a.kind === 'direct' && a.at !== b.at) return false;
   return (
@@ -106,7 +106,7 @@ function isSame(a: Entry, b: Entry): boolean {
   );
 }
 
-function naming(language: string): (a: Entry, b: Entry) => number {
+function naming(language: string): (a: RoomEntry, b: RoomEntry) => number {
   const { compare } = new Intl.Collator(language || 'en', { numeric: true });
   return (a, b) => compare(a.title, b.title) || compare(a.room, b.room);
 }

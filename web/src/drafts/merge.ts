@@ -21,14 +21,14 @@ export interface Outcome {
   readonly text: string;
 }
 
-export function together(first: string, second: string): string {
+export function joinTexts(first: string, second: string): string {
   if (first.includes(second)) return first;
   return second.includes(first) ? second : `${first}\n${second}`;
 }
 
-export function merged(base: string, mine: string, theirs: string): string {
+export function mergeTexts(base: string, mine: string, theirs: string): string {
   if (theirs === base) return mine;
-  return mine === base ? theirs : together(mine, theirs);
+  return mine === base ? theirs : joinTexts(mine, theirs);
 }
 
 /** The server has what this device had sent. */
@@ -37,19 +37,19 @@ export const onOwn = (known: Known, sent: string): Known => ({ ...known, base: s
 /** Another device changed the draft; who `isTyping` here keeps their text as it is. */
 export function onTheirs(known: Known, mine: string, theirs: string, isTyping: boolean): Outcome {
   if (theirs === known.base) return { known, text: mine };
-  const text = merged(known.base, mine, theirs);
+  const text = mergeTexts(known.base, mine, theirs);
   // What they had before, and went on from, is in what they have now, or was meant to go.
   const aside = known.aside === known.base ? '' : known.aside;
   const isDisturbing = isTyping && text !== mine && mine !== known.base;
   if (!isDisturbing) return { known: { base: theirs, aside }, text };
-  return { known: { base: theirs, aside: together(aside, theirs) }, text: mine };
+  return { known: { base: theirs, aside: joinTexts(aside, theirs) }, text: mine };
 }
 
 /** Nobody types here any more. */
-export function onRest(known: Known, mine: string): Outcome {
-  return { known: { ...known, aside: '' }, text: together(mine, known.aside) };
+export function onIdle(known: Known, mine: string): Outcome {
+  return { known: { ...known, aside: '' }, text: joinTexts(mine, known.aside) };
 }
 
 /** Whether the server is to hear of it. With something aside, they would not see what they wrote. */
-export const isDue = (known: Known, mine: string): boolean =>
+export const needsSending = (known: Known, mine: string): boolean =>
   known.aside === '' && mine !== known.base;

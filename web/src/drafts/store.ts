@@ -2,11 +2,11 @@
 
 import type { Chat } from '../data/chat';
 import { keepDraft, keepItem, knownKey, roomsWithDrafts } from '../data/storage/local';
-import { Drafting, type Desk } from './sync';
+import { DraftSync, type DraftStore } from './sync';
 import { drafts, loadMode, loadText, saveMode } from './local';
 import { UNKNOWN, type Known } from './merge';
 import { session } from '../app/session/session.svelte';
-import { talkIn } from '../app/composing.svelte';
+import { composerIn } from '../app/composing.svelte';
 
 interface Kept {
   /** What another epoch of the server had is no longer there. */
@@ -17,7 +17,7 @@ interface Kept {
 /** The new text of a message has its number after the room. */
 const IS_EDIT = /:\d+$/;
 
-class BrowserDesk implements Desk {
+class BrowserDraftStore implements DraftStore {
   // Of this tab: another tab's composer may not have what was heard of there.
   #known = new Map<string, Known>();
   #epoch: string | null = null;
@@ -27,34 +27,34 @@ class BrowserDesk implements Desk {
   rooms(): Set<string> {
     const written = [...roomsWithDrafts(this.chat.user)].filter((name) => !IS_EDIT.test(name));
     this.#look();
-    return new Set([...written, ...this.#known.keys(), ...drafts.writers.keys()]);
+    return new Set([...written, ...this.#known.keys(), ...drafts.composers.keys()]);
   }
 
   text(room: string): string {
-    const text = drafts.writers.get(room)?.draft ?? loadText(this.chat.user, room, null);
+    const text = drafts.composers.get(room)?.draft ?? loadText(this.chat.user, room, null);
     return text.trim() === '' ? '' : text;
   }
 
   replyTo(room: string): number | null {
-    const composing = drafts.writers.has(room)
-      ? talkIn(room).composing
+    const composing = drafts.composers.has(room)
+      ? composerIn(room).composing
       : loadMode(this.chat.user, room);
     return composing.mode === 'reply' ? composing.seq : null;
   }
 
   put(room: string, text: string, replyTo: number | null): void {
-    const writer = drafts.writers.get(room);
-    if (writer) writer.take(text);
+    const composer = drafts.composers.get(room);
+    if (composer) composer.replaceDraft(text);
     else keepDraft(this.chat.user, room, text);
     this.#setReply(room, text, replyTo);
-    session.draftsHeard += 1;
+    session.draftsRevision += 1;
   }
 
   isTyping(room: string): boolean {
     const { activeElement } = document;
-    const writer = drafts.writers.get(room);
-    if (!writer || !document.hasFocus()) return false;
-    return activeElement instanceof HTMLTextAreaElement && activeElement.value === writer.draft;
+    const composer = drafts.composers.get(room);
+    if (!composer || !document.hasFocus()) return false;
+    return activeElement instanceof HTMLTextAreaElement && activeElement.value === composer.draft;
   }
 
   known(room: string): Known {
@@ -93,37 +93,37 @@ class BrowserDesk implements Desk {
   }
 
   #setReply(room: string, text: string, replyTo: number | null): void {
-    const isHere = drafts.writers.has(room);
-    const { mode } = isHere ? talkIn(room).composing : loadMode(this.chat.user, room);
+    const isHere = drafts.composers.has(room);
+    const { mode } = isHere ? composerIn(room).composing : loadMode(this.chat.user, room);
     if (mode === 'edit' || (mode === 'reply' && text !== '')) return;
     const composing =
       replyTo === null ? ({ mode: 'write' } as const) : ({ mode: 'reply', seq: replyTo } as const);
-    if (isHere) talkIn(room).composing = composing;
+    if (isHere) composerIn(room).composing = composing;
     else saveMode(this.chat.user, room, composing);
   }
 }
 
 /** Until the returned function is called. */
-export function followDrafts(chat: Chat): () => void {
-  const drafting = new Drafting(chat, new BrowserDesk(chat));
-  const { changed, left } = drafts;
-  drafts.changed = (room) => drafting.typed(room);
-  drafts.left = (room) => drafting.flush(room);
-  const stopListening = chat.listen((event) => drafting.hear(event));
+export function syncDrafts(chat: Chat): () => void {
+  const sync = new DraftSync(chat, new BrowserDraftStore(chat));
+  const { onChange, onLeave } = drafts;
+  drafts.onChange = (room) => sync.typed(room);
+  drafts.onLeave = (room) => sync.flush(room);
+  const stopListening = chat.listen((event) => sync.hear(event));
   // A page that goes out of sight may not come back.
-  const rest = () => drafting.rest();
+  const rest = () => sync.rest();
   // Where the focus goes is known a moment later.
   const restSoon = () => setTimeout(rest, 0);
   document.addEventListener('focusout', restSoon);
   document.addEventListener('visibilitychange', rest);
   addEventListener('blur', rest);
-  if (chat.isOnline) void drafting.load();
+  if (chat.isOnline) void sync.load();
   return () => {
-    Object.assign(drafts, { changed, left });
+    Object.assign(drafts, { onChange, onLeave });
     stopListening();
     document.removeEventListener('focusout', restSoon);
     document.removeEventListener('visibilitychange', rest);
     removeEventListener('blur', rest);
-    drafting.stop();
+    sync.stop();
   };
 }

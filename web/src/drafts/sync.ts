@@ -2,19 +2,19 @@
 
 import type { Draft, Fields, Ok, ServerEvent } from '../data/wire/protocol';
 import { Disconnected, Refused } from '../data/wire/errors';
-import { isDue, onOwn, onRest, onTheirs, type Known, type Outcome } from './merge';
+import { needsSending, onOwn, onIdle, onTheirs, type Known, type Outcome } from './merge';
 
 /** After a pause in typing. */
 const PAUSE_MS = 1_500;
 /** The server, as far as drafts need it. */
-export interface Line {
+export interface DraftServer {
   readonly isOnline: boolean;
   request(command: 'drafts', fields: Fields<'drafts'>): Promise<{ drafts: Draft[] }>;
   request(command: 'draft', fields: Fields<'draft'>): Promise<Ok<'draft'>>;
 }
 
 /** What is written on this device. */
-export interface Desk {
+export interface DraftStore {
   /** Rooms in which something stands, or stood when the server last heard of it. */
   rooms(): Iterable<string>;
   text(room: string): string;
@@ -28,7 +28,7 @@ export interface Desk {
 type Changed = Omit<Extract<ServerEvent, { on: 'draft' }>, 'on'>;
 
 /** A text on its way: until its event has come, nothing else is sent for its room. */
-interface Flight {
+interface SendingDraft {
   text: string;
   /** Which event is its own; null: not known yet. */
   rev: number | null;
@@ -36,11 +36,11 @@ interface Flight {
   early: Changed[];
 }
 
-export class Drafting {
+export class DraftSync {
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
   /** Rooms written in here; in others it may be another tab that writes. */
-  #touched = new Set<string>();
-  #flights = new Map<string, Flight>();
+  #writtenHere = new Set<string>();
+  #sending = new Map<string, SendingDraft>();
   /** What was on its way when the line broke: whether it arrived, the next answer tells. */
   #lost = new Map<string, string>();
   /** What the server will not have. */
@@ -52,8 +52,8 @@ export class Drafting {
   #loads = 0;
 
   constructor(
-    private readonly line: Line,
-    private readonly desk: Desk,
+    private readonly server: DraftServer,
+    private readonly store: DraftStore,
   ) {}
 
   /** An event of mine; null: the connection is new, or some may have been missed. */
@@ -63,14 +63,14 @@ export class Drafting {
   }
 
   #hear(event: Changed): void {
-    const flight = this.#flights.get(event.room);
-    if (flight?.rev === null) flight.early.push(event);
-    else if (flight?.rev === event.rev) this.#landed(event);
+    const sending = this.#sending.get(event.room);
+    if (sending?.rev === null) sending.early.push(event);
+    else if (sending?.rev === event.rev) this.#landed(event);
     else this.#changed(event);
   }
 
   #landed(event: Changed): void {
-    this.#flights.delete(event.room);
+    this.#sending.delete(event.room);
     this.#changed(event, true);
   }
 
@@ -79,9 +79,9 @@ export class Drafting {
     const load = this.#loads;
     this.#isLoaded = false;
     this.#heardAt.clear();
-    for (const [room, { rev }] of this.#flights) if (rev !== null) this.#lose(room);
+    for (const [room, { rev }] of this.#sending) if (rev !== null) this.#lose(room);
     try {
-      const { drafts } = await this.line.request('drafts', {});
+      const { drafts } = await this.server.request('drafts', {});
       if (load !== this.#loads) return;
       this.#loaded(drafts);
     } catch (error) {
@@ -93,22 +93,22 @@ export class Drafting {
   #loaded(drafts: readonly Draft[]): void {
     const here = new Set(drafts.map(({ room }) => room));
     // What an event told meanwhile is newer than an answer that lacks it.
-    const gone = [...this.desk.rooms()].filter((room) => !here.has(room) && !this.#heardAt.has(room));
+    const gone = [...this.store.rooms()].filter((room) => !here.has(room) && !this.#heardAt.has(room));
     const all = [...drafts, ...gone.map((room) => ({ room, text: '', at: 0 }))];
     for (const draft of all) {
-      const sent = this.#flights.get(draft.room)?.text ?? this.#lost.get(draft.room);
+      const sent = this.#sending.get(draft.room)?.text ?? this.#lost.get(draft.room);
       this.#changed({ ...draft, rev: 0 }, sent === draft.text);
     }
     this.#lost.clear();
     this.#isLoaded = true;
-    for (const room of this.desk.rooms()) void this.#send(room);
+    for (const room of this.store.rooms()) void this.#send(room);
   }
 
   /** Something was typed in this room, or sent. */
   typed(room: string): void {
-    this.#touched.add(room);
+    this.#writtenHere.add(room);
     clearTimeout(this.#timers.get(room));
-    const pause = this.desk.text(room) === '' ? 0 : PAUSE_MS;
+    const pause = this.store.text(room) === '' ? 0 : PAUSE_MS;
     this.#timers.set(room, setTimeout(() => this.flush(room), pause));
   }
 
@@ -120,10 +120,10 @@ export class Drafting {
 
   /** Whoever typed has stopped: what came meanwhile takes its place. */
   rest(): void {
-    for (const room of this.desk.rooms()) {
-      const known = this.desk.known(room);
-      if (known.aside === '' || this.desk.isTyping(room)) continue;
-      this.#take(room, onRest(known, this.desk.text(room)), null);
+    for (const room of this.store.rooms()) {
+      const known = this.store.known(room);
+      if (known.aside === '' || this.store.isTyping(room)) continue;
+      this.#replaceDraft(room, onIdle(known, this.store.text(room)), null);
       void this.#send(room);
     }
     for (const room of this.#timers.keys()) this.flush(room);
@@ -138,45 +138,45 @@ export class Drafting {
   #changed({ room, text = '', at = 0, reply_to: replyTo = null }: Changed, isOwn = false): void {
     if (at < (this.#heardAt.get(room) ?? 0)) return;
     this.#heardAt.set(room, at);
-    const known = this.desk.known(room);
+    const known = this.store.known(room);
     if (isOwn) {
-      this.desk.keep(room, onOwn(known, text));
+      this.store.keep(room, onOwn(known, text));
     } else {
-      const outcome = onTheirs(known, this.desk.text(room), text, this.desk.isTyping(room));
-      this.#take(room, outcome, outcome.text === text ? replyTo : null);
+      const outcome = onTheirs(known, this.store.text(room), text, this.store.isTyping(room));
+      this.#replaceDraft(room, outcome, outcome.text === text ? replyTo : null);
     }
-    const isOurs = this.#touched.has(room);
-    if (isOurs && isDue(this.desk.known(room), this.desk.text(room))) this.typed(room);
+    const isOurs = this.#writtenHere.has(room);
+    if (isOurs && needsSending(this.store.known(room), this.store.text(room))) this.typed(room);
   }
 
-  #take(room: string, { known, text }: Outcome, replyTo: number | null): void {
-    this.desk.keep(room, known);
-    if (text === this.desk.text(room)) return;
-    this.desk.put(room, text, replyTo);
-    if (isDue(known, text)) this.typed(room);
+  #replaceDraft(room: string, { known, text }: Outcome, replyTo: number | null): void {
+    this.store.keep(room, known);
+    if (text === this.store.text(room)) return;
+    this.store.put(room, text, replyTo);
+    if (needsSending(known, text)) this.typed(room);
   }
 
   async #send(room: string): Promise<void> {
-    const text = this.desk.text(room);
-    if (!this.#isLoaded || !this.line.isOnline || this.#flights.has(room)) return;
-    if (!isDue(this.desk.known(room), text) || this.#refused.get(room) === text) return;
-    const flight: Flight = { text, rev: null, early: [] };
-    this.#flights.set(room, flight);
+    const text = this.store.text(room);
+    if (!this.#isLoaded || !this.server.isOnline || this.#sending.has(room)) return;
+    if (!needsSending(this.store.known(room), text) || this.#refused.get(room) === text) return;
+    const sending: SendingDraft = { text, rev: null, early: [] };
+    this.#sending.set(room, sending);
     try {
-      const reply_to = this.desk.replyTo(room);
-      flight.rev = (await this.line.request('draft', { room, text, reply_to })).rev;
+      const reply_to = this.store.replyTo(room);
+      sending.rev = (await this.server.request('draft', { room, text, reply_to })).rev;
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
       this.#lose(room);
       if (error instanceof Refused) this.#isRefused(room, text, error);
     }
-    for (const event of flight.early.splice(0)) this.#hear(event);
+    for (const event of sending.early.splice(0)) this.#hear(event);
   }
 
   #lose(room: string): void {
-    const flight = this.#flights.get(room);
-    if (flight) this.#lost.set(room, flight.text);
-    this.#flights.delete(room);
+    const sending = this.#sending.get(room);
+    if (sending) this.#lost.set(room, sending.text);
+    this.#sending.delete(room);
   }
 
   #isRefused(room: string, text: string, { isTemporary }: Refused): void {

@@ -82,7 +82,7 @@ export function recentEmoji(): string[] {
   }
 }
 
-export function used(char: string): void {
+export function rememberEmoji(char: string): void {
   const recent = [char, ...recentEmoji().filter((other) => other !== char)];
   keepItem(RECENT_KEY, JSON.stringify(recent.slice(0, RECENT_MAX)));
 }

@@ -17,7 +17,7 @@ function counts(user: string): Map<string, number> {
 }
 
 /** As many as are offered at first; those used as often as each other keep their order. */
-export function favourites(user: string): string[] {
+export function listFavourites(user: string): string[] {
   const used = counts(user);
   const often = (emoji: string) => used.get(emoji) ?? 0;
   return [...new Set([...OFFERED, ...used.keys()])]
@@ -25,7 +25,7 @@ export function favourites(user: string): string[] {
     .slice(0, OFFERED.length);
 }
 
-export function reactedWith(user: string, emoji: string): void {
+export function countReaction(user: string, emoji: string): void {
   const used = counts(user);
   used.set(emoji, (used.get(emoji) ?? 0) + 1);
   const most = [...used].sort(([, a], [, b]) => b - a);

@@ -1,6 +1,6 @@
 /** Where an arrow key leads among groups of emoji that stand in rows under each other. */
 
-export interface Place {
+export interface GridPosition {
   group: number;
   index: number;
 }
@@ -8,13 +8,13 @@ export interface Place {
 const FAR = Number.MAX_SAFE_INTEGER;
 
 /** `sizes`: how many each group has, none of them empty. Null: the key does not move. */
-export function moved(
-  { group, index }: Place,
+export function nextPosition(
+  { group, index }: GridPosition,
   key: string,
   sizes: readonly number[],
   columns: number,
-): Place | null {
-  const at = (inGroup: number, wanted: number): Place | null => {
+): GridPosition | null {
+  const at = (inGroup: number, wanted: number): GridPosition | null => {
     const size = sizes[inGroup];
     return size === undefined ? null : { group: inGroup, index: Math.min(wanted, size - 1) };
   };

@@ -1,4 +1,4 @@
-import { follow, routeOf } from '../app/router.svelte';
+import { linkTo, routeOf } from '../app/router.svelte';
 
 // Attributes one by one, not spread in the templates: that would bring more of the framework.
 interface Leads {
@@ -12,6 +12,6 @@ export function leads(href: string): Leads {
   const { origin, pathname } = new URL(href, location.origin);
   const route = routeOf(pathname);
   return origin === location.origin && route.at === 'room'
-    ? { onclick: follow(route) }
+    ? { onclick: linkTo(route) }
     : { target: '_blank', rel: 'noopener noreferrer nofollow' };
 }

@@ -4,7 +4,7 @@ const GAP = 4;
 const MARGIN = 8;
 
 /** Below what it belongs to, or above where below is too little room; in line with its edge. */
-export function belowOrAbove(popup: HTMLElement, owner: HTMLElement, align: 'start' | 'end'): void {
+export function placeBelowOrAbove(popup: HTMLElement, owner: HTMLElement, align: 'start' | 'end'): void {
   const at = owner.getBoundingClientRect();
   const { width, height } = popup.getBoundingClientRect();
   const { clientWidth, clientHeight } = document.documentElement;

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fuzzy, pieces } from '../../src/directory/fuzzy';
+import { fuzzy, matchedParts } from '../../src/directory/fuzzy';
 
 /** The text with what is marked in brackets; null: not found. */
 function marked(text: string, typed: string): string | null {
   const match = fuzzy(text, typed);
   if (!match) return null;
-  return pieces(text, match)
+  return matchedParts(text, match)
     .map((piece) => (piece.isMarked ? `[${piece.text}]` : piece.text))
     .join('');
 }
@@ -56,7 +56,7 @@ describe('finding by some letters', () => {
       fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), fc.string({ maxLength: 6 }), (text, typed) => {
         const match = fuzzy(text, typed);
         if (!match) return;
-        expect(pieces(text, match).map((piece) => piece.text).join('')).toBe(text);
+        expect(matchedParts(text, match).map((piece) => piece.text).join('')).toBe(text);
       }),
     );
     fc.assert(

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, test } from 'vitest';
-import { badgeOf, inOrder, isUnread, listed, NOTHING } from '../../src/directory/listing';
+import { badgeOf, inOrder, isUnread, listRooms, EMPTY_LISTING } from '../../src/directory/listing';
 import { keysOf, nextOf } from '../../src/app/shortcuts';
 import { recentRooms, rememberRoom, startingRoom } from '../../src/app/startingRoom';
 import type { MyRoom } from '../../src/data/wire/protocol';
@@ -24,10 +24,10 @@ function stateWith(...rooms: RoomState[]): State {
 }
 
 const titles = (state: State, open: string | null = null) =>
-  inOrder(listed(state, open)).map((entry) => entry.title);
+  inOrder(listRooms(state, open)).map((entry) => entry.title);
 
 function entry(fields: Partial<MyRoom>) {
-  const found = listed(stateWith(room({ room: 'r', seq: 5, read_seq: 2, ...fields })), null);
+  const found = listRooms(stateWith(room({ room: 'r', seq: 5, read_seq: 2, ...fields })), null);
   return inOrder(found)[0]!;
 }
 
@@ -67,14 +67,14 @@ describe('the sidebar', () => {
 
   test('what shows the same is the same object, all of it or in part', () => {
     const state = stateWith(room({ room: 'a' }), room({ room: 'b' }), direct('bo', 1));
-    const first = listed(state, null, NOTHING);
+    const first = listRooms(state, null, EMPTY_LISTING);
     const message = toMessage({ room: 'a', seq: 1, rev: 1, by: 'me', at: 9 });
     const read = { ...state.rooms.get('a')!, seq: 1, readSeq: 1, live: { messages: [message], start: true } };
     const same = { ...state, rooms: new Map(state.rooms).set('a', read) };
-    expect(listed(same, null, first)).toBe(first);
+    expect(listRooms(same, null, first)).toBe(first);
 
     const unread = { ...same, rooms: new Map(same.rooms).set('a', { ...read, seq: 2 }) };
-    const after = listed(unread, null, first);
+    const after = listRooms(unread, null, first);
     expect(after.rooms[0]).toMatchObject({ room: 'a', unread: 1 });
     expect(after.rooms[1]).toBe(first.rooms[1]);
     expect(after.people[0]).toBe(first.people[0]);
@@ -82,9 +82,9 @@ describe('the sidebar', () => {
 
   test('somebody’s new name is their room’s new title', () => {
     const state = stateWith(direct('bo', 1));
-    const first = listed(state, null);
+    const first = listRooms(state, null);
     const people = new Map([['bo', { name: 'bo', display_name: 'Bo Diddley' }]]);
-    expect(inOrder(listed({ ...state, people }, null, first))[0]?.title).toBe('Bo Diddley');
+    expect(inOrder(listRooms({ ...state, people }, null, first))[0]?.title).toBe('Bo Diddley');
   });
 });
 
@@ -113,7 +113,7 @@ describe('keys', () => {
       room({ room: 'c' }),
       room({ room: 'm', seq: 1, notify: 'none' }),
     );
-    const entries = inOrder(listed(state, null));
+    const entries = inOrder(listRooms(state, null));
     const go = (from: string | null, by: 1 | -1, unread = false) =>
       nextOf(entries, from, by, unread ? isUnread : () => true)?.room ?? null;
     expect(go('a', 1)).toBe('b');

@@ -1,32 +1,32 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Drafting, type Desk } from '../../src/drafts/sync';
-import { isDue, merged, onOwn, onRest, onTheirs, UNKNOWN, type Known } from '../../src/drafts/merge';
+import { DraftSync, type DraftStore } from '../../src/drafts/sync';
+import { needsSending, mergeTexts, onOwn, onIdle, onTheirs, UNKNOWN, type Known } from '../../src/drafts/merge';
 import type { Draft, ServerEvent } from '../../src/data/wire/protocol';
 import { Disconnected, Refused } from '../../src/data/wire/errors';
 
 describe('a draft that two devices write', () => {
   test('is that of the one who went on', () => {
-    expect(merged('', '', 'theirs')).toBe('theirs');
-    expect(merged('a', 'a', 'a b')).toBe('a b');
-    expect(merged('a', 'a b', 'a')).toBe('a b');
-    expect(merged('sent over there', 'sent over there', '')).toBe('');
+    expect(mergeTexts('', '', 'theirs')).toBe('theirs');
+    expect(mergeTexts('a', 'a', 'a b')).toBe('a b');
+    expect(mergeTexts('a', 'a b', 'a')).toBe('a b');
+    expect(mergeTexts('sent over there', 'sent over there', '')).toBe('');
   });
 
   test('keeps both where both went on', () => {
-    expect(merged('a', 'a b', 'a c')).toBe('a b\na c');
-    expect(merged('', 'hel', 'hello')).toBe('hello');
-    expect(merged('a', 'a b', '')).toBe('a b');
-    expect(merged('a', '', 'a b')).toBe('a b');
+    expect(mergeTexts('a', 'a b', 'a c')).toBe('a b\na c');
+    expect(mergeTexts('', 'hel', 'hello')).toBe('hello');
+    expect(mergeTexts('a', 'a b', '')).toBe('a b');
+    expect(mergeTexts('a', '', 'a b')).toBe('a b');
   });
 
   test('does not change under the hands of somebody who types', () => {
     const { known, text } = onTheirs(UNKNOWN, 'mine', 'theirs', true);
     expect(text).toBe('mine');
-    expect(isDue(known, text)).toBe(false);
-    const rested = onRest(known, text);
+    expect(needsSending(known, text)).toBe(false);
+    const rested = onIdle(known, text);
     expect(rested.text).toBe('mine\ntheirs');
-    expect(isDue(rested.known, rested.text)).toBe(true);
+    expect(needsSending(rested.known, rested.text)).toBe(true);
   });
 
   test('is taken at once by whoever has typed nothing of their own, or has rested', () => {
@@ -37,10 +37,10 @@ describe('a draft that two devices write', () => {
   test('that waits aside follows what its device makes of it, and goes with it', () => {
     const first = onTheirs(UNKNOWN, 'mine', 'th', true);
     const then = onTheirs(first.known, 'mine', 'theirs', true);
-    expect(onRest(then.known, 'mine').text).toBe('mine\ntheirs');
-    expect(onRest(onTheirs(first.known, 'mine', '', true).known, 'mine').text).toBe('mine');
+    expect(onIdle(then.known, 'mine').text).toBe('mine\ntheirs');
+    expect(onIdle(onTheirs(first.known, 'mine', '', true).known, 'mine').text).toBe('mine');
     // What comes back of one's own takes nothing away.
-    expect(onRest(onOwn(first.known, 'mine'), 'mine').text).toBe('mine\nth');
+    expect(onIdle(onOwn(first.known, 'mine'), 'mine').text).toBe('mine\nth');
   });
 });
 
@@ -65,17 +65,17 @@ class Server {
   }
 }
 
-class Device implements Desk {
+class Device implements DraftStore {
   isOnline = true;
   inbox: ServerEvent[] = [];
   written = '';
   hasFocus = false;
   #known = UNKNOWN;
-  readonly drafting = new Drafting(this, this);
+  readonly sync = new DraftSync(this, this);
 
   constructor(private readonly server: Server) {
     server.devices.push(this);
-    this.drafting.hear(null);
+    this.sync.hear(null);
   }
 
   request(
@@ -115,17 +115,17 @@ class Device implements Desk {
   type(text: string): void {
     this.hasFocus = true;
     this.written += text;
-    this.drafting.typed(ROOM);
+    this.sync.typed(ROOM);
   }
 
   hear(): void {
     const event = this.inbox.shift();
-    if (event) this.drafting.hear(event);
+    if (event) this.sync.hear(event);
   }
 
   rest(): void {
     this.hasFocus = false;
-    this.drafting.rest();
+    this.sync.rest();
   }
 
   /** What has not reached the server never will. */
@@ -142,7 +142,7 @@ class Device implements Desk {
   connect(): void {
     if (this.isOnline) return;
     this.isOnline = true;
-    this.drafting.hear(null);
+    this.sync.hear(null);
   }
 }
 
@@ -179,7 +179,7 @@ describe('carrying drafts', () => {
     await quiet(server);
     expect(desktop.written).toBe('half a thought');
     phone.written = '';
-    phone.drafting.typed(ROOM);
+    phone.sync.typed(ROOM);
     await quiet(server);
     expect([server.text, desktop.written]).toEqual(['', '']);
   });
@@ -231,7 +231,7 @@ describe('carrying drafts', () => {
           if (what === 'type') {
             typed.push(`<${typed.length}>`);
             device.type(typed.at(-1)!);
-          } else if (what === 'pause') device.drafting.flush(ROOM);
+          } else if (what === 'pause') device.sync.flush(ROOM);
           else if (what === 'serve') server.step();
           else if (what === 'hear') device.hear();
           else if (what === 'rest') device.rest();
@@ -240,14 +240,14 @@ describe('carrying drafts', () => {
           else {
             said += device.written;
             device.written = '';
-            device.drafting.typed(ROOM);
+            device.sync.typed(ROOM);
           }
           await settled();
         }
         await quiet(server);
         expect(devices.map(({ written }) => written)).toEqual([server.text, server.text]);
         for (const word of typed) expect(said + server.text).toContain(word);
-        for (const device of devices) device.drafting.stop();
+        for (const device of devices) device.sync.stop();
       }),
       { numRuns: 1000 },
     );

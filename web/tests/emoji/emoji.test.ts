@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { loadEmoji, recentEmoji, searchEmoji, used } from '../../src/emoji/emoji';
+import { loadEmoji, recentEmoji, searchEmoji, rememberEmoji } from '../../src/emoji/emoji';
 import { language } from '../../src/words/language.svelte';
-import { moved, type Place } from '../../src/emoji/moving';
+import { nextPosition, type GridPosition } from '../../src/emoji/moving';
 
 const first = async (query: string) => searchEmoji(await loadEmoji(), query, 8)[0]?.char;
 
@@ -65,7 +65,7 @@ describe('those used last', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...'😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰😗😙🥲')), (chars) => {
         localStorage.clear();
-        chars.forEach(used);
+        chars.forEach(rememberEmoji);
         expect(recentEmoji()).toEqual([...new Set(chars.toReversed())].slice(0, 16));
       }),
     );
@@ -82,7 +82,7 @@ describe('those used last', () => {
 describe('arrow keys in the picker', () => {
   const sizes = [3, 10, 8];
   const from = (group: number, index: number) => (key: string) => {
-    const to = moved({ group, index }, key, sizes, 4);
+    const to = nextPosition({ group, index }, key, sizes, 4);
     return to && [to.group, to.index];
   };
 
@@ -108,9 +108,9 @@ describe('arrow keys in the picker', () => {
   });
 
   test('every emoji is reached', () => {
-    let at: Place | null = { group: 0, index: 0 };
+    let at: GridPosition | null = { group: 0, index: 0 };
     let count = 0;
-    for (; at; at = moved(at, 'Next', sizes, 4)) count += 1;
+    for (; at; at = nextPosition(at, 'Next', sizes, 4)) count += 1;
     expect(count).toBe(21);
   });
 });

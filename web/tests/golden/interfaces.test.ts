@@ -5,10 +5,10 @@
 // migration.
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { used } from '../../src/emoji/emoji';
+import { rememberEmoji } from '../../src/emoji/emoji';
 import { saveMode, saveText } from '../../src/drafts/local';
 import { language } from '../../src/words/language.svelte';
-import { goodbye, leaving } from '../../src/app/session/leaving';
+import { signedOutNotice, pendingSignOut } from '../../src/app/session/leaving';
 import { pathOf, routeOf, router } from '../../src/app/router.svelte';
 import { rememberRoom } from '../../src/app/startingRoom';
 import { theme } from '../../src/app/page/theme.svelte';
@@ -22,7 +22,7 @@ import { browserEnvironment, Socket, type SocketObserver } from '../../src/data/
 import { INITIAL, toMessage, toRoomState } from '../../src/data/state/state';
 import { Store } from '../../src/data/storage/store';
 import { toolbar } from '../../src/views/composer/toolbar/toolbar.svelte';
-import { reactedWith } from '../../src/emoji/favourites';
+import { countReaction } from '../../src/emoji/favourites';
 
 const agrees = (name: string, found: unknown) =>
   expect(`${JSON.stringify(found, null, 1)}\n`).toMatchFileSnapshot(`${name}.json`);
@@ -145,14 +145,14 @@ test('the keys of the storages, and their values', async () => {
   saveMode('ana', 'tea', { mode: 'edit', seq: 3 });
   const { UNKNOWN } = await import('../../src/drafts/merge');
   keepItem(knownKey('ana'), JSON.stringify({ epoch: 'epoch-1', rooms: { lobby: UNKNOWN } }));
-  reactedWith('ana', '👍');
-  used('🎉');
+  countReaction('ana', '👍');
+  rememberEmoji('🎉');
   rememberRoom('lobby');
   toolbar.toggle();
   theme.choose('dark');
   await language.choose('de');
-  leaving.begin();
-  goodbye.say();
+  pendingSignOut.begin();
+  signedOutNotice.set();
   await agrees('storage', {
     localStorage: everything(localStorage),
     sessionStorage: everything(sessionStorage),
@@ -332,7 +332,7 @@ test('the service worker: its address, its caches, and what the page tells it', 
   vi.useFakeTimers();
   await import('../../src/app/page/serviceWorker');
   await vi.advanceTimersByTimeAsync(0);
-  updates.take();
+  updates.apply();
   vi.useRealTimers();
   Reflect.deleteProperty(navigator, 'serviceWorker');
   for (const data of messages) listeners.get('message')?.({ data });

@@ -2,24 +2,24 @@
 
 const IDLE_AFTER_MS = 5 * 60_000;
 const HIDDEN_AFTER_MS = 60_000;
-const SIGNS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'] as const;
+const ACTIVITY_EVENTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'] as const;
 
 /** What is told of it: `Chat`. */
-export interface Told {
+export interface ActivityObserver {
   setActive(active: boolean): void;
   checkConnection(): void;
   save(): void;
 }
 
 /** Watches until the function it returns is called. */
-export function watchActivity(told: Told): () => void {
+export function watchActivity(observer: ActivityObserver): () => void {
   let seenAt = Date.now();
   let isActive = true;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function become(active: boolean): void {
     isActive = active;
-    told.setActive(active);
+    observer.setActive(active);
   }
 
   function waitFrom(since: number, forMs: number): void {
@@ -40,26 +40,26 @@ export function watchActivity(told: Told): () => void {
 
   function onVisibility(): void {
     if (document.hidden) {
-      told.save();
+      observer.save();
       if (isActive) waitFrom(Date.now(), HIDDEN_AFTER_MS);
       return;
     }
     seenAt = Date.now();
     if (!isActive) become(true);
     waitFrom(seenAt, IDLE_AFTER_MS);
-    told.checkConnection();
+    observer.checkConnection();
   }
 
   const controller = new AbortController();
   const { signal } = controller;
-  for (const sign of SIGNS) addEventListener(sign, seen, { signal, passive: true, capture: true });
+  for (const sign of ACTIVITY_EVENTS) addEventListener(sign, seen, { signal, passive: true, capture: true });
   document.addEventListener('visibilitychange', onVisibility, { signal });
   // Offline too: an open socket can take minutes to notice by itself.
   for (const wake of ['online', 'offline', 'focus'] as const) {
-    addEventListener(wake, () => told.checkConnection(), { signal });
+    addEventListener(wake, () => observer.checkConnection(), { signal });
   }
-  addEventListener('pageshow', ({ persisted }) => persisted && told.checkConnection(), { signal });
-  addEventListener('pagehide', () => told.save(), { signal });
+  addEventListener('pageshow', ({ persisted }) => persisted && observer.checkConnection(), { signal });
+  addEventListener('pagehide', () => observer.save(), { signal });
   waitFrom(seenAt, document.hidden ? HIDDEN_AFTER_MS : IDLE_AFTER_MS);
 
   return () => {

@@ -2,7 +2,7 @@
 
 import { countUnread, countUnreadMentions, type State } from '../../data/state/state';
 
-export interface Waiting {
+export interface UnreadSummary {
   /** Messages meant for this person: mentions, and all in direct rooms. */
   count: number;
   /** Whether anything at all is unread. */
@@ -10,7 +10,7 @@ export interface Waiting {
 }
 
 /** Rooms that were muted or put away do not ask for anything. */
-export function waitingIn(state: State): Waiting {
+export function summarizeUnread(state: State): UnreadSummary {
   let count = 0;
   let any = false;
   for (const room of state.rooms.values()) {
@@ -23,7 +23,7 @@ export function waitingIn(state: State): Waiting {
 }
 
 /** On the tab, and on the installed app's icon where the system has such. */
-export function showBadge({ count, any }: Waiting): void {
+export function showBadge({ count, any }: UnreadSummary): void {
   const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
   const address = any ? '/favicon-unread.svg' : '/favicon.svg';
   // Setting it, even to the same, makes the browser fetch it.

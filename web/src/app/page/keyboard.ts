@@ -4,7 +4,7 @@
 const LEAST_PX = 100;
 
 /** Sets `--height` on the root, the height that is left, for as long as a keyboard covers some. */
-export function followKeyboard(): (() => void) | undefined {
+export function trackKeyboard(): (() => void) | undefined {
   const viewport = window.visualViewport;
   if (!viewport) return undefined;
   const { style } = document.documentElement;

@@ -35,13 +35,13 @@ export function isAnotherBuild(html: string, page: Document = document): boolean
   return built.some((address) => !page.querySelector(`[src="${address}"], [href="${address}"]`));
 }
 
-class Updating {
+class ServiceWorkerUpdates {
   #registration: ServiceWorkerRegistration | null = null;
   #checkedAt = Date.now();
-  #taking = false;
+  #isApplying = false;
 
   constructor() {
-    updates.take = () => this.#take();
+    updates.apply = () => this.#apply();
     // A view's file is gone from the server: most likely since there is a new build.
     addEventListener('vite:preloadError', () => void this.check({ again: true }));
     // Browsers hold timers back in hidden pages, and stop them with the machine: often, but short.
@@ -53,7 +53,7 @@ class Updating {
   async #register(container: ServiceWorkerContainer): Promise<void> {
     let hadWorker = container.controller !== null;
     container.addEventListener('controllerchange', () => {
-      if (this.#taking) reload();
+      if (this.#isApplying) reload();
       // Another tab went over to the new build; this page's own files are no longer kept.
       else if (hadWorker) updates.offer({ again: true });
       hadWorker = true;
@@ -96,17 +96,17 @@ class Updating {
     if (!document.hidden && Date.now() - this.#checkedAt >= CHECK_EVERY_MS) void this.check();
   }
 
-  #take(): void {
+  #apply(): void {
     const next = this.#registration?.waiting ?? this.#registration?.installing;
     if (!next) {
       reload();
       return;
     }
-    this.#taking = true;
+    this.#isApplying = true;
     next.postMessage('take over');
     setTimeout(() => reload(), TAKE_OVER_WITHIN_MS);
   }
 }
 
 /** One for the life of the page. */
-export const updating = new Updating();
+export const serviceWorkerUpdates = new ServiceWorkerUpdates();

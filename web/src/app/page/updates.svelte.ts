@@ -7,7 +7,7 @@ class Updates {
   isOffered = $state.raw(false);
   #isDeclined = false;
   /** How to get to it; what is unsent or half-written is kept already. */
-  take: () => void = reload;
+  apply: () => void = reload;
 
   /** `again`: also to who has declined, since a part of the page does not work without it. */
   offer({ again }: { again: boolean }): void {

@@ -3,24 +3,24 @@
 import * as api from '../../data/wire/api';
 import type { Me } from '../../data/wire/protocol';
 import { Refused } from '../../data/wire/errors';
-import { goodbye, leaving } from './leaving';
+import { signedOutNotice, pendingSignOut } from './leaving';
 import { reload } from '../page/reload';
 import { session } from './session.svelte';
 
 /** No word about the person, and a page that changes its looks at the door would surprise. */
-const STAYS: ReadonlySet<string> = new Set(['hubbub.theme', 'hubbub.language']);
+const KEPT_KEYS: ReadonlySet<string> = new Set(['hubbub.theme', 'hubbub.language']);
 
-export interface Asked {
+export interface EarlyRequests {
   about: Promise<Response>;
   mine: Promise<Response>;
 }
 
 /** Find out from the server who is here; it may have been asked already. */
-export async function ask(asked: Asked | null): Promise<void> {
-  if (leaving.isDue) {
+export async function restoreSession(asked: EarlyRequests | null): Promise<void> {
+  if (pendingSignOut.isDue) {
     await api.signOut();
-    leaving.end();
-    session.farewell = 'signed-out';
+    pendingSignOut.end();
+    session.signedOutReason = 'signed-out';
   }
   const [about, mine] = await Promise.allSettled([api.fetchServerInfo(asked?.about), api.fetchMe(asked?.mine)]);
   if (about.status === 'rejected') throw about.reason;
@@ -33,7 +33,7 @@ export async function ask(asked: Asked | null): Promise<void> {
 }
 
 /** Ask the server about itself. */
-export async function learn(): Promise<void> {
+export async function refreshServerInfo(): Promise<void> {
   try {
     session.about = await api.fetchServerInfo();
     session.isUnreachable = false;
@@ -52,24 +52,24 @@ export async function signUp(account: api.NewAccount): Promise<void> {
   await signedIn(me, me.role === 'owner');
 }
 
-export async function lookIn(name?: string): Promise<void> {
+export async function signInAsGuest(name?: string): Promise<void> {
   const { me } = await api.signInAsGuest(name);
   await signedIn(me);
 }
 
 async function signedIn(me: Me, isNewOwner = false): Promise<void> {
-  session.isFresh = true;
-  leaving.end();
+  session.justSignedIn = true;
+  pendingSignOut.end();
   // A guest who gets an account is somebody else from here on.
   await session.chat?.erase({ unsent: true });
   if (!isNewOwner) return session.enter(me.name);
-  session.forget();
+  session.reset();
   session.newOwner = me;
   session.phase = 'out';
 }
 
 /** The new owner has answered, or will do so later. */
-export async function goIn(): Promise<void> {
+export async function enterAsOwner(): Promise<void> {
   if (session.newOwner) await session.enter(session.newOwner.name);
 }
 
@@ -78,27 +78,27 @@ export async function goIn(): Promise<void> {
  * ends when this browser reaches it again.
  */
 export async function signOut({ server = true } = {}): Promise<void> {
-  session.isLeaving = true;
+  session.isSigningOut = true;
   try {
     if (server) await api.signOut();
   } catch (error) {
-    session.isLeaving = false;
+    session.isSigningOut = false;
     throw error;
   }
   await session.chat?.erase({ unsent: true });
-  wipe();
-  if (!server) leaving.begin();
-  goodbye.say();
+  eraseStorage();
+  if (!server) pendingSignOut.begin();
+  signedOutNotice.set();
   // A fresh page: nothing of them stays in this one's memory.
   history.replaceState(null, '', '/sign-in');
   reload();
 }
 
 /** Everything outside the databases. */
-function wipe(): void {
+function eraseStorage(): void {
   for (const storage of [localStorage, sessionStorage]) {
     for (const key of Object.keys(storage)) {
-      if (key.startsWith('hubbub.') && !STAYS.has(key)) storage.removeItem(key);
+      if (key.startsWith('hubbub.') && !KEPT_KEYS.has(key)) storage.removeItem(key);
     }
   }
 }

@@ -7,7 +7,7 @@ const GOODBYE = 'hubbub.goodbye';
  * Somebody signed out while the server could not be reached. Only the server can clear the cookie,
  * so that is asked of it before anything else, as soon as it is there again.
  */
-export const leaving = {
+export const pendingSignOut = {
   get isDue(): boolean {
     return localStorage.getItem(LEAVING) !== null;
   },
@@ -20,12 +20,12 @@ export const leaving = {
 };
 
 /** For the page that comes after the one in which somebody signed out. */
-export const goodbye = {
-  say(): void {
+export const signedOutNotice = {
+  set(): void {
     sessionStorage.setItem(GOODBYE, '1');
   },
   /** Whether it was said; it is said once. */
-  heard(): boolean {
+  take(): boolean {
     const said = sessionStorage.getItem(GOODBYE) !== null;
     sessionStorage.removeItem(GOODBYE);
     return said;

@@ -8,21 +8,21 @@ import { Unreachable } from '../../data/wire/errors';
 import type { SessionEnd } from '../../data/wire/socket';
 import { INITIAL, type State } from '../../data/state/state';
 import { dialogs } from '../page/dialogs.svelte';
-import { goodbye, leaving, onOtherTab } from './leaving';
+import { signedOutNotice, pendingSignOut, onOtherTab } from './leaving';
 import { isGuestName } from '../../directory/naming';
 import { reload } from '../page/reload';
 
 type Phase = 'starting' | 'out' | 'in';
 
 /** Why nobody is signed in any more, if that needs saying. */
-type Farewell = 'ended' | 'ended-unsent' | 'no-guests' | 'signed-out';
+type SignedOutReason = 'ended' | 'ended-unsent' | 'no-guests' | 'signed-out';
 
 /** Whoever stands at the door does not need it yet: a file of its own. */
 const loadChat = () => import('../../data/chat');
 /** And who is in does not need that any more. */
-const loadDoor = () => import('./auth');
+const loadAuth = () => import('./auth');
 
-function early(path: string): Promise<Response> {
+function fetchEarly(path: string): Promise<Response> {
   const asked = fetch(path);
   // Said by whoever reads it.
   asked.catch(() => undefined);
@@ -34,7 +34,7 @@ class Session {
   /** What the server says of itself to anyone; null until it is known. */
   about = $state.raw<ServerInfo | null>(null);
   isUnreachable = $state.raw(false);
-  farewell = $state.raw<Farewell | null>(null);
+  signedOutReason = $state.raw<SignedOutReason | null>(null);
   /** Whose chat this is; a guest's begins with `~`. */
   user = $state.raw<string | null>(null);
   /** Has just got a server, and is asked what to make of it before going in. */
@@ -46,15 +46,15 @@ class Session {
   connection = $state.raw<Connection>({ status: 'connecting' });
   notice = $state.raw<string | null>(null);
   /** Rises when drafts come from another device. */
-  draftsHeard = $state.raw(0);
+  draftsRevision = $state.raw(0);
 
   chat: Chat | null = null;
   /** Told of messages that come live, as news and not as history. */
   readonly listeners = new Set<(message: WireMessage) => void>();
   /** Came in by a form of this page just now, not by what the browser had kept. */
-  isFresh = false;
+  justSignedIn = false;
   /** Is signing out. */
-  isLeaving = false;
+  isSigningOut = false;
   #scheduled: 'frame' | 'moment' | null = null;
 
   constructor() {
@@ -68,7 +68,7 @@ class Session {
 
   /** Find out who is here: from what the browser kept, else by asking the server. */
   async start(): Promise<void> {
-    if (goodbye.heard() && !leaving.isDue) this.farewell = 'signed-out';
+    if (signedOutNotice.take() && !pendingSignOut.isDue) this.signedOutReason = 'signed-out';
     try {
       const last = lastSession();
       if (last) await this.enter(last.user);
@@ -82,8 +82,8 @@ class Session {
 
   async #ask(): Promise<void> {
     // At once, while what reads the answers is on its way; but a sign-out that is due comes first.
-    const asked = leaving.isDue ? null : { about: early('/api/about'), mine: early('/api/me') };
-    await (await loadDoor()).ask(asked);
+    const asked = pendingSignOut.isDue ? null : { about: fetchEarly('/api/about'), mine: fetchEarly('/api/me') };
+    await (await loadAuth()).restoreSession(asked);
   }
 
   get isGuest(): boolean {
@@ -91,7 +91,7 @@ class Session {
   }
 
   /** The chat; only for views that are shown when somebody is signed in. */
-  get here(): Chat {
+  get currentChat(): Chat {
     if (!this.chat) throw new Error('Nobody is signed in.');
     return this.chat;
   }
@@ -107,7 +107,7 @@ class Session {
       ended: (sessionEnd) => void this.#ended(chat, sessionEnd),
       userChanged: () => void this.#userChanged(chat),
     });
-    this.forget();
+    this.reset();
     this.chat = chat;
     this.user = user;
     this.phase = 'in';
@@ -116,17 +116,17 @@ class Session {
 
   async #ended(chat: Chat, sessionEnd: SessionEnd): Promise<void> {
     // Of course it ends when one signs out.
-    if (this.isLeaving) return;
+    if (this.isSigningOut) return;
     const hasUnsent = chat.pending.some((item) => !item.sent);
     await chat.erase({ unsent: false });
     if (chat !== this.chat) return;
     const { server } = chat.state;
-    this.forget();
+    this.reset();
     this.about = server;
-    this.farewell = sessionEnd === 'policy' ? 'no-guests' : hasUnsent ? 'ended-unsent' : 'ended';
+    this.signedOutReason = sessionEnd === 'policy' ? 'no-guests' : hasUnsent ? 'ended-unsent' : 'ended';
     this.phase = 'out';
-    loadDoor().then(
-      ({ learn }) => learn(),
+    loadAuth().then(
+      ({ refreshServerInfo }) => refreshServerInfo(),
       () => (this.isUnreachable = true),
     );
   }
@@ -138,7 +138,7 @@ class Session {
   }
 
   /** Nobody is here. */
-  forget(): void {
+  reset(): void {
     this.chat = null;
     this.user = null;
     this.newOwner = null;
@@ -146,7 +146,7 @@ class Session {
     this.pending = [];
     this.connection = { status: 'connecting' };
     this.notice = null;
-    this.farewell = null;
+    this.signedOutReason = null;
     this.isUnreachable = false;
     dialogs.close();
   }

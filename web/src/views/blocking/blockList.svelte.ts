@@ -14,7 +14,7 @@ export class Blocked {
   /** Only while a component is made. */
   constructor() {
     $effect(() => {
-      const chat = session.here;
+      const chat = session.currentChat;
       if (chat.isOnline) void this.again();
       // Null: a new connection, before which something may have been missed.
       return chat.listen((event) => {
@@ -27,7 +27,7 @@ export class Blocked {
     this.#latest += 1;
     const mine = this.#latest;
     try {
-      const { people } = await session.here.request('blocks', {});
+      const { people } = await session.currentChat.request('blocks', {});
       if (mine !== this.#latest) return;
       this.value = people;
       this.problem = '';

@@ -3,8 +3,8 @@
 import { drafts, loadMode, loadText, saveMode, saveText } from '../../drafts/local';
 import { words } from '../../words/language.svelte';
 import { session } from '../../app/session/session.svelte';
-import { speech } from '../../app/liveRegion.svelte';
-import { talkIn, type Composing, type Talk } from '../../app/composing.svelte';
+import { liveRegion } from '../../app/liveRegion.svelte';
+import { composerIn, type ComposerMode, type ComposerHandle } from '../../app/composing.svelte';
 import { explain } from '../../app/errors';
 import type { MessageKind } from '../../data/wire/protocol';
 import { findMessage, type RoomState } from '../../data/state/state';
@@ -21,7 +21,7 @@ export const codePoints = (text: string): number =>
 
 export const limit = (): number => session.state.server?.limits.text ?? TEXT_MAX;
 
-const WRITING: Composing = { mode: 'write' };
+const WRITING: ComposerMode = { mode: 'write' };
 
 export class Writing {
   draft = $state.raw('');
@@ -32,8 +32,8 @@ export class Writing {
   /** The next answer in a thread is for its room as well. */
   alsoInRoom = $state.raw(false);
 
-  readonly talk: Talk;
-  readonly #user = session.here.user;
+  readonly talk: ComposerHandle;
+  readonly #user = session.currentChat.user;
   #editing: number | null = null;
   /** Posts on their way into the outbox: until they are there, the draft stays kept. */
   #leaving = 0;
@@ -41,12 +41,12 @@ export class Writing {
 
   constructor(readonly room: string) {
     this.draft = loadText(this.#user, room, null);
-    this.talk = talkIn(room);
+    this.talk = composerIn(room);
     if (this.composing.mode === 'write') this.talk.composing = loadMode(this.#user, room);
-    drafts.writers.set(room, this);
+    drafts.composers.set(room, this);
   }
 
-  get composing(): Composing {
+  get composing(): ComposerMode {
     return this.talk.composing;
   }
 
@@ -99,12 +99,12 @@ export class Writing {
   /** It goes off screen. */
   leave(): void {
     this.#isOver = true;
-    drafts.left(this.room);
+    drafts.onLeave(this.room);
     this.talk.end();
-    if (drafts.writers.get(this.room) === this) drafts.writers.delete(this.room);
+    if (drafts.composers.get(this.room) === this) drafts.composers.delete(this.room);
   }
 
-  take(text: string): void {
+  replaceDraft(text: string): void {
     this.draft = text;
     this.#keepDraft();
   }
@@ -155,9 +155,9 @@ export class Writing {
     this.#keepDraft();
   }
 
-  #hand(text: string, kind: MessageKind, composing: Composing, alsoInRoom: boolean): Promise<void> {
+  #hand(text: string, kind: MessageKind, composing: ComposerMode, alsoInRoom: boolean): Promise<void> {
     const replyTo = composing.mode === 'reply' ? composing.seq : null;
-    return session.here.post({ room: this.room, text, kind, replyTo, alsoInRoom });
+    return session.currentChat.post({ room: this.room, text, kind, replyTo, alsoInRoom });
   }
 
   async #command(text: string): Promise<void> {
@@ -189,7 +189,7 @@ export class Writing {
     }
     await this.#during(async () => {
       if (text !== this.#before(seq)) {
-        await session.here.request('edit', { room: this.room, seq, text });
+        await session.currentChat.request('edit', { room: this.room, seq, text });
       }
       saveText(this.#user, this.room, seq, '');
       if (this.editing === seq) this.talk.write();
@@ -211,7 +211,7 @@ export class Writing {
 
   /** Beside the text, or aside if that is no longer on screen. */
   #fail(problem: string): void {
-    if (this.#isOver) speech.alert(problem);
+    if (this.#isOver) liveRegion.alert(problem);
     else this.problem = problem;
   }
 

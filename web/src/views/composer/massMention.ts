@@ -6,7 +6,7 @@ import { session } from '../../app/session/session.svelte';
 import type { RoomState } from '../../data/state/state';
 import { keepingWords } from '../lists/words';
 import { pieces } from '../../markdown/parsing/plain';
-import Crowd from './ConfirmMassMention.svelte';
+import ConfirmMassMention from './ConfirmMassMention.svelte';
 
 /** With more members than this, that is worth a question. */
 const MANY = 20;
@@ -31,6 +31,6 @@ export function isMeant(text: string, before: string, room: RoomState | null): P
   const t = keepingWords();
   const question = call === 'room' ? t.tellsRoom(room.members) : t.tellsHere(room.members);
   return new Promise((answer) => {
-    dialogs.present(() => Promise.resolve({ default: Crowd }), { text: question, answer });
+    dialogs.present(() => Promise.resolve({ default: ConfirmMassMention }), { text: question, answer });
   });
 }

@@ -20,7 +20,7 @@ export class Pins {
   /** Until the returned function is called. */
   attach(): () => void {
     void this.load();
-    return session.here.listen((event) => {
+    return session.currentChat.listen((event) => {
       if (event === null || this.#isAbout(event)) void this.load();
     });
   }
@@ -40,8 +40,8 @@ export class Pins {
   async #ask(): Promise<void> {
     this.#isStale = false;
     try {
-      const { messages, people } = await session.here.request('pins', { room: this.room });
-      session.here.update((state) => withPeople(state, people));
+      const { messages, people } = await session.currentChat.request('pins', { room: this.room });
+      session.currentChat.update((state) => withPeople(state, people));
       this.list = messages.map(toMessage);
       this.problem = null;
     } catch (error) {

@@ -47,7 +47,7 @@ export class Roster {
   }
 
   async #page(after: string): Promise<void> {
-    await loadMembers(session.here, this.room, after);
+    await loadMembers(session.currentChat, this.room, after);
     this.#end = [...(this.#list?.roles.keys() ?? [])].at(-1) ?? '';
   }
 
@@ -67,12 +67,12 @@ export class Roster {
   }
 
   get #list() {
-    return session.here.state.rooms.get(this.room)?.memberList ?? null;
+    return session.currentChat.state.rooms.get(this.room)?.memberList ?? null;
   }
 
   /** Nothing happened since it was loaded that is not in it. */
   get #isWhole(): boolean {
-    const room = session.here.state.rooms.get(this.room);
+    const room = session.currentChat.state.rooms.get(this.room);
     return !room || (room.memberList !== null && room.memberList.mrev >= room.mrev);
   }
 
@@ -81,6 +81,6 @@ export class Roster {
   }
 
   get #isLarge(): boolean {
-    return (session.here.state.rooms.get(this.room)?.members ?? 0) > LARGE;
+    return (session.currentChat.state.rooms.get(this.room)?.members ?? 0) > LARGE;
   }
 }

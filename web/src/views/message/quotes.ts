@@ -31,7 +31,7 @@ export function lookUp(room: string, seq: number): Answer {
 }
 
 async function fetchOne(room: string, seq: number): Answer {
-  const page = await session.here.request('history', { room, around: seq, limit: 1 });
+  const page = await session.currentChat.request('history', { room, around: seq, limit: 1 });
   const wire = page.messages.find((message) => message.seq === seq);
   if (!wire) return null;
   const author = page.people.find((person) => person.name === wire.by);

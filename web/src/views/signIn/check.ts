@@ -1,6 +1,6 @@
 /** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
 
-import { lengthOf } from '../../app/submission.svelte';
+import { countCodePoints } from '../../app/submission.svelte';
 import type { DoorWords } from '../../words/en/signIn';
 
 const NAME_MAX = 32;
@@ -25,21 +25,21 @@ export function nameProblem(typed: string): Problem {
   const name = handleOf(typed);
   if (name === '') return 'nameMissing';
   if (!/^[\p{L}\p{N}\p{M}._-]+$/u.test(name)) return 'nameCharacters';
-  if (lengthOf(name) > NAME_MAX) return 'nameLong';
+  if (countCodePoints(name) > NAME_MAX) return 'nameLong';
   if (/^[\p{M}._-]|[._-]$/u.test(name)) return 'nameEdges';
   return null;
 }
 
 export function passwordProblem(password: string): Problem {
-  return lengthOf(password) < PASSWORD_MIN ? 'passwordShort' : null;
+  return countCodePoints(password) < PASSWORD_MIN ? 'passwordShort' : null;
 }
 
 export function displayNameProblem(typed: string): Problem {
-  return lengthOf(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
+  return countCodePoints(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
 }
 
 /** Its sentence stands in other words, those of a new server's settings. */
 export function serverNameProblem(typed: string): 'serverNameMissing' | 'serverNameLong' | null {
   if (typed.trim() === '') return 'serverNameMissing';
-  return lengthOf(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;
+  return countCodePoints(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;
 }

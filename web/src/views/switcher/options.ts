@@ -1,12 +1,12 @@
 /** What the switcher offers: of my own rooms by what is typed, and what the server has found. Pure. */
 
 import { fuzzy, type Match } from '../../directory/fuzzy';
-import { entryOf, isUnread, type Entry } from '../../directory/listing';
+import { entryOf, isUnread, type RoomEntry } from '../../directory/listing';
 import type { Person, Room } from '../../data/wire/protocol';
 import type { State } from '../../data/state/state';
 
 export type Option = { key: string; title: string; match: Match } & (
-  | { kind: 'mine'; entry: Entry }
+  | { kind: 'mine'; entry: RoomEntry }
   | { kind: 'join'; room: Room }
   | { kind: 'person'; person: Person }
 );
@@ -28,7 +28,7 @@ const RECENT_BONUS = 40;
 const UNREAD_BONUS = 20;
 const AWAY_PENALTY = 200;
 
-const mine = (entry: Entry, match: Match): Option => ({
+const mine = (entry: RoomEntry, match: Match): Option => ({
   key: entry.room,
   kind: 'mine',
   title: entry.title,
@@ -95,14 +95,14 @@ export function matching(
 }
 
 /** By a handle, or the id in the room's address: neither is to be seen in the title. */
-function hiddenMatch(entry: Entry, typed: string): Match | null {
+function hiddenMatch(entry: RoomEntry, typed: string): Match | null {
   const names = entry.kind === 'direct' ? entry.people : entry.kind === 'public' ? [entry.room] : [];
   const matches = names.flatMap((name) => fuzzy(name, typed) ?? []);
   const best = Math.max(...matches.map(({ score }) => score));
   return matches.length > 0 ? { score: best, spans: [] } : null;
 }
 
-function bonus(entry: Entry, recent: readonly string[]): number {
+function bonus(entry: RoomEntry, recent: readonly string[]): number {
   const at = recent.indexOf(entry.room);
   return (
     (at < 0 ? 0 : RECENT_BONUS - at) +

@@ -26,19 +26,19 @@ export class Watching {
 
     $effect(() => {
       if (room() || !root.message || isThere || root.message.deleted) return;
-      startThread(session.here, home(), root.message.seq);
+      startThread(session.currentChat, home(), root.message.seq);
     });
     $effect(() => {
       if (!isOnline || !isThere || isHeard) return;
       void this.#watch(name);
-      return () => void unwatchThread(session.here, name);
+      return () => void unwatchThread(session.currentChat, name);
     });
   }
 
   async #watch(name: string): Promise<void> {
     this.problem = '';
     try {
-      await watchThread(session.here, name);
+      await watchThread(session.currentChat, name);
     } catch (error) {
       if (!(error instanceof Disconnected)) this.problem = explain(error);
     }

@@ -3,7 +3,7 @@
 import { Announcer } from '../../app/announcer';
 import { titleOf } from '../../directory/naming';
 import { session } from '../../app/session/session.svelte';
-import { speech } from '../../app/liveRegion.svelte';
+import { liveRegion } from '../../app/liveRegion.svelte';
 import type { Message as WireMessage } from '../../data/wire/protocol';
 import { displayName, type RoomState } from '../../data/state/state';
 import { formattingWords } from '../../markdown/formattingWords';
@@ -21,16 +21,16 @@ export function hear(message: WireMessage, room: RoomState): void {
   if (!isNews(message, room.room)) return;
   const announcer = announcers.get(room.room) ?? announcerOf(room);
   announcers.set(room.room, announcer);
-  const name = displayName(session.here.state, message.by);
+  const name = displayName(session.currentChat.state, message.by);
   const text = beginning(message.text ?? '', HEARD, `(${formattingWords().names.spoiler})`);
-  announcer.hear({ kind: message.kind ?? 'text', name, text });
+  announcer.add({ kind: message.kind ?? 'text', name, text });
 }
 
 function announcerOf(room: RoomState): Announcer {
   return new Announcer({
     say: (text) => {
       // What was gathered in a room that has gone is not of interest any more.
-      if (session.chat?.state.open.has(room.room)) speech.announce(text);
+      if (session.chat?.state.open.has(room.room)) liveRegion.announce(text);
     },
     one: ({ kind, name, text }) => {
       if (room.parent !== null) return threadWords().says(name, text);
@@ -47,6 +47,6 @@ function announcerOf(room: RoomState): Announcer {
 
 /** Somebody else's, here, and neither an edit nor a deletion of an earlier one. */
 function isNews(message: WireMessage, room: string): boolean {
-  if (message.room !== room || message.by === session.here.user || document.hidden) return false;
+  if (message.room !== room || message.by === session.currentChat.user || document.hidden) return false;
   return !message.deleted && !message.edited_at;
 }

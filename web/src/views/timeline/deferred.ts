@@ -2,14 +2,14 @@
 
 export { default as Actions } from '../message/Actions.svelte';
 export { default as Beginning } from './Beginning.svelte';
-export { default as Below } from './JumpToLatest.svelte';
+export { default as JumpToLatest } from './JumpToLatest.svelte';
 export { default as ConfirmDelete } from '../message/ConfirmDelete.svelte';
 export { default as Forwarded } from '../message/Forwarded.svelte';
 export { hearReactions } from '../message/marks/announceReactions';
 export { default as Marks } from '../message/marks/Marks.svelte';
 export { Links } from './permalink.svelte';
 export { hear } from './announceMessages';
-export { default as OnItsWay } from '../message/SendStatus.svelte';
+export { default as SendStatus } from '../message/SendStatus.svelte';
 export { Pointing } from './activeRow.svelte';
 export { default as Quote } from '../message/Quote.svelte';
 export { default as Replies } from '../message/Replies.svelte';

@@ -21,14 +21,14 @@ export class Paging {
 
   async ask(where: Where): Promise<void> {
     if (this.busy || this.trouble) return;
-    const end = endOf(session.here.state.rooms.get(this.room), where);
+    const end = endOf(session.currentChat.state.rooms.get(this.room), where);
     // A page that has come is on screen with the next frame; only then is it known how far it goes.
     if (end !== endOf(session.state.rooms.get(this.room), where)) return;
     if (this.#stuck.has(where) && this.#stuck.get(where) === end) return;
     this.busy = where;
     try {
-      await session.here.history[where](this.room);
-      if (endOf(session.here.state.rooms.get(this.room), where) === end) this.#stuck.set(where, end);
+      await session.currentChat.history[where](this.room);
+      if (endOf(session.currentChat.state.rooms.get(this.room), where) === end) this.#stuck.set(where, end);
     } catch (error) {
       this.trouble = { where, text: explain(error) };
     } finally {

@@ -3,7 +3,7 @@
 import { tick, untrack } from 'svelte';
 import { router } from '../../app/router.svelte';
 import { session } from '../../app/session/session.svelte';
-import { speech } from '../../app/liveRegion.svelte';
+import { liveRegion } from '../../app/liveRegion.svelte';
 import { attempt } from '../../app/errors';
 import { shownSegment } from '../../data/state/state';
 import type { Scrolling } from './scrolling.svelte';
@@ -11,7 +11,7 @@ import { actWords } from '../message/words';
 
 const SHOWN_FOR_MS = 2_400;
 
-function isShown(room: string, seq: number, { rooms } = session.here.state): boolean {
+function isShown(room: string, seq: number, { rooms } = session.currentChat.state): boolean {
   const known = rooms.get(room);
   return !!known && shownSegment(known).messages.some((message) => message.seq === seq);
 }
@@ -37,11 +37,11 @@ export class Links {
     $effect(() => {
       const wanted = place.seq();
       const isReady = place.isReady();
-      if (wanted === null || router.steps === this.#doneStep) return;
+      if (wanted === null || router.navigations === this.#doneStep) return;
       const isHere = untrack(() => isShown(place.room, wanted, session.state));
       // A page that comes while the room is still catching up might be thrown away with the rest.
       if (!isHere && !isReady) return;
-      this.#doneStep = router.steps;
+      this.#doneStep = router.navigations;
       untrack(() => void this.#go(wanted, isHere));
     });
   }
@@ -53,10 +53,10 @@ export class Links {
     const goal = () => this.#reach(seq, takesFocus);
     scrolling.seek(goal);
     if (isHere) return;
-    const isDone = await attempt(() => session.here.history.around(room, seq));
+    const isDone = await attempt(() => session.currentChat.history.around(room, seq));
     if (isDone && isShown(room, seq)) return;
     // Whoever has gone on meanwhile does not want to hear of it.
-    if (scrolling.giveUp(goal) && isDone) speech.alert(actWords().notHere);
+    if (scrolling.giveUp(goal) && isDone) liveRegion.alert(actWords().notHere);
   }
 
   #reach(seq: number, takesFocus: boolean): boolean {

@@ -1,7 +1,7 @@
 /** The keys of the timeline, while a row has the focus. */
 
 import { messageIn } from '../message/grouping';
-import { talkIn } from '../../app/composing.svelte';
+import { composerIn } from '../../app/composing.svelte';
 import { hasThread, openThread } from '../message/threadLink';
 import type { Pointing } from './activeRow.svelte';
 
@@ -19,7 +19,7 @@ export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boo
     Enter: message && (() => pointing.open('menu', at.row.key)),
     e: message && canReply && !message.deleted && (() => pointing.open('emoji', at.row.key)),
     t: message && hasThread(message, canReply) && (() => openThread(message)),
-    r: message && canReply && !message.deleted && (() => talkIn(message.room).reply(message.seq)),
+    r: message && canReply && !message.deleted && (() => composerIn(message.room).reply(message.seq)),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!run) return;
   event.preventDefault();

@@ -46,7 +46,7 @@ export class Unread {
       const { room: name, detachedRange, live } = room();
       const last = detachedRange ? undefined : live.messages.at(-1)?.seq;
       if (!last || !isThere || !scrolling.following || this.reading.isHeld) return;
-      session.here.markers.read(name, last);
+      session.currentChat.markers.read(name, last);
     });
     $effect(() => {
       if (scrolling.following) this.#seenSeq = room().seq;

@@ -4,7 +4,7 @@ import { watchActivity } from '../../../src/app/page/activity';
 
 const MINUTE_MS = 60_000;
 
-const told = { setActive: vi.fn(), checkConnection: vi.fn(), save: vi.fn() };
+const observer = { setActive: vi.fn(), checkConnection: vi.fn(), save: vi.fn() };
 let stop: () => void;
 
 function hide(hidden: boolean): void {
@@ -15,7 +15,7 @@ function hide(hidden: boolean): void {
 beforeEach(() => {
   vi.useFakeTimers();
   vi.resetAllMocks();
-  stop = watchActivity(told);
+  stop = watchActivity(observer);
 });
 
 afterEach(() => {
@@ -28,30 +28,30 @@ test('nobody is here after five minutes without a sign of them', () => {
   vi.advanceTimersByTime(4 * MINUTE_MS);
   dispatchEvent(new Event('pointermove'));
   vi.advanceTimersByTime(4 * MINUTE_MS);
-  expect(told.setActive).not.toHaveBeenCalled();
+  expect(observer.setActive).not.toHaveBeenCalled();
   vi.advanceTimersByTime(MINUTE_MS);
-  expect(told.setActive.mock.calls).toEqual([[false]]);
+  expect(observer.setActive.mock.calls).toEqual([[false]]);
 });
 
 test('the first sign brings them back, once', () => {
   vi.advanceTimersByTime(6 * MINUTE_MS);
   dispatchEvent(new Event('keydown'));
   dispatchEvent(new Event('keydown'));
-  expect(told.setActive.mock.calls).toEqual([[false], [true]]);
+  expect(observer.setActive.mock.calls).toEqual([[false], [true]]);
   vi.advanceTimersByTime(5 * MINUTE_MS);
-  expect(told.setActive).toHaveBeenLastCalledWith(false);
+  expect(observer.setActive).toHaveBeenLastCalledWith(false);
 });
 
 test('who looks at something else for a minute is not here, and is when they look again', () => {
   hide(true);
-  expect(told.save).toHaveBeenCalledOnce();
+  expect(observer.save).toHaveBeenCalledOnce();
   vi.advanceTimersByTime(MINUTE_MS - 1);
-  expect(told.setActive).not.toHaveBeenCalled();
+  expect(observer.setActive).not.toHaveBeenCalled();
   vi.advanceTimersByTime(1);
-  expect(told.setActive).toHaveBeenLastCalledWith(false);
+  expect(observer.setActive).toHaveBeenLastCalledWith(false);
   hide(false);
-  expect(told.setActive).toHaveBeenLastCalledWith(true);
-  expect(told.checkConnection).toHaveBeenCalledOnce();
+  expect(observer.setActive).toHaveBeenLastCalledWith(true);
+  expect(observer.checkConnection).toHaveBeenCalledOnce();
 });
 
 test('a short look elsewhere changes nothing', () => {
@@ -59,23 +59,23 @@ test('a short look elsewhere changes nothing', () => {
   vi.advanceTimersByTime(MINUTE_MS / 2);
   hide(false);
   vi.advanceTimersByTime(MINUTE_MS);
-  expect(told.setActive).not.toHaveBeenCalled();
+  expect(observer.setActive).not.toHaveBeenCalled();
 });
 
 test('whatever wakes the page has the line looked at', () => {
   for (const type of ['online', 'offline', 'focus']) dispatchEvent(new Event(type));
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
-  expect(told.checkConnection).toHaveBeenCalledTimes(4);
+  expect(observer.checkConnection).toHaveBeenCalledTimes(4);
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: false }));
-  expect(told.checkConnection).toHaveBeenCalledTimes(4);
+  expect(observer.checkConnection).toHaveBeenCalledTimes(4);
 });
 
 test('what is known is saved before the page goes, and nothing is told after the end', () => {
   dispatchEvent(new Event('pagehide'));
-  expect(told.save).toHaveBeenCalledOnce();
+  expect(observer.save).toHaveBeenCalledOnce();
   stop();
   dispatchEvent(new Event('focus'));
   vi.advanceTimersByTime(10 * MINUTE_MS);
-  expect(told.checkConnection).not.toHaveBeenCalled();
-  expect(told.setActive).not.toHaveBeenCalled();
+  expect(observer.checkConnection).not.toHaveBeenCalled();
+  expect(observer.setActive).not.toHaveBeenCalled();
 });

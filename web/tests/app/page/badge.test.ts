@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { beforeEach, expect, test, vi } from 'vitest';
-import { showBadge, waitingIn } from '../../../src/app/page/badge';
+import { showBadge, summarizeUnread } from '../../../src/app/page/badge';
 import type { MyRoom } from '../../../src/data/wire/protocol';
 import { INITIAL, toRoomState, type RoomState, type State } from '../../../src/data/state/state';
 
@@ -15,7 +15,7 @@ function stateOf(...rooms: (Partial<MyRoom> & { hidden?: boolean })[]): State {
 }
 
 test('nothing unread asks for nothing', () => {
-  expect(waitingIn(stateOf({}, { kind: 'direct' }))).toEqual({ count: 0, any: false });
+  expect(summarizeUnread(stateOf({}, { kind: 'direct' }))).toEqual({ count: 0, any: false });
 });
 
 test('mentions count, and every message in a direct room does', () => {
@@ -24,11 +24,11 @@ test('mentions count, and every message in a direct room does', () => {
     { kind: 'direct', read_seq: 6 },
     { read_seq: 4 },
   );
-  expect(waitingIn(state)).toEqual({ count: 5, any: true });
+  expect(summarizeUnread(state)).toEqual({ count: 5, any: true });
 });
 
 test('plain messages are a dot, without a number', () => {
-  expect(waitingIn(stateOf({ read_seq: 4 }))).toEqual({ count: 0, any: true });
+  expect(summarizeUnread(stateOf({ read_seq: 4 }))).toEqual({ count: 0, any: true });
 });
 
 test('a muted room, or one put away, asks for nothing', () => {
@@ -37,13 +37,13 @@ test('a muted room, or one put away, asks for nothing', () => {
     { kind: 'direct', read_seq: 1, notify: 'none' },
     { read_seq: 1, mentions: 3, hidden: true },
   );
-  expect(waitingIn(state)).toEqual({ count: 0, any: false });
+  expect(summarizeUnread(state)).toEqual({ count: 0, any: false });
 });
 
 test('where only mentions are wanted, only they count', () => {
-  expect(waitingIn(stateOf({ read_seq: 1, notify: 'mentions' }))).toEqual({ count: 0, any: false });
+  expect(summarizeUnread(stateOf({ read_seq: 1, notify: 'mentions' }))).toEqual({ count: 0, any: false });
   const mentioned = stateOf({ read_seq: 1, mentions: 1, notify: 'mentions' });
-  expect(waitingIn(mentioned)).toEqual({ count: 1, any: true });
+  expect(summarizeUnread(mentioned)).toEqual({ count: 1, any: true });
 });
 
 beforeEach(() => {

@@ -2,7 +2,7 @@
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { leaving } from '../../../src/app/session/leaving';
+import { pendingSignOut } from '../../../src/app/session/leaving';
 import type { Me, ServerInfo } from '../../../src/data/wire/protocol';
 import { eventually } from '../../support/eventually';
 
@@ -100,7 +100,7 @@ test('signing out leaves nothing of the account, and what is nobody’s', async 
   server({ 'POST /api/sign-out': () => ({ body: {} }) });
   const session = await fresh();
   await session.start();
-  await session.here.post({ room: 'lobby', text: 'not sent', kind: 'text', replyTo: null });
+  await session.currentChat.post({ room: 'lobby', text: 'not sent', kind: 'text', replyTo: null });
   expect((await keptDatabases()).sort()).toEqual(['hubbub-cache:ana:e1', 'hubbub-outbox:ana']);
 
   await (await door()).signOut();
@@ -112,7 +112,7 @@ test('signing out leaves nothing of the account, and what is nobody’s', async 
   server({ 'GET /api/about': () => ({ body: ABOUT }), 'GET /api/me': signedOut });
   await next.start();
   expect(next.phase).toBe('out');
-  expect(next.farewell).toBe('signed-out');
+  expect(next.signedOutReason).toBe('signed-out');
   expect(Object.keys(sessionStorage)).toEqual([]);
 });
 
@@ -124,7 +124,7 @@ test('a server that refuses to end the session leaves everything as it is', asyn
   await expect((await door()).signOut()).rejects.toMatchObject({ code: 'busy' });
   expect(localStorage.getItem('hubbub.session')).not.toBeNull();
   expect(reload).not.toHaveBeenCalled();
-  await session.here.stop();
+  await session.currentChat.stop();
 });
 
 test('signed out without the server: erased at once, ended before anything else is asked', async () => {
@@ -134,7 +134,7 @@ test('signed out without the server: erased at once, ended before anything else 
   await session.start();
   await (await door()).signOut({ server: false });
   expect(await keptDatabases()).toEqual([]);
-  expect(leaving.isDue).toBe(true);
+  expect(pendingSignOut.isDue).toBe(true);
 
   server({ 'POST /api/sign-out': unreachable });
   const away = await fresh();
@@ -142,8 +142,8 @@ test('signed out without the server: erased at once, ended before anything else 
   expect(away.phase).toBe('out');
   expect(away.isUnreachable).toBe(true);
   // Not before it is true.
-  expect(away.farewell).toBeNull();
-  expect(leaving.isDue).toBe(true);
+  expect(away.signedOutReason).toBeNull();
+  expect(pendingSignOut.isDue).toBe(true);
 
   asked = [];
   server({
@@ -154,21 +154,21 @@ test('signed out without the server: erased at once, ended before anything else 
   await away.start();
   expect(asked[0]).toBe('POST /api/sign-out');
   expect(away.isUnreachable).toBe(false);
-  expect(away.farewell).toBe('signed-out');
-  expect(leaving.isDue).toBe(false);
+  expect(away.signedOutReason).toBe('signed-out');
+  expect(pendingSignOut.isDue).toBe(false);
 });
 
 test('a session that ends keeps unsent text, and says so only if there is some', async () => {
-  for (const [text, farewell] of [['not sent', 'ended-unsent'], [null, 'ended']] as const) {
+  for (const [text, signedOutReason] of [['not sent', 'ended-unsent'], [null, 'ended']] as const) {
     const user = text ? 'bo' : 'cy';
     use(user);
     server({ 'GET /api/about': () => ({ body: ABOUT }) });
     const session = await fresh();
     await session.start();
-    if (text) await session.here.post({ room: 'lobby', text, kind: 'text', replyTo: null });
+    if (text) await session.currentChat.post({ room: 'lobby', text, kind: 'text', replyTo: null });
     sockets.at(-1)?.onclose?.({ code: 4001 });
     await eventually(() => expect(session.phase).toBe('out'));
-    expect(session.farewell).toBe(farewell);
+    expect(session.signedOutReason).toBe(signedOutReason);
     expect(localStorage.getItem(`hubbub.draft:${user}:lobby`)).toBe('half a thought');
     expect(await keptDatabases()).toContain(`hubbub-outbox:${user}`);
     await eventually(() => expect(session.about?.name).toBe('Rowing club'));
@@ -186,7 +186,7 @@ test('a guest who gets an account leaves nothing of the guest', async () => {
   expect(session.isGuest).toBe(false);
   expect((await keptDatabases()).join()).not.toContain('~gus');
   expect(Object.keys(localStorage).join()).not.toContain('~gus');
-  await session.here.stop();
+  await session.currentChat.stop();
 });
 
 test('a new owner is asked before going in', async () => {
@@ -200,10 +200,10 @@ test('a new owner is asked before going in', async () => {
   await (await door()).signUp({ name: 'olivia', password: 'three words do' });
   expect(session.phase).toBe('out');
   expect(session.newOwner?.name).toBe('olivia');
-  await (await door()).goIn();
+  await (await door()).enterAsOwner();
   expect(session.phase).toBe('in');
   expect(session.user).toBe('olivia');
-  await session.here.stop();
+  await session.currentChat.stop();
 });
 
 test('an answer that does not come is not taken for being signed out', async () => {
@@ -215,5 +215,5 @@ test('an answer that does not come is not taken for being signed out', async () 
   await session.start();
   expect(session.phase).toBe('in');
   expect(session.isUnreachable).toBe(false);
-  await session.here.stop();
+  await session.currentChat.stop();
 });

@@ -4,14 +4,14 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Fields, Reaction } from '../../../src/data/wire/protocol';
 import { toMessage, type Message } from '../../../src/data/state/state';
-import { favourites, reactedWith } from '../../../src/emoji/favourites';
+import { listFavourites, countReaction } from '../../../src/emoji/favourites';
 import { eventually } from '../../support/eventually';
 
 const { chat } = vi.hoisted(() => ({
   chat: { user: 'ana', request: vi.fn(), update: vi.fn(), listen: vi.fn() },
 }));
 
-vi.mock('../../../src/app/session/session.svelte', () => ({ session: { here: chat } }));
+vi.mock('../../../src/app/session/session.svelte', () => ({ session: { currentChat: chat } }));
 
 const { reacting } = await import('../../../src/views/message/marks/reactions.svelte');
 
@@ -84,17 +84,17 @@ describe('a reaction', () => {
 
 describe('what one reacts with most', () => {
   test('comes first, each account for itself; the others keep their order', () => {
-    const offered = favourites('ana');
+    const offered = listFavourites('ana');
     expect(offered).toHaveLength(8);
-    for (const emoji of ['🦆', '🦆', '✅']) reactedWith('ana', emoji);
-    expect(favourites('ana')).toEqual(['🦆', '✅', ...offered.slice(0, 6)]);
-    expect(favourites('bo')).toEqual(offered);
+    for (const emoji of ['🦆', '🦆', '✅']) countReaction('ana', emoji);
+    expect(listFavourites('ana')).toEqual(['🦆', '✅', ...offered.slice(0, 6)]);
+    expect(listFavourites('bo')).toEqual(offered);
   });
 
   test('is counted anew if something else wrote there', () => {
     for (const kept of ['7', '{', '["x"]', 'null']) {
       localStorage.setItem('hubbub.reactions:ana', kept);
-      expect(favourites('ana')).toHaveLength(8);
+      expect(listFavourites('ana')).toHaveLength(8);
     }
   });
 });

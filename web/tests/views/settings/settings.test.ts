@@ -3,7 +3,7 @@ import { flushSync, mount, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { language } from '../../../src/words/language.svelte';
 import { session } from '../../../src/app/session/session.svelte';
-import { speech } from '../../../src/app/liveRegion.svelte';
+import { liveRegion } from '../../../src/app/liveRegion.svelte';
 import type { Chat } from '../../../src/data/chat';
 import type { CommandName, ServerRole } from '../../../src/data/wire/protocol';
 import { Disconnected, Refused } from '../../../src/data/wire/errors';
@@ -117,7 +117,7 @@ beforeEach(async () => {
   };
   session.state = { ...me('owner'), server };
   session.connection = { status: 'online' };
-  speech.dismiss();
+  liveRegion.dismiss();
 });
 
 afterEach(async () => {
@@ -134,7 +134,7 @@ describe('the display name', () => {
     type(en.profile.displayName, '  Ana B ');
     expect(button().disabled).toBe(false);
     submit();
-    await eventually(() => expect(speech.polite).toBe(en.saved));
+    await eventually(() => expect(liveRegion.polite).toBe(en.saved));
     expect(ask).toHaveBeenCalledExactlyOnceWith('update_me', { display_name: 'Ana B' });
   });
 
@@ -208,7 +208,7 @@ describe('the password', () => {
     const old = type(words.old, 'old words');
     const fresh = type(words.new, 'three new words');
     submit();
-    await eventually(() => expect(speech.polite).toBe(words.changed));
+    await eventually(() => expect(liveRegion.polite).toBe(words.changed));
     expect([old.value, fresh.value]).toEqual(['', '']);
   });
 });
@@ -221,7 +221,7 @@ describe('the server', () => {
     const ask = vi.fn<Ask>(async () => ({}));
     show(Server, ask);
     radio('closed').click();
-    await eventually(() => expect(speech.polite).toBe(en.saved));
+    await eventually(() => expect(liveRegion.polite).toBe(en.saved));
     expect(ask).toHaveBeenCalledExactlyOnceWith('update_server', { registration: 'closed' });
     expect(radio('closed').checked).toBe(true);
   });

@@ -6,8 +6,8 @@ import * as door from '../../../src/app/session/auth';
 import { session } from '../../../src/app/session/session.svelte';
 import type { Pending } from '../../../src/data/storage/outbox';
 import { Refused, Unreachable } from '../../../src/data/wire/errors';
-import SignIn from '../../../src/views/signIn/SignInForm.svelte';
-import SignUp from '../../../src/views/signIn/SignUpForm.svelte';
+import SignInForm from '../../../src/views/signIn/SignInForm.svelte';
+import SignUpForm from '../../../src/views/signIn/SignUpForm.svelte';
 import SignOut from '../../../src/views/signIn/SignOut.svelte';
 import { eventually } from '../../support/eventually';
 
@@ -95,7 +95,7 @@ test('too many tries: for how long to wait', async () => {
   vi.mocked(door.signIn).mockRejectedValue(
     new Refused({ code: 'rate_limited', message: 'Too fast.', retry_after: 7.2 }),
   );
-  show(SignIn, {});
+  show(SignInForm, {});
   type('username', 'ana');
   type('password', 'three words do');
   button('Sign in').click();
@@ -108,7 +108,7 @@ test('too many tries: for how long to wait', async () => {
 
 test('a form with something wrong is not sent, and leads to the first of it', async () => {
   const signUp = vi.mocked(door.signUp).mockResolvedValue();
-  show(SignUp, { invite: 'c0de' });
+  show(SignUpForm, { invite: 'c0de' });
   const [name, , password] = all<HTMLInputElement>('input');
   type('username', 'ana');
   type('password', 'short');

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, test } from 'vitest';
-import { waitingIn } from '../../../src/app/page/badge';
-import { inOrder, listed } from '../../../src/directory/listing';
+import { summarizeUnread } from '../../../src/app/page/badge';
+import { inOrder, listRooms } from '../../../src/directory/listing';
 import { may } from '../../../src/app/policy';
 import { titleOf } from '../../../src/directory/naming';
 import { pathOf, roomRoute, routeOf } from '../../../src/app/router.svelte';
@@ -51,7 +51,7 @@ describe('a thread', () => {
   const state = stateWith(TEA, THREAD);
 
   test('stands in no list of rooms', () => {
-    expect(inOrder(listed(state, null)).map(({ room }) => room)).toEqual(['tea']);
+    expect(inOrder(listRooms(state, null)).map(({ room }) => room)).toEqual(['tea']);
     const rooms = (groups: ReturnType<typeof offered>) =>
       groups.flatMap(({ options }) => options.map(({ key }) => key));
     expect(rooms(offered(state, [], null))).toEqual(['tea']);
@@ -72,10 +72,10 @@ describe('a thread', () => {
 
   test('counts among the threads with something unread, and in the title of the page', () => {
     expect(countUnreadThreads(state)).toEqual({ count: 1, isForMe: false });
-    expect(waitingIn(state)).toEqual({ count: 0, any: true });
+    expect(summarizeUnread(state)).toEqual({ count: 0, any: true });
     const called = stateWith(TEA, { ...THREAD, mentions: 1 });
     expect(countUnreadThreads(called)).toEqual({ count: 1, isForMe: true });
-    expect(waitingIn(called).count).toBe(1);
+    expect(summarizeUnread(called).count).toBe(1);
     for (const wire of [{ read_seq: 3 }, { role: null }, { notify: 'none' as const }]) {
       expect(countUnreadThreads(stateWith(TEA, { ...THREAD, ...wire })).count).toBe(0);
     }

@@ -109,7 +109,7 @@ describe('live messages', () => {
     vi.useRealTimers();
   });
   const hear = (...texts: string[]) => {
-    for (const text of texts) announcer.hear({ kind: 'text', name: 'bo', text });
+    for (const text of texts) announcer.add({ kind: 'text', name: 'bo', text });
   };
 
   test('are read at once, a few more after them', () => {

@@ -11,7 +11,7 @@ import { isGuest, may } from '../../../app/policy';
 import { titleOf } from '../../../directory/naming';
 import { roomRoute, router } from '../../../app/router.svelte';
 import { session } from '../../../app/session/session.svelte';
-import { speech } from '../../../app/liveRegion.svelte';
+import { liveRegion } from '../../../app/liveRegion.svelte';
 
 export type { CommandName };
 
@@ -71,7 +71,7 @@ export const COMMANDS: Record<CommandName, Command> = {
     needs: true,
     may: (state, room) => room.parent === null && may.updateRoom(state, room),
     run: async (topic, { room: { room } }) => {
-      await session.here.request('update_room', { room, topic });
+      await session.currentChat.request('update_room', { room, topic });
     },
   },
   invite: {
@@ -79,8 +79,8 @@ export const COMMANDS: Record<CommandName, Command> = {
     may: (_, room) => room.parent === null && may.invite(room),
     run: async (rest, { room: { room } }) => {
       const { names } = handlesIn(rest);
-      for (const user of names) await session.here.request('invite', { room, user });
-      speech.show(commandWords().invited(names));
+      for (const user of names) await session.currentChat.request('invite', { room, user });
+      liveRegion.show(commandWords().invited(names));
     },
   },
   join: {
@@ -90,7 +90,7 @@ export const COMMANDS: Record<CommandName, Command> = {
       const wanted = rest.replace(/^#/, '');
       const known = findRoom(session.state, wanted);
       const room = known?.room ?? wanted.toLowerCase();
-      if (known?.role == null) await session.here.join(room);
+      if (known?.role == null) await session.currentChat.join(room);
       router.go(roomRoute(room));
     },
   },
@@ -98,7 +98,7 @@ export const COMMANDS: Record<CommandName, Command> = {
     needs: false,
     may: isMember,
     run: async (_, { room }) => {
-      await leaveRoom(session.here, room.room);
+      await leaveRoom(session.currentChat, room.room);
       router.go({ at: 'home' });
     },
   },
@@ -107,8 +107,8 @@ export const COMMANDS: Record<CommandName, Command> = {
     may: hasAccount,
     run: async (rest) => {
       const { names, text } = handlesIn(rest);
-      const room = await openDirect(session.here, names);
-      if (text) await session.here.post({ room, text, kind: 'text', replyTo: null });
+      const room = await openDirect(session.currentChat, names);
+      if (text) await session.currentChat.post({ room, text, kind: 'text', replyTo: null });
       router.go(roomRoute(room));
     },
   },
@@ -116,16 +116,16 @@ export const COMMANDS: Record<CommandName, Command> = {
     needs: false,
     may: (state, room) => isMember(state, room) && room.notify !== 'none',
     run: async (_, { room: { room } }) => {
-      await session.here.request('prefs', { room, notify: 'none' });
-      speech.show(commandWords().muted);
+      await session.currentChat.request('prefs', { room, notify: 'none' });
+      liveRegion.show(commandWords().muted);
     },
   },
   unmute: {
     needs: false,
     may: (state, room) => isMember(state, room) && room.notify === 'none',
     run: async (_, { room: { room } }) => {
-      await session.here.request('prefs', { room, notify: 'all' });
-      speech.show(commandWords().unmuted);
+      await session.currentChat.request('prefs', { room, notify: 'all' });
+      liveRegion.show(commandWords().unmuted);
     },
   },
   help: {

@@ -4,8 +4,8 @@ import { Bookmark, BookmarkX, Forward, TextQuote } from 'lucide';
 import { dialogs } from '../../../app/page/dialogs.svelte';
 import { isGuest, may } from '../../../app/policy';
 import { session } from '../../../app/session/session.svelte';
-import { speech } from '../../../app/liveRegion.svelte';
-import { talkIn } from '../../../app/composing.svelte';
+import { liveRegion } from '../../../app/liveRegion.svelte';
+import { composerIn } from '../../../app/composing.svelte';
 import { attempt } from '../../../app/errors';
 import type { Message, RoomState } from '../../../data/state/state';
 import type { MenuItem } from '../../../parts/Menu.svelte';
@@ -17,7 +17,7 @@ export const quoted = (text: string): string => `${text.trim().replace(/^/gm, '>
 
 /** So that a menu knows what is saved by the time it opens. */
 export function fetchBookmarks(): void {
-  if (!isGuest(session.state)) bookmarksOf(session.here).want();
+  if (!isGuest(session.state)) bookmarksOf(session.currentChat).want();
 }
 
 export function askForNote(message: Message, before: string | null): void {
@@ -25,15 +25,15 @@ export function askForNote(message: Message, before: string | null): void {
 }
 
 async function forget(message: Message): Promise<void> {
-  const isGone = await attempt(() => bookmarksOf(session.here).remove(message));
-  if (isGone) speech.show(keepingWords().isRemoved);
+  const isGone = await attempt(() => bookmarksOf(session.currentChat).remove(message));
+  if (isGone) liveRegion.show(keepingWords().isRemoved);
 }
 
 export function keepingItems(message: Message, room: RoomState): MenuItem[] {
   const t = keepingWords();
   const items: MenuItem[] = [];
   if (!message.deleted && may.post(session.state, room)) {
-    const quote = () => talkIn(room.room).insert(quoted(message.text));
+    const quote = () => composerIn(room.room).insert(quoted(message.text));
     items.push({ label: t.quote, icon: TextQuote, run: quote });
   }
   if (!message.deleted) {
@@ -41,7 +41,7 @@ export function keepingItems(message: Message, room: RoomState): MenuItem[] {
     items.push({ label: t.forward, icon: Forward, run: forward });
   }
   if (isGuest(session.state)) return items;
-  if (bookmarksOf(session.here).find(message)) {
+  if (bookmarksOf(session.currentChat).find(message)) {
     items.push({ label: t.unsave, icon: BookmarkX, run: () => forget(message) });
   } else if (!message.deleted) {
     items.push({ label: t.save, icon: Bookmark, run: () => askForNote(message, null) });

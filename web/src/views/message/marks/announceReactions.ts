@@ -2,7 +2,7 @@
 
 import { Announcer } from '../../../app/announcer';
 import { session } from '../../../app/session/session.svelte';
-import { speech } from '../../../app/liveRegion.svelte';
+import { liveRegion } from '../../../app/liveRegion.svelte';
 import type { ServerEvent } from '../../../data/wire/protocol';
 import { displayName, findMessage } from '../../../data/state/state';
 import { meet } from './findNames';
@@ -11,11 +11,11 @@ import { markWords } from './words';
 /** As long as the room is on screen; until the returned function is called. */
 export function hearReactions(room: string): () => void {
   const announcer = new Announcer({
-    say: (text) => speech.announce(text),
+    say: (text) => liveRegion.announce(text),
     one: ({ name, text }) => markWords().reacted(name, text),
     many: (count) => markWords().reactedMany(count),
   });
-  const unlisten = session.here.listen((event, isLive) => {
+  const unlisten = session.currentChat.listen((event, isLive) => {
     if (isLive && event) void hear(event, room, announcer);
   });
   return () => {
@@ -26,12 +26,12 @@ export function hearReactions(room: string): () => void {
 
 async function hear(event: ServerEvent, room: string, announcer: Announcer): Promise<void> {
   if (event.on !== 'marks' || event.room !== room || document.hidden) return;
-  const { here } = session;
+  const chat = session.currentChat;
   const { by, did, emoji } = event.last ?? {};
-  if (did !== 'react' || !by || !emoji || by === here.user) return;
-  const known = here.state.rooms.get(room);
-  if (!known || findMessage(known, event.seq)?.by !== here.user) return;
+  if (did !== 'react' || !by || !emoji || by === chat.user) return;
+  const known = chat.state.rooms.get(room);
+  if (!known || findMessage(known, event.seq)?.by !== chat.user) return;
   await meet([by]);
-  if (!here.state.open.has(room)) return;
-  announcer.hear({ kind: 'text', name: displayName(here.state, by), text: emoji });
+  if (!chat.state.open.has(room)) return;
+  announcer.add({ kind: 'text', name: displayName(chat.state, by), text: emoji });
 }

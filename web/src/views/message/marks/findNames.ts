@@ -12,19 +12,19 @@ const asked = new WeakMap<Chat, Map<string, Promise<void>>>();
 
 /** Until they are known, or cannot be asked for: then they go by their handles. */
 export async function meet(names: readonly string[]): Promise<void> {
-  const { here } = session;
-  const before = asked.get(here) ?? new Map<string, Promise<void>>();
-  asked.set(here, before);
-  const unknown = names.filter((name) => !isGuestName(name) && !here.state.people.has(name));
+  const chat = session.currentChat;
+  const before = asked.get(chat) ?? new Map<string, Promise<void>>();
+  asked.set(chat, before);
+  const unknown = names.filter((name) => !isGuestName(name) && !chat.state.people.has(name));
   const fresh = unknown.filter((name) => !before.has(name)).slice(0, AT_ONCE);
   if (fresh.length > 0) {
-    const answer = ask(here, fresh).catch(() => fresh.forEach((name) => before.delete(name)));
+    const answer = ask(chat, fresh).catch(() => fresh.forEach((name) => before.delete(name)));
     for (const name of fresh) before.set(name, answer);
   }
   await Promise.all(unknown.map((name) => before.get(name)));
 }
 
-async function ask(here: Chat, names: string[]): Promise<void> {
-  const { users } = await here.request('users', { names });
-  here.update((state) => withPeople(state, users));
+async function ask(chat: Chat, names: string[]): Promise<void> {
+  const { users } = await chat.request('users', { names });
+  chat.update((state) => withPeople(state, users));
 }

@@ -3,7 +3,7 @@
 import { Pin, PinOff } from 'lucide';
 import { may } from '../../../app/policy';
 import { session } from '../../../app/session/session.svelte';
-import { speech } from '../../../app/liveRegion.svelte';
+import { liveRegion } from '../../../app/liveRegion.svelte';
 import { attempt } from '../../../app/errors';
 import type { Message, RoomState } from '../../../data/state/state';
 import type { MenuItem } from '../../../parts/Menu.svelte';
@@ -13,8 +13,8 @@ type Place = Pick<Message, 'room' | 'seq'>;
 
 /** Whether it was done. */
 export async function pin({ room, seq }: Place, on: boolean): Promise<boolean> {
-  const isDone = await attempt(() => session.here.request('pin', { room, seq, on }));
-  if (isDone) speech.show(on ? markWords().pinDone : markWords().unpinDone);
+  const isDone = await attempt(() => session.currentChat.request('pin', { room, seq, on }));
+  if (isDone) liveRegion.show(on ? markWords().pinDone : markWords().unpinDone);
   return isDone;
 }
 

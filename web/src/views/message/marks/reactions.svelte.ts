@@ -8,7 +8,7 @@ import { attempt } from '../../../app/errors';
 import { withPeople } from '../../../data/state/reducer';
 import type { MarksEvent, Reacted, ServerEvent } from '../../../data/wire/protocol';
 import type { Message } from '../../../data/state/state';
-import { reactedWith } from '../../../emoji/favourites';
+import { countReaction } from '../../../emoji/favourites';
 
 /** A reaction that was set or taken back here, until the message says so itself. */
 interface Wanted {
@@ -67,7 +67,7 @@ class Reacting {
 
   /** React, or take it back. Whoever may have reacted already is asked for first. */
   async toggle(message: Message, emoji: string): Promise<void> {
-    const me = session.here.user;
+    const me = session.currentChat.user;
     const find = () => this.of(message, me).find((one) => one.emoji === emoji);
     if (find()?.mine === null && !(await attempt(() => this.ask(message)))) return;
     await this.react(message, emoji, !find()?.mine);
@@ -78,9 +78,9 @@ class Reacting {
     const key = keyOf(message, emoji);
     const wanted: Wanted = { on, rev: null };
     this.#want(key, wanted);
-    if (on) reactedWith(session.here.user, emoji);
+    if (on) countReaction(session.currentChat.user, emoji);
     const isDone = await attempt(async () => {
-      const { rev } = await session.here.request('react', { room, seq, emoji, on });
+      const { rev } = await session.currentChat.request('react', { room, seq, emoji, on });
       if (this.#wanted.get(key) === wanted) this.#want(key, { on, rev });
       this.#owned(message, emoji, on);
     });
@@ -109,20 +109,20 @@ class Reacting {
   }
 
   async #ask({ room, seq, marks }: Message): Promise<void> {
-    const { reactions, people } = await session.here.request('reactions', { room, seq });
-    session.here.update((state) => withPeople(state, people));
+    const { reactions, people } = await session.currentChat.request('reactions', { room, seq });
+    session.currentChat.update((state) => withPeople(state, people));
     const kept = [...this.#asked].slice(1 - ASKED_MAX);
     this.#asked = new Map([...kept, [idOf({ room, seq }), { rev: marks.rev, reactions }]]);
   }
 
   /** What I do on another device is mine too, though the message may not name me. */
   #listen(): void {
-    const { here } = session;
-    if (this.#chat === here) return;
-    this.#chat = here;
+    const chat = session.currentChat;
+    if (this.#chat === chat) return;
+    this.#chat = chat;
     this.#asked = new Map();
-    here.listen((event: ServerEvent | null) => {
-      if (event?.on === 'marks' && event.last?.by === here.user) this.#mine(event);
+    chat.listen((event: ServerEvent | null) => {
+      if (event?.on === 'marks' && event.last?.by === chat.user) this.#mine(event);
     });
   }
 

@@ -2,7 +2,7 @@
 
 import { copyText } from '../../../app/page/clipboard';
 import { session } from '../../../app/session/session.svelte';
-import { speech } from '../../../app/liveRegion.svelte';
+import { liveRegion } from '../../../app/liveRegion.svelte';
 import { attempt } from '../../../app/errors';
 import { settingsWords } from './words';
 
@@ -12,14 +12,14 @@ export async function saved(
   said: string = settingsWords().saved,
 ): Promise<boolean> {
   const isDone = await attempt(what);
-  if (isDone) speech.show(said);
+  if (isDone) liveRegion.show(said);
   return isDone;
 }
 
 export async function copyLink(url: string): Promise<void> {
   const t = settingsWords();
-  if (await copyText(url)) speech.show(t.linkCopied);
-  else speech.alert(t.copyFailed);
+  if (await copyText(url)) liveRegion.show(t.linkCopied);
+  else liveRegion.alert(t.copyFailed);
 }
 
 /** Nothing can be changed while the connection is lost; it is not said while it is being made. */
