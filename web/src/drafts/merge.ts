@@ -40,8 +40,8 @@ export function onTheirs(known: Known, mine: string, theirs: string, isTyping: b
   const text = mergeTexts(known.base, mine, theirs);
   // What they had before, and went on from, is in what they have now, or was meant to go.
   const aside = known.aside === known.base ? '' : known.aside;
-  const isDisturbing = isTyping && text !== mine && mine !== known.base;
-  if (!isDisturbing) return { known: { base: theirs, aside }, text };
+  const isInterrupting = isTyping && text !== mine && mine !== known.base;
+  if (!isInterrupting) return { known: { base: theirs, aside }, text };
   return { known: { base: theirs, aside: joinTexts(aside, theirs) }, text: mine };
 }
 

@@ -87,7 +87,7 @@ const KEPT_MAX = 200;
 const kept = new Map<string, readonly Run[]>();
 
 /** Null: no language that we know, or too long. */
-export function colour(language: string, text: string): readonly Run[] | null {
+export function highlight(language: string, text: string): readonly Run[] | null {
   const name = language.toLowerCase();
   if (!lowlight.registered(name) || text.length > LENGTH_MAX) return null;
   const key = `${name}\n${text}`;

@@ -2,10 +2,10 @@
 
 import type { Run } from './highlight';
 
-type Colour = typeof import('./highlight');
+type HighlightModule = typeof import('./highlight');
 
-class Colours {
-  #module = $state.raw<Colour | null>(null);
+class Highlighter {
+  #module = $state.raw<HighlightModule | null>(null);
   #asked = false;
 
   get isHere(): boolean {
@@ -28,8 +28,8 @@ class Colours {
 
   /** The code in parts; one without colour until the module is here. */
   of(language: string, text: string): readonly Run[] {
-    return this.#module?.colour(language, text) ?? [{ kind: null, text }];
+    return this.#module?.highlight(language, text) ?? [{ kind: null, text }];
   }
 }
 
-export const colours = new Colours();
+export const highlighter = new Highlighter();

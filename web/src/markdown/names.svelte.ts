@@ -5,7 +5,7 @@ import { session } from '../app/session/session.svelte';
 import { displayName, type State } from '../data/state/state';
 import type { Keys } from './parsing/plain';
 
-interface Called {
+interface ResolvedName {
   /** Null: as it was typed. */
   text: string | null;
   /** Me, or everybody. */
@@ -17,18 +17,18 @@ interface Called {
 }
 
 /** By keys; what is not among them is text like any other. */
-export type Names = ReadonlyMap<string, Called>;
+export type Names = ReadonlyMap<string, ResolvedName>;
 
 const NO_NAMES: Names = new Map();
 
 /** To be made while a component is set up. What nothing is called anew is the same object again. */
-export function naming(keys: () => Keys | undefined, mentions: () => readonly string[] | undefined) {
+export function resolveNames(keys: () => Keys | undefined, mentions: () => readonly string[] | undefined) {
   let before = NO_NAMES;
   const names = $derived.by(() => {
     // Most texts name nobody, and need not follow what changes elsewhere.
     const wanted = keys();
     if (!wanted?.size) return NO_NAMES;
-    const now = look(wanted, session.state, new Set(mentions()));
+    const now = resolveAll(wanted, session.state, new Set(mentions()));
     if (!isSame(now, before)) before = now;
     return before;
   });
@@ -39,21 +39,21 @@ export function naming(keys: () => Keys | undefined, mentions: () => readonly st
   };
 }
 
-function look(keys: Keys, state: State, mentions: ReadonlySet<string>): Names {
-  const names = new Map<string, Called>();
+function resolveAll(keys: Keys, state: State, mentions: ReadonlySet<string>): Names {
+  const names = new Map<string, ResolvedName>();
   for (const key of keys) {
-    const called = calledBy(key, key.slice(1), state, mentions);
-    if (called) names.set(key, called);
+    const resolved = resolveName(key, key.slice(1), state, mentions);
+    if (resolved) names.set(key, resolved);
   }
   return names;
 }
 
-function calledBy(
+function resolveName(
   key: string,
   name: string,
   state: State,
   mentions: ReadonlySet<string>,
-): Called | null {
+): ResolvedName | null {
   if (key[0] === '#') {
     const room = state.rooms.get(name);
     if (!room) return null;

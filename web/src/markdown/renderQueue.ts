@@ -9,7 +9,7 @@ const waiting = new Set<() => void>();
 let spent = 0;
 let isPlanned = false;
 
-export const turns = {
+export const renderQueue = {
   /** Whether more can be put there in this task. */
   get isFree(): boolean {
     return spent < PER_TASK;
@@ -39,7 +39,7 @@ function next(): void {
   spent = 0;
   try {
     for (const show of [...waiting].reverse()) {
-      if (!turns.isFree) break;
+      if (!renderQueue.isFree) break;
       // One that has gone meanwhile needs none.
       if (!waiting.delete(show)) continue;
       show();

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { colour } from '../../src/markdown/highlight';
+import { highlight } from '../../src/markdown/highlight';
 import { NODES_MAX, RUNS_MAX } from '../../src/markdown/parsing/steps';
 import { WORK_MAX, parse } from '../../src/markdown/parsing/parse';
 import { CHARACTERS } from '../../src/markdown/parsing/plain';
@@ -168,7 +168,7 @@ describe('what is folded away', () => {
   test('code has a bounded number of coloured runs', () => {
     for (const bit of ['a(', '"a" ', '{[', 'if 1 ', '/*a*/ ', '<a b="c">']) {
       for (const language of ['javascript', 'python', 'xml', 'css', 'bash', 'cpp']) {
-        expect((colour(language, filled(bit, 3_000)) ?? []).length).toBeLessThanOrEqual(RUNS_MAX);
+        expect((highlight(language, filled(bit, 3_000)) ?? []).length).toBeLessThanOrEqual(RUNS_MAX);
       }
     }
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import tokens from '../../src/styles/tokens.css?raw';
-import { colour } from '../../src/markdown/highlight';
+import { highlight } from '../../src/markdown/highlight';
 import codeBlock from '../../src/markdown/CodeBlock.svelte?raw';
 import { filled } from './hostile';
 import { triesOf } from '../support/tries';
@@ -33,7 +33,7 @@ describe('code', () => {
 
   test('is coloured by what it is, and stays the same text', () => {
     const code = 'def f(n: int) -> str:\n    return "x"  # 42';
-    const runs = colour('python', code) ?? [];
+    const runs = highlight('python', code) ?? [];
     expect(runs.map(({ text }) => text).join('')).toBe(code);
     const kinds = new Map(runs.map(({ kind, text }) => [text.trim(), kind]));
     expect(kinds.get('def')).toBe('keyword');
@@ -42,16 +42,16 @@ describe('code', () => {
   });
 
   test('in no language we know, or without end, has no colours', () => {
-    expect(colour('klingon', 'a')).toBe(null);
-    expect(colour('constructor', 'a')).toBe(null);
-    expect(colour('python', 'a'.repeat(TEXT_MAX))).toBe(null);
+    expect(highlight('klingon', 'a')).toBe(null);
+    expect(highlight('constructor', 'a')).toBe(null);
+    expect(highlight('python', 'a'.repeat(TEXT_MAX))).toBe(null);
   });
 
   test('is read with a bounded number of looks, whatever it is', () => {
     let most = 0;
     for (const language of ['bash', 'cpp', 'css', 'javascript', 'python', 'sql', 'xml', 'yaml', 'diff']) {
       for (const bit of ['(', '<', '"', '/*', '{', 'a ', '${', '=', '- ', 'a:', '\\']) {
-        const tries = triesOf(() => expect(colour(language, filled(bit, 4_000))).not.toBe(null));
+        const tries = triesOf(() => expect(highlight(language, filled(bit, 4_000))).not.toBe(null));
         expect(tries, `${language} ${bit}`).toBeLessThan(30_000);
         most = Math.max(most, tries);
       }

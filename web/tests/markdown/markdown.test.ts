@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { loadEmoji } from '../../src/emoji/emoji';
 import { parse as lexed } from '../../src/markdown/parsing/parse';
 import { Reading, readingOf } from '../../src/markdown/parsing/reading';
-import { isOnlyEmoji, isPlain, pieces, plain, tidy, veiled } from '../../src/markdown/parsing/plain';
+import { isOnlyEmoji, isPlain, pieces, plain, trimText, hideSpoilers } from '../../src/markdown/parsing/plain';
 import type { Block, Inline } from '../../src/markdown/parsing/tree';
 
 const TEXT_MAX = 16_000;
@@ -57,7 +57,7 @@ describe('text without markup', () => {
     let plainOnes = 0;
     fc.assert(
       fc.property(text.map(said), (one) => {
-        if (!isPlain(tidy(one)) || tidy(one) === '') return;
+        if (!isPlain(trimText(one)) || trimText(one) === '') return;
         plainOnes += 1;
         expect(lexed(one).blocks).toEqual(paragraphs(one));
       }),
@@ -278,10 +278,10 @@ describe('where a text is shown as it is', () => {
     ['`` ||a|| ``', '`` ▒▒▒ ``'],
     ['||a', '||a'],
     ['||||a||||', '▒▒▒||'],
-  ])('what %j hides stays hidden', (text, veil) => expect(veiled(text)).toBe(veil));
+  ])('what %j hides stays hidden', (text, veil) => expect(hideSpoilers(text)).toBe(veil));
 
   test('and a word says so to those who listen', () => {
-    expect(veiled('a ||b||', '(spoiler)')).toBe('a (spoiler)');
+    expect(hideSpoilers('a ||b||', '(spoiler)')).toBe('a (spoiler)');
   });
 });
 

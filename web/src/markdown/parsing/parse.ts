@@ -8,7 +8,7 @@
  */
 
 import { Lexer, Tokenizer, type MarkedToken, type Token, type Tokens } from 'marked';
-import { pieces, plain, tidy, withoutEnd } from './plain';
+import { pieces, plain, trimText, withoutEnd } from './plain';
 import { placeToCut } from './portions';
 import type { Block, Inline, Item, Piece } from './tree';
 
@@ -175,7 +175,7 @@ class CountedLexer extends Lexer {
 export function parse(text: string): { blocks: Block[]; work: number } {
   const lexer = new CountedLexer();
   try {
-    const blocks = blocksOf(lexer.lex(tidy(text)));
+    const blocks = blocksOf(lexer.lex(trimText(text)));
     return { blocks, work: lexer.work.done };
   } catch {
     // Too much work, or nested deeper than the stack is; it is still what somebody said.
@@ -234,7 +234,7 @@ const asText = (text: string): Piece => ({ is: 'text', text });
 
 function inlinesOf(tokens: readonly Token[], inLink = false): Inline[] {
   const parts = known(tokens).flatMap((token) => partsOf(token, inLink));
-  return joined(inLink ? parts : covered(parts), inLink);
+  return joinTexts(inLink ? parts : joinSpoilers(parts), inLink);
 }
 
 /** A string: text, which may belong to more text beside it. */
@@ -247,13 +247,13 @@ function partsOf(token: MarkedToken, inLink: boolean): Part[] {
 }
 
 /** With what stands between two marks made a spoiler, unless it is nothing. */
-function covered(parts: readonly Part[]): Part[] {
+function joinSpoilers(parts: readonly Part[]): Part[] {
   const found: Part[] = [];
   let opened: number | null = null;
   for (const part of parts) {
     const within: Part[] = part === SPOILER && opened !== null ? found.slice(opened + 1) : [];
     if (within.some((one) => typeof one !== 'string' || one.trim() !== '')) {
-      found.splice(opened ?? 0, Infinity, { is: 'spoiler', children: joined(within) });
+      found.splice(opened ?? 0, Infinity, { is: 'spoiler', children: joinTexts(within) });
       opened = null;
       continue;
     }
@@ -264,7 +264,7 @@ function covered(parts: readonly Part[]): Part[] {
 }
 
 /** Neighbouring texts become one before people, rooms and addresses are looked for in it. */
-function joined(parts: readonly Part[], inLink = false): Inline[] {
+function joinTexts(parts: readonly Part[], inLink = false): Inline[] {
   const found: Inline[] = [];
   let text = '';
   const flush = () => {

@@ -73,7 +73,7 @@ const handleOf = (typed: string): string =>
   typed.normalize('NFKC').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 
 /** What both ways of reading begin with. */
-export const tidy = (text: string): string => text.replace(/^\s*\n/, '').trimEnd();
+export const trimText = (text: string): string => text.replace(/^\s*\n/, '').trimEnd();
 
 // Where lines begin: blocks, or white space that may mean something. Then where they end.
 const BLOCK =
@@ -94,15 +94,15 @@ export function isPlain(text: string): boolean {
  * Where a text is not shown as what it means: `||…||` is covered there, and for good. A little code
  * may have such signs.
  */
-export const veiled = (text: string, by = '▒▒▒'): string =>
+export const hideSpoilers = (text: string, by = '▒▒▒'): string =>
   text.replace(/(?<![\\`])`[^`\n]+`(?!`)|\|\|[^]+?\|\|/g, (found) => (found[0] === '`' ? found : by));
 
 /** How a text begins, where there is no room for more of it; what is covered stays so. */
-export const beginning = (text: string, length: number, by?: string): string =>
-  veiled(text, by).trimStart().slice(0, length).replace(/[\ud800-\udbff]$/, '');
+export const excerpt = (text: string, length: number, by?: string): string =>
+  hideSpoilers(text, by).trimStart().slice(0, length).replace(/[\ud800-\udbff]$/, '');
 
 /** The text as it stands, in paragraphs. */
-export const plain = (text: string): Piece[][] => tidy(text).split(/\n\s*\n/).map(pieces);
+export const plain = (text: string): Piece[][] => trimText(text).split(/\n\s*\n/).map(pieces);
 
 const ONLY_EMOJI = new RegExp('^(?:\\p{RGI_Emoji}\\s*){1,6}$', 'v');
 
@@ -115,7 +115,7 @@ const PIECES_MAX = 100;
 /** A text that is neither long nor has markup, as it is shown; null: it is not such a text. */
 export function readPlain(text: string) {
   if (text.length > CHARACTERS || text.split('\n').length > LINES) return null;
-  const tidied = tidy(text);
+  const tidied = trimText(text);
   const isEmoji = isOnlyEmoji(tidied);
   if (!isEmoji && !isPlain(tidied)) return null;
   const paragraphs = plain(tidied);

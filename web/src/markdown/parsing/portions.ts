@@ -7,7 +7,7 @@
 
 import { CHARACTERS, LINES } from './plain';
 
-export interface Cut {
+export interface CutPortion {
   portion: string;
   rest: string;
   /** All of the block of code that the portion ends in. */
@@ -35,16 +35,16 @@ interface Fence {
 }
 
 /** A place between lines. */
-interface Place {
+interface CutPoint {
   at: number;
   fence: Fence | null;
   /** Where the paragraph, list or table around it begins; `at` between two of them. */
   blockAt: number;
 }
 
-const BEGINNING: Place = { at: 0, fence: null, blockAt: 0 };
+const BEGINNING: CutPoint = { at: 0, fence: null, blockAt: 0 };
 
-export function cutPortion(text: string): Cut {
+export function cutPortion(text: string): CutPortion {
   const places = placesIn(text);
   if (!places) return { portion: text, rest: '', code: null };
   const place = bestOf(text, places);
@@ -61,14 +61,14 @@ export function cutPortion(text: string): Cut {
   const head = headOf(block);
   if (head !== null) return { portion, rest: head + rest, code: null };
   const next = /^[^]*?(?=\n[^\S\n]*\n|$)/.exec(rest)?.[0] ?? '';
-  if (!isCovering(block) || !next.includes('||')) return { portion, rest, code: null };
+  if (!hasOpenSpoiler(block) || !next.includes('||')) return { portion, rest, code: null };
   return { portion: `${portion.trimEnd()}||`, rest: rest.replace(/^[\s>]*/, '$&||'), code: null };
 }
 
 /** The ends of the lines that it may have; null: all of the text is one portion. */
-function placesIn(text: string): Place[] | null {
+function placesIn(text: string): CutPoint[] | null {
   const places = [BEGINNING];
-  let { at, fence, blockAt }: Place = BEGINNING;
+  let { at, fence, blockAt }: CutPoint = BEGINNING;
   let lines = 0;
   while (at < text.length) {
     const newline = text.indexOf('\n', at);
@@ -92,13 +92,13 @@ function placesIn(text: string): Place[] | null {
   return null;
 }
 
-function bestOf(text: string, places: readonly Place[]): Place {
+function bestOf(text: string, places: readonly CutPoint[]): CutPoint {
   const last = places.at(-1) ?? BEGINNING;
   // The next line is longer than all else.
   if (last.at < CHARACTERS / 2 && isLongLine(text, last.at)) {
     return { ...last, at: placeToCut(text, 0, CHARACTERS) };
   }
-  const isApart = ({ at, fence, blockAt }: Place) =>
+  const isApart = ({ at, fence, blockAt }: CutPoint) =>
     !fence && blockAt === at && at >= last.at / 2 && !/[ \t]/.test(text.charAt(at));
   return places.findLast(isApart) ?? last;
 }
@@ -138,5 +138,5 @@ function headOf(block: string): string | null {
 }
 
 /** Whether a spoiler is open at its end. */
-const isCovering = (block: string): boolean =>
+const hasOpenSpoiler = (block: string): boolean =>
   block.replace(ESCAPED_OR_CODE, '').split('||').length % 2 === 0;

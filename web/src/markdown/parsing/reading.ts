@@ -5,7 +5,7 @@
 
 import { stepsOf } from './steps';
 import { paragraph, parse } from './parse';
-import { isPlain, plain, tidy, type Keys } from './plain';
+import { isPlain, plain, trimText, type Keys } from './plain';
 import { cutPortion } from './portions';
 import type { Block, Inline } from './tree';
 
@@ -27,7 +27,7 @@ export class Reading {
   #code: string | null = null;
 
   constructor(text: string) {
-    this.#rest = tidy(text);
+    this.#rest = trimText(text);
   }
 
   /** The first so many, as far as there are. */

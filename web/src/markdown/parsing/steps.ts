@@ -17,14 +17,14 @@ export const RUNS_MAX = 300;
 const ROW_MAX = 150;
 
 /** The cost of a step so far, and its budget. */
-interface Room {
+interface Budget {
   spent: number;
   readonly max: number;
 }
 
 /** The part for which there was room, and the part for which there was none. */
 type Halves<T> = readonly [T | null, T | null];
-type Cut<T> = (one: T, room: Room) => Halves<T>;
+type Cut<T> = (one: T, budget: Budget) => Halves<T>;
 
 export interface Step {
   blocks: readonly Block[];
@@ -35,19 +35,19 @@ export interface Step {
 export function stepsOf(blocks: readonly Block[]): Step[] {
   const steps: Step[] = [];
   for (let rest = blocks; rest.length > 0; ) {
-    const room = { spent: 0, max: NODES_MAX };
-    const [step, more] = cutList(rest, room, cutBlock);
-    steps.push({ blocks: step, cost: room.spent });
+    const budget = { spent: 0, max: NODES_MAX };
+    const [step, more] = cutList(rest, budget, cutBlock);
+    steps.push({ blocks: step, cost: budget.spent });
     rest = more;
   }
   return steps;
 }
 
-function cutList<T>(list: readonly T[], room: Room, cut: Cut<T>): readonly [T[], T[]] {
+function cutList<T>(list: readonly T[], budget: Budget, cut: Cut<T>): readonly [T[], T[]] {
   const done: T[] = [];
   for (const [index, one] of list.entries()) {
-    if (room.spent >= room.max) return [done, list.slice(index)];
-    const [head, tail] = cut(one, room);
+    if (budget.spent >= budget.max) return [done, list.slice(index)];
+    const [head, tail] = cut(one, budget);
     if (head) done.push(head);
     if (tail) return [done, [tail, ...list.slice(index + 1)]];
   }
@@ -64,55 +64,55 @@ function halves<T, Part>(
   return done.length === 0 ? [null, whole] : [like(done, false), like(rest, true)];
 }
 
-function cutBlock(block: Block, room: Room): Halves<Block> {
+function cutBlock(block: Block, budget: Budget): Halves<Block> {
   switch (block.is) {
     case 'paragraph':
     case 'heading':
-      room.spent += 1;
-      return halves<Block, Inline>(block, cutList(block.inlines, room, cutInline), (inlines) => ({ ...block, inlines }));
+      budget.spent += 1;
+      return halves<Block, Inline>(block, cutList(block.inlines, budget, cutInline), (inlines) => ({ ...block, inlines }));
     case 'quote':
-      room.spent += 1;
-      return halves<Block, Block>(block, cutList(block.blocks, room, cutBlock), (blocks) => ({ ...block, blocks }));
+      budget.spent += 1;
+      return halves<Block, Block>(block, cutList(block.blocks, budget, cutBlock), (blocks) => ({ ...block, blocks }));
     case 'list':
-      room.spent += 1;
-      return halves<Block, Item>(block, cutList(block.items, room, cutItem), (items, isRest) => ({
+      budget.spent += 1;
+      return halves<Block, Item>(block, cutList(block.items, budget, cutItem), (items, isRest) => ({
         ...block,
         // An item that was cut goes on under its own number.
         start: block.start !== null && isRest ? block.start + block.items.length - items.length : block.start,
         items,
       }));
     case 'table':
-      return cutTable(block, room);
+      return cutTable(block, budget);
     case 'code': {
       const cost = CODE + Math.min(RUNS_MAX, Math.ceil(block.text.length / RUN_LENGTH));
-      return whole(block, cost, room);
+      return whole(block, cost, budget);
     }
     case 'rule':
-      return whole(block, 1, room);
+      return whole(block, 1, budget);
   }
 }
 
 /** What is not cut comes in the next step if there is not enough room, and then alone if it must. */
-function whole<T>(one: T, cost: number, room: Room): Halves<T> {
-  if (room.spent > 0 && room.spent + cost > room.max) {
-    room.spent = room.max;
+function whole<T>(one: T, cost: number, budget: Budget): Halves<T> {
+  if (budget.spent > 0 && budget.spent + cost > budget.max) {
+    budget.spent = budget.max;
     return [null, one];
   }
-  room.spent += cost;
+  budget.spent += cost;
   return [one, null];
 }
 
-function cutItem(item: Item, room: Room): Halves<Item> {
-  room.spent += ITEM;
-  return halves(item, cutList(item.blocks, room, cutBlock), (blocks) => ({ ...item, blocks }));
+function cutItem(item: Item, budget: Budget): Halves<Item> {
+  budget.spent += ITEM;
+  return halves(item, cutList(item.blocks, budget, cutBlock), (blocks) => ({ ...item, blocks }));
 }
 
-function cutTable(table: Block & { is: 'table' }, room: Room): Halves<Block> {
+function cutTable(table: Block & { is: 'table' }, budget: Budget): Halves<Block> {
   const header = bounded(table.header);
-  room.spent += TABLE + costOfRow(header);
+  budget.spent += TABLE + costOfRow(header);
   const rows = table.rows.map(bounded);
-  const cut = cutList(rows, room, (row, room) => {
-    room.spent += costOfRow(row);
+  const cut = cutList(rows, budget, (row, budget) => {
+    budget.spent += costOfRow(row);
     return [row, null];
   });
   return halves<Block, Inline[][]>({ ...table, header, rows }, cut, (rows) => ({ ...table, header, rows }));
@@ -122,9 +122,9 @@ const costOfRow = (row: readonly Inline[][]): number =>
   row.reduce((sum, cell) => sum + CELL + costOf(cell), 0);
 
 function costOf(inlines: readonly Inline[]): number {
-  const room = { spent: 0, max: Infinity };
-  cutList(inlines, room, cutInline);
-  return room.spent;
+  const budget = { spent: 0, max: Infinity };
+  cutList(inlines, budget, cutInline);
+  return budget.spent;
 }
 
 const bounded = (row: Inline[][]): Inline[][] =>
@@ -135,11 +135,11 @@ const textOf = (inlines: readonly Inline[]): string =>
     .map((one) => (one.is === 'spoiler' ? '▒▒▒' : 'children' in one ? textOf(one.children) : one.text))
     .join('');
 
-function cutInline(inline: Inline, room: Room): Halves<Inline> {
+function cutInline(inline: Inline, budget: Budget): Halves<Inline> {
   if ('children' in inline) {
-    room.spent += inline.is === 'spoiler' ? SPOILER : 1;
-    return halves<Inline, Inline>(inline, cutList(inline.children, room, cutInline), (children) => ({ ...inline, children }));
+    budget.spent += inline.is === 'spoiler' ? SPOILER : 1;
+    return halves<Inline, Inline>(inline, cutList(inline.children, budget, cutInline), (children) => ({ ...inline, children }));
   }
-  room.spent += inline.is === 'text' ? 1 : 2;
+  budget.spent += inline.is === 'text' ? 1 : 2;
   return [inline, null];
 }

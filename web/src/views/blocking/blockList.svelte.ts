@@ -4,7 +4,7 @@ import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
 import type { Person } from '../../data/wire/protocol';
 
-export class Blocked {
+export class BlockList {
   /** Null: not known yet. */
   value = $state.raw<readonly Person[] | null>(null);
   problem = $state('');

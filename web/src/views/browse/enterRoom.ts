@@ -5,7 +5,7 @@ import { dialogs, type DialogName } from '../../app/page/dialogs.svelte';
 import { roomRoute, router } from '../../app/router.svelte';
 
 /** Whoever has closed the dialog meanwhile, or opened another, stays where they are. */
-export async function enterFrom(dialog: DialogName, room: string): Promise<void> {
+export async function enterRoomFrom(dialog: DialogName, room: string): Promise<void> {
   if (dialogs.open !== dialog) return;
   dialogs.close();
   // The dialog gives the focus back first; then the room takes it.

@@ -13,17 +13,17 @@ const TEXT_MAX = 16_000;
 // What the server refuses and nobody sees: controls but for tab and line feed, half characters.
 const UNWANTED = /[\0-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|\p{Cs}/gu;
 
-export const clean = (text: string): string => text.replace(UNWANTED, '');
+export const removeInvalidCharacters = (text: string): string => text.replace(UNWANTED, '');
 
 /** As the server counts. */
-export const codePoints = (text: string): number =>
+export const countCodePoints = (text: string): number =>
   text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 
-export const limit = (): number => session.state.server?.limits.text ?? TEXT_MAX;
+export const textLimit = (): number => session.state.server?.limits.text ?? TEXT_MAX;
 
 const WRITING: ComposerMode = { mode: 'write' };
 
-export class Writing {
+export class ComposerState {
   draft = $state.raw('');
   edited = $state.raw('');
   /** Why the last attempt to send came to nothing. */
@@ -32,7 +32,7 @@ export class Writing {
   /** The next answer in a thread is for its room as well. */
   alsoInRoom = $state.raw(false);
 
-  readonly talk: ComposerHandle;
+  readonly handle: ComposerHandle;
   readonly #user = session.currentChat.user;
   #editing: number | null = null;
   /** Posts on their way into the outbox: until they are there, the draft stays kept. */
@@ -41,13 +41,13 @@ export class Writing {
 
   constructor(readonly room: string) {
     this.draft = loadText(this.#user, room, null);
-    this.talk = composerIn(room);
-    if (this.composing.mode === 'write') this.talk.composing = loadMode(this.#user, room);
+    this.handle = composerIn(room);
+    if (this.composing.mode === 'write') this.handle.composing = loadMode(this.#user, room);
     drafts.composers.set(room, this);
   }
 
   get composing(): ComposerMode {
-    return this.talk.composing;
+    return this.handle.composing;
   }
 
   get editing(): number | null {
@@ -93,14 +93,14 @@ export class Writing {
   cancel(): void {
     if (this.editing !== null) saveText(this.#user, this.room, this.editing, '');
     this.problem = null;
-    this.talk.write();
+    this.handle.write();
   }
 
   /** It goes off screen. */
   leave(): void {
     this.#isOver = true;
     drafts.onLeave(this.room);
-    this.talk.end();
+    this.handle.end();
     if (drafts.composers.get(this.room) === this) drafts.composers.delete(this.room);
   }
 
@@ -110,10 +110,10 @@ export class Writing {
   }
 
   async send(): Promise<void> {
-    const text = clean(this.text);
+    const text = removeInvalidCharacters(this.text);
     if (this.isBusy) return;
-    if (codePoints(text) > limit()) this.problem = words().composer.tooLong(limit());
-    else if (/@(?:room|here)/i.test(text) && !(await this.#isMeant(text))) return;
+    if (countCodePoints(text) > textLimit()) this.problem = words().composer.tooLong(textLimit());
+    else if (/@(?:room|here)/i.test(text) && !(await this.#confirmMassMention(text))) return;
     else if (this.editing !== null) await this.#save(this.editing, text);
     else if (text.trim() === '') return;
     else if (text.startsWith('/')) await this.#command(text);
@@ -121,12 +121,12 @@ export class Writing {
   }
 
   /** Whoever calls many is asked first. */
-  async #isMeant(text: string): Promise<boolean> {
+  async #confirmMassMention(text: string): Promise<boolean> {
     const before = this.editing === null ? '' : this.#before(this.editing);
     this.isBusy = true;
     try {
-      const { isMeant } = await import('./massMention');
-      return await isMeant(text, before, this.#state);
+      const { confirmMassMention } = await import('./massMention');
+      return await confirmMassMention(text, before, this.#state);
     } catch {
       // Without a network it cannot be asked, and nothing is lost by going on.
       return true;
@@ -140,7 +140,7 @@ export class Writing {
     const { composing, alsoInRoom } = this;
     this.draft = '';
     this.alsoInRoom = false;
-    this.talk.write();
+    this.handle.write();
     this.#leaving += 1;
     try {
       await this.#hand(text, 'text', composing, alsoInRoom);
@@ -148,7 +148,7 @@ export class Writing {
       console.error(error);
       this.alsoInRoom = alsoInRoom;
       this.draft = this.draft ? `${typed}\n${this.draft}` : typed;
-      this.talk.composing = composing;
+      this.handle.composing = composing;
       this.#fail(words().composer.notKept);
     }
     this.#leaving -= 1;
@@ -165,10 +165,10 @@ export class Writing {
     const room = this.#state;
     if (!room) return;
     await this.#during(async () => {
-      const { parse, run } = await import('./completion/commands');
-      const line = parse(text);
+      const { parseLine, runCommand } = await import('./completion/commands');
+      const line = parseLine(text);
       if (line.is === 'text') return this.#post(line.text, text);
-      const problem = await run(line.name, line.rest, {
+      const problem = await runCommand(line.name, line.rest, {
         room,
         post: (said, kind) => this.#hand(said, kind, composing, alsoInRoom),
       });
@@ -178,7 +178,7 @@ export class Writing {
       }
       this.draft = '';
       this.#keepDraft();
-      if (!this.#isOver) this.talk.write();
+      if (!this.#isOver) this.handle.write();
     });
   }
 
@@ -192,7 +192,7 @@ export class Writing {
         await session.currentChat.request('edit', { room: this.room, seq, text });
       }
       saveText(this.#user, this.room, seq, '');
-      if (this.editing === seq) this.talk.write();
+      if (this.editing === seq) this.handle.write();
       if (this.#isOver) saveMode(this.#user, this.room, WRITING);
     });
   }

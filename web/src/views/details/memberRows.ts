@@ -2,7 +2,7 @@
 
 import type { Person, Presence, RoomRole } from '../../data/wire/protocol';
 
-export interface Row {
+export interface MemberRow {
   name: string;
   shown: string;
   role: RoomRole;
@@ -25,9 +25,9 @@ interface Known {
 }
 
 /** Those who are there before those who are not, and then by name. */
-export function rowsOf(roles: Iterable<readonly [string, RoomRole]>, known: Known): Row[] {
+export function toMemberRows(roles: Iterable<readonly [string, RoomRole]>, known: Known): MemberRow[] {
   const { people, presence, me, locale } = known;
-  const rows = Array.from(roles, ([name, role]): Row => {
+  const rows = Array.from(roles, ([name, role]): MemberRow => {
     const heard = presence?.get(name) ?? (name === me ? 'online' : 'offline');
     return {
       name,
@@ -37,7 +37,7 @@ export function rowsOf(roles: Iterable<readonly [string, RoomRole]>, known: Know
     };
   });
   const { compare } = new Intl.Collator(locale, { numeric: true });
-  const rank = (row: Row) => (row.presence ? RANK[row.presence] : 0);
+  const rank = (row: MemberRow) => (row.presence ? RANK[row.presence] : 0);
   return rows.sort(
     (a, b) => rank(a) - rank(b) || compare(a.shown, b.shown) || compare(a.name, b.name),
   );
@@ -48,7 +48,7 @@ function folded(text: string): string {
   return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 }
 
-export function matching(rows: readonly Row[], wanted: string): readonly Row[] {
+export function filterMembers(rows: readonly MemberRow[], wanted: string): readonly MemberRow[] {
   const part = folded(wanted.trim().replace(/^@/u, ''));
   if (part === '') return rows;
   return rows.filter((row) => folded(row.shown).includes(part) || folded(row.name).includes(part));

@@ -1,9 +1,9 @@
 /** The words for what people keep and pass on, in every language: they come with it. */
 
 import { language, type Language } from '../../words/language.svelte';
-import { keeping as de } from '../../words/de/lists';
-import { keeping as en, type KeepingWords } from '../../words/en/lists';
+import { lists as de } from '../../words/de/lists';
+import { lists as en, type ListWords } from '../../words/en/lists';
 
-const KEEPING: Record<Language, KeepingWords> = { en, de };
+const KEEPING: Record<Language, ListWords> = { en, de };
 
-export const keepingWords = (): KeepingWords => KEEPING[language.current];
+export const listWords = (): ListWords => KEEPING[language.current];

@@ -10,13 +10,13 @@ import type { Message } from '../../data/state/state';
 
 const TOGETHER_MS = 5 * 60_000;
 
-export type Entry = Message | Pending;
+export type TimelineEntry = Message | Pending;
 
 export interface Row {
   /** The same for my message on its way and for the server's copy of it. */
   readonly key: string | number;
-  readonly entry: Entry;
-  readonly above: Entry | null;
+  readonly entry: TimelineEntry;
+  readonly above: TimelineEntry | null;
   readonly by: string;
   readonly at: number;
   /** The first of its day. */
@@ -33,7 +33,7 @@ export interface Rows {
   readonly byKey: ReadonlyMap<string | number, Row>;
 }
 
-export interface Around {
+export interface GroupingContext {
   me: string;
   /** The line "New" stands after the message with this seq; null: nowhere. */
   newAfter: number | null;
@@ -47,11 +47,11 @@ export const messageIn = ({ entry }: Row): Message | null => ('seq' in entry ? e
 export const pendingIn = ({ entry }: Row): Pending | null => ('seq' in entry ? null : entry);
 
 /** The rows for these, made of those there were `before` as far as they have not changed. */
-export function grouped(entries: readonly Entry[], around: Around, before: Rows = NO_ROWS): Rows {
+export function groupRows(entries: readonly TimelineEntry[], around: GroupingContext, before: Rows = NO_ROWS): Rows {
   const drafts: Row[] = [];
   for (const entry of entries) {
     const above = drafts.at(-1) ?? null;
-    drafts.push(again(entry, above, around, before) ?? rowOf(entry, above, around));
+    drafts.push(reuseRow(entry, above, around, before) ?? rowOf(entry, above, around));
   }
   const list = drafts.map((row, index) => {
     const tail = drafts[index + 1]?.head ?? true;
@@ -60,13 +60,13 @@ export function grouped(entries: readonly Entry[], around: Around, before: Rows 
   return { list, byKey: new Map(list.map((row) => [row.key, row])) };
 }
 
-function again(entry: Entry, above: Row | null, around: Around, before: Rows): Row | null {
+function reuseRow(entry: TimelineEntry, above: Row | null, around: GroupingContext, before: Rows): Row | null {
   const known = before.byKey.get(keyOf(entry, around));
   if (known?.entry !== entry || known.above !== (above?.entry ?? null)) return null;
   return known.isNew === isFirstNew(entry, known.above, around.newAfter) ? known : null;
 }
 
-function rowOf(entry: Entry, above: Row | null, around: Around): Row {
+function rowOf(entry: TimelineEntry, above: Row | null, around: GroupingContext): Row {
   // What is on its way has the time of this device's clock: it never stands before what is above.
   const at = 'seq' in entry ? entry.at : Math.max(entry.at, above?.at ?? 0);
   const row = {
@@ -83,7 +83,7 @@ function rowOf(entry: Entry, above: Row | null, around: Around): Row {
   return { ...row, head: above === null || !joins(row, above) };
 }
 
-function keyOf(entry: Entry, { me, written }: Around): string | number {
+function keyOf(entry: TimelineEntry, { me, written }: GroupingContext): string | number {
   if (!('seq' in entry)) return entry.nonce;
   const { nonce, by, seq } = entry;
   return nonce !== null && by === me && written.has(nonce) ? nonce : seq;
@@ -100,7 +100,7 @@ function sameDay(a: number, b: number): boolean {
   return new Date(a).toDateString() === new Date(b).toDateString();
 }
 
-function isFirstNew(entry: Entry, above: Entry | null, newAfter: number | null): boolean {
+function isFirstNew(entry: TimelineEntry, above: TimelineEntry | null, newAfter: number | null): boolean {
   if (newAfter === null || !('seq' in entry) || entry.seq <= newAfter) return false;
   // With nothing above it, the first unread one may be further up still.
   if (above === null) return entry.seq === newAfter + 1;

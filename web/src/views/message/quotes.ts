@@ -16,7 +16,7 @@ const waiting: (() => Promise<void>)[] = [];
 let isBusy = false;
 
 /** Null: there is none. Throws Refused or Disconnected. */
-export function lookUp(room: string, seq: number): Answer {
+export function findQuoted(room: string, seq: number): Answer {
   const key = `${room} ${seq}`;
   const known = found.get(key);
   if (known) return known;

@@ -8,11 +8,11 @@ export const OF_PERSON = ['profile', 'password', 'devices', 'appearance', 'block
 export const OF_SERVER = ['server', 'people', 'invites', 'about'] as const;
 
 /** Who else may open a section, by the key of the sentence that says so. */
-export type Closed = 'account' | 'owners' | 'admins';
+export type Restriction = 'account' | 'owners' | 'admins';
 
 const hasAccount = (state: State): boolean => !isGuest(state);
 
-const RULES: Record<Section, readonly [Closed, (state: State) => boolean]> = {
+const RULES: Record<Section, readonly [Restriction, (state: State) => boolean]> = {
   profile: ['account', hasAccount],
   password: ['account', hasAccount],
   devices: ['account', hasAccount],
@@ -25,12 +25,12 @@ const RULES: Record<Section, readonly [Closed, (state: State) => boolean]> = {
 };
 
 /** Null: it is open to this person. */
-export function closedFor(state: State, section: Section): Closed | null {
+export function findRestriction(state: State, section: Section): Restriction | null {
   const [who, isOpen] = RULES[section];
   return isOpen(state) ? null : who;
 }
 
 /** Those of a list that this person may open. */
-export function openOf<S extends Section>(state: State, sections: readonly S[]): S[] {
-  return sections.filter((section) => closedFor(state, section) === null);
+export function listOpenSections<S extends Section>(state: State, sections: readonly S[]): S[] {
+  return sections.filter((section) => findRestriction(state, section) === null);
 }

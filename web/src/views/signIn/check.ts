@@ -1,7 +1,7 @@
 /** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
 
 import { countCodePoints } from '../../app/submission.svelte';
-import type { DoorWords } from '../../words/en/signIn';
+import type { SignInWords } from '../../words/en/signIn';
 
 const NAME_MAX = 32;
 const DISPLAY_NAME_MAX = 64;
@@ -9,20 +9,20 @@ const SERVER_NAME_MAX = 60;
 const PASSWORD_MIN = 8;
 
 type Sentence = {
-  [Key in keyof DoorWords]: DoorWords[Key] extends string ? Key : never;
-}[keyof DoorWords];
+  [Key in keyof SignInWords]: SignInWords[Key] extends string ? Key : never;
+}[keyof SignInWords];
 
 /** What is wrong, as the key of its sentence; null: nothing that could be seen from here. */
 export type Problem = Sentence | null;
 
 /** The form that a typed name takes. Case folding is more than lower case in these two letters. */
-export function handleOf(typed: string): string {
+export function toHandle(typed: string): string {
   const folded = typed.trim().normalize('NFKC').toLowerCase();
   return folded.replaceAll('ß', 'ss').replaceAll('ς', 'σ').normalize('NFKC');
 }
 
 export function nameProblem(typed: string): Problem {
-  const name = handleOf(typed);
+  const name = toHandle(typed);
   if (name === '') return 'nameMissing';
   if (!/^[\p{L}\p{N}\p{M}._-]+$/u.test(name)) return 'nameCharacters';
   if (countCodePoints(name) > NAME_MAX) return 'nameLong';

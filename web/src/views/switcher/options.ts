@@ -37,7 +37,7 @@ const mine = (entry: RoomEntry, match: Match): Option => ({
 });
 
 /** Before anything is typed: where one was last, then what is unread, then the rest. */
-export function offered(state: State, recent: readonly string[], open: string | null): Group[] {
+export function listDefaults(state: State, recent: readonly string[], open: string | null): Group[] {
   const entries = [...state.rooms.values()]
     .filter((room) => room.room !== open && !room.hidden && !room.archived && !room.parent)
     .map((room) => entryOf(state, room));
@@ -52,7 +52,7 @@ export function offered(state: State, recent: readonly string[], open: string | 
   });
 }
 
-export function matching(
+export function findMatching(
   state: State,
   typed: string,
   recent: readonly string[],

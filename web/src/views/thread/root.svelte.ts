@@ -2,7 +2,7 @@
 
 import { session } from '../../app/session/session.svelte';
 import { findMessage, type Message, type RoomState } from '../../data/state/state';
-import { lookUp } from '../message/quotes';
+import { findQuoted } from '../message/quotes';
 
 /** To be made while a component is set up: it lives as long as that does. */
 export class Root {
@@ -23,7 +23,7 @@ export class Root {
 
   async #find(room: string, seq: number): Promise<void> {
     try {
-      const found = await lookUp(room, seq);
+      const found = await findQuoted(room, seq);
       this.#fetched = found?.message ?? null;
       this.isMissing = found === null;
     } catch {

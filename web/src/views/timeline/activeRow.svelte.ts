@@ -10,9 +10,9 @@ const STILL_PX = 10;
 type Key = Row['key'];
 
 /** What a row is to open: its menu, or what one can react with. */
-export type Opening = 'menu' | 'emoji';
+export type RowMenu = 'menu' | 'emoji';
 
-export interface Pointed {
+export interface ActiveRowOptions {
   box: HTMLElement;
   list: HTMLElement;
   rows(): readonly Row[];
@@ -21,22 +21,22 @@ export interface Pointed {
   escape(isInside: boolean): void;
 }
 
-export class Pointing {
+export class ActiveRow {
   active = $state.raw<Key | null>(null);
   /** The row that Tab leads to; null: the last. */
   stop = $state.raw<Key | null>(null);
   /** What the row pointed at is to open. */
-  wanted = $state.raw<Opening | null>(null);
+  wanted = $state.raw<RowMenu | null>(null);
 
   #isLocked = false;
   /** A finger that rests on a row; long enough, once that has become the one pointed at. */
   #press: { timer: ReturnType<typeof setTimeout>; isLong: boolean; x: number; y: number } | null = null;
 
-  constructor(private readonly pointed: Pointed) {}
+  constructor(private readonly options: ActiveRowOptions) {}
 
   /** What happens in its rows is heard here, rather than by each of them. */
   attach(): () => void {
-    const { box } = this.pointed;
+    const { box } = this.options;
     const ended = new AbortController();
     const { signal } = ended;
     // An effect that moves the focus is not to depend on what is pointed at.
@@ -45,7 +45,7 @@ export class Pointing {
       run: (event: HTMLElementEventMap[K]) => void,
     ) => box.addEventListener(type, (event) => untrack(() => run(event)), { signal });
     hear('click', (event) => this.#click(event));
-    hear('keydown', (event) => onRowKey(event, this, this.pointed.canReply()));
+    hear('keydown', (event) => onRowKey(event, this, this.options.canReply()));
     hear('focusin', (event) => this.#focusin(event.target));
     hear('focusout', (event) => this.#focusout(event.relatedTarget));
     hear('pointerover', (event) => this.#over(event));
@@ -72,7 +72,7 @@ export class Pointing {
 
   /** The row that something is in, and what it shows. */
   at(target: EventTarget | null): { element: HTMLElement; row: Row } | null {
-    const { list, rows } = this.pointed;
+    const { list, rows } = this.options;
     // Not `closest('li')`: lists inside messages have items too.
     let element = target instanceof Element ? target : null;
     while (element && element.parentElement !== list) element = element.parentElement;
@@ -84,7 +84,7 @@ export class Pointing {
   point(key: Key | null): void {
     if (key === this.active) return;
     // With a row that is gone its menu is gone too, and could not say so.
-    if (this.#isLocked && this.pointed.rows().some((row) => row.key === this.active)) return;
+    if (this.#isLocked && this.options.rows().some((row) => row.key === this.active)) return;
     this.#isLocked = false;
     this.#keepFocus();
     this.active = key;
@@ -98,16 +98,16 @@ export class Pointing {
   }
 
   #pointAsMouse(): void {
-    this.point(this.at(this.pointed.box.querySelector('li:hover'))?.row.key ?? null);
+    this.point(this.at(this.options.box.querySelector('li:hover'))?.row.key ?? null);
   }
 
-  open(what: Opening, key: Key): void {
+  open(what: RowMenu, key: Key): void {
     this.point(key);
     this.wanted = what;
   }
 
   /** As long as its menu is open, a row stays the one pointed at. */
-  menuIsOpen(isOpen: boolean): void {
+  onMenuToggle(isOpen: boolean): void {
     this.#isLocked = isOpen;
     if (isOpen) this.wanted = null;
   }
@@ -124,7 +124,7 @@ export class Pointing {
 
   /** Whoever writes, or does something else outside, points at nothing here unless with the mouse. */
   #focusout(to: EventTarget | null): void {
-    if (to instanceof Node && !this.pointed.box.contains(to)) this.#pointAsMouse();
+    if (to instanceof Node && !this.options.box.contains(to)) this.#pointAsMouse();
   }
 
   #click(event: MouseEvent): void {
@@ -174,7 +174,7 @@ export class Pointing {
   #escape(event: KeyboardEvent): void {
     if (event.key !== 'Escape' || event.defaultPrevented || event.isComposing) return;
     if (document.querySelector('dialog[open]')) return;
-    this.pointed.escape(this.pointed.box.contains(document.activeElement));
+    this.options.escape(this.options.box.contains(document.activeElement));
   }
 }
 

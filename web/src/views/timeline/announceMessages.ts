@@ -7,9 +7,9 @@ import { liveRegion } from '../../app/liveRegion.svelte';
 import type { Message as WireMessage } from '../../data/wire/protocol';
 import { displayName, type RoomState } from '../../data/state/state';
 import { formattingWords } from '../../markdown/formattingWords';
-import { beginning } from '../../markdown/parsing/plain';
+import { excerpt } from '../../markdown/parsing/plain';
 import { threadWords } from '../lists/threads/words';
-import { actWords } from '../message/words';
+import { messageWords } from '../message/words';
 
 /** More than is read out, so that it says that there is more. */
 const HEARD = 1_000;
@@ -17,12 +17,12 @@ const HEARD = 1_000;
 const announcers = new Map<string, Announcer>();
 
 /** A message came live; a room on screen is this one. */
-export function hear(message: WireMessage, room: RoomState): void {
+export function announceMessage(message: WireMessage, room: RoomState): void {
   if (!isNews(message, room.room)) return;
   const announcer = announcers.get(room.room) ?? announcerOf(room);
   announcers.set(room.room, announcer);
   const name = displayName(session.currentChat.state, message.by);
-  const text = beginning(message.text ?? '', HEARD, `(${formattingWords().names.spoiler})`);
+  const text = excerpt(message.text ?? '', HEARD, `(${formattingWords().names.spoiler})`);
   announcer.add({ kind: message.kind ?? 'text', name, text });
 }
 
@@ -34,12 +34,12 @@ function announcerOf(room: RoomState): Announcer {
     },
     one: ({ kind, name, text }) => {
       if (room.parent !== null) return threadWords().says(name, text);
-      return actWords()[kind === 'me' ? 'does' : 'spoken'](name, text);
+      return messageWords()[kind === 'me' ? 'does' : 'spoken'](name, text);
     },
     many: (count) => {
       if (room.parent !== null) return threadWords().saidMany(count);
       const title = titleOf(session.state, room);
-      const t = actWords();
+      const t = messageWords();
       return room.kind === 'direct' ? t.spokenManyWith(count, title) : t.spokenMany(count, title);
     },
   });

@@ -1,24 +1,24 @@
 /** Fetches what a timeline can be shown without at first. */
 
-type Rare = typeof import('./deferred');
+type Deferred = typeof import('./deferred');
 
-let here = $state.raw<Rare | null>(null);
+let loaded = $state.raw<Deferred | null>(null);
 let isAsked = false;
 
 /** It, or null while it is on its way. */
-export function rare(): Rare | null {
-  if (!here) fetchRare();
-  return here;
+export function deferred(): Deferred | null {
+  if (!loaded) loadDeferred();
+  return loaded;
 }
 
 /** The same, without asking for it. */
-export const rareIfHere = (): Rare | null => here;
+export const deferredIfLoaded = (): Deferred | null => loaded;
 
-function fetchRare(): void {
+function loadDeferred(): void {
   if (isAsked) return;
   isAsked = true;
   import('./deferred').then(
-    (module) => (here = module),
+    (module) => (loaded = module),
     // Without a network it may not be there; whoever needs it next asks again.
     () => (isAsked = false),
   );
@@ -26,5 +26,5 @@ function fetchRare(): void {
 
 /** Get it while there is nothing else to do, so that nobody has to wait for it. */
 export function fetchWhenIdle(): void {
-  if ('requestIdleCallback' in window) requestIdleCallback(fetchRare);
+  if ('requestIdleCallback' in window) requestIdleCallback(loadDeferred);
 }

@@ -2,7 +2,7 @@
 
 import { readUpTo, countUnread, type RoomState } from '../../data/state/state';
 
-export interface Reading {
+export interface NewLine {
   /** The line stands after the message with this seq; null: there is none. */
   readonly newAfter: number | null;
   readonly readUpTo: number;
@@ -10,7 +10,7 @@ export interface Reading {
   readonly isHeld: boolean;
 }
 
-export function opened(room: RoomState): Reading {
+export function newLineOnOpen(room: RoomState): NewLine {
   const read = readUpTo(room);
   return { newAfter: countUnread(room) > 0 ? read : null, readUpTo: read, isHeld: false };
 }
@@ -19,7 +19,7 @@ export function opened(room: RoomState): Reading {
  * After the room has changed. The line stays where it is while somebody is there; what comes in
  * their absence stands below a new one, once they have read what was below the old one.
  */
-export function moved(before: Reading, room: RoomState, isThere: boolean): Reading {
+export function newLineOnChange(before: NewLine, room: RoomState, isThere: boolean): NewLine {
   const read = readUpTo(room);
   if (read < before.readUpTo) return { newAfter: read, readUpTo: read, isHeld: true };
   const isOver = before.newAfter === null || read > before.newAfter;
@@ -29,6 +29,6 @@ export function moved(before: Reading, room: RoomState, isThere: boolean): Readi
 }
 
 /** Somebody looks at the page again. */
-export function returned(before: Reading): Reading {
+export function newLineOnReturn(before: NewLine): NewLine {
   return before.isHeld ? { ...before, isHeld: false } : before;
 }

@@ -13,14 +13,14 @@ function endOf(room: RoomState | undefined, where: Where): number | undefined {
 export class Paging {
   busy = $state<Where | null>(null);
   /** What went wrong, and where it is to be tried again. */
-  trouble = $state.raw<{ where: Where; text: string } | null>(null);
+  problem = $state.raw<{ where: Where; text: string } | null>(null);
   /** Where nothing more came, though there is more: without a network, for one. */
   #stuck = new Map<Where, number | undefined>();
 
   constructor(private readonly room: string) {}
 
   async ask(where: Where): Promise<void> {
-    if (this.busy || this.trouble) return;
+    if (this.busy || this.problem) return;
     const end = endOf(session.currentChat.state.rooms.get(this.room), where);
     // A page that has come is on screen with the next frame; only then is it known how far it goes.
     if (end !== endOf(session.state.rooms.get(this.room), where)) return;
@@ -30,7 +30,7 @@ export class Paging {
       await session.currentChat.history[where](this.room);
       if (endOf(session.currentChat.state.rooms.get(this.room), where) === end) this.#stuck.set(where, end);
     } catch (error) {
-      this.trouble = { where, text: explain(error) };
+      this.problem = { where, text: explain(error) };
     } finally {
       this.busy = null;
     }
@@ -39,8 +39,8 @@ export class Paging {
   /** The connection is back, or somebody says so. */
   again(): void {
     this.#stuck.clear();
-    const { trouble } = this;
-    this.trouble = null;
-    if (trouble) void this.ask(trouble.where);
+    const { problem } = this;
+    this.problem = null;
+    if (problem) void this.ask(problem.where);
   }
 }

@@ -7,7 +7,7 @@ import { liveRegion } from '../../app/liveRegion.svelte';
 import { attempt } from '../../app/errors';
 import { shownSegment } from '../../data/state/state';
 import type { Scrolling } from './scrolling.svelte';
-import { actWords } from '../message/words';
+import { messageWords } from '../message/words';
 
 const SHOWN_FOR_MS = 2_400;
 
@@ -27,7 +27,7 @@ interface Place {
 }
 
 /** To be made while a component is set up: it lives as long as that does. */
-export class Links {
+export class Permalink {
   /** The message to point out for a moment. */
   target = $state.raw<number | null>(null);
 
@@ -56,7 +56,7 @@ export class Links {
     const isDone = await attempt(() => session.currentChat.history.around(room, seq));
     if (isDone && isShown(room, seq)) return;
     // Whoever has gone on meanwhile does not want to hear of it.
-    if (scrolling.giveUp(goal) && isDone) liveRegion.alert(actWords().notHere);
+    if (scrolling.giveUp(goal) && isDone) liveRegion.alert(messageWords().notHere);
   }
 
   #reach(seq: number, takesFocus: boolean): boolean {

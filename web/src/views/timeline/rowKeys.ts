@@ -2,12 +2,12 @@
 
 import { messageIn } from '../message/grouping';
 import { composerIn } from '../../app/composing.svelte';
-import { hasThread, openThread } from '../message/threadLink';
-import type { Pointing } from './activeRow.svelte';
+import { canOpenThread, openThread } from '../message/threadLink';
+import type { ActiveRow } from './activeRow.svelte';
 
-export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boolean): void {
+export function onRowKey(event: KeyboardEvent, activeRow: ActiveRow, canReply: boolean): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  const at = pointing.at(event.target);
+  const at = activeRow.at(event.target);
   // Keys pressed in what a row holds, such as a link, are not the row's.
   if (!at || event.target !== at.element) return;
   const message = messageIn(at.row);
@@ -16,9 +16,9 @@ export function onRowKey(event: KeyboardEvent, pointing: Pointing, canReply: boo
     ArrowDown: () => focus(at.element.nextElementSibling),
     Home: () => focus(at.element.parentElement?.firstElementChild),
     End: () => focus(at.element.parentElement?.lastElementChild),
-    Enter: message && (() => pointing.open('menu', at.row.key)),
-    e: message && canReply && !message.deleted && (() => pointing.open('emoji', at.row.key)),
-    t: message && hasThread(message, canReply) && (() => openThread(message)),
+    Enter: message && (() => activeRow.open('menu', at.row.key)),
+    e: message && canReply && !message.deleted && (() => activeRow.open('emoji', at.row.key)),
+    t: message && canOpenThread(message, canReply) && (() => openThread(message)),
     r: message && canReply && !message.deleted && (() => composerIn(message.room).reply(message.seq)),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!run) return;

@@ -1,7 +1,7 @@
 /** What is unread in the room on screen: where it begins, and when it has been read. */
 
 import { untrack } from 'svelte';
-import { moved, opened, returned, type Reading } from './newLine';
+import { newLineOnChange, newLineOnOpen, newLineOnReturn, type NewLine } from './newLine';
 import { session } from '../../app/session/session.svelte';
 import { readUpTo, type RoomState } from '../../data/state/state';
 import { attention } from '../../app/page/attention.svelte';
@@ -9,7 +9,7 @@ import type { Scrolling } from './scrolling.svelte';
 
 /** To be made while a component is set up: it lives as long as that does. */
 export class Unread {
-  reading: Reading;
+  newLine: NewLine;
   /** How many have come since the end was last on screen. */
   below: number;
   /** What was missed while the room was not on screen has come. */
@@ -18,7 +18,7 @@ export class Unread {
   #seenSeq: number;
 
   constructor(room: () => RoomState, scrolling: Scrolling, settled: () => void) {
-    this.reading = $state.raw(untrack(() => opened(room())));
+    this.newLine = $state.raw(untrack(() => newLineOnOpen(room())));
     this.#seenSeq = $state(untrack(() => room().seq));
     // Read elsewhere, or written there, is not new here.
     this.below = $derived(Math.max(0, room().seq - Math.max(this.#seenSeq, readUpTo(room()))));
@@ -32,7 +32,7 @@ export class Unread {
     $effect.pre(() => {
       const now = room();
       const sees = isThere && now.catchUp !== 'later' && now.catchUp !== 'hello';
-      untrack(() => (this.reading = moved(this.reading, now, sees)));
+      untrack(() => (this.newLine = newLineOnChange(this.newLine, now, sees)));
     });
     $effect(() => {
       if (attention.isThere) untrack(() => this.release());
@@ -45,7 +45,7 @@ export class Unread {
     $effect(() => {
       const { room: name, detachedRange, live } = room();
       const last = detachedRange ? undefined : live.messages.at(-1)?.seq;
-      if (!last || !isThere || !scrolling.following || this.reading.isHeld) return;
+      if (!last || !isThere || !scrolling.following || this.newLine.isHeld) return;
       session.currentChat.markers.read(name, last);
     });
     $effect(() => {
@@ -55,11 +55,11 @@ export class Unread {
 
   /** What was marked as unread may be read again. */
   release(): void {
-    this.reading = returned(this.reading);
+    this.newLine = newLineOnReturn(this.newLine);
   }
 
   /** Only what stands above the line has been seen. */
   seenToLine(): void {
-    this.#seenSeq = this.reading.newAfter ?? this.#seenSeq;
+    this.#seenSeq = this.newLine.newAfter ?? this.#seenSeq;
   }
 }

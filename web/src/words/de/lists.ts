@@ -1,9 +1,9 @@
-import type { KeepingWords } from '../en/lists';
+import type { ListWords } from '../en/lists';
 import { pluralIn } from '../plural';
 
 const plural = pluralIn('de');
 
-export const keeping: KeepingWords = {
+export const lists: ListWords = {
   all: 'Alle',
   unread: 'Ungelesene',
   show: 'Anzeigen',
@@ -51,13 +51,13 @@ export const keeping: KeepingWords = {
   original: 'Original',
   originalIn: (title) => `Original in #${title}`,
 
-  crowdTitle: 'Allen Bescheid sagen?',
-  tellsRoom: (count) =>
+  massMentionTitle: 'Allen Bescheid sagen?',
+  notifiesRoom: (count) =>
     plural(count, {
       one: 'Das sagt es # Person. Senden?',
       other: 'Das sagt es # Personen. Senden?',
     }),
-  tellsHere: (count) =>
+  notifiesHere: (count) =>
     plural(count, {
       one: 'Das sagt es # Person, falls sie gerade da ist. Senden?',
       other: 'Das sagt es denen von # Personen, die gerade da sind. Senden?',

@@ -1,6 +1,6 @@
-import type { TextWords } from '../en/markdown';
+import type { MarkdownWords } from '../en/markdown';
 
-export const text: TextWords = {
+export const markdown: MarkdownWords = {
   code: 'Code',
   codeIn: (language) => (language ? `Code, ${language}` : 'Code'),
   copyCode: 'Code kopieren',

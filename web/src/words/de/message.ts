@@ -1,4 +1,4 @@
-import type { ActWords } from '../en/message';
+import type { MessageWords } from '../en/message';
 import { pluralIn } from '../plural';
 
 const plural = pluralIn('de');
@@ -6,7 +6,7 @@ const plural = pluralIn('de');
 const messages = (count: number) =>
   plural(count, { one: '# neue Nachricht', other: '# neue Nachrichten' });
 
-export const acts: ActWords = {
+export const message: MessageWords = {
   repliesTo: (name) => `Antwort an ${name}`,
   quoteDeleted: 'Eine gelöschte Nachricht',
   quoteMissing: 'Eine frühere Nachricht',

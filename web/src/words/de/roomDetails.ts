@@ -1,9 +1,9 @@
-import type { PanelWords } from '../en/roomDetails';
+import type { RoomDetailsWords } from '../en/roomDetails';
 import { pluralIn } from '../plural';
 
 const plural = pluralIn('de');
 
-export const panel: PanelWords = {
+export const roomDetails: RoomDetailsWords = {
   backToRoom: 'Zurück zum Gespräch',
 
   about: 'Über diesen Raum',

@@ -130,7 +130,7 @@ export const settings: SettingsWords = {
     makeAdmin: 'Zum Admin machen',
     makeMember: 'Zum Mitglied machen',
     lockOut: 'Aussperren',
-    letIn: 'Wieder hereinlassen',
+    allowSignIn: 'Wieder hereinlassen',
     roleChanged: {
       owner: (name) => `${name} gehört der Server jetzt auch`,
       admin: (name) => `${name} ist jetzt Admin`,

@@ -1,9 +1,9 @@
-import type { DoorWords } from '../en/signIn';
+import type { SignInWords } from '../en/signIn';
 import { pluralIn } from '../plural';
 
 const plural = pluralIn('de');
 
-export const door: DoorWords = {
+export const signIn: SignInWords = {
   signIn: 'Anmelden',
   createAccount: 'Konto anlegen',
   newHere: 'Neu hier?',

@@ -1,9 +1,9 @@
-import type { LeavingWords } from '../en/signOut';
+import type { SignOutWords } from '../en/signOut';
 import { pluralIn } from '../plural';
 
 const plural = pluralIn('de');
 
-export const leaving: LeavingWords = {
+export const signOut: SignOutWords = {
   signOut: 'Abmelden',
   signOutAnyway: 'Trotzdem abmelden',
   unsent: (count) =>

@@ -4,7 +4,7 @@ import { pluralIn } from '../plural';
 
 const plural = pluralIn('en');
 
-export const keeping = {
+export const lists = {
   all: 'All',
   unread: 'Unread',
   show: 'Show',
@@ -51,14 +51,14 @@ export const keeping = {
   original: 'original',
   originalIn: (title: string) => `original in #${title}`,
 
-  crowdTitle: 'Tell everybody?',
-  tellsRoom: (count: number) =>
+  massMentionTitle: 'Tell everybody?',
+  notifiesRoom: (count: number) =>
     plural(count, { one: 'This tells # person. Send?', other: 'This tells # people. Send?' }),
-  tellsHere: (count: number) =>
+  notifiesHere: (count: number) =>
     plural(count, {
       one: 'This tells # person, if they are here just now. Send?',
       other: 'This tells those of # people who are here just now. Send?',
     }),
 };
 
-export type KeepingWords = typeof keeping;
+export type ListWords = typeof lists;

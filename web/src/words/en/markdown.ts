@@ -1,5 +1,5 @@
 /** What people wrote, and the emoji to write with. */
-export const text = {
+export const markdown = {
   code: 'Code',
   /** A block of code; the language as it was typed, or nothing. */
   codeIn: (language: string) => (language ? `Code, ${language}` : 'Code'),
@@ -31,4 +31,4 @@ export const text = {
   },
 };
 
-export type TextWords = typeof text;
+export type MarkdownWords = typeof markdown;

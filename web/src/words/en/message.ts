@@ -7,7 +7,7 @@ const plural = pluralIn('en');
 const messages = (count: number) =>
   plural(count, { one: '# new message', other: '# new messages' });
 
-export const acts = {
+export const message = {
   repliesTo: (name: string) => `Reply to ${name}`,
   quoteDeleted: 'A message that was deleted',
   quoteMissing: 'An earlier message',
@@ -43,4 +43,4 @@ export const acts = {
   deleteDone: 'Message deleted',
 };
 
-export type ActWords = typeof acts;
+export type MessageWords = typeof message;

@@ -4,7 +4,7 @@ import { pluralIn } from '../plural';
 
 const plural = pluralIn('en');
 
-export const panel = {
+export const roomDetails = {
   backToRoom: 'Back to the conversation',
 
   about: 'About',
@@ -92,4 +92,4 @@ export const panel = {
   deleted: (title: string): string => `${title} was deleted`,
 };
 
-export type PanelWords = typeof panel;
+export type RoomDetailsWords = typeof roomDetails;

@@ -129,7 +129,7 @@ export const settings = {
     makeAdmin: 'Make admin',
     makeMember: 'Make member',
     lockOut: 'Lock out',
-    letIn: 'Let in again',
+    allowSignIn: 'Let in again',
     roleChanged: {
       owner: (name: string) => `${name} is now an owner`,
       admin: (name: string) => `${name} is now an admin`,

@@ -4,7 +4,7 @@ import { pluralIn } from '../plural';
 
 const plural = pluralIn('en');
 
-export const door = {
+export const signIn = {
   signIn: 'Sign in',
   createAccount: 'Create account',
   newHere: 'New here?',
@@ -68,4 +68,4 @@ export const door = {
   lookIn: 'Look in as a guest',
 };
 
-export type DoorWords = typeof door;
+export type SignInWords = typeof signIn;

@@ -4,7 +4,7 @@ import { pluralIn } from '../plural';
 
 const plural = pluralIn('en');
 
-export const leaving = {
+export const signOut = {
   signOut: 'Sign out',
   signOutAnyway: 'Sign out anyway',
   unsent: (count: number) =>
@@ -22,4 +22,4 @@ export const leaving = {
     'The server did not answer. You can sign out all the same: what this browser keeps is erased at once, and the session ends as soon as this browser reaches the server again.',
 };
 
-export type LeavingWords = typeof leaving;
+export type SignOutWords = typeof signOut;

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from 'vitest';
-import { COMMANDS, handlesIn, offered, parse } from '../../../src/views/composer/completion/commands';
+import { COMMANDS, handlesIn, listCommands, parseLine } from '../../../src/views/composer/completion/commands';
 import type { Me, MyRoom } from '../../../src/data/wire/protocol';
 import { INITIAL, toRoomState, type State } from '../../../src/data/state/state';
 import { commands as de } from '../../../src/words/de/commands';
@@ -20,7 +20,7 @@ describe('a line that begins with a slash', () => {
     ['/topic\nTwo\nlines', 'topic', 'Two\nlines'],
     ['/dance', 'dance', ''],
   ])('%j is a command', (text, name, rest) => {
-    expect(parse(text)).toEqual({ is: 'command', name, rest });
+    expect(parseLine(text)).toEqual({ is: 'command', name, rest });
   });
 
   test.each([
@@ -30,7 +30,7 @@ describe('a line that begins with a slash', () => {
     ['/', '/'],
     ['/ me', '/ me'],
   ])('%j says %j', (text, said) => {
-    expect(parse(text)).toEqual({ is: 'text', text: said });
+    expect(parseLine(text)).toEqual({ is: 'text', text: said });
   });
 
   test('names people, and may say something to them', () => {
@@ -54,14 +54,14 @@ describe('the commands', () => {
   });
 
   test('are offered to those who may', () => {
-    const member = offered(as('member'), toRoomState(lobby, 0));
+    const member = listCommands(as('member'), toRoomState(lobby, 0));
     expect(member).toEqual(['me', 'shrug', 'invite', 'join', 'leave', 'direct', 'mute', 'help']);
-    expect(offered(as('owner'), toRoomState(lobby, 0))).toContain('topic');
-    expect(offered(as('guest'), toRoomState({ ...lobby, role: null }, 0))).toEqual(['me', 'shrug', 'help']);
-    const muted = offered(as('member'), toRoomState({ ...lobby, notify: 'none' }, 0));
+    expect(listCommands(as('owner'), toRoomState(lobby, 0))).toContain('topic');
+    expect(listCommands(as('guest'), toRoomState({ ...lobby, role: null }, 0))).toEqual(['me', 'shrug', 'help']);
+    const muted = listCommands(as('member'), toRoomState({ ...lobby, notify: 'none' }, 0));
     expect(muted).toContain('unmute');
     expect(muted).not.toContain('mute');
-    const direct = offered(as('member'), toRoomState({ ...lobby, kind: 'direct' }, 0));
+    const direct = listCommands(as('member'), toRoomState({ ...lobby, kind: 'direct' }, 0));
     expect(direct).not.toContain('invite');
   });
 });

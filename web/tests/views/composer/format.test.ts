@@ -2,22 +2,22 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { difference, type Draft } from '../../../src/views/composer/format/textEdit';
-import { fenced } from '../../../src/views/composer/format/fences';
+import { difference, type TextSelection } from '../../../src/views/composer/format/textEdit';
+import { withFences } from '../../../src/views/composer/format/fences';
 import { isOn, toggle } from '../../../src/views/composer/format/format';
 import { FORMATS, KEYS, type Format } from '../../../src/views/composer/format/formats';
-import { continued } from '../../../src/views/composer/format/lines';
-import { languageOf, looksLikeCode, pastedOver } from '../../../src/views/composer/format/pasting';
+import { continueList } from '../../../src/views/composer/format/lines';
+import { languageOf, looksLikeCode, pasteLink } from '../../../src/views/composer/format/pasting';
 import { parse } from '../../../src/markdown/parsing/parse';
 
-function drawn(text: string): Draft {
+function drawn(text: string): TextSelection {
   const caret = text.indexOf('‸');
   if (caret >= 0) return { text: text.replace('‸', ''), start: caret, end: caret };
   const start = text.indexOf('‹');
   return { text: text.replace(/[‹›]/g, ''), start, end: text.indexOf('›') - 1 };
 }
 
-function shown({ text, start, end }: Draft): string {
+function shown({ text, start, end }: TextSelection): string {
   if (start === end) return `${text.slice(0, start)}‸${text.slice(start)}`;
   return `${text.slice(0, start)}‹${text.slice(start, end)}›${text.slice(end)}`;
 }
@@ -123,13 +123,13 @@ describe('lines', () => {
     ['- one\n- ‸', '- one\n‸'],
     ['- [ ] ‸', '‸'],
   ])('a line break in %j goes on with the list, or ends it', (before, after) => {
-    const next = continued(drawn(before));
+    const next = continueList(drawn(before));
     expect(next && shown(next)).toBe(after);
   });
 
   test.each(['one‸', '-‸', '‸- one', '> one‸', '```\n- one‸\n```', '**one**‸'])(
     'a line break in %j is only that',
-    (text) => expect(continued(drawn(text))).toBeNull(),
+    (text) => expect(continueList(drawn(text))).toBeNull(),
   );
 });
 
@@ -177,7 +177,7 @@ describe('links', () => {
     ['‹a›', 'https://a.b/c)', '[a](<https://a.b/c)>)‸'],
     ['a‹ b ›c', 'https://a.b', 'a [b](https://a.b)‸ c'],
   ])('an address pasted over %j', (before, pasted, after) => {
-    const next = pastedOver(drawn(before), pasted);
+    const next = pasteLink(drawn(before), pasted);
     expect(next && shown(next)).toBe(after);
     expect(JSON.stringify(parse(next?.text ?? ''))).toContain('"is":"link"');
   });
@@ -194,7 +194,7 @@ describe('links', () => {
     ['```\n‹a›\n```', 'https://a.b'],
     ['‹a\n\nb›', 'https://a.b'],
   ])('over %j %j is pasted as it is', (before, pasted) => {
-    expect(pastedOver(drawn(before), pasted)).toBeNull();
+    expect(pasteLink(drawn(before), pasted)).toBeNull();
   });
 });
 
@@ -241,7 +241,7 @@ describe('what looks like code', () => {
   ])('not %j', (text) => expect(looksLikeCode(text)).toBe(false));
 
   test('gets fences of its own', () => {
-    expect(fenced(drawn('x\n‹a\nb\n›y'), 'js').text).toBe('x\n```js\na\nb\n```\ny');
+    expect(withFences(drawn('x\n‹a\nb\n›y'), 'js').text).toBe('x\n```js\na\nb\n```\ny');
   });
 });
 
@@ -252,7 +252,7 @@ describe('any text', () => {
   );
   const draft = fc
     .tuple(fc.array(piece, { maxLength: 20 }), fc.nat(), fc.nat())
-    .map(([pieces, one, other]): Draft => {
+    .map(([pieces, one, other]): TextSelection => {
       const text = pieces.join('');
       const [start = 0, end = 0] = [one, other]
         .map((place) => place % (text.length + 1))
@@ -275,7 +275,7 @@ describe('any text', () => {
     });
   }
 
-  function expectKept(format: Format, before: Draft, after: Draft): void {
+  function expectKept(format: Format, before: TextSelection, after: TextSelection): void {
     // With a link goes its address, and with a block of code the name of its language.
     const isOfLines = before.text.slice(before.start, before.end).trim().includes('\n');
     const isBlock = format === 'block' || (format === 'code' && isOfLines);

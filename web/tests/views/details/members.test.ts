@@ -5,10 +5,10 @@ import type { Fields, MyRoom, Presence, RoomRole } from '../../../src/data/wire/
 import { Refused } from '../../../src/data/wire/errors';
 import { withMyRoom, onEvent } from '../../../src/data/state/reducer';
 import { INITIAL, type MemberList, type State } from '../../../src/data/state/state';
-import { matching, rowsOf } from '../../../src/views/details/memberRows';
+import { filterMembers, toMemberRows } from '../../../src/views/details/memberRows';
 import { Roster } from '../../../src/views/details/roster.svelte';
-import { panel as german } from '../../../src/words/de/roomDetails';
-import { panel as english } from '../../../src/words/en/roomDetails';
+import { roomDetails as german } from '../../../src/words/de/roomDetails';
+import { roomDetails as english } from '../../../src/words/en/roomDetails';
 
 describe('the members as a list', () => {
   const roles = new Map<string, RoomRole>([
@@ -23,25 +23,25 @@ describe('the members as a list', () => {
   const names = (rows: readonly { name: string }[]) => rows.map(({ name }) => name);
 
   test('begins with those who are there, each part by name', () => {
-    const rows = rowsOf(roles, known);
+    const rows = toMemberRows(roles, known);
     expect(names(rows)).toEqual(['me', 'zoe', 'mo', 'bo', 'ana']);
     expect(rows.map((row) => row.presence)).toEqual(['online', 'online', 'away', 'offline', 'offline']);
     expect(rows.at(-1)?.shown).toBe('émile');
   });
 
   test('of a large room tells nobody’s presence, and is by name alone', () => {
-    const rows = rowsOf(roles, { ...known, presence: null });
+    const rows = toMemberRows(roles, { ...known, presence: null });
     expect(names(rows)).toEqual(['bo', 'ana', 'me', 'mo', 'zoe']);
     expect(rows.every((row) => row.presence === null)).toBe(true);
   });
 
   test('is searched in names and handles, whatever the case and the accents', () => {
-    const rows = rowsOf(roles, known);
+    const rows = toMemberRows(roles, known);
     for (const wanted of ['zoe ang', 'ZOË', '@zoe', ' oe ']) {
-      expect(names(matching(rows, wanted))).toEqual(['zoe']);
+      expect(names(filterMembers(rows, wanted))).toEqual(['zoe']);
     }
-    expect(matching(rows, '  ')).toBe(rows);
-    expect(matching(rows, 'nobody')).toEqual([]);
+    expect(filterMembers(rows, '  ')).toBe(rows);
+    expect(filterMembers(rows, 'nobody')).toEqual([]);
   });
 });
 

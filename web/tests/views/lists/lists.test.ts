@@ -2,17 +2,17 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Message as WireMessage } from '../../../src/data/wire/protocol';
 import { INITIAL, toMessage, toRoomState, type State } from '../../../src/data/state/state';
-import { callIn } from '../../../src/views/composer/massMention';
+import { findMassMention } from '../../../src/views/composer/massMention';
 import { quoted } from '../../../src/views/lists/saved/actions';
-import { current, joined, type Mentioned } from '../../../src/views/lists/mentions/mentionList.svelte';
+import { withLatest, mergePage, type ListedMention } from '../../../src/views/lists/mentions/mentionList.svelte';
 
 const said = (seq: number, more: Partial<WireMessage> = {}) =>
   toMessage({ room: 'tea', seq, rev: seq, by: 'bo', at: seq, text: '@ana', mentions: ['ana'], ...more });
-const mentioned = (seq: number, more: Partial<WireMessage> = {}): Mentioned => ({
+const mentioned = (seq: number, more: Partial<WireMessage> = {}): ListedMention => ({
   message: said(seq, more),
   unread: true,
 });
-const seqs = (list: readonly Mentioned[] | null) => list?.map(({ message }) => message.seq);
+const seqs = (list: readonly ListedMention[] | null) => list?.map(({ message }) => message.seq);
 
 describe('who is called', () => {
   test.each([
@@ -22,7 +22,7 @@ describe('who is called', () => {
     ['> @room\n\nno', null],
     ['me@room.example, @roomy, @room-7', null],
   ])('%s', (text, call) => {
-    expect(callIn(text)).toBe(call);
+    expect(findMassMention(text)).toBe(call);
   });
 });
 
@@ -41,15 +41,15 @@ describe('the list of mentions', () => {
 
   test('goes on from a newer page as long as the two meet', () => {
     const before = [4, 3, 2].map((seq) => mentioned(seq));
-    expect(seqs(joined([6, 5, 4].map((seq) => mentioned(seq)), before))).toEqual([6, 5, 4, 3, 2]);
-    expect(joined([9, 8].map((seq) => mentioned(seq)), before)).toBeNull();
+    expect(seqs(mergePage([6, 5, 4].map((seq) => mentioned(seq)), before))).toEqual([6, 5, 4, 3, 2]);
+    expect(mergePage([9, 8].map((seq) => mentioned(seq)), before)).toBeNull();
   });
 
   test('shows what is left of them, and whether they were read by now', () => {
-    const list = current(state, [7, 6, 5, 4].map((seq) => mentioned(seq)), 'ana');
+    const list = withLatest(state, [7, 6, 5, 4].map((seq) => mentioned(seq)), 'ana');
     expect(seqs(list)).toEqual([7, 4]);
     expect(list.map(({ unread }) => unread)).toEqual([true, false]);
-    expect(current(state, [mentioned(8, { by: 'ana' })], 'ana')).toEqual([]);
-    expect(seqs(current(state, [mentioned(8, { mentions: ['@room'] })], 'ana'))).toEqual([8]);
+    expect(withLatest(state, [mentioned(8, { by: 'ana' })], 'ana')).toEqual([]);
+    expect(seqs(withLatest(state, [mentioned(8, { mentions: ['@room'] })], 'ana'))).toEqual([8]);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { grouped, NO_ROWS, type Around, type Entry } from '../../../src/views/message/grouping';
+import { groupRows, NO_ROWS, type GroupingContext, type TimelineEntry } from '../../../src/views/message/grouping';
 import type { Pending } from '../../../src/data/storage/outbox';
 import { toMessage, type Message } from '../../../src/data/state/state';
 
@@ -16,15 +16,15 @@ function pending(nonce: string, at: number): Pending {
   return { ...draft, nonce, at, failed: null, sent: false };
 }
 
-const around = (more: Partial<Around> = {}): Around => ({
+const around = (more: Partial<GroupingContext> = {}): GroupingContext => ({
   me: 'ana',
   newAfter: null,
   written: new Set(),
   ...more,
 });
 
-const heads = (entries: Entry[], more: Partial<Around> = {}) =>
-  grouped(entries, around(more)).list.map((row) => row.head);
+const heads = (entries: TimelineEntry[], more: Partial<GroupingContext> = {}) =>
+  groupRows(entries, around(more)).list.map((row) => row.head);
 
 describe('messages stand together', () => {
   test('of one author within five minutes', () => {
@@ -41,7 +41,7 @@ describe('messages stand together', () => {
 
   test('but not over midnight, which has a line', () => {
     const before = new Date(2025, 10, 25, 23, 59).getTime();
-    const { list } = grouped(
+    const { list } = groupRows(
       [message(1, 'ana', before), message(2, 'ana', before + 2 * MINUTE)],
       around(),
     );
@@ -64,7 +64,7 @@ describe('messages stand together', () => {
   });
 
   test('and the last of them is known, for the space below', () => {
-    const rows = grouped(
+    const rows = groupRows(
       [message(1, 'ana', NOON), message(2, 'ana', NOON), message(3, 'bo', NOON)],
       around(),
     );
@@ -73,15 +73,15 @@ describe('messages stand together', () => {
 
   test('a server clock that was set back begins no day', () => {
     const at = new Date(2025, 10, 25, 0, 1).getTime();
-    const { list } = grouped([message(1, 'ana', at), message(2, 'bo', at - 5 * MINUTE)], around());
+    const { list } = groupRows([message(1, 'ana', at), message(2, 'bo', at - 5 * MINUTE)], around());
     expect(list.map((row) => row.day)).toEqual([true, false]);
   });
 });
 
 describe('the line "New"', () => {
   const three = [message(4, 'bo', NOON), message(5, 'bo', NOON), message(6, 'bo', NOON)];
-  const first = (newAfter: number | null, entries: Entry[] = three) =>
-    grouped(entries, around({ newAfter })).list.findIndex((row) => row.isNew);
+  const first = (newAfter: number | null, entries: TimelineEntry[] = three) =>
+    groupRows(entries, around({ newAfter })).list.findIndex((row) => row.isNew);
 
   test('stands before the first unread message, which shows its author again', () => {
     expect(first(4)).toBe(1);
@@ -98,8 +98,8 @@ describe('the line "New"', () => {
 
 describe('messages on their way', () => {
   test('keep their row when the server has them', () => {
-    const way = grouped([message(1, 'bo', NOON), pending('n1', NOON + 1)], around());
-    const here = grouped(
+    const way = groupRows([message(1, 'bo', NOON), pending('n1', NOON + 1)], around());
+    const here = groupRows(
       [message(1, 'bo', NOON), message(2, 'ana', NOON + 2, { nonce: 'n1' })],
       around({ written: new Set(['n1']) }),
       way,
@@ -108,7 +108,7 @@ describe('messages on their way', () => {
   });
 
   test('nonces that were not written here make no keys: others may use the same', () => {
-    const { list } = grouped(
+    const { list } = groupRows(
       [message(1, 'bo', NOON, { nonce: 'n1' }), message(2, 'ana', NOON, { nonce: 'n1' })],
       around(),
     );
@@ -116,7 +116,7 @@ describe('messages on their way', () => {
   });
 
   test('stand after what is above them, however wrong the clock here is', () => {
-    const { list } = grouped([message(1, 'ana', NOON), pending('n1', NOON - 86_400_000)], around());
+    const { list } = groupRows([message(1, 'ana', NOON), pending('n1', NOON - 86_400_000)], around());
     expect(list[1]).toMatchObject({ at: NOON, day: false, head: false });
   });
 });
@@ -124,8 +124,8 @@ describe('messages on their way', () => {
 describe('a new message', () => {
   test('leaves all rows but the one above it the same objects', () => {
     const old = [1, 2, 3, 4].map((seq) => message(seq, 'ana', NOON));
-    const before = grouped(old, around());
-    const after = grouped([...old, message(5, 'ana', NOON)], around(), before);
+    const before = groupRows(old, around());
+    const after = groupRows([...old, message(5, 'ana', NOON)], around(), before);
     expect(after.list.slice(0, 3)).toEqual(before.list.slice(0, 3));
     for (const index of [0, 1, 2]) expect(after.list[index]).toBe(before.list[index]);
     expect(after.list[3]).not.toBe(before.list[3]);
@@ -155,8 +155,8 @@ describe('a new message', () => {
         let rows = NO_ROWS;
         for (const { from, to, newAfter } of changes) {
           const shown = all.slice(from, to);
-          rows = grouped(shown, around({ newAfter }), rows);
-          expect(rows.list).toEqual(grouped(shown, around({ newAfter })).list);
+          rows = groupRows(shown, around({ newAfter }), rows);
+          expect(rows.list).toEqual(groupRows(shown, around({ newAfter })).list);
         }
       }),
     );

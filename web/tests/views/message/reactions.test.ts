@@ -13,7 +13,7 @@ const { chat } = vi.hoisted(() => ({
 
 vi.mock('../../../src/app/session/session.svelte', () => ({ session: { currentChat: chat } }));
 
-const { reacting } = await import('../../../src/views/message/marks/reactions.svelte');
+const { reactionStore } = await import('../../../src/views/message/marks/reactions.svelte');
 
 let seq = 0;
 
@@ -28,14 +28,14 @@ function message(reactions: Reaction[], rev = 1): Message {
 }
 
 const seen = (of: Message) =>
-  reacting.of(of, 'ana').map(({ emoji, count, names, mine }) => [emoji, count, names, mine]);
+  reactionStore.of(of, 'ana').map(({ emoji, count, names, mine }) => [emoji, count, names, mine]);
 
 describe('a reaction', () => {
   test('is shown at once, and then as the server has it', async () => {
     let answer = (_: { rev: number }) => {};
     chat.request.mockReturnValue(new Promise((resolve) => (answer = resolve)));
     const before = message([['👍', 1, ['bo']]]);
-    const done = reacting.toggle(before, '👍');
+    const done = reactionStore.toggle(before, '👍');
     await eventually(() => expect(chat.request).toHaveBeenCalled());
     expect(seen(before)).toEqual([['👍', 2, ['bo', 'ana'], true]]);
     answer({ rev: 2 });
@@ -48,7 +48,7 @@ describe('a reaction', () => {
   test('that is taken back is gone, with the chip if it was the last', async () => {
     chat.request.mockResolvedValue({ rev: 2 });
     const before = message([['👍', 1, ['ana']]]);
-    await reacting.toggle(before, '👍');
+    await reactionStore.toggle(before, '👍');
     expect(chat.request).toHaveBeenCalledWith('react', { room: 'tea', seq, emoji: '👍', on: false });
     expect(seen(before)).toEqual([]);
   });
@@ -57,7 +57,7 @@ describe('a reaction', () => {
     vi.spyOn(console, 'error').mockReturnValue();
     chat.request.mockRejectedValue(new Error('no'));
     const before = message([]);
-    await reacting.toggle(before, '👍');
+    await reactionStore.toggle(before, '👍');
     expect(seen(before)).toEqual([]);
   });
 
@@ -68,16 +68,16 @@ describe('a reaction', () => {
       if (command === 'react') return { rev: fields.on ? 99 : 2 };
       return { reactions: [{ emoji: '👍', count: 30, names: ['bo', 'ce', 'ana'], mine: true }], people: [] };
     });
-    await reacting.ask(many);
+    await reactionStore.ask(many);
     expect(seen(many)).toEqual([['👍', 30, ['bo', 'ce', 'ana'], true]]);
-    await reacting.toggle(many, '👍');
+    await reactionStore.toggle(many, '👍');
     expect(chat.request).toHaveBeenLastCalledWith('react', { room: 'tea', seq, emoji: '👍', on: false });
     // The next event does not name all either; whether it is mine is known all the same.
     expect(seen(message([['👍', 29, ['bo', 'ce']]], 2))).toEqual([['👍', 29, ['bo', 'ce'], false]]);
   });
 
   test('with all names told asks for nothing', async () => {
-    await reacting.ask(message([['👍', 1, ['bo']]]));
+    await reactionStore.ask(message([['👍', 1, ['bo']]]));
     expect(chat.request).not.toHaveBeenCalled();
   });
 });

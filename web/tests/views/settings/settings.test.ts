@@ -12,7 +12,7 @@ import { deviceName, kindOf } from '../../../src/views/settings/person/devices';
 import Password from '../../../src/views/settings/person/Password.svelte';
 import Profile from '../../../src/views/settings/person/Profile.svelte';
 import QrCode from '../../../src/views/settings/invites/QrCode.svelte';
-import { closedFor, OF_PERSON, OF_SERVER, openOf } from '../../../src/views/settings/sections';
+import { findRestriction, OF_PERSON, OF_SERVER, listOpenSections } from '../../../src/views/settings/sections';
 import Server from '../../../src/views/settings/server/Server.svelte';
 import { fromNow } from '../../../src/time/fromNow';
 import { settings as de } from '../../../src/words/de/settings';
@@ -25,16 +25,16 @@ describe('sections', () => {
   const ALL = [...OF_PERSON, ...OF_SERVER];
 
   test('are for those who may change what they hold', () => {
-    expect(openOf(me('owner'), ALL)).toEqual(ALL);
-    expect(openOf(me('admin'), ALL)).toEqual([...OF_PERSON, 'people', 'invites', 'about']);
-    expect(openOf(me('member'), ALL)).toEqual([...OF_PERSON, 'about']);
-    expect(openOf(me('guest'), ALL)).toEqual(['appearance', 'about']);
+    expect(listOpenSections(me('owner'), ALL)).toEqual(ALL);
+    expect(listOpenSections(me('admin'), ALL)).toEqual([...OF_PERSON, 'people', 'invites', 'about']);
+    expect(listOpenSections(me('member'), ALL)).toEqual([...OF_PERSON, 'about']);
+    expect(listOpenSections(me('guest'), ALL)).toEqual(['appearance', 'about']);
   });
 
   test('say who else may open them', () => {
-    expect(closedFor(me('member'), 'people')).toBe('admins');
-    expect(closedFor(me('admin'), 'server')).toBe('owners');
-    expect(closedFor(me('guest'), 'profile')).toBe('account');
+    expect(findRestriction(me('member'), 'people')).toBe('admins');
+    expect(findRestriction(me('admin'), 'server')).toBe('owners');
+    expect(findRestriction(me('guest'), 'profile')).toBe('account');
   });
 });
 

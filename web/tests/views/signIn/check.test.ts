@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
   displayNameProblem,
-  handleOf,
+  toHandle,
   nameProblem,
   passwordProblem,
   serverNameProblem,
 } from '../../../src/views/signIn/check';
-import { sentenceFor } from '../../../src/views/signIn/rateLimit';
+import { explainAttempt } from '../../../src/views/signIn/rateLimit';
 import { Refused } from '../../../src/data/wire/errors';
 
 describe('a name', () => {
@@ -18,7 +18,7 @@ describe('a name', () => {
     ['ΟΔΟΣ', 'οδοσ'],
     ['İnci', 'i̇nci'],
   ])('%s becomes %s, as the server has it', (typed, handle) => {
-    expect(handleOf(typed)).toBe(handle);
+    expect(toHandle(typed)).toBe(handle);
   });
 
   test.each(['a', 'ana.b-c_9', 'Zoë', '李雷', 'मीरा', 'x'.repeat(32)])('%s can be one', (name) => {
@@ -60,5 +60,5 @@ test.each([
   [3600, 'Wait 60 minutes,'],
 ])('who guessed too often is told how long to wait: %d s', (retry_after, told) => {
   const refused = new Refused({ code: 'rate_limited', message: 'Too many tries.', retry_after });
-  expect(sentenceFor(refused)).toContain(told);
+  expect(explainAttempt(refused)).toContain(told);
 });

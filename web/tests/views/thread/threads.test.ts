@@ -13,9 +13,9 @@ import { needsSync } from '../../../src/data/sync';
 import { homeOf, isUnstarted, threadOf, countUnreadThreads } from '../../../src/data/state/thread';
 import { startThread } from '../../../src/data/threadRequests';
 import type { Chat } from '../../../src/data/chat';
-import { joined, type Followed } from '../../../src/views/lists/threads/threadList.svelte';
-import { hasThread } from '../../../src/views/message/threadLink';
-import { matching, offered } from '../../../src/views/switcher/options';
+import { mergePage, type ListedThread } from '../../../src/views/lists/threads/threadList.svelte';
+import { canOpenThread } from '../../../src/views/message/threadLink';
+import { findMatching, listDefaults } from '../../../src/views/switcher/options';
 
 const ME = { name: 'ana', display_name: 'Ana', role: 'member' as const };
 const TEA: MyRoom = { room: 'tea', kind: 'public', title: 'Tea', role: 'member', seq: 9, rev: 9, read_seq: 9 };
@@ -52,10 +52,10 @@ describe('a thread', () => {
 
   test('stands in no list of rooms', () => {
     expect(inOrder(listRooms(state, null)).map(({ room }) => room)).toEqual(['tea']);
-    const rooms = (groups: ReturnType<typeof offered>) =>
+    const rooms = (groups: ReturnType<typeof listDefaults>) =>
       groups.flatMap(({ options }) => options.map(({ key }) => key));
-    expect(rooms(offered(state, [], null))).toEqual(['tea']);
-    expect(rooms(matching(state, 'tea', [], { rooms: [], people: [] }))).toEqual(['tea']);
+    expect(rooms(listDefaults(state, [], null))).toEqual(['tea']);
+    expect(rooms(findMatching(state, 'tea', [], { rooms: [], people: [] }))).toEqual(['tea']);
   });
 
   test('has its title and its rules from its room', () => {
@@ -84,12 +84,12 @@ describe('a thread', () => {
 
   test('is begun by whoever may write, on a message that is still there', () => {
     const message = toMessage({ room: 'tea', seq: 4, rev: 4, by: 'bo', at: 1 });
-    expect(hasThread(message, true)).toBe(true);
-    expect(hasThread(message, false)).toBe(false);
-    expect(hasThread({ ...message, deleted: true }, true)).toBe(false);
+    expect(canOpenThread(message, true)).toBe(true);
+    expect(canOpenThread(message, false)).toBe(false);
+    expect(canOpenThread({ ...message, deleted: true }, true)).toBe(false);
     const answered = { ...message, marks: { ...message.marks, replies: 1 } };
-    expect(hasThread({ ...answered, deleted: true }, false)).toBe(true);
-    expect(hasThread({ ...message, room: 'tea.4' }, true)).toBe(false);
+    expect(canOpenThread({ ...answered, deleted: true }, false)).toBe(true);
+    expect(canOpenThread({ ...message, room: 'tea.4' }, true)).toBe(false);
   });
 });
 
@@ -180,20 +180,20 @@ describe('on screen', () => {
 });
 
 test('a fresh page of threads takes the place of what it tells of', () => {
-  const thread = (room: string, when: number): Followed => ({
+  const thread = (room: string, when: number): ListedThread => ({
     room,
     root: toMessage({ room: 'tea', seq: 1, rev: 1, by: 'bo', at: 0 }),
     last: toMessage({ room, seq: 1, rev: 1, by: 'bo', at: when }),
     seq: 1,
     unread: 0,
   });
-  const names = (list: readonly Followed[]) => list.map(({ room }) => room);
+  const names = (list: readonly ListedThread[]) => list.map(({ room }) => room);
   const before = [thread('a.1', 50), thread('b.1', 40), thread('c.1', 30), thread('d.1', 20)];
   // One moved up, and one is not followed any more.
   const page = [thread('c.1', 60), thread('a.1', 50)];
-  expect(names(joined(page, 'more', before))).toEqual(['c.1', 'a.1', 'b.1', 'd.1']);
-  expect(names(joined([thread('c.1', 60), thread('b.1', 40)], 'more', before))).toEqual([
+  expect(names(mergePage(page, 'more', before))).toEqual(['c.1', 'a.1', 'b.1', 'd.1']);
+  expect(names(mergePage([thread('c.1', 60), thread('b.1', 40)], 'more', before))).toEqual([
     'c.1', 'b.1', 'd.1',
   ]);
-  expect(names(joined(page, null, before))).toEqual(['c.1', 'a.1']);
+  expect(names(mergePage(page, null, before))).toEqual(['c.1', 'a.1']);
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Announcer } from '../../../src/app/announcer';
-import { moved, opened, returned } from '../../../src/views/timeline/newLine';
+import { newLineOnChange, newLineOnOpen, newLineOnReturn } from '../../../src/views/timeline/newLine';
 import { localeOf, startOfDay, Times } from '../../../src/time/times';
 import { toRoomState, type RoomState } from '../../../src/data/state/state';
 
@@ -59,36 +59,36 @@ describe('what is unread', () => {
   });
 
   test('the line stands where reading was left, and stays while one reads on', () => {
-    const at = opened(room(9, 4));
+    const at = newLineOnOpen(room(9, 4));
     expect(at.newAfter).toBe(4);
-    expect(moved(at, room(9, 9), true).newAfter).toBe(4);
-    expect(moved(moved(at, room(9, 9), true), room(12, 9), true).newAfter).toBe(4);
+    expect(newLineOnChange(at, room(9, 9), true).newAfter).toBe(4);
+    expect(newLineOnChange(newLineOnChange(at, room(9, 9), true), room(12, 9), true).newAfter).toBe(4);
   });
 
   test('there is none in a room that is read, nor for what comes before one’s eyes', () => {
-    const at = opened(room(9, 9));
+    const at = newLineOnOpen(room(9, 9));
     expect(at.newAfter).toBeNull();
-    expect(moved(at, room(10, 9), true).newAfter).toBeNull();
+    expect(newLineOnChange(at, room(10, 9), true).newAfter).toBeNull();
   });
 
   test('what comes while nobody looks stands below one, and the first of it stays first', () => {
-    const away = moved(opened(room(9, 9)), room(10, 9), false);
+    const away = newLineOnChange(newLineOnOpen(room(9, 9)), room(10, 9), false);
     expect(away.newAfter).toBe(9);
-    expect(moved(away, room(12, 9), false).newAfter).toBe(9);
-    const back = moved(away, room(12, 12), true);
+    expect(newLineOnChange(away, room(12, 9), false).newAfter).toBe(9);
+    const back = newLineOnChange(away, room(12, 12), true);
     expect(back.newAfter).toBe(9);
-    expect(moved(back, room(13, 12), false).newAfter).toBe(12);
+    expect(newLineOnChange(back, room(13, 12), false).newAfter).toBe(12);
   });
 
   test('marking as unread moves the line and holds it till somebody comes back', () => {
-    const at = moved(opened(room(9, 9)), room(9, 5), true);
+    const at = newLineOnChange(newLineOnOpen(room(9, 9)), room(9, 5), true);
     expect(at).toMatchObject({ newAfter: 5, isHeld: true });
-    expect(moved(at, room(10, 5), true).isHeld).toBe(true);
-    expect(returned(at)).toMatchObject({ newAfter: 5, isHeld: false });
+    expect(newLineOnChange(at, room(10, 5), true).isHeld).toBe(true);
+    expect(newLineOnReturn(at)).toMatchObject({ newAfter: 5, isHeld: false });
   });
 
   test('a marker on its way counts as read', () => {
-    expect(opened(room(9, 4, { sentRead: 9 })).newAfter).toBeNull();
+    expect(newLineOnOpen(room(9, 4, { sentRead: 9 })).newAfter).toBeNull();
   });
 });
 

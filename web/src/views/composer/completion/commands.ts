@@ -25,7 +25,7 @@ export type Line =
   | { is: 'command'; name: string; rest: string };
 
 /** What a text that begins with a slash means; `//text` says "/text", and a path is no command. */
-export function parse(text: string): Line {
+export function parseLine(text: string): Line {
   if (/^\/\/\S/.test(text)) return { is: 'text', text: text.slice(1) };
   const [, name, rest = ''] = /^\/([a-z]+)(?:\s+([^]*))?$/i.exec(text) ?? [];
   return name ? { is: 'command', name: name.toLowerCase(), rest: rest.trim() } : { is: 'text', text };
@@ -136,14 +136,14 @@ export const COMMANDS: Record<CommandName, Command> = {
 };
 
 /** Those that this person may use in this room. */
-export function offered(state: State, room: RoomState): CommandName[] {
+export function listCommands(state: State, room: RoomState): CommandName[] {
   return (Object.keys(COMMANDS) as CommandName[]).filter((name) => COMMANDS[name].may(state, room));
 }
 
 const isCommand = (name: string): name is CommandName => Object.hasOwn(COMMANDS, name);
 
 /** Do it. A sentence explains why it was not done; what the server refuses is thrown. */
-export async function run(name: string, rest: string, context: Context): Promise<string | void> {
+export async function runCommand(name: string, rest: string, context: Context): Promise<string | void> {
   const t = commandWords();
   if (!isCommand(name)) return t.noCommand(name);
   const command = COMMANDS[name];

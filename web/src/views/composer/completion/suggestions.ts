@@ -4,7 +4,7 @@ import { best, type Token } from './tokens';
 import { searchEmoji, type Emoji } from '../../../emoji/emoji';
 import { isGuest, may } from '../../../app/policy';
 import { byTitle, isGuestName, titleOf } from '../../../directory/naming';
-import { commandWords, offered } from './commands';
+import { commandWords, listCommands } from './commands';
 import { displayName, type RoomState, type State } from '../../../data/state/state';
 import { homeOf } from '../../../data/state/thread';
 
@@ -69,15 +69,15 @@ function people(query: string, state: State, room: RoomState): Option[] {
     hint: `@${name}`,
     note: members && !members.has(name) ? commandWords().notInRoom : '',
   }));
-  const crowd = may.mentionAll(state, room) ? crowds(room) : [];
-  const found = best([...options, ...crowd], query, ({ insert, label }) => [insert.slice(1), label], LIMIT);
+  const everyone = may.mentionAll(state, room) ? massMentions(room) : [];
+  const found = best([...options, ...everyone], query, ({ insert, label }) => [insert.slice(1), label], LIMIT);
   if (query !== '') return found;
   // Not crowded out by those who come to mind.
-  return [...options.slice(0, LIMIT - crowd.length), ...crowd];
+  return [...options.slice(0, LIMIT - everyone.length), ...everyone];
 }
 
 /** All who are in the room; between two people there is no need for it. */
-function crowds(room: RoomState): Option[] {
+function massMentions(room: RoomState): Option[] {
   if (room.kind === 'direct' && room.people.length < 2) return [];
   const { allInRoom, allHere } = commandWords();
   const option = (insert: string, hint: string) => ({ key: insert, insert, label: insert, hint, note: '' });
@@ -109,7 +109,7 @@ function emojiOptions(query: string, all: readonly Emoji[]): Option[] {
 
 function commands(query: string, state: State, room: RoomState): Option[] {
   const { help } = commandWords();
-  const found = best(offered(state, room), query, (name) => [name], 20);
+  const found = best(listCommands(state, room), query, (name) => [name], 20);
   return found.map((name) => ({
     key: name,
     insert: `/${name}`,

@@ -1,17 +1,17 @@
 /** Marks around words: bold, italics and the like. */
 
 import {
-  edited,
+  applyEdits,
   lineStart,
   paragraphsAt,
   trimmed,
-  type Draft,
+  type TextSelection,
   type Edit,
   type Range,
 } from './textEdit';
 import { PREFIX } from './lines';
 
-export type Mark = '**' | '*' | '~~' | '`' | '||';
+export type Delimiter = '**' | '*' | '~~' | '`' | '||';
 
 /** From the first sign of the opening mark to the last of the closing one. */
 interface Span {
@@ -22,7 +22,7 @@ interface Span {
 }
 
 /** Whether a run of that many signs has the mark in it: `***` is both bold and italics. */
-const HOLDS: Record<Mark, (length: number) => boolean> = {
+const HOLDS: Record<Delimiter, (length: number) => boolean> = {
   '**': (length) => length >= 2,
   '*': (length) => length % 2 === 1,
   '~~': (length) => length === 2,
@@ -33,68 +33,68 @@ const HOLDS: Record<Mark, (length: number) => boolean> = {
 const CODE = /(?<!`)(`+)(?!`)([^]*?)(?<!`)\1(?!`)/g;
 const ESCAPED_OR_CODE = new RegExp(`\\\\[!-/:-@[-\`{-~]|${CODE.source}`, 'g');
 
-export function toggleMark(mark: Mark, draft: Draft): Draft {
+export function toggleDelimiter(delimiter: Delimiter, draft: TextSelection): TextSelection {
   const chosen = trimmed(draft);
-  if (chosen.start === chosen.end) return toggleAtCaret(mark, { ...draft, start: draft.end });
+  if (chosen.start === chosen.end) return toggleAtCaret(delimiter, { ...draft, start: draft.end });
   const ranges = rangesOf(chosen);
-  const spans = spansAt(mark, chosen);
+  const spans = spansAt(delimiter, chosen);
   const around = ranges.map((range) => spanAround(spans, range));
   const edits = around.every((span) => span !== null)
     ? // Two ranges may lie in one span.
-      [...new Set(around)].flatMap(unmarking)
-    : ranges.flatMap((range, at) => (around[at] ? [] : marking(mark, draft.text, range, spans)));
-  return edited(chosen, edits);
+      [...new Set(around)].flatMap(removing)
+    : ranges.flatMap((range, at) => (around[at] ? [] : adding(delimiter, draft.text, range, spans)));
+  return applyEdits(chosen, edits);
 }
 
-export function isMarked(mark: Mark, draft: Draft): boolean {
+export function isDelimited(delimiter: Delimiter, draft: TextSelection): boolean {
   const chosen = trimmed(draft);
   const { text, end } = draft;
   if (chosen.start === chosen.end) {
-    return isEmptyPair(mark, text, end) || spanAtCaret(mark, text, end) !== null;
+    return isEmptyPair(delimiter, text, end) || spanAtCaret(delimiter, text, end) !== null;
   }
   const ranges = rangesOf(chosen);
-  const spans = spansAt(mark, chosen);
+  const spans = spansAt(delimiter, chosen);
   return ranges.length > 0 && ranges.every((range) => spanAround(spans, range) !== null);
 }
 
-function toggleAtCaret(mark: Mark, draft: Draft): Draft {
+function toggleAtCaret(delimiter: Delimiter, draft: TextSelection): TextSelection {
   const { text, end: caret } = draft;
-  const { length } = mark;
-  if (isEmptyPair(mark, text, caret)) {
-    return edited(draft, [{ from: caret - length, to: caret + length, by: '' }]);
+  const { length } = delimiter;
+  if (isEmptyPair(delimiter, text, caret)) {
+    return applyEdits(draft, [{ from: caret - length, to: caret + length, by: '' }]);
   }
-  const span = spanAtCaret(mark, text, caret);
+  const span = spanAtCaret(delimiter, text, caret);
   // Who has come to its end goes on without it.
   if (span?.inTo === caret) return { text, start: span.to, end: span.to };
-  if (span) return edited(draft, unmarking(span));
+  if (span) return applyEdits(draft, removing(span));
   const before = /[\p{L}\p{N}_]*$/u.exec(text.slice(0, caret))?.[0].length ?? 0;
   const behind = /^[\p{L}\p{N}_]*/u.exec(text.slice(caret))?.[0].length ?? 0;
   if (before && behind) {
-    return edited(draft, marking(mark, text, { from: caret - before, to: caret + behind }, []));
+    return applyEdits(draft, adding(delimiter, text, { from: caret - before, to: caret + behind }, []));
   }
   const place = caret + length;
-  return { text: text.slice(0, caret) + mark + mark + text.slice(caret), start: place, end: place };
+  return { text: text.slice(0, caret) + delimiter + delimiter + text.slice(caret), start: place, end: place };
 }
 
 /** `**|**`, in which nothing stands yet. */
-function isEmptyPair(mark: Mark, text: string, caret: number): boolean {
-  const sign = mark.charAt(0);
+function isEmptyPair(delimiter: Delimiter, text: string, caret: number): boolean {
+  const sign = delimiter.charAt(0);
   let before = 0;
   while (text[caret - 1 - before] === sign) before += 1;
   let behind = 0;
   while (text[caret + behind] === sign) behind += 1;
-  return before === behind && HOLDS[mark](before);
+  return before === behind && HOLDS[delimiter](before);
 }
 
-const spanAtCaret = (mark: Mark, text: string, caret: number): Span | null =>
-  spansAt(mark, { text, start: caret, end: caret }).find(
+const spanAtCaret = (delimiter: Delimiter, text: string, caret: number): Span | null =>
+  spansAt(delimiter, { text, start: caret, end: caret }).find(
     ({ from, to }) => from < caret && caret < to,
   ) ?? null;
 
 const spanAround = (spans: readonly Span[], range: Range): Span | null =>
   spans.find(({ from, to }) => from <= range.from && range.to <= to) ?? null;
 
-const unmarking = (span: Span | null): Edit[] =>
+const removing = (span: Span | null): Edit[] =>
   span
     ? [
         { from: span.from, to: span.inFrom, by: '' },
@@ -102,15 +102,15 @@ const unmarking = (span: Span | null): Edit[] =>
       ]
     : [];
 
-function marking(mark: Mark, text: string, { from, to }: Range, spans: readonly Span[]): Edit[] {
-  if (mark === '`') return markingCode(text.slice(from, to), from, to);
+function adding(delimiter: Delimiter, text: string, { from, to }: Range, spans: readonly Span[]): Edit[] {
+  if (delimiter === '`') return addingCode(text.slice(from, to), from, to);
   // The same mark within would end this one.
   const within = spans.filter((span) => from <= span.from && span.to <= to);
-  return [{ from, to: from, by: mark }, ...within.flatMap(unmarking), { from: to, to, by: mark }];
+  return [{ from, to: from, by: delimiter }, ...within.flatMap(removing), { from: to, to, by: delimiter }];
 }
 
 /** Around more signs in a row than the code itself has. */
-function markingCode(code: string, from: number, to: number): Edit[] {
+function addingCode(code: string, from: number, to: number): Edit[] {
   const longest = Math.max(0, ...(code.match(/`+/g) ?? []).map(({ length }) => length));
   const fence = '`'.repeat(longest + 1);
   const space = /^`|`$/.test(code) ? ' ' : '';
@@ -121,7 +121,7 @@ function markingCode(code: string, from: number, to: number): Edit[] {
 }
 
 /** What of the selection one pair of marks can hold: no mark crosses paragraphs or items of lists. */
-function rangesOf({ text, start, end }: Draft): Range[] {
+function rangesOf({ text, start, end }: TextSelection): Range[] {
   const ranges: Range[] = [];
   let goesOn = false;
   let place = lineStart(text, start);
@@ -139,10 +139,10 @@ function rangesOf({ text, start, end }: Draft): Range[] {
   return ranges;
 }
 
-function spansAt(mark: Mark, draft: Draft): Span[] {
+function spansAt(delimiter: Delimiter, draft: TextSelection): Span[] {
   return paragraphsAt(draft).flatMap(({ from, to }) => {
     const paragraph = draft.text.slice(from, to);
-    const spans = mark === '`' ? codeSpans(paragraph) : spansOf(mark, paragraph);
+    const spans = delimiter === '`' ? codeSpans(paragraph) : spansOf(delimiter, paragraph);
     return spans.map((span) => ({
       from: span.from + from,
       inFrom: span.inFrom + from,
@@ -164,13 +164,13 @@ function codeSpans(text: string): Span[] {
   });
 }
 
-function spansOf(mark: Mark, text: string): Span[] {
-  const { length } = mark;
+function spansOf(delimiter: Delimiter, text: string): Span[] {
+  const { length } = delimiter;
   const bare = text.replace(ESCAPED_OR_CODE, (found) => 'x'.repeat(found.length));
   const spans: Span[] = [];
   let opened: number | null = null;
-  for (const { 0: run, index } of bare.matchAll(new RegExp(`[${mark.charAt(0)}]+`, 'g'))) {
-    if (!HOLDS[mark](run.length)) continue;
+  for (const { 0: run, index } of bare.matchAll(new RegExp(`[${delimiter.charAt(0)}]+`, 'g'))) {
+    if (!HOLDS[delimiter](run.length)) continue;
     if (opened !== null && /\S/.test(bare[index - 1] ?? ' ')) {
       spans.push({ from: opened - length, inFrom: opened, inTo: index, to: index + length });
       opened = null;

@@ -1,6 +1,6 @@
 /** Marks at the beginning of lines: quotes and lists. */
 
-import { edited, lineStart, type Draft, type Edit } from './textEdit';
+import { applyEdits, lineStart, type TextSelection, type Edit } from './textEdit';
 import { fenceAround } from './fences';
 
 export type LineKind = 'quote' | 'bullets' | 'numbers' | 'tasks';
@@ -19,40 +19,40 @@ interface Line {
   readonly text: string;
 }
 
-export function toggleLines(kind: LineKind, draft: Draft): Draft {
+export function toggleLines(kind: LineKind, draft: TextSelection): TextSelection {
   const lines = linesOf(draft);
   const wanted = wantedOf(lines);
   const isOn = wanted.every(({ text }) => isOf(kind, text));
-  if (isOn) return edited(draft, lines.flatMap((line) => unmarking(kind, line)));
+  if (isOn) return applyEdits(draft, lines.flatMap((line) => unmarking(kind, line)));
   const marked = kind === 'quote' ? lines : wanted;
   const edits = marked.map((line, at) => marking(kind, line, at + 1));
-  return edited(draft, [...edits, ...parting(kind, draft.text, lines.at(-1))]);
+  return applyEdits(draft, [...edits, ...parting(kind, draft.text, lines.at(-1))]);
 }
 
-export const areLines = (kind: LineKind, draft: Draft): boolean =>
+export const areLines = (kind: LineKind, draft: TextSelection): boolean =>
   wantedOf(linesOf(draft)).every(({ text }) => isOf(kind, text));
 
 /**
  * A line break at the caret goes on with the list there; in an item without words it ends the list.
  * Null: no list is there.
  */
-export function continued(draft: Draft): Draft | null {
+export function continueList(draft: TextSelection): TextSelection | null {
   const { text, start, end } = draft;
   const from = lineStart(text, start);
   const [line = ''] = text.slice(from).split('\n', 1);
   const [prefix, indent = '', number, dot = '', box] = ITEM.exec(line) ?? [];
   if (prefix === undefined || start < from + prefix.length || fenceAround(draft)) return null;
   if (start === end && prefix.length === line.length) {
-    return edited(draft, [{ from: from + indent.length, to: start, by: '' }]);
+    return applyEdits(draft, [{ from: from + indent.length, to: start, by: '' }]);
   }
   const mark = number ? `${Number(number) + 1}${dot}` : line.charAt(indent.length);
-  return edited({ text, start: end, end }, [
+  return applyEdits({ text, start: end, end }, [
     { from: start, to: end, by: `\n${indent}${mark} ${box ? '[ ] ' : ''}` },
   ]);
 }
 
 /** Those that the selection touches; one that it only comes to the beginning of is not. */
-function linesOf({ text, start, end }: Draft): Line[] {
+function linesOf({ text, start, end }: TextSelection): Line[] {
   let from = lineStart(text, start);
   const last = end > start && text[end - 1] === '\n' ? end - 1 : end;
   const until = text.indexOf('\n', last);

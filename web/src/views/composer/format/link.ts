@@ -1,6 +1,6 @@
 /** Links: `[label](address)`. */
 
-import { edited, paragraphsAt, trimmed, type Draft, type Range } from './textEdit';
+import { applyEdits, paragraphsAt, trimmed, type TextSelection, type Range } from './textEdit';
 
 // Without a bound on the label, escaped brackets would make the search quadratic.
 const LINK = /\[((?:\\.|[^[\]\\]){0,300})\]\((<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;
@@ -9,12 +9,12 @@ const ADDRESS = /^(?:https?:\/\/|mailto:)\S{1,2000}$/i;
 export const isAddress = (text: string): boolean => ADDRESS.test(text) && URL.canParse(text);
 
 /** What is selected becomes the label; what is still missing is written next. */
-export function toggleLink(draft: Draft): Draft {
+export function toggleLink(draft: TextSelection): TextSelection {
   const { text, start, end } = draft;
   const link = linkAround(draft);
   if (link) {
     const { from, words, to } = link;
-    return edited(draft, [
+    return applyEdits(draft, [
       { from, to: words.from, by: '' },
       { from: words.to, to, by: '' },
     ]);
@@ -25,15 +25,15 @@ export function toggleLink(draft: Draft): Draft {
   return put(draft, chosen, '', chosen ? labelled(chosen).length + 3 : 1);
 }
 
-export const isLink = (draft: Draft): boolean => linkAround(draft) !== null;
+export const isLink = (draft: TextSelection): boolean => linkAround(draft) !== null;
 
 /** What is selected leads to the address. */
-export function linked(draft: Draft, address: string): Draft {
+export function withLink(draft: TextSelection, address: string): TextSelection {
   const label = draft.text.slice(draft.start, draft.end).trim();
   return put(draft, label, address, labelled(label).length + 4 + targetOf(address).length);
 }
 
-function put(draft: Draft, label: string, address: string, caret: number): Draft {
+function put(draft: TextSelection, label: string, address: string, caret: number): TextSelection {
   const { text, start, end } = trimmed(draft);
   const link = `[${labelled(label)}](${targetOf(address)})`;
   const place = start + caret;
@@ -53,7 +53,7 @@ interface Found extends Range {
   readonly words: Range;
 }
 
-function linkAround(draft: Draft): Found | null {
+function linkAround(draft: TextSelection): Found | null {
   const isCaret = draft.start === draft.end;
   for (const paragraph of paragraphsAt(draft)) {
     const near = draft.text.slice(paragraph.from, paragraph.to);

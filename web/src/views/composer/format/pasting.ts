@@ -1,19 +1,19 @@
 /** What is done with text that is pasted. */
 
-import type { Draft } from './textEdit';
+import type { TextSelection } from './textEdit';
 import { fenceAround } from './fences';
-import { isAddress, isLink, linked } from './link';
-import { isMarked } from './delimiters';
+import { isAddress, isLink, withLink } from './link';
+import { isDelimited } from './delimiters';
 
 /** An address over selected words makes them a link; null: it is pasted as it is. */
-export function pastedOver(draft: Draft, pasted: string): Draft | null {
+export function pasteLink(draft: TextSelection, pasted: string): TextSelection | null {
   const address = pasted.trim();
   const chosen = draft.text.slice(draft.start, draft.end).trim();
   if (!isAddress(address) || chosen === '' || isAddress(chosen)) return null;
   // No label crosses paragraphs.
   if (/\n\s*\n/.test(chosen)) return null;
-  if (isLink(draft) || isMarked('`', draft) || fenceAround(draft)) return null;
-  return linked(draft, address);
+  if (isLink(draft) || isDelimited('`', draft) || fenceAround(draft)) return null;
+  return withLink(draft, address);
 }
 
 /** How lines of code begin. */

@@ -1,6 +1,6 @@
 /** A text that is being written, and what of it is selected. */
 
-export interface Draft {
+export interface TextSelection {
   readonly text: string;
   readonly start: number;
   readonly end: number;
@@ -14,23 +14,23 @@ export interface Edit {
 }
 
 /** With the edits made; they are in order and apart. What was selected stays so. */
-export function edited({ text, start, end }: Draft, edits: readonly Edit[]): Draft {
+export function applyEdits({ text, start, end }: TextSelection, edits: readonly Edit[]): TextSelection {
   let after = '';
   let done = 0;
   for (const { from, to, by } of edits) {
     after += text.slice(done, from) + by;
     done = to;
   }
-  const newStart = moved(start, edits, true);
+  const newStart = movePosition(start, edits, true);
   return {
     text: after + text.slice(done),
     start: newStart,
-    end: start === end ? newStart : moved(end, edits, false),
+    end: start === end ? newStart : movePosition(end, edits, false),
   };
 }
 
 /** What is put in just there goes before it if it `yields`, else behind it. */
-function moved(place: number, edits: readonly Edit[], yields: boolean): number {
+function movePosition(place: number, edits: readonly Edit[], yields: boolean): number {
   let away = 0;
   for (const { from, to, by } of edits) {
     if (to < place || (to === place && (yields || from < to))) away += by.length - (to - from);
@@ -50,7 +50,7 @@ export function difference(before: string, after: string): Edit {
 }
 
 /** Without white space at the ends of what is selected. */
-export function trimmed({ text, start, end }: Draft): Draft {
+export function trimmed({ text, start, end }: TextSelection): TextSelection {
   const chosen = text.slice(start, end);
   const from = start + chosen.length - chosen.trimStart().length;
   return { text, start: from, end: Math.max(from, start + chosen.trimEnd().length) };
@@ -67,7 +67,7 @@ export interface Range {
 const BLANK_LINE = /\n[^\S\n]*(?=\n)/g;
 
 /** The paragraphs that the selection touches: no mark reaches over an empty line. */
-export function paragraphsAt({ text, start, end }: Draft): Range[] {
+export function paragraphsAt({ text, start, end }: TextSelection): Range[] {
   const found: Range[] = [];
   let from = 0;
   for (const { 0: gap, index } of [...text.matchAll(BLANK_LINE), { 0: '', index: text.length }]) {

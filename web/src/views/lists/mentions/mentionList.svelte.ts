@@ -7,16 +7,16 @@ import { mentionsMe } from '../../../data/state/unread';
 import { withPeople } from '../../../data/state/reducer';
 import { findMessage, toMessage, readUpTo, type Message, type State } from '../../../data/state/state';
 
-export interface Mentioned {
+export interface ListedMention {
   readonly message: Message;
   /** As the server had it. */
   readonly unread: boolean;
 }
 
-const keyOf = ({ message }: Mentioned): string => `${message.room} ${message.seq}`;
+const keyOf = ({ message }: ListedMention): string => `${message.room} ${message.seq}`;
 
 /** The newest page, and of what was listed before all that is older than it. */
-export function joined(page: readonly Mentioned[], before: readonly Mentioned[]): Mentioned[] | null {
+export function mergePage(page: readonly ListedMention[], before: readonly ListedMention[]): ListedMention[] | null {
   const keys = new Set(page.map(keyOf));
   const at = before.findIndex((one) => keys.has(keyOf(one)));
   // Nothing of it was known: there may be others between them.
@@ -26,7 +26,7 @@ export function joined(page: readonly Mentioned[], before: readonly Mentioned[])
 }
 
 /** As they are by now: edited, deleted, read. */
-export function current(state: State, list: readonly Mentioned[], me: string): Mentioned[] {
+export function withLatest(state: State, list: readonly ListedMention[], me: string): ListedMention[] {
   return list.flatMap((one) => {
     const room = state.rooms.get(one.message.room);
     const known = room && findMessage(room, one.message.seq);
@@ -38,7 +38,7 @@ export function current(state: State, list: readonly Mentioned[], me: string): M
 }
 
 export class MentionList {
-  list = $state.raw<readonly Mentioned[] | null>(null);
+  list = $state.raw<readonly ListedMention[] | null>(null);
   cursor = $state.raw<string | null>(null);
   isBusy = $state.raw(false);
   problem = $state.raw('');
@@ -52,7 +52,7 @@ export class MentionList {
   /** The newest ones; what was listed already stays. */
   refresh(): Promise<void> {
     return this.#ask('', (page, cursor) => {
-      const all = this.list && joined(page, this.list);
+      const all = this.list && mergePage(page, this.list);
       if (!all) this.cursor = cursor;
       this.list = all ?? page;
     });
@@ -68,7 +68,7 @@ export class MentionList {
 
   async #ask(
     after: string,
-    take: (page: Mentioned[], cursor: string | null) => void,
+    take: (page: ListedMention[], cursor: string | null) => void,
   ): Promise<void> {
     this.#serial += 1;
     const serial = this.#serial;

@@ -10,7 +10,7 @@ import { attempt } from '../../../app/errors';
 import type { Message, RoomState } from '../../../data/state/state';
 import type { MenuItem } from '../../../parts/Menu.svelte';
 import { bookmarksOf } from './bookmarks.svelte';
-import { keepingWords } from '../words';
+import { listWords } from '../words';
 
 /** Each line with the sign of a quote, and an empty line for what one says to it. */
 export const quoted = (text: string): string => `${text.trim().replace(/^/gm, '> ')}\n\n`;
@@ -26,11 +26,11 @@ export function askForNote(message: Message, before: string | null): void {
 
 async function forget(message: Message): Promise<void> {
   const isGone = await attempt(() => bookmarksOf(session.currentChat).remove(message));
-  if (isGone) liveRegion.show(keepingWords().isRemoved);
+  if (isGone) liveRegion.show(listWords().isRemoved);
 }
 
-export function keepingItems(message: Message, room: RoomState): MenuItem[] {
-  const t = keepingWords();
+export function savingItems(message: Message, room: RoomState): MenuItem[] {
+  const t = listWords();
   const items: MenuItem[] = [];
   if (!message.deleted && may.post(session.state, room)) {
     const quote = () => composerIn(room.room).insert(quoted(message.text));

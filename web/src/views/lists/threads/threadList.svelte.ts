@@ -7,7 +7,7 @@ import { Disconnected } from '../../../data/wire/errors';
 import { withPeople } from '../../../data/state/reducer';
 import { findMessage, toMessage, countUnread, type Message, type State } from '../../../data/state/state';
 
-export interface Followed {
+export interface ListedThread {
   readonly room: string;
   readonly root: Message;
   readonly last: Message | null;
@@ -15,7 +15,7 @@ export interface Followed {
   readonly unread: number;
 }
 
-const followed = ({ thread, root, last }: FollowedThread): Followed => ({
+const toListedThread = ({ thread, root, last }: FollowedThread): ListedThread => ({
   room: thread.room,
   root: toMessage(root),
   last: last && toMessage(last),
@@ -23,14 +23,14 @@ const followed = ({ thread, root, last }: FollowedThread): Followed => ({
   unread: Math.max(0, (thread.seq ?? 0) - (thread.read_seq ?? 0)),
 });
 
-const at = ({ last, root }: Followed): number => last?.at ?? root.at;
+const at = ({ last, root }: ListedThread): number => last?.at ?? root.at;
 
 /** The newest page, and what was listed before that is older than all of it. */
-export function joined(
-  page: readonly Followed[],
+export function mergePage(
+  page: readonly ListedThread[],
   cursor: string | null,
-  before: readonly Followed[],
-): readonly Followed[] {
+  before: readonly ListedThread[],
+): readonly ListedThread[] {
   const last = page.at(-1);
   if (cursor === null || !last) return page;
   const known = new Set(page.map(({ room }) => room));
@@ -38,7 +38,7 @@ export function joined(
 }
 
 /** As they are by now: edited, deleted, read. */
-export function current(state: State, list: readonly Followed[]): Followed[] {
+export function withLatest(state: State, list: readonly ListedThread[]): ListedThread[] {
   const now = (message: Message): Message => {
     const room = state.rooms.get(message.room);
     const known = room && findMessage(room, message.seq);
@@ -58,7 +58,7 @@ export function current(state: State, list: readonly Followed[]): Followed[] {
 
 export class ThreadList {
   /** Null: not asked yet. */
-  list = $state.raw<readonly Followed[] | null>(null);
+  list = $state.raw<readonly ListedThread[] | null>(null);
   cursor = $state.raw<string | null>(null);
   problem = $state.raw('');
   #isBusy = false;
@@ -77,7 +77,7 @@ export class ThreadList {
       this.#again = false;
       await this.#ask('', (page, cursor) => {
         const isFirst = this.list === null || cursor === null;
-        this.list = joined(page, cursor, this.list ?? []);
+        this.list = mergePage(page, cursor, this.list ?? []);
         if (isFirst) this.cursor = cursor;
       });
     }
@@ -95,13 +95,13 @@ export class ThreadList {
 
   async #ask(
     after: string,
-    take: (page: Followed[], cursor: string | null) => void,
+    take: (page: ListedThread[], cursor: string | null) => void,
   ): Promise<void> {
     this.#isBusy = true;
     try {
       const reply = await this.chat.request('threads', { unread: this.onlyUnread, after });
       this.chat.update((state) => withPeople(state, reply.people));
-      take(reply.threads.map(followed), reply.cursor);
+      take(reply.threads.map(toListedThread), reply.cursor);
       this.problem = '';
     } catch (error) {
       // Without a connection the page says so itself, and asks again once it is back.

@@ -5,11 +5,11 @@ import { session } from '../../../app/session/session.svelte';
 import { liveRegion } from '../../../app/liveRegion.svelte';
 import type { ServerEvent } from '../../../data/wire/protocol';
 import { displayName, findMessage } from '../../../data/state/state';
-import { meet } from './findNames';
+import { fetchNames } from './findNames';
 import { markWords } from './words';
 
 /** As long as the room is on screen; until the returned function is called. */
-export function hearReactions(room: string): () => void {
+export function announceReactions(room: string): () => void {
   const announcer = new Announcer({
     say: (text) => liveRegion.announce(text),
     one: ({ name, text }) => markWords().reacted(name, text),
@@ -31,7 +31,7 @@ async function hear(event: ServerEvent, room: string, announcer: Announcer): Pro
   if (did !== 'react' || !by || !emoji || by === chat.user) return;
   const known = chat.state.rooms.get(room);
   if (!known || findMessage(known, event.seq)?.by !== chat.user) return;
-  await meet([by]);
+  await fetchNames([by]);
   if (!chat.state.open.has(room)) return;
   announcer.add({ kind: 'text', name: displayName(chat.state, by), text: emoji });
 }

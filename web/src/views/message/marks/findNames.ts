@@ -11,7 +11,7 @@ const AT_ONCE = 100;
 const asked = new WeakMap<Chat, Map<string, Promise<void>>>();
 
 /** Until they are known, or cannot be asked for: then they go by their handles. */
-export async function meet(names: readonly string[]): Promise<void> {
+export async function fetchNames(names: readonly string[]): Promise<void> {
   const chat = session.currentChat;
   const before = asked.get(chat) ?? new Map<string, Promise<void>>();
   asked.set(chat, before);

@@ -4,7 +4,7 @@ import { untrack } from 'svelte';
 import { explain } from '../../../app/errors';
 import { isOnline } from './save';
 
-export class Asked<T> {
+export class Loadable<T> {
   value = $state.raw<T | null>(null);
   problem = $state('');
   readonly #ask: () => Promise<T>;

@@ -7,7 +7,7 @@ import { attempt } from '../../../app/errors';
 import { settingsWords } from './words';
 
 /** Whether it was done. */
-export async function saved(
+export async function saveNow(
   what: () => Promise<unknown>,
   said: string = settingsWords().saved,
 ): Promise<boolean> {
