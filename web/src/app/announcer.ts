@@ -2,7 +2,7 @@
 
 const WITHIN_MS = 2_000;
 const AT_MOST = 3;
-const LONGEST = 300;
+const TEXT_MAX = 300;
 
 export interface Announcement {
   kind: 'text' | 'me';
@@ -10,7 +10,7 @@ export interface Announcement {
   text: string;
 }
 
-export interface Voice {
+export interface AnnouncerOutput {
   say(text: string): void;
   /** One message as a sentence; and how many there are, if they are too many. */
   one(heard: Announcement): string;
@@ -26,7 +26,7 @@ export class Announcer {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = '';
 
-  constructor(private readonly voice: Voice) {}
+  constructor(private readonly voice: AnnouncerOutput) {}
 
   add(heard: Announcement): void {
     if (this.#timer) {
@@ -53,8 +53,8 @@ export class Announcer {
   }
 
   #sentence(heard: Announcement): string {
-    const isLong = heard.text.length > LONGEST;
-    return this.voice.one(isLong ? { ...heard, text: `${heard.text.slice(0, LONGEST)}…` } : heard);
+    const isLong = heard.text.length > TEXT_MAX;
+    return this.voice.one(isLong ? { ...heard, text: `${heard.text.slice(0, TEXT_MAX)}…` } : heard);
   }
 
   #say(text: string): void {

@@ -44,10 +44,10 @@ class ComposerHandle {
 
 export type { ComposerHandle };
 
-const talks = new Map<string, ComposerHandle>();
+const handles = new Map<string, ComposerHandle>();
 
 export function composerIn(room: string): ComposerHandle {
-  const talk = talks.get(room) ?? new ComposerHandle();
-  talks.set(room, talk);
-  return talk;
+  const handle = handles.get(room) ?? new ComposerHandle();
+  handles.set(room, handle);
+  return handle;
 }

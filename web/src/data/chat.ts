@@ -72,7 +72,7 @@ export class Chat {
   #store: Store | null = null;
   #outbox: Outbox | null = null;
   #saveTimer: ReturnType<typeof setTimeout> | undefined;
-  #askingMine = false;
+  #isFetchingMine = false;
   #typing = { room: '', at: 0 };
   #active = true;
   /** Events that came before the welcome they belong to. */
@@ -188,7 +188,7 @@ export class Chat {
     return () => this.#listeners.delete(listener);
   }
 
-  #tell(event: ServerEvent | null, isLive = false): void {
+  #notifyListeners(event: ServerEvent | null, isLive = false): void {
     for (const listener of this.#listeners) listener(event, isLive);
   }
 
@@ -219,14 +219,14 @@ export class Chat {
   }
 
   async join(room: string): Promise<void> {
-    this.joined(await this.request('join', { room }));
+    this.applyJoined(await this.request('join', { room }));
   }
 
   typing(room: string): void {
     const now = Date.now();
     if (this.#typing.room === room && now - this.#typing.at < TYPING_EVERY_MS) return;
     this.#typing = { room, at: now };
-    this.#socket.tell('typing', { room });
+    this.#socket.sendOneWay('typing', { room });
   }
 
   /** Whether somebody sits at this device. */
@@ -252,12 +252,12 @@ export class Chat {
     }
     try {
       this.#welcome(await this.request('hello', { epoch: this.state.epoch, rooms }));
-      await this.#socket.echo();
+      await this.#socket.roundTrip();
       this.update(onWelcomeOver);
     } catch (error) {
       if (error instanceof Disconnected) return;
       if (!(error instanceof Refused)) throw error;
-      this.#socket.giveUp(error.retryAfterS);
+      this.#socket.reconnectLater(error.retryAfterS);
     }
   }
 
@@ -267,13 +267,13 @@ export class Chat {
       return;
     }
     if (this.#store?.epoch !== welcome.epoch) this.#changeEpoch(welcome.epoch);
-    this.#socket.settled();
+    this.#socket.confirmOpen();
     this.connection = { status: 'online' };
     this.update((state) => onWelcome(state, welcome));
     const early = this.#earlyEvents ?? [];
     this.#earlyEvents = null;
     for (const event of early) this.#onEvent(event);
-    this.#tell(null);
+    this.#notifyListeners(null);
     if (!this.#active) this.#tellActive();
     this.markers.resend();
     void this.#outbox?.drain();
@@ -299,10 +299,10 @@ export class Chat {
       this.#arrived([event]);
       if (wasLive) this.callbacks.heard(event);
     }
-    if (event.on === 'marks') this.#marked(event);
-    this.#tell(event, wasLive);
+    if (event.on === 'marks') this.#onMarks(event);
+    this.#notifyListeners(event, wasLive);
     if (event.on === 'removed') this.#store?.forget(event.room);
-    if (this.state.myHead > this.state.myRev) void this.#askMine();
+    if (this.state.myHead > this.state.myRev) void this.#fetchMine();
   }
 
   #isLive(room: string): boolean {
@@ -321,38 +321,38 @@ export class Chat {
     this.#saveSoon();
   }
 
-  #marked(event: MarksEvent): void {
+  #onMarks(event: MarksEvent): void {
     const { room, seq, rev } = event;
     this.#store?.keep({ room, seq, marks: toMarks(event, rev) });
     this.#saveSoon();
   }
 
   /** A room was joined, made or found: this is what it is called. */
-  joined(reply: Joined): string {
+  applyJoined(reply: Joined): string {
     this.update((state) => onJoined(state, reply, state.myRev));
     this.#arrived(reply.messages);
     return reply.room.room;
   }
 
-  async #askMine(): Promise<void> {
-    if (this.#askingMine || !this.isOnline) return;
-    this.#askingMine = true;
+  async #fetchMine(): Promise<void> {
+    if (this.#isFetchingMine || !this.isOnline) return;
+    this.#isFetchingMine = true;
     try {
       while (this.state.myHead > this.state.myRev) {
         const reply = await this.request('me', {});
         this.update((state) => onMine(state, reply));
-        this.#tell(null);
+        this.#notifyListeners(null);
       }
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
       // The next event of mine, or the next welcome, closes the gap.
     } finally {
-      this.#askingMine = false;
+      this.#isFetchingMine = false;
     }
   }
 
   #tellActive(): void {
-    this.#socket.tell('active', { active: this.#active });
+    this.#socket.sendOneWay('active', { active: this.#active });
   }
 
   #onClosed(): void {

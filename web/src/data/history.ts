@@ -5,7 +5,7 @@ import { Disconnected } from './wire/errors';
 import type { StateHolder } from './readMarkers';
 import { changeRoom } from './state/reducer';
 import { onPage, onPageFailed, onPageSent } from './state/replies';
-import { addPage, leaveDetachedRange, walkDown, type Where } from './state/segments';
+import { addPage, leaveDetachedRange, joinDetachedRange, type Where } from './state/segments';
 import { shownSegment, type Message } from './state/state';
 
 const PAGE = 60;
@@ -61,7 +61,7 @@ export class History {
     let joined = false;
     this.#holder.update((state) =>
       changeRoom(state, name, (room) => {
-        const walked = walkDown(room);
+        const walked = joinDetachedRange(room);
         joined = walked !== null;
         return walked ?? room;
       }),

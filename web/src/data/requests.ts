@@ -6,11 +6,11 @@ import { changeRoom, withoutRoom, withPeople } from './state/reducer';
 import type { State } from './state/state';
 
 export async function createRoom(chat: Chat, fields: Fields<'create_room'>): Promise<string> {
-  return chat.joined(await chat.request('create_room', fields));
+  return chat.applyJoined(await chat.request('create_room', fields));
 }
 
 export async function openDirect(chat: Chat, users: string[]): Promise<string> {
-  return chat.joined(await chat.request('direct', { users }));
+  return chat.applyJoined(await chat.request('direct', { users }));
 }
 
 export async function leaveRoom(chat: Chat, room: string): Promise<void> {

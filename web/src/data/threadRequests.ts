@@ -18,7 +18,7 @@ export function startThread(chat: Chat, home: RoomState, seq: number): void {
 
 /** Hear what is said in a thread that one does not follow, for as long as this connection lasts. */
 export async function watchThread(chat: Chat, thread: string): Promise<void> {
-  chat.joined(await chat.request('watch', { room: thread }));
+  chat.applyJoined(await chat.request('watch', { room: thread }));
 }
 
 export async function unwatchThread(chat: Chat, thread: string): Promise<void> {

@@ -6,17 +6,17 @@
  */
 
 /** What a device knows of a draft that others may write as well. */
-export interface Known {
+export interface KnownDraft {
   /** As the server had it when this device last heard of it: what is here was made from that. */
   readonly base: string;
   /** What another device wrote while somebody typed here; it comes below once they rest. */
   readonly aside: string;
 }
 
-export const UNKNOWN: Known = { base: '', aside: '' };
+export const UNKNOWN: KnownDraft = { base: '', aside: '' };
 
 export interface Outcome {
-  readonly known: Known;
+  readonly known: KnownDraft;
   /** What is to stand in the composer. */
   readonly text: string;
 }
@@ -32,10 +32,10 @@ export function mergeTexts(base: string, mine: string, theirs: string): string {
 }
 
 /** The server has what this device had sent. */
-export const onOwn = (known: Known, sent: string): Known => ({ ...known, base: sent });
+export const onOwn = (known: KnownDraft, sent: string): KnownDraft => ({ ...known, base: sent });
 
 /** Another device changed the draft; who `isTyping` here keeps their text as it is. */
-export function onTheirs(known: Known, mine: string, theirs: string, isTyping: boolean): Outcome {
+export function onTheirs(known: KnownDraft, mine: string, theirs: string, isTyping: boolean): Outcome {
   if (theirs === known.base) return { known, text: mine };
   const text = mergeTexts(known.base, mine, theirs);
   // What they had before, and went on from, is in what they have now, or was meant to go.
@@ -46,10 +46,10 @@ export function onTheirs(known: Known, mine: string, theirs: string, isTyping: b
 }
 
 /** Nobody types here any more. */
-export function onIdle(known: Known, mine: string): Outcome {
+export function onIdle(known: KnownDraft, mine: string): Outcome {
   return { known: { ...known, aside: '' }, text: joinTexts(mine, known.aside) };
 }
 
 /** Whether the server is to hear of it. With something aside, they would not see what they wrote. */
-export const needsSending = (known: Known, mine: string): boolean =>
+export const needsSending = (known: KnownDraft, mine: string): boolean =>
   known.aside === '' && mine !== known.base;

@@ -4,14 +4,14 @@ import type { Chat } from '../data/chat';
 import { keepDraft, keepItem, knownKey, roomsWithDrafts } from '../data/storage/local';
 import { DraftSync, type DraftStore } from './sync';
 import { drafts, loadMode, loadText, saveMode } from './local';
-import { UNKNOWN, type Known } from './merge';
+import { UNKNOWN, type KnownDraft } from './merge';
 import { session } from '../app/session/session.svelte';
 import { composerIn } from '../app/composing.svelte';
 
-interface Kept {
+interface StoredDrafts {
   /** What another epoch of the server had is no longer there. */
   epoch: string | null;
-  rooms: Record<string, Known>;
+  rooms: Record<string, KnownDraft>;
 }
 
 /** The new text of a message has its number after the room. */
@@ -19,14 +19,14 @@ const IS_EDIT = /:\d+$/;
 
 class BrowserDraftStore implements DraftStore {
   // Of this tab: another tab's composer may not have what was heard of there.
-  #known = new Map<string, Known>();
+  #known = new Map<string, KnownDraft>();
   #epoch: string | null = null;
 
   constructor(private readonly chat: Chat) {}
 
   rooms(): Set<string> {
     const written = [...roomsWithDrafts(this.chat.user)].filter((name) => !IS_EDIT.test(name));
-    this.#look();
+    this.#loadForEpoch();
     return new Set([...written, ...this.#known.keys(), ...drafts.composers.keys()]);
   }
 
@@ -57,14 +57,14 @@ class BrowserDraftStore implements DraftStore {
     return activeElement instanceof HTMLTextAreaElement && activeElement.value === composer.draft;
   }
 
-  known(room: string): Known {
-    this.#look();
+  known(room: string): KnownDraft {
+    this.#loadForEpoch();
     return this.#known.get(room) ?? UNKNOWN;
   }
 
-  keep(room: string, known: Known): void {
-    this.#look();
-    const { rooms } = this.#kept();
+  keep(room: string, known: KnownDraft): void {
+    this.#loadForEpoch();
+    const { rooms } = this.#readStored();
     if (known.base === '' && known.aside === '') {
       this.#known.delete(room);
       delete rooms[room];
@@ -75,16 +75,16 @@ class BrowserDraftStore implements DraftStore {
     keepItem(knownKey(this.chat.user), JSON.stringify({ epoch: this.#epoch, rooms }));
   }
 
-  #look(): void {
+  #loadForEpoch(): void {
     const { epoch } = this.chat.state;
     if (epoch === this.#epoch) return;
     this.#epoch = epoch;
-    this.#known = new Map(Object.entries(this.#kept().rooms));
+    this.#known = new Map(Object.entries(this.#readStored().rooms));
   }
 
-  #kept(): Kept {
+  #readStored(): StoredDrafts {
     try {
-      const kept = JSON.parse(localStorage.getItem(knownKey(this.chat.user)) ?? 'null') as Kept | null;
+      const kept = JSON.parse(localStorage.getItem(knownKey(this.chat.user)) ?? 'null') as StoredDrafts | null;
       if (kept?.epoch === this.#epoch) return kept;
     } catch {
       // Somebody tampered with it.
@@ -107,23 +107,23 @@ class BrowserDraftStore implements DraftStore {
 export function syncDrafts(chat: Chat): () => void {
   const sync = new DraftSync(chat, new BrowserDraftStore(chat));
   const { onChange, onLeave } = drafts;
-  drafts.onChange = (room) => sync.typed(room);
+  drafts.onChange = (room) => sync.onTyped(room);
   drafts.onLeave = (room) => sync.flush(room);
-  const stopListening = chat.listen((event) => sync.hear(event));
+  const stopListening = chat.listen((event) => sync.onEvent(event));
   // A page that goes out of sight may not come back.
-  const rest = () => sync.rest();
+  const onPause = () => sync.onPause();
   // Where the focus goes is known a moment later.
-  const restSoon = () => setTimeout(rest, 0);
+  const restSoon = () => setTimeout(onPause, 0);
   document.addEventListener('focusout', restSoon);
-  document.addEventListener('visibilitychange', rest);
-  addEventListener('blur', rest);
+  document.addEventListener('visibilitychange', onPause);
+  addEventListener('blur', onPause);
   if (chat.isOnline) void sync.load();
   return () => {
     Object.assign(drafts, { onChange, onLeave });
     stopListening();
     document.removeEventListener('focusout', restSoon);
-    document.removeEventListener('visibilitychange', rest);
-    removeEventListener('blur', rest);
+    document.removeEventListener('visibilitychange', onPause);
+    removeEventListener('blur', onPause);
     sync.stop();
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Draft, Fields, Ok, ServerEvent } from '../data/wire/protocol';
 import { Disconnected, Refused } from '../data/wire/errors';
-import { needsSending, onOwn, onIdle, onTheirs, type Known, type Outcome } from './merge';
+import { needsSending, onOwn, onIdle, onTheirs, type KnownDraft, type Outcome } from './merge';
 
 /** After a pause in typing. */
 const PAUSE_MS = 1_500;
@@ -21,8 +21,8 @@ export interface DraftStore {
   replyTo(room: string): number | null;
   put(room: string, text: string, replyTo: number | null): void;
   isTyping(room: string): boolean;
-  known(room: string): Known;
-  keep(room: string, known: Known): void;
+  known(room: string): KnownDraft;
+  keep(room: string, known: KnownDraft): void;
 }
 
 type Changed = Omit<Extract<ServerEvent, { on: 'draft' }>, 'on'>;
@@ -42,7 +42,7 @@ export class DraftSync {
   #writtenHere = new Set<string>();
   #sending = new Map<string, SendingDraft>();
   /** What was on its way when the line broke: whether it arrived, the next answer tells. */
-  #lost = new Map<string, string>();
+  #maybeSent = new Map<string, string>();
   /** What the server will not have. */
   #refused = new Map<string, string>();
   /** When the newest change was made that this connection told of. */
@@ -57,19 +57,19 @@ export class DraftSync {
   ) {}
 
   /** An event of mine; null: the connection is new, or some may have been missed. */
-  hear(event: ServerEvent | null): void {
+  onEvent(event: ServerEvent | null): void {
     if (event === null) void this.load();
-    else if (event.on === 'draft') this.#hear(event);
+    else if (event.on === 'draft') this.#onDraftEvent(event);
   }
 
-  #hear(event: Changed): void {
+  #onDraftEvent(event: Changed): void {
     const sending = this.#sending.get(event.room);
     if (sending?.rev === null) sending.early.push(event);
-    else if (sending?.rev === event.rev) this.#landed(event);
+    else if (sending?.rev === event.rev) this.#onOwnDraft(event);
     else this.#changed(event);
   }
 
-  #landed(event: Changed): void {
+  #onOwnDraft(event: Changed): void {
     this.#sending.delete(event.room);
     this.#changed(event, true);
   }
@@ -79,7 +79,7 @@ export class DraftSync {
     const load = this.#loads;
     this.#isLoaded = false;
     this.#heardAt.clear();
-    for (const [room, { rev }] of this.#sending) if (rev !== null) this.#lose(room);
+    for (const [room, { rev }] of this.#sending) if (rev !== null) this.#forgetSending(room);
     try {
       const { drafts } = await this.server.request('drafts', {});
       if (load !== this.#loads) return;
@@ -96,16 +96,16 @@ export class DraftSync {
     const gone = [...this.store.rooms()].filter((room) => !here.has(room) && !this.#heardAt.has(room));
     const all = [...drafts, ...gone.map((room) => ({ room, text: '', at: 0 }))];
     for (const draft of all) {
-      const sent = this.#sending.get(draft.room)?.text ?? this.#lost.get(draft.room);
+      const sent = this.#sending.get(draft.room)?.text ?? this.#maybeSent.get(draft.room);
       this.#changed({ ...draft, rev: 0 }, sent === draft.text);
     }
-    this.#lost.clear();
+    this.#maybeSent.clear();
     this.#isLoaded = true;
     for (const room of this.store.rooms()) void this.#send(room);
   }
 
   /** Something was typed in this room, or sent. */
-  typed(room: string): void {
+  onTyped(room: string): void {
     this.#writtenHere.add(room);
     clearTimeout(this.#timers.get(room));
     const pause = this.store.text(room) === '' ? 0 : PAUSE_MS;
@@ -119,7 +119,7 @@ export class DraftSync {
   }
 
   /** Whoever typed has stopped: what came meanwhile takes its place. */
-  rest(): void {
+  onPause(): void {
     for (const room of this.store.rooms()) {
       const known = this.store.known(room);
       if (known.aside === '' || this.store.isTyping(room)) continue;
@@ -146,14 +146,14 @@ export class DraftSync {
       this.#replaceDraft(room, outcome, outcome.text === text ? replyTo : null);
     }
     const isOurs = this.#writtenHere.has(room);
-    if (isOurs && needsSending(this.store.known(room), this.store.text(room))) this.typed(room);
+    if (isOurs && needsSending(this.store.known(room), this.store.text(room))) this.onTyped(room);
   }
 
   #replaceDraft(room: string, { known, text }: Outcome, replyTo: number | null): void {
     this.store.keep(room, known);
     if (text === this.store.text(room)) return;
     this.store.put(room, text, replyTo);
-    if (needsSending(known, text)) this.typed(room);
+    if (needsSending(known, text)) this.onTyped(room);
   }
 
   async #send(room: string): Promise<void> {
@@ -167,21 +167,21 @@ export class DraftSync {
       sending.rev = (await this.server.request('draft', { room, text, reply_to })).rev;
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
-      this.#lose(room);
+      this.#forgetSending(room);
       if (error instanceof Refused) this.#isRefused(room, text, error);
     }
-    for (const event of sending.early.splice(0)) this.#hear(event);
+    for (const event of sending.early.splice(0)) this.#onDraftEvent(event);
   }
 
-  #lose(room: string): void {
+  #forgetSending(room: string): void {
     const sending = this.#sending.get(room);
-    if (sending) this.#lost.set(room, sending.text);
+    if (sending) this.#maybeSent.set(room, sending.text);
     this.#sending.delete(room);
   }
 
   #isRefused(room: string, text: string, { isTemporary }: Refused): void {
-    this.#lost.delete(room);
-    if (isTemporary) this.typed(room);
+    this.#maybeSent.delete(room);
+    if (isTemporary) this.onTyped(room);
     else this.#refused.set(room, text);
   }
 }

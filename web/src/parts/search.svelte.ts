@@ -12,19 +12,19 @@ export class Search<Found> {
   isBusy = $state.raw(false);
   problem = $state.raw<string | null>(null);
   #serial = 0;
-  #hasLooked = false;
+  #hasRun = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly ask: (query: string) => Promise<Found>) {}
 
   /** Soon; at once for the first time, when nobody has begun to type. */
-  look(query: string): void {
+  run(query: string): void {
     clearTimeout(this.#timer);
     this.isBusy = true;
     this.#serial += 1;
     const serial = this.#serial;
-    this.#timer = setTimeout(() => void this.#look(query, serial), this.#hasLooked ? PAUSE_MS : 0);
-    this.#hasLooked = true;
+    this.#timer = setTimeout(() => void this.#ask(query, serial), this.#hasRun ? PAUSE_MS : 0);
+    this.#hasRun = true;
   }
 
   stop(): void {
@@ -33,7 +33,7 @@ export class Search<Found> {
     this.isBusy = false;
   }
 
-  async #look(query: string, serial: number): Promise<void> {
+  async #ask(query: string, serial: number): Promise<void> {
     try {
       const found = await this.ask(query);
       if (serial !== this.#serial) return;

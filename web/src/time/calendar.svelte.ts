@@ -19,17 +19,17 @@ class Calendar {
   #midnight: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
-    this.#look();
+    this.#update();
     // A machine that slept, or travelled, learns of it here.
-    document.addEventListener('visibilitychange', () => this.#look());
+    document.addEventListener('visibilitychange', () => this.#update());
   }
 
-  #look(): void {
+  #update(): void {
     const now = Date.now();
     this.today = startOfDay(now);
     this.zone = zoneNow();
     clearTimeout(this.#midnight);
-    this.#midnight = setTimeout(() => this.#look(), startOfDay(now, 1) - now + 50);
+    this.#midnight = setTimeout(() => this.#update(), startOfDay(now, 1) - now + 50);
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DraftSync, type DraftStore } from '../../src/drafts/sync';
-import { needsSending, mergeTexts, onOwn, onIdle, onTheirs, UNKNOWN, type Known } from '../../src/drafts/merge';
+import { needsSending, mergeTexts, onOwn, onIdle, onTheirs, UNKNOWN, type KnownDraft } from '../../src/drafts/merge';
 import type { Draft, ServerEvent } from '../../src/data/wire/protocol';
 import { Disconnected, Refused } from '../../src/data/wire/errors';
 
@@ -75,7 +75,7 @@ class Device implements DraftStore {
 
   constructor(private readonly server: Server) {
     server.devices.push(this);
-    this.sync.hear(null);
+    this.sync.onEvent(null);
   }
 
   request(
@@ -102,36 +102,36 @@ class Device implements DraftStore {
   text = (): string => this.written;
   replyTo = (): null => null;
   isTyping = (): boolean => this.hasFocus;
-  known = (): Known => this.#known;
+  known = (): KnownDraft => this.#known;
 
   put(_room: string, text: string): void {
     this.written = text;
   }
 
-  keep(_room: string, known: Known): void {
+  keep(_room: string, known: KnownDraft): void {
     this.#known = known;
   }
 
   type(text: string): void {
     this.hasFocus = true;
     this.written += text;
-    this.sync.typed(ROOM);
+    this.sync.onTyped(ROOM);
   }
 
-  hear(): void {
+  onEvent(): void {
     const event = this.inbox.shift();
-    if (event) this.sync.hear(event);
+    if (event) this.sync.onEvent(event);
   }
 
-  rest(): void {
+  onPause(): void {
     this.hasFocus = false;
-    this.sync.rest();
+    this.sync.onPause();
   }
 
   /** What has not reached the server never will. */
   disconnect(): void {
     this.isOnline = false;
-    while (this.inbox.length > 0) this.hear();
+    while (this.inbox.length > 0) this.onEvent();
     const { waiting } = this.server;
     for (const one of waiting.splice(0)) {
       if (one.from === this) one.lose();
@@ -142,7 +142,7 @@ class Device implements DraftStore {
   connect(): void {
     if (this.isOnline) return;
     this.isOnline = true;
-    this.sync.hear(null);
+    this.sync.onEvent(null);
   }
 }
 
@@ -152,7 +152,7 @@ const settled = () => vi.advanceTimersByTimeAsync(0);
 async function quiet(server: Server): Promise<void> {
   for (const device of server.devices) {
     device.connect();
-    device.rest();
+    device.onPause();
   }
   for (let round = 0; round < 12; round += 1) {
     await vi.advanceTimersByTimeAsync(2_000);
@@ -160,7 +160,7 @@ async function quiet(server: Server): Promise<void> {
       server.step();
       await settled();
     }
-    for (const device of server.devices) while (device.inbox.length > 0) device.hear();
+    for (const device of server.devices) while (device.inbox.length > 0) device.onEvent();
   }
 }
 
@@ -179,7 +179,7 @@ describe('carrying drafts', () => {
     await quiet(server);
     expect(desktop.written).toBe('half a thought');
     phone.written = '';
-    phone.sync.typed(ROOM);
+    phone.sync.onTyped(ROOM);
     await quiet(server);
     expect([server.text, desktop.written]).toEqual(['', '']);
   });
@@ -193,7 +193,7 @@ describe('carrying drafts', () => {
     desktop.type('at the desk');
     await vi.advanceTimersByTimeAsync(2_000);
     server.step();
-    phone.rest();
+    phone.onPause();
     phone.connect();
     await quiet(server);
     expect(server.text).toBe('in the train\nat the desk');
@@ -208,7 +208,7 @@ describe('carrying drafts', () => {
     device.request = refuse;
     device.type('very long');
     await vi.advanceTimersByTimeAsync(9_000);
-    device.rest();
+    device.onPause();
     await settled();
     expect(refuse).toHaveBeenCalledTimes(1);
     expect(device.written).toBe('very long');
@@ -224,29 +224,29 @@ describe('carrying drafts', () => {
         const server = new Server();
         const devices = [new Device(server), new Device(server)];
         await settled();
-        const typed: string[] = [];
+        const onTyped: string[] = [];
         let said = '';
         for (const { what, who } of steps) {
           const device = devices[who]!;
           if (what === 'type') {
-            typed.push(`<${typed.length}>`);
-            device.type(typed.at(-1)!);
+            onTyped.push(`<${onTyped.length}>`);
+            device.type(onTyped.at(-1)!);
           } else if (what === 'pause') device.sync.flush(ROOM);
           else if (what === 'serve') server.step();
-          else if (what === 'hear') device.hear();
-          else if (what === 'rest') device.rest();
+          else if (what === 'hear') device.onEvent();
+          else if (what === 'rest') device.onPause();
           else if (what === 'connect') device.connect();
           else if (what === 'disconnect') device.disconnect();
           else {
             said += device.written;
             device.written = '';
-            device.sync.typed(ROOM);
+            device.sync.onTyped(ROOM);
           }
           await settled();
         }
         await quiet(server);
         expect(devices.map(({ written }) => written)).toEqual([server.text, server.text]);
-        for (const word of typed) expect(said + server.text).toContain(word);
+        for (const word of onTyped) expect(said + server.text).toContain(word);
         for (const device of devices) device.sync.stop();
       }),
       { numRuns: 1000 },

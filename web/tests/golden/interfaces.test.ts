@@ -4,6 +4,7 @@
 // still holds what an older build stored, so changing one of the files beside this test needs a
 // migration.
 import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { rememberEmoji } from '../../src/emoji/emoji';
 import { saveMode, saveText } from '../../src/drafts/local';
@@ -23,11 +24,16 @@ import { INITIAL, toMessage, toRoomState } from '../../src/data/state/state';
 import { Store } from '../../src/data/storage/store';
 import { toolbar } from '../../src/views/composer/toolbar/toolbar.svelte';
 import { countReaction } from '../../src/emoji/favourites';
+import { eventually } from '../support/eventually';
+
+vi.mock('../../src/app/page/reload', () => ({ reload: vi.fn() }));
 
 const agrees = (name: string, found: unknown) =>
   expect(`${JSON.stringify(found, null, 1)}\n`).toMatchFileSnapshot(`${name}.json`);
 
 beforeEach(() => {
+  // Test files that run in one process share the databases.
+  vi.stubGlobal('indexedDB', new IDBFactory());
   localStorage.clear();
   sessionStorage.clear();
 });
@@ -256,7 +262,7 @@ test('the socket, and the words of its frames', async () => {
     socket.request(command as 'me', fields as Fields<'me'>).catch(() => undefined);
   }
   for (const [command, fields] of Object.entries(TELLINGS)) {
-    socket.tell(command as 'typing', fields as OneWayCommands['typing']);
+    socket.sendOneWay(command as 'typing', fields as OneWayCommands['typing']);
   }
   socket.stop();
   await agrees('frames', {
@@ -329,11 +335,11 @@ test('the service worker: its address, its caches, and what the page tells it', 
     },
   };
   Object.defineProperty(navigator, 'serviceWorker', { configurable: true, value: container });
-  vi.useFakeTimers();
   await import('../../src/app/page/serviceWorker');
-  await vi.advanceTimersByTimeAsync(0);
-  updates.apply();
-  vi.useRealTimers();
+  await eventually(() => {
+    updates.apply();
+    expect(messages).not.toEqual([]);
+  });
   Reflect.deleteProperty(navigator, 'serviceWorker');
   for (const data of messages) listeners.get('message')?.({ data });
   expect(skipWaiting).toHaveBeenCalledOnce();

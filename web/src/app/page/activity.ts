@@ -31,7 +31,7 @@ export function watchActivity(observer: ActivityObserver): () => void {
     }, Math.max(0, since + forMs - Date.now()));
   }
 
-  function seen(): void {
+  function onActivity(): void {
     seenAt = Date.now();
     if (isActive) return;
     become(true);
@@ -52,7 +52,7 @@ export function watchActivity(observer: ActivityObserver): () => void {
 
   const controller = new AbortController();
   const { signal } = controller;
-  for (const sign of ACTIVITY_EVENTS) addEventListener(sign, seen, { signal, passive: true, capture: true });
+  for (const sign of ACTIVITY_EVENTS) addEventListener(sign, onActivity, { signal, passive: true, capture: true });
   document.addEventListener('visibilitychange', onVisibility, { signal });
   // Offline too: an open socket can take minutes to notice by itself.
   for (const wake of ['online', 'offline', 'focus'] as const) {

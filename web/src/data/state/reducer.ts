@@ -155,26 +155,26 @@ function raiseHeads(room: RoomState, seq: number, rev: number): RoomState {
 /** The change with this rev has been applied. */
 function applyRev(room: RoomState, rev: number): RoomState {
   if (room.have !== null && rev <= room.have) return room;
-  if (room.have !== null && rev === room.have + 1) return advanced(room, rev);
+  if (room.have !== null && rev === room.have + 1) return advanceHave(room, rev);
   if (room.ahead.has(rev)) return room;
   return { ...room, ahead: new Set(room.ahead).add(rev) };
 }
 
 /** `have` moves to `rev`, and on over everything above it that was applied already. */
-function advanced(room: RoomState, rev: number): RoomState {
-  if (room.ahead.size === 0) return passed({ ...room, have: rev });
+function advanceHave(room: RoomState, rev: number): RoomState {
+  if (room.ahead.size === 0) return dropEarlyMarks({ ...room, have: rev });
   let have = rev;
   while (room.ahead.has(have + 1)) have += 1;
-  return passed({ ...room, have, ahead: new Set([...room.ahead].filter((seen) => seen > have)) });
+  return dropEarlyMarks({ ...room, have, ahead: new Set([...room.ahead].filter((seen) => seen > have)) });
 }
 
-function passed(room: RoomState): RoomState {
+function dropEarlyMarks(room: RoomState): RoomState {
   return room.earlyMarks.size === 0 ? room : { ...room, earlyMarks: pendingEarlyMarks(room) };
 }
 
 /** Everything up to `through` has been sent. */
 export function reachThrough(room: RoomState, through: number): RoomState {
-  const reached = advanced(room, Math.max(through, room.have ?? 0));
+  const reached = advanceHave(room, Math.max(through, room.have ?? 0));
   const next = { ...reached, rev: Math.max(reached.rev, through) };
   return (next.have ?? 0) >= next.rev ? settle(next) : next;
 }
@@ -287,16 +287,16 @@ export function withMyRoom(state: State, wire: MyRoom, myRev: number): State {
   const known = next.rooms.get(wire.room);
   if (!known) return withRoom(next, toRoomState(wire, myRev));
   if (myRev < known.myRev) return next;
-  return withRoom(next, merged(known, wire, myRev, state.me?.name ?? null));
+  return withRoom(next, mergeMyRoom(known, wire, myRev, state.me?.name ?? null));
 }
 
-function merged(room: RoomState, wire: MyRoom, myRev: number, me: string | null): RoomState {
-  const told = raiseHeads(withMarker(room, toMarker(wire), me), wire.seq ?? 0, wire.rev ?? 0);
+function mergeMyRoom(room: RoomState, wire: MyRoom, myRev: number, me: string | null): RoomState {
+  const updated = raiseHeads(withMarker(room, toMarker(wire), me), wire.seq ?? 0, wire.rev ?? 0);
   const titled = (wire.rev ?? 0) >= room.titleRev ? titleOf({ ...wire, rev: wire.rev ?? 0 }) : {};
   const counted =
     (wire.mrev ?? 0) >= room.mrev ? { members: wire.members ?? 0, mrev: wire.mrev ?? 0 } : {};
   return {
-    ...told,
+    ...updated,
     ...titled,
     ...counted,
     role: wire.role ?? null,

@@ -31,7 +31,7 @@ export function onWelcome(state: State, welcome: Welcome): State {
     // Heads are the server's, whatever was heard before; so is my side of the room.
     const based = before ? rebased(before, wire.seq ?? 0, wire.rev ?? 0) : toRoomState(wire, myRev);
     next = withMyRoom(withRoom(next, based), wire, myRev);
-    next = changeRoom(next, wire.room, (room) => ({ ...room, catchUp: owed(room) }));
+    next = changeRoom(next, wire.room, (room) => ({ ...room, catchUp: catchUpAfterWelcome(room) }));
   }
   return next;
 }
@@ -55,7 +55,7 @@ function rebased(room: RoomState, seq: number, rev: number): RoomState {
   return { ...room, seq, rev, titleRev: 0, mrev: 0, myRev: 0, memberList: null };
 }
 
-function owed(room: RoomState): CatchUp {
+function catchUpAfterWelcome(room: RoomState): CatchUp {
   return room.have === room.rev ? 'none' : 'hello';
 }
 

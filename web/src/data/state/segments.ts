@@ -93,17 +93,17 @@ export function pendingEarlyMarks({ earlyMarks, have, loading }: RoomState): Roo
 
 function append(room: RoomState, message: Message): RoomState {
   const added = [message];
-  if (room.outOfOrder.size === 0) return withLive(room, added, room.outOfOrder);
+  if (room.outOfOrder.size === 0) return appendLive(room, added, room.outOfOrder);
   const outOfOrder = new Map(room.outOfOrder);
   outOfOrder.delete(message.seq);
   for (let seq = message.seq + 1; outOfOrder.has(seq); seq += 1) {
     added.push(outOfOrder.get(seq) as Message);
     outOfOrder.delete(seq);
   }
-  return withLive(room, added, outOfOrder);
+  return appendLive(room, added, outOfOrder);
 }
 
-function withLive(
+function appendLive(
   room: RoomState,
   added: readonly Message[],
   outOfOrder: RoomState['outOfOrder'],
@@ -121,16 +121,16 @@ export function settle(room: RoomState): RoomState {
   const last = lastSeq(room.live);
   const waiting = [...room.outOfOrder.values()].sort((a, b) => a.seq - b.seq);
   if (last === null) {
-    const run = runDown(waiting);
+    const run = contiguousEnd(waiting);
     const start = room.seq === 0 || run[0]?.seq === 1;
     return { ...room, live: { messages: run, start }, outOfOrder: keptOutOfOrder(room, waiting) };
   }
   const added = waiting.filter((message) => message.seq > last);
   if (added.length === 0) return { ...room, outOfOrder: keptOutOfOrder(room, waiting) };
-  return withLive(room, added, keptOutOfOrder(room, waiting));
+  return appendLive(room, added, keptOutOfOrder(room, waiting));
 }
 
-function runDown(sorted: readonly Message[]): Message[] {
+function contiguousEnd(sorted: readonly Message[]): Message[] {
   let from = sorted.length - 1;
   while (from > 0 && sorted[from - 1]?.seq === (sorted[from]?.seq ?? 0) - 1) from -= 1;
   return sorted.slice(Math.max(from, 0));
@@ -238,7 +238,7 @@ function joinLive(room: RoomState, segment: Segment): RoomState | null {
 }
 
 /** The next messages below a visited place, if they are here already; else null. */
-export function walkDown(room: RoomState): RoomState | null {
+export function joinDetachedRange(room: RoomState): RoomState | null {
   return room.detachedRange && joinLive(room, room.detachedRange);
 }
 

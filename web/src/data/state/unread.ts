@@ -62,7 +62,7 @@ export function withMarker(
   marker: { readSeq: number; mentions: number; seq: number },
   me: string | null,
 ): RoomState {
-  const told: RoomState = {
+  const updated: RoomState = {
     ...room,
     readSeq: marker.readSeq,
     mentions: marker.mentions,
@@ -71,8 +71,8 @@ export function withMarker(
     ownSeqs: new Set(),
     sentRead: room.sentRead !== null && room.sentRead > marker.readSeq ? room.sentRead : null,
   };
-  if (me === null || room.seq <= marker.seq) return told;
-  return recount(told, marker.seq, me);
+  if (me === null || room.seq <= marker.seq) return updated;
+  return recount(updated, marker.seq, me);
 }
 
 /** Posts above `seq` came while the marker was on its way: count them again. */

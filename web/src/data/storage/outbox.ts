@@ -27,7 +27,7 @@ export interface Pending extends NewMessage {
   sent: boolean;
 }
 
-type News = { changed: true } | { sent: string };
+type ChannelMessage = { changed: true } | { sent: string };
 
 export interface Sender {
   isReady(): boolean;
@@ -56,9 +56,9 @@ export class Outbox {
   items: readonly Pending[] = [];
   #channel: BroadcastChannel;
   #draining = false;
-  #again = false;
+  #runAgain = false;
   /** Confirmed ones, which a list read a moment earlier may still hold: as many as were mine. */
-  #done = new Set<string>();
+  #confirmed = new Set<string>();
 
   private constructor(
     private readonly db: IDBDatabase,
@@ -68,7 +68,7 @@ export class Outbox {
     private readonly exclusively: Exclusively,
   ) {
     this.#channel = new BroadcastChannel(name);
-    this.#channel.onmessage = (message: MessageEvent<News>) => void this.#hear(message.data);
+    this.#channel.onmessage = (message: MessageEvent<ChannelMessage>) => void this.#onChannelMessage(message.data);
   }
 
   static async open(
@@ -90,52 +90,52 @@ export class Outbox {
   /** Take a message; it is shown at once and kept before anything is sent. Throws if it cannot be. */
   async add(draft: NewMessage, at: number): Promise<Pending> {
     const pending: Pending = { ...draft, nonce: newNonce(), at, failed: null, sent: false };
-    this.#show([...this.items, pending]);
+    this.#setItems([...this.items, pending]);
     try {
       await this.#write((table) => table.add({ ...pending }));
     } catch (error) {
       // The disk is full, say: who wrote it still has the text, and nothing will send this row.
-      this.#show(this.items.filter((item) => item.nonce !== pending.nonce));
+      this.#setItems(this.items.filter((item) => item.nonce !== pending.nonce));
       throw error;
     }
-    this.#tell({ changed: true });
+    this.#broadcast({ changed: true });
     void this.drain();
     return pending;
   }
 
   async retry(nonce: string): Promise<void> {
-    await this.#put(nonce, { failed: null });
+    await this.#update(nonce, { failed: null });
     void this.drain();
   }
 
   /** Give a message up. */
   async remove(nonce: string): Promise<void> {
     await this.#erase(nonce);
-    this.#show(this.items.filter((item) => item.nonce !== nonce));
-    this.#tell({ changed: true });
+    this.#setItems(this.items.filter((item) => item.nonce !== nonce));
+    this.#broadcast({ changed: true });
   }
 
   /** The server's copy of one of my messages came: ours has done its duty. */
   confirm(nonce: string): void {
     // Also one that is not here yet: the list in which another tab put it may be on its way.
-    this.#done.add(nonce);
+    this.#confirmed.add(nonce);
     if (!this.items.some((item) => item.nonce === nonce)) return;
-    this.#show(this.items.filter((item) => item.nonce !== nonce));
+    this.#setItems(this.items.filter((item) => item.nonce !== nonce));
     void this.#erase(nonce);
   }
 
   /** Send what waits, as far as that is possible now. */
   async drain(): Promise<void> {
     if (this.#draining) {
-      this.#again = true;
+      this.#runAgain = true;
       return;
     }
     this.#draining = true;
     try {
       do {
-        this.#again = false;
+        this.#runAgain = false;
         await this.exclusively(this.name, () => this.#sendAll());
-      } while (this.#again && this.sender.isReady());
+      } while (this.#runAgain && this.sender.isReady());
     } finally {
       this.#draining = false;
     }
@@ -148,14 +148,14 @@ export class Outbox {
 
   async #sendAll(): Promise<void> {
     if (!this.sender.isReady()) return;
-    const waiting = await this.#kept();
+    const waiting = await this.#readAll();
     const rooms = new Set(waiting.map((item) => item.room));
     await Promise.all([...rooms].map((room) => this.#sendRoom(room)));
   }
 
   async #sendRoom(room: string): Promise<void> {
     while (this.sender.isReady()) {
-      const waiting = await this.#kept();
+      const waiting = await this.#readAll();
       const next = waiting.find((item) => item.room === room && item.failed === null);
       if (!next) return;
       if (!(await this.#sendOne(next))) return;
@@ -171,7 +171,7 @@ export class Outbox {
     }
     await this.#erase(item.nonce);
     this.#markSent(item.nonce);
-    this.#tell({ sent: item.nonce });
+    this.#broadcast({ sent: item.nonce });
     return true;
   }
 
@@ -184,23 +184,23 @@ export class Outbox {
       await new Promise((resolve) => setTimeout(resolve, (error.retryAfterS ?? 1) * 1000));
       return true;
     }
-    await this.#put(item.nonce, { failed: error.message });
+    await this.#update(item.nonce, { failed: error.message });
     return true;
   }
 
   #markSent(nonce: string): void {
-    this.#show(
+    this.#setItems(
       this.items.map((item) => (item.nonce === nonce ? { ...item, sent: true, failed: null } : item)),
     );
   }
 
-  async #put(nonce: string, news: Partial<Pending>): Promise<void> {
+  async #update(nonce: string, news: Partial<Pending>): Promise<void> {
     await this.#write(async (table) => {
       const item = await answer<Pending | undefined>(table.index('nonce').get(nonce));
       if (item) table.put({ ...item, ...news });
     });
-    this.#show(this.items.map((known) => (known.nonce === nonce ? { ...known, ...news } : known)));
-    this.#tell({ changed: true });
+    this.#setItems(this.items.map((known) => (known.nonce === nonce ? { ...known, ...news } : known)));
+    this.#broadcast({ changed: true });
   }
 
   async #erase(nonce: string): Promise<void> {
@@ -210,7 +210,7 @@ export class Outbox {
     });
   }
 
-  #kept(): Promise<Pending[]> {
+  #readAll(): Promise<Pending[]> {
     return answer<Pending[]>(this.db.transaction('outbox').objectStore('outbox').getAll());
   }
 
@@ -219,25 +219,25 @@ export class Outbox {
     await Promise.all([how(tx.objectStore('outbox')), done(tx)]);
   }
 
-  async #hear(news: News): Promise<void> {
+  async #onChannelMessage(news: ChannelMessage): Promise<void> {
     if ('sent' in news) this.#markSent(news.sent);
     else await this.#reload();
   }
 
   async #reload(): Promise<void> {
-    const kept = await this.#kept();
+    const kept = await this.#readAll();
     const sent = this.items.filter((item) => item.sent);
-    const over = new Set([...this.#done, ...sent.map((item) => item.nonce)]);
-    const waiting = kept.filter((item) => !over.has(item.nonce));
-    this.#show([...sent, ...waiting]);
+    const finished = new Set([...this.#confirmed, ...sent.map((item) => item.nonce)]);
+    const waiting = kept.filter((item) => !finished.has(item.nonce));
+    this.#setItems([...sent, ...waiting]);
   }
 
-  #show(items: readonly Pending[]): void {
+  #setItems(items: readonly Pending[]): void {
     this.items = items;
     this.changed();
   }
 
-  #tell(news: News): void {
+  #broadcast(news: ChannelMessage): void {
     this.#channel.postMessage(news);
   }
 }

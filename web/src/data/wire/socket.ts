@@ -47,14 +47,14 @@ export function browserEnvironment(): Environment {
   return { connect: () => new WebSocket(address, SUBPROTOCOL), random: Math.random };
 }
 
-interface Waiting {
+interface PendingReply {
   resolve(ok: unknown): void;
   reject(error: Error): void;
 }
 
 export class Socket {
   #socket: WebSocket | null = null;
-  #waiting = new Map<number, Waiting>();
+  #waiting = new Map<number, PendingReply>();
   #nextId = 1;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -81,17 +81,17 @@ export class Socket {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#drop(1000);
+    this.#dropConnection(1000);
   }
 
   /** The hello was refused: come back later. */
-  giveUp(retryAfterS: number | null): void {
+  reconnectLater(retryAfterS: number | null): void {
     this.#retryAfterS ??= retryAfterS;
-    this.#lost(1000);
+    this.#onLost(1000);
   }
 
   /** The hello was answered: the next failure is the first again. */
-  settled(): void {
+  confirmOpen(): void {
     this.#failures = 0;
   }
 
@@ -107,12 +107,12 @@ export class Socket {
   }
 
   /** Tell, where no answer comes. Lost without a connection. */
-  tell<C extends keyof OneWayCommands>(command: C, fields: OneWayCommands[C]): void {
+  sendOneWay<C extends keyof OneWayCommands>(command: C, fields: OneWayCommands[C]): void {
     if (this.isOpen) this.#socket?.send(JSON.stringify({ do: command, ...fields }));
   }
 
   /** Wait for an answer, whatever it is: what the server sent before has arrived then. */
-  async echo(): Promise<void> {
+  async roundTrip(): Promise<void> {
     try {
       await this.request('about', {});
     } catch (error) {
@@ -132,10 +132,10 @@ export class Socket {
     this.#probing = true;
     const socket = this.#socket;
     const timer = setTimeout(() => {
-      if (this.#socket === socket) this.#lost(0);
+      if (this.#socket === socket) this.#onLost(0);
     }, PROBE_MS);
     try {
-      await this.echo();
+      await this.roundTrip();
     } catch {
       // The loss is handled where it is noticed.
     } finally {
@@ -181,7 +181,7 @@ export class Socket {
       this.#end(code === CLOSE.policy ? 'policy' : 'sign-in');
       return;
     }
-    this.#lost(code);
+    this.#onLost(code);
     if (opened || (await this.listener.mayRetry())) return;
     this.#end('sign-in');
   }
@@ -193,8 +193,8 @@ export class Socket {
   }
 
   /** Give this connection up and come back later. */
-  #lost(code: number): void {
-    this.#drop(code);
+  #onLost(code: number): void {
+    this.#dropConnection(code);
     if (this.#stopped) return;
     const delay = this.#delayMs(code);
     this.#failures += 1;
@@ -212,7 +212,7 @@ export class Socket {
     return longest * (0.5 + this.environment.random() / 2);
   }
 
-  #drop(code: number): void {
+  #dropConnection(code: number): void {
     const socket = this.#socket;
     this.#socket = null;
     if (socket) {

@@ -15,14 +15,14 @@ export interface CutPortion {
 }
 
 /** What would be left of it alone is not worth a button. */
-const OVER = 1.25;
+const OVERSHOOT = 1.25;
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})([^\n]*)$/;
 const TABLE_RULE = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 // What is repeated at the beginning of what is left is small beside it.
 const REPEATED_MAX = 400;
 // The second half of a character; a mark on what stands before it, or something joined to it.
-const HALF = /[\udc00-\udfff]/;
+const LOW_SURROGATE = /[\udc00-\udfff]/;
 const JOINED = /^[^](?:[\p{M}\u200d]|\p{Emoji_Modifier})|^\u200d/u;
 const JOINED_MAX = 40;
 const ESCAPED_OR_CODE = /\\[^\n]|(?<!`)`[^`\n]+`(?!`)/g;
@@ -42,7 +42,7 @@ interface CutPoint {
   blockAt: number;
 }
 
-const BEGINNING: CutPoint = { at: 0, fence: null, blockAt: 0 };
+const TEXT_START: CutPoint = { at: 0, fence: null, blockAt: 0 };
 
 export function cutPortion(text: string): CutPortion {
   const places = placesIn(text);
@@ -67,8 +67,8 @@ export function cutPortion(text: string): CutPortion {
 
 /** The ends of the lines that it may have; null: all of the text is one portion. */
 function placesIn(text: string): CutPoint[] | null {
-  const places = [BEGINNING];
-  let { at, fence, blockAt }: CutPoint = BEGINNING;
+  const places = [TEXT_START];
+  let { at, fence, blockAt }: CutPoint = TEXT_START;
   let lines = 0;
   while (at < text.length) {
     const newline = text.indexOf('\n', at);
@@ -76,7 +76,7 @@ function placesIn(text: string): CutPoint[] | null {
     const line = text.slice(at, newline < 0 ? to : newline);
     const isBlank = line.trim() === '';
     if (!isBlank || fence) lines += 1;
-    if (to > CHARACTERS * OVER || lines > LINES * OVER) return places;
+    if (to > CHARACTERS * OVERSHOOT || lines > LINES * OVERSHOOT) return places;
     const [, sign = '', info = ''] = FENCE.exec(line) ?? [];
     if (fence) {
       if (sign.startsWith(fence.sign) && info.trim() === '') fence = null;
@@ -93,7 +93,7 @@ function placesIn(text: string): CutPoint[] | null {
 }
 
 function bestOf(text: string, places: readonly CutPoint[]): CutPoint {
-  const last = places.at(-1) ?? BEGINNING;
+  const last = places.at(-1) ?? TEXT_START;
   // The next line is longer than all else.
   if (last.at < CHARACTERS / 2 && isLongLine(text, last.at)) {
     return { ...last, at: placeToCut(text, 0, CHARACTERS) };
@@ -120,7 +120,7 @@ export function placeToCut(text: string, from: number, length: number): number {
 }
 
 const isJoined = (text: string, at: number): boolean =>
-  HALF.test(text.charAt(at)) || JOINED.test(text.slice(at - 1, at + 2));
+  LOW_SURROGATE.test(text.charAt(at)) || JOINED.test(text.slice(at - 1, at + 2));
 
 function codeOf(text: string, { from, sign }: Fence): string {
   const end = new RegExp(`^ {0,3}${sign}[${sign.charAt(0)}]*[ \\t]*$`, 'm');

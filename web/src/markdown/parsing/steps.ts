@@ -23,8 +23,8 @@ interface Budget {
 }
 
 /** The part for which there was room, and the part for which there was none. */
-type Halves<T> = readonly [T | null, T | null];
-type Cut<T> = (one: T, budget: Budget) => Halves<T>;
+type Split<T> = readonly [T | null, T | null];
+type Cut<T> = (one: T, budget: Budget) => Split<T>;
 
 export interface Step {
   blocks: readonly Block[];
@@ -55,27 +55,27 @@ function cutList<T>(list: readonly T[], budget: Budget, cut: Cut<T>): readonly [
 }
 
 /** Of what has others in it: two of its kind, unless they are all in one. */
-function halves<T, Part>(
+function split<T, Part>(
   whole: T,
   [done, rest]: readonly [Part[], Part[]],
   like: (parts: Part[], isRest: boolean) => T,
-): Halves<T> {
+): Split<T> {
   if (rest.length === 0) return [whole, null];
   return done.length === 0 ? [null, whole] : [like(done, false), like(rest, true)];
 }
 
-function cutBlock(block: Block, budget: Budget): Halves<Block> {
+function cutBlock(block: Block, budget: Budget): Split<Block> {
   switch (block.is) {
     case 'paragraph':
     case 'heading':
       budget.spent += 1;
-      return halves<Block, Inline>(block, cutList(block.inlines, budget, cutInline), (inlines) => ({ ...block, inlines }));
+      return split<Block, Inline>(block, cutList(block.inlines, budget, cutInline), (inlines) => ({ ...block, inlines }));
     case 'quote':
       budget.spent += 1;
-      return halves<Block, Block>(block, cutList(block.blocks, budget, cutBlock), (blocks) => ({ ...block, blocks }));
+      return split<Block, Block>(block, cutList(block.blocks, budget, cutBlock), (blocks) => ({ ...block, blocks }));
     case 'list':
       budget.spent += 1;
-      return halves<Block, Item>(block, cutList(block.items, budget, cutItem), (items, isRest) => ({
+      return split<Block, Item>(block, cutList(block.items, budget, cutItem), (items, isRest) => ({
         ...block,
         // An item that was cut goes on under its own number.
         start: block.start !== null && isRest ? block.start + block.items.length - items.length : block.start,
@@ -93,7 +93,7 @@ function cutBlock(block: Block, budget: Budget): Halves<Block> {
 }
 
 /** What is not cut comes in the next step if there is not enough room, and then alone if it must. */
-function whole<T>(one: T, cost: number, budget: Budget): Halves<T> {
+function whole<T>(one: T, cost: number, budget: Budget): Split<T> {
   if (budget.spent > 0 && budget.spent + cost > budget.max) {
     budget.spent = budget.max;
     return [null, one];
@@ -102,12 +102,12 @@ function whole<T>(one: T, cost: number, budget: Budget): Halves<T> {
   return [one, null];
 }
 
-function cutItem(item: Item, budget: Budget): Halves<Item> {
+function cutItem(item: Item, budget: Budget): Split<Item> {
   budget.spent += ITEM;
-  return halves(item, cutList(item.blocks, budget, cutBlock), (blocks) => ({ ...item, blocks }));
+  return split(item, cutList(item.blocks, budget, cutBlock), (blocks) => ({ ...item, blocks }));
 }
 
-function cutTable(table: Block & { is: 'table' }, budget: Budget): Halves<Block> {
+function cutTable(table: Block & { is: 'table' }, budget: Budget): Split<Block> {
   const header = bounded(table.header);
   budget.spent += TABLE + costOfRow(header);
   const rows = table.rows.map(bounded);
@@ -115,7 +115,7 @@ function cutTable(table: Block & { is: 'table' }, budget: Budget): Halves<Block>
     budget.spent += costOfRow(row);
     return [row, null];
   });
-  return halves<Block, Inline[][]>({ ...table, header, rows }, cut, (rows) => ({ ...table, header, rows }));
+  return split<Block, Inline[][]>({ ...table, header, rows }, cut, (rows) => ({ ...table, header, rows }));
 }
 
 const costOfRow = (row: readonly Inline[][]): number =>
@@ -135,10 +135,10 @@ const textOf = (inlines: readonly Inline[]): string =>
     .map((one) => (one.is === 'spoiler' ? '▒▒▒' : 'children' in one ? textOf(one.children) : one.text))
     .join('');
 
-function cutInline(inline: Inline, budget: Budget): Halves<Inline> {
+function cutInline(inline: Inline, budget: Budget): Split<Inline> {
   if ('children' in inline) {
     budget.spent += inline.is === 'spoiler' ? SPOILER : 1;
-    return halves<Inline, Inline>(inline, cutList(inline.children, budget, cutInline), (children) => ({ ...inline, children }));
+    return split<Inline, Inline>(inline, cutList(inline.children, budget, cutInline), (children) => ({ ...inline, children }));
   }
   budget.spent += inline.is === 'text' ? 1 : 2;
   return [inline, null];

@@ -15,15 +15,15 @@ export class BlockList {
   constructor() {
     $effect(() => {
       const chat = session.currentChat;
-      if (chat.isOnline) void this.again();
+      if (chat.isOnline) void this.reload();
       // Null: a new connection, before which something may have been missed.
       return chat.listen((event) => {
-        if (event === null || event.on === 'block') void this.again();
+        if (event === null || event.on === 'block') void this.reload();
       });
     });
   }
 
-  async again(): Promise<void> {
+  async reload(): Promise<void> {
     this.#latest += 1;
     const mine = this.#latest;
     try {

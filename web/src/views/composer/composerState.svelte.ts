@@ -36,8 +36,8 @@ export class ComposerState {
   readonly #user = session.currentChat.user;
   #editing: number | null = null;
   /** Posts on their way into the outbox: until they are there, the draft stays kept. */
-  #leaving = 0;
-  #isOver = false;
+  #postsUnderWay = 0;
+  #isClosed = false;
 
   constructor(readonly room: string) {
     this.draft = loadText(this.#user, room, null);
@@ -67,7 +67,7 @@ export class ComposerState {
 
   /** The mode changed: an edit begins with the text as it is, or as it was left. */
   follow(): void {
-    if (this.#isOver) return;
+    if (this.#isClosed) return;
     saveMode(this.#user, this.room, this.composing);
     if (this.editing === this.#editing) return;
     this.problem = null;
@@ -84,7 +84,7 @@ export class ComposerState {
     if (this.editing !== null) {
       const isChanged = this.edited !== this.#before(this.editing);
       saveText(this.#user, this.room, this.editing, isChanged ? this.edited : '');
-    } else if (this.draft !== '' || this.#leaving === 0) {
+    } else if (this.draft !== '' || this.#postsUnderWay === 0) {
       saveText(this.#user, this.room, null, this.draft);
     }
   }
@@ -98,7 +98,7 @@ export class ComposerState {
 
   /** It goes off screen. */
   leave(): void {
-    this.#isOver = true;
+    this.#isClosed = true;
     drafts.onLeave(this.room);
     this.handle.end();
     if (drafts.composers.get(this.room) === this) drafts.composers.delete(this.room);
@@ -141,7 +141,7 @@ export class ComposerState {
     this.draft = '';
     this.alsoInRoom = false;
     this.handle.write();
-    this.#leaving += 1;
+    this.#postsUnderWay += 1;
     try {
       await this.#hand(text, 'text', composing, alsoInRoom);
     } catch (error) {
@@ -151,7 +151,7 @@ export class ComposerState {
       this.handle.composing = composing;
       this.#fail(words().composer.notKept);
     }
-    this.#leaving -= 1;
+    this.#postsUnderWay -= 1;
     this.#keepDraft();
   }
 
@@ -178,7 +178,7 @@ export class ComposerState {
       }
       this.draft = '';
       this.#keepDraft();
-      if (!this.#isOver) this.handle.write();
+      if (!this.#isClosed) this.handle.write();
     });
   }
 
@@ -193,7 +193,7 @@ export class ComposerState {
       }
       saveText(this.#user, this.room, seq, '');
       if (this.editing === seq) this.handle.write();
-      if (this.#isOver) saveMode(this.#user, this.room, WRITING);
+      if (this.#isClosed) saveMode(this.#user, this.room, WRITING);
     });
   }
 
@@ -211,7 +211,7 @@ export class ComposerState {
 
   /** Beside the text, or aside if that is no longer on screen. */
   #fail(problem: string): void {
-    if (this.#isOver) liveRegion.alert(problem);
+    if (this.#isClosed) liveRegion.alert(problem);
     else this.problem = problem;
   }
 

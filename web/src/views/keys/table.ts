@@ -4,10 +4,10 @@ import { isMac, SHORTCUTS, type ShortcutName } from '../../app/shortcuts';
 import type { KeysWords } from '../../words/en/keys';
 import { KEYS, type Format } from '../composer/format/formats';
 
-type Does = { [Name in keyof KeysWords]: KeysWords[Name] extends string ? Name : never }[keyof KeysWords];
+type ActionName = { [Name in keyof KeysWords]: KeysWords[Name] extends string ? Name : never }[keyof KeysWords];
 
 export interface Key {
-  does: Does;
+  does: ActionName;
   /** Ways to press it, each of keys pressed together. */
   ways: string[][];
 }
@@ -18,7 +18,7 @@ export function pressed(keys: string, mac = isMac): string[] {
   return keys.split('+').map((key) => sign[key] ?? key);
 }
 
-const way = (does: Does, ...ways: string[]): Key => ({
+const way = (does: ActionName, ...ways: string[]): Key => ({
   does,
   ways: ways.map((keys) => pressed(keys)),
 });

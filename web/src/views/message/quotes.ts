@@ -10,22 +10,22 @@ export interface Quoted {
 
 type Answer = Promise<Quoted | null>;
 
-const KEPT = 500;
-const found = new Map<string, Answer>();
+const CACHE_MAX = 500;
+const cache = new Map<string, Answer>();
 const waiting: (() => Promise<void>)[] = [];
 let isBusy = false;
 
 /** Null: there is none. Throws Refused or Disconnected. */
 export function findQuoted(room: string, seq: number): Answer {
   const key = `${room} ${seq}`;
-  const known = found.get(key);
+  const known = cache.get(key);
   if (known) return known;
-  if (found.size >= KEPT) found.clear();
+  if (cache.size >= CACHE_MAX) cache.clear();
   const answer: Answer = new Promise((resolve, reject) => {
     waiting.push(() => fetchOne(room, seq).then(resolve, reject));
   });
-  found.set(key, answer);
-  answer.catch(() => found.delete(key));
+  cache.set(key, answer);
+  answer.catch(() => cache.delete(key));
   void work();
   return answer;
 }

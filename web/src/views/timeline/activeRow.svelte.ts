@@ -40,28 +40,28 @@ export class ActiveRow {
     const ended = new AbortController();
     const { signal } = ended;
     // An effect that moves the focus is not to depend on what is pointed at.
-    const hear = <K extends keyof HTMLElementEventMap>(
+    const listen = <K extends keyof HTMLElementEventMap>(
       type: K,
       run: (event: HTMLElementEventMap[K]) => void,
     ) => box.addEventListener(type, (event) => untrack(() => run(event)), { signal });
-    hear('click', (event) => this.#click(event));
-    hear('keydown', (event) => onRowKey(event, this, this.options.canReply()));
-    hear('focusin', (event) => this.#focusin(event.target));
-    hear('focusout', (event) => this.#focusout(event.relatedTarget));
-    hear('pointerover', (event) => this.#over(event));
-    hear('pointerleave', () => this.#leave());
-    hear('pointerdown', (event) => this.#down(event));
-    hear('pointermove', (event) => this.#move(event));
-    hear('pointerup', () => this.#up());
-    hear('contextmenu', (event) => {
+    listen('click', (event) => this.#onClick(event));
+    listen('keydown', (event) => onRowKey(event, this, this.options.canReply()));
+    listen('focusin', (event) => this.#onFocusIn(event.target));
+    listen('focusout', (event) => this.#onFocusOut(event.relatedTarget));
+    listen('pointerover', (event) => this.#onPointerOver(event));
+    listen('pointerleave', () => this.#onPointerLeave());
+    listen('pointerdown', (event) => this.#onPointerDown(event));
+    listen('pointermove', (event) => this.#onPointerMove(event));
+    listen('pointerup', () => this.#onPointerUp());
+    listen('contextmenu', (event) => {
       // The browser's own menu of a long press would be in the way of ours.
       if (this.#press) event.preventDefault();
     });
-    hear('pointercancel', () => this.#cancel());
-    addEventListener('keydown', (event) => this.#escape(event), { signal });
+    listen('pointercancel', () => this.#cancel());
+    addEventListener('keydown', (event) => this.#onEscape(event), { signal });
     // What was done before this was here.
     untrack(() => {
-      this.#focusin(document.activeElement);
+      this.#onFocusIn(document.activeElement);
       if (this.active === null) this.#pointAsMouse();
     });
     return () => {
@@ -114,7 +114,7 @@ export class ActiveRow {
 
   // --- events of the list ---------------------------------------------------------------------
 
-  #focusin(target: EventTarget | null): void {
+  #onFocusIn(target: EventTarget | null): void {
     const key = this.at(target)?.row.key;
     if (key === undefined) return;
     this.stop = key;
@@ -123,24 +123,24 @@ export class ActiveRow {
   }
 
   /** Whoever writes, or does something else outside, points at nothing here unless with the mouse. */
-  #focusout(to: EventTarget | null): void {
+  #onFocusOut(to: EventTarget | null): void {
     if (to instanceof Node && !this.options.box.contains(to)) this.#pointAsMouse();
   }
 
-  #click(event: MouseEvent): void {
+  #onClick(event: MouseEvent): void {
     const at = isMore(event.target) ? this.at(event.target) : null;
     if (at) this.open('menu', at.row.key);
   }
 
-  #over(event: PointerEvent): void {
+  #onPointerOver(event: PointerEvent): void {
     if (event.pointerType === 'mouse') this.point(this.at(event.target)?.row.key ?? null);
   }
 
-  #leave(): void {
+  #onPointerLeave(): void {
     this.point(this.at(document.activeElement)?.row.key ?? null);
   }
 
-  #down(event: PointerEvent): void {
+  #onPointerDown(event: PointerEvent): void {
     this.#cancel();
     const isLink = event.target instanceof Element && event.target.closest('a, button') !== null;
     if (event.pointerType === 'mouse' || isLink) return;
@@ -153,14 +153,14 @@ export class ActiveRow {
     this.#press = { timer, isLong: false, x: event.clientX, y: event.clientY };
   }
 
-  #up(): void {
+  #onPointerUp(): void {
     const { active } = this;
     // Not before the finger has gone: lifting it beside a menu closes that.
     if (this.#press?.isLong && active !== null) setTimeout(() => this.open('menu', active));
     this.#cancel();
   }
 
-  #move(event: PointerEvent): void {
+  #onPointerMove(event: PointerEvent): void {
     if (!this.#press) return;
     const { x, y } = this.#press;
     if (Math.hypot(event.clientX - x, event.clientY - y) > STILL_PX) this.#cancel();
@@ -171,7 +171,7 @@ export class ActiveRow {
     this.#press = null;
   }
 
-  #escape(event: KeyboardEvent): void {
+  #onEscape(event: KeyboardEvent): void {
     if (event.key !== 'Escape' || event.defaultPrevented || event.isComposing) return;
     if (document.querySelector('dialog[open]')) return;
     this.options.escape(this.options.box.contains(document.activeElement));

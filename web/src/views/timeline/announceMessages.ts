@@ -12,7 +12,7 @@ import { threadWords } from '../lists/threads/words';
 import { messageWords } from '../message/words';
 
 /** More than is read out, so that it says that there is more. */
-const HEARD = 1_000;
+const EXCERPT_MAX = 1_000;
 
 const announcers = new Map<string, Announcer>();
 
@@ -22,7 +22,7 @@ export function announceMessage(message: WireMessage, room: RoomState): void {
   const announcer = announcers.get(room.room) ?? announcerOf(room);
   announcers.set(room.room, announcer);
   const name = displayName(session.currentChat.state, message.by);
-  const text = excerpt(message.text ?? '', HEARD, `(${formattingWords().names.spoiler})`);
+  const text = excerpt(message.text ?? '', EXCERPT_MAX, `(${formattingWords().names.spoiler})`);
   announcer.add({ kind: message.kind ?? 'text', name, text });
 }
 

@@ -37,7 +37,7 @@ export class Paging {
   }
 
   /** The connection is back, or somebody says so. */
-  again(): void {
+  retry(): void {
     this.#stuck.clear();
     const { problem } = this;
     this.problem = null;

@@ -101,12 +101,12 @@ export class Scrolling {
     const isWaiting = this.#goal !== null && this.#anchor === null;
     if (isWaiting || (this.following && this.watcher.isLive())) box.scrollTop = box.scrollHeight;
     else this.#restore(box);
-    this.#look(box);
+    this.#updatePosition(box);
   }
 
   #restore(box: HTMLElement): void {
     if (!this.#anchor?.row.isConnected) {
-      this.#drop(box);
+      this.#reanchor(box);
       return;
     }
     const moved = topIn(box, this.#anchor.row) - this.#anchor.top;
@@ -120,12 +120,12 @@ export class Scrolling {
     if (!box || box.clientHeight === 0) return;
     // Rows around it that come into sight get their real heights, and it is still the one to keep.
     const isPinned = this.#pinnedAt !== null && Math.abs(box.scrollTop - this.#pinnedAt) < 1;
-    if (!isPinned) this.#drop(box);
-    this.#look(box);
+    if (!isPinned) this.#reanchor(box);
+    this.#updatePosition(box);
   }
 
   /** The first row that can be seen whole is what stays in its place. */
-  #drop(box: HTMLElement): void {
+  #reanchor(box: HTMLElement): void {
     this.#pinnedAt = null;
     const first = this.#list && firstBelow(this.#list.children, box.getBoundingClientRect().top);
     const next = first?.nextElementSibling;
@@ -136,7 +136,7 @@ export class Scrolling {
     this.#anchor = inside ? { row: inside, top: topIn(box, inside) } : null;
   }
 
-  #look(box: HTMLElement): void {
+  #updatePosition(box: HTMLElement): void {
     const below = box.scrollHeight - box.clientHeight - box.scrollTop;
     this.isFar = below > box.clientHeight;
     // On the way to somewhere, what is passed does not count.

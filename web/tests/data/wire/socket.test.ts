@@ -105,7 +105,7 @@ describe('the socket', () => {
       await vi.advanceTimersByTimeAsync(30_000);
     }
     latest().open();
-    socket.settled();
+    socket.confirmOpen();
     latest().fail(1006);
     expect(listener.closed).toHaveBeenLastCalledWith(500);
   });
@@ -130,7 +130,7 @@ describe('the socket', () => {
 
   test('comes back at once to sync when it was too slow', async () => {
     latest().open();
-    socket.settled();
+    socket.confirmOpen();
     latest().fail(4000);
     expect(listener.closed).toHaveBeenLastCalledWith(0);
   });

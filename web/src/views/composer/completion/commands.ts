@@ -19,13 +19,13 @@ const WORDS: Record<Language, CommandWords> = { en, de };
 
 export const commandWords = (): CommandWords => WORDS[language.current];
 
-export type Line =
+export type ParsedLine =
   | { is: 'text'; text: string }
   /** `name` is as typed, and may be none that there is. */
   | { is: 'command'; name: string; rest: string };
 
 /** What a text that begins with a slash means; `//text` says "/text", and a path is no command. */
-export function parseLine(text: string): Line {
+export function parseLine(text: string): ParsedLine {
   if (/^\/\/\S/.test(text)) return { is: 'text', text: text.slice(1) };
   const [, name, rest = ''] = /^\/([a-z]+)(?:\s+([^]*))?$/i.exec(text) ?? [];
   return name ? { is: 'command', name: name.toLowerCase(), rest: rest.trim() } : { is: 'text', text };

@@ -22,7 +22,7 @@ interface Span {
 }
 
 /** Whether a run of that many signs has the mark in it: `***` is both bold and italics. */
-const HOLDS: Record<Delimiter, (length: number) => boolean> = {
+const CONTAINS: Record<Delimiter, (length: number) => boolean> = {
   '**': (length) => length >= 2,
   '*': (length) => length % 2 === 1,
   '~~': (length) => length === 2,
@@ -83,7 +83,7 @@ function isEmptyPair(delimiter: Delimiter, text: string, caret: number): boolean
   while (text[caret - 1 - before] === sign) before += 1;
   let behind = 0;
   while (text[caret + behind] === sign) behind += 1;
-  return before === behind && HOLDS[delimiter](before);
+  return before === behind && CONTAINS[delimiter](before);
 }
 
 const spanAtCaret = (delimiter: Delimiter, text: string, caret: number): Span | null =>
@@ -170,7 +170,7 @@ function spansOf(delimiter: Delimiter, text: string): Span[] {
   const spans: Span[] = [];
   let opened: number | null = null;
   for (const { 0: run, index } of bare.matchAll(new RegExp(`[${delimiter.charAt(0)}]+`, 'g'))) {
-    if (!HOLDS[delimiter](run.length)) continue;
+    if (!CONTAINS[delimiter](run.length)) continue;
     if (opened !== null && /\S/.test(bare[index - 1] ?? ' ')) {
       spans.push({ from: opened - length, inFrom: opened, inTo: index, to: index + length });
       opened = null;

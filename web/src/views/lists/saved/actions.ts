@@ -17,7 +17,7 @@ export const quoted = (text: string): string => `${text.trim().replace(/^/gm, '>
 
 /** So that a menu knows what is saved by the time it opens. */
 export function fetchBookmarks(): void {
-  if (!isGuest(session.state)) bookmarksOf(session.currentChat).want();
+  if (!isGuest(session.state)) bookmarksOf(session.currentChat).ensureLoaded();
 }
 
 export function askForNote(message: Message, before: string | null): void {

@@ -16,11 +16,11 @@ export interface Bookmark {
   readonly message: Message | null;
 }
 
-export type Place = Pick<Bookmark, 'room' | 'seq'>;
+export type MessageRef = Pick<Bookmark, 'room' | 'seq'>;
 
 type Changed = Extract<ServerEvent, { on: 'bookmark' }>;
 
-export const keyOf = ({ room, seq }: Place): string => `${room} ${seq}`;
+export const keyOf = ({ room, seq }: MessageRef): string => `${room} ${seq}`;
 
 /** The message as it is by now. */
 export function messageIn(state: State, { room, seq, message }: Bookmark): Message | null {
@@ -41,9 +41,9 @@ class Bookmarks {
 
   constructor(private readonly chat: Chat) {
     chat.listen((event) => {
-      if (event === null) this.#outdated();
-      else if (event.on === 'bookmark') this.#heard(event);
-      else if (event.on === 'removed') this.#outdated();
+      if (event === null) this.#reload();
+      else if (event.on === 'bookmark') this.#onBookmark(event);
+      else if (event.on === 'removed') this.#reload();
     });
   }
 
@@ -52,25 +52,25 @@ class Bookmarks {
     return [...(this.all?.values() ?? [])].sort((a, b) => b.at - a.at);
   }
 
-  find(place: Place): Bookmark | null {
+  find(place: MessageRef): Bookmark | null {
     return this.all?.get(keyOf(place)) ?? null;
   }
 
   /** Somebody wants to see them. */
-  want(): void {
+  ensureLoaded(): void {
     this.#isWanted = true;
     void this.#load();
   }
 
-  async save({ room, seq }: Place, note: string): Promise<void> {
+  async save({ room, seq }: MessageRef, note: string): Promise<void> {
     await this.chat.request('bookmark', { room, seq, note });
   }
 
-  async remove({ room, seq }: Place): Promise<void> {
+  async remove({ room, seq }: MessageRef): Promise<void> {
     await this.chat.request('bookmark', { room, seq, on: false });
   }
 
-  #outdated(): void {
+  #reload(): void {
     this.#isStale = true;
     if (this.#isWanted) void this.#load();
   }
@@ -109,10 +109,10 @@ class Bookmarks {
     this.all = all;
   }
 
-  #heard({ room, seq, gone, note = '', at = 0 }: Changed): void {
+  #onBookmark({ room, seq, gone, note = '', at = 0 }: Changed): void {
     const known = this.find({ room, seq });
     // One that was made elsewhere comes with its message, which only the server has.
-    if (!this.all || this.#isLoading || (!gone && !known)) return this.#outdated();
+    if (!this.all || this.#isLoading || (!gone && !known)) return this.#reload();
     const all = new Map(this.all);
     if (gone) all.delete(keyOf({ room, seq }));
     else all.set(keyOf({ room, seq }), { room, seq, at, note, message: known?.message ?? null });
@@ -122,10 +122,10 @@ class Bookmarks {
 
 export type { Bookmarks };
 
-const made = new WeakMap<Chat, Bookmarks>();
+const instances = new WeakMap<Chat, Bookmarks>();
 
 export function bookmarksOf(chat: Chat): Bookmarks {
-  const bookmarks = made.get(chat) ?? new Bookmarks(chat);
-  made.set(chat, bookmarks);
+  const bookmarks = instances.get(chat) ?? new Bookmarks(chat);
+  instances.set(chat, bookmarks);
   return bookmarks;
 }

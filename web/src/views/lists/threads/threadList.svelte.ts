@@ -62,7 +62,7 @@ export class ThreadList {
   cursor = $state.raw<string | null>(null);
   problem = $state.raw('');
   #isBusy = false;
-  #again = false;
+  #refreshAgain = false;
 
   constructor(
     private readonly chat: Chat,
@@ -71,10 +71,10 @@ export class ThreadList {
 
   /** The newest ones again; one at a time, for something may be said in any of them at any time. */
   async refresh(): Promise<void> {
-    this.#again = true;
+    this.#refreshAgain = true;
     if (this.#isBusy) return;
-    while (this.#again) {
-      this.#again = false;
+    while (this.#refreshAgain) {
+      this.#refreshAgain = false;
       await this.#ask('', (page, cursor) => {
         const isFirst = this.list === null || cursor === null;
         this.list = mergePage(page, cursor, this.list ?? []);
@@ -90,7 +90,7 @@ export class ThreadList {
       this.list = [...(this.list ?? []).filter(({ room }) => !known.has(room)), ...page];
       this.cursor = cursor;
     });
-    if (this.#again) await this.refresh();
+    if (this.#refreshAgain) await this.refresh();
   }
 
   async #ask(

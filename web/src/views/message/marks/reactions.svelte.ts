@@ -122,11 +122,11 @@ class ReactionStore {
     this.#chat = chat;
     this.#known = new Map();
     chat.listen((event: ServerEvent | null) => {
-      if (event?.on === 'marks' && event.last?.by === chat.user) this.#mine(event);
+      if (event?.on === 'marks' && event.last?.by === chat.user) this.#onMyReaction(event);
     });
   }
 
-  #mine({ room, seq, last }: MarksEvent): void {
+  #onMyReaction({ room, seq, last }: MarksEvent): void {
     if (!last?.emoji || !/react/.test(last.did)) return;
     this.#setMine({ room, seq }, last.emoji, last.did === 'react');
   }

@@ -15,12 +15,12 @@ export class Loadable<T> {
     this.#ask = ask;
     const online = $derived(isOnline());
     $effect(() => {
-      if (online) void untrack(() => this.again());
+      if (online) void untrack(() => this.reload());
     });
   }
 
   /** Ask anew, or for what follows; only the latest answer counts. */
-  async again(ask: () => Promise<T> = this.#ask): Promise<void> {
+  async reload(ask: () => Promise<T> = this.#ask): Promise<void> {
     this.#latest += 1;
     const mine = this.#latest;
     try {
