@@ -2,7 +2,7 @@
 
 import type { CDPSession, Page } from '@playwright/test';
 import { expect, PASSWORD, test } from '../e2e/fixtures';
-import { Line } from '../e2e/line';
+import { TextConnection } from '../e2e/textConnection';
 import { composer } from '../e2e/people';
 
 const report = (what: string, figure: string) => console.log(`    ${what}: ${figure}`);
@@ -32,7 +32,7 @@ test('typing stays smooth while 1,000 messages come at 200 a second', async ({ s
   const ana = await someone('ana');
   const bo = await someone('bo');
   await expect(composer(ana.page)).toBeVisible();
-  const line = await Line.open(bo.context, 'lobby');
+  const line = await TextConnection.open(bo.context, 'lobby');
   await ana.page.evaluate(() => {
     const tasks: number[] = [];
     new PerformanceObserver((list) => {
@@ -56,7 +56,7 @@ test('opening a room with 100,000 messages', async ({ someone }) => {
     headers: { Origin: new URL(ana.page.url()).origin },
   });
   const { room } = (await made.json()) as { room: { room: string } };
-  const line = await Line.open(ana.context, room.room);
+  const line = await TextConnection.open(ana.context, room.room);
   await line.say(numbered(100_000), 4_000);
   await line.close();
   await ana.page.reload();
@@ -88,7 +88,7 @@ test('memory stays flat over 10,000 live messages', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await expect(composer(ana.page)).toBeVisible();
-  const line = await Line.open(bo.context, 'lobby');
+  const line = await TextConnection.open(bo.context, 'lobby');
   const devtools = await ana.context.newCDPSession(ana.page);
   await devtools.send('Performance.enable');
   await line.say(numbered(1_000), 400);

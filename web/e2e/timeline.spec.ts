@@ -1,6 +1,6 @@
 import type { BrowserContext, Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
-import { Line } from './line';
+import { TextConnection } from './textConnection';
 import type { Server } from './server';
 
 const log = (page: Page) => page.getByRole('log', { name: 'Messages' });
@@ -24,7 +24,7 @@ async function post(server: Server, context: BrowserContext, room: string, draft
 }
 
 async function postMany(who: Someone, room: string, from: number, to: number) {
-  const line = await Line.open(who.context, room);
+  const line = await TextConnection.open(who.context, room);
   await line.say(Array.from({ length: to - from + 1 }, (_, n) => `number ${from + n}.`));
   await line.close();
 }

@@ -2,11 +2,11 @@
 
 import type { BrowserContext, Page } from '@playwright/test';
 
-export class Line {
+export class TextConnection {
   private constructor(private readonly page: Page) {}
 
   /** As the person whose browser this is. */
-  static async open(context: BrowserContext, room: string): Promise<Line> {
+  static async open(context: BrowserContext, room: string): Promise<TextConnection> {
     const page = await context.newPage();
     // Any page of the server will do; this one runs no client.
     await page.goto('/api/docs');
@@ -15,7 +15,7 @@ export class Line {
       await new Promise((resolve) => socket.addEventListener('open', resolve, { once: true }));
       Object.assign(globalThis, { line: socket });
     }, room);
-    return new Line(page);
+    return new TextConnection(page);
   }
 
   /** These, one after the other, so many each second; until the last of them has come back. */

@@ -1,7 +1,7 @@
 /** What hurts in other clients. */
 
 import { expect, test, type Someone } from './fixtures';
-import { Line } from './line';
+import { TextConnection } from './textConnection';
 import { command, composer, kept, roomFor, say, timeline } from './people';
 
 /** What the timeline holds, by number; deleted ones as null. */
@@ -11,7 +11,7 @@ async function rows({ page }: Someone): Promise<Map<number, string | null>> {
     .evaluateAll((items) =>
       items.map((item): [number, string | null] => [
         Number((item as HTMLElement).dataset['seq']),
-        item.querySelector('.gone') ? null : (item.querySelector('.said')?.textContent ?? '').trim(),
+        item.querySelector('.deleted') ? null : (item.querySelector('.body-text')?.textContent ?? '').trim(),
       ]),
     );
   return new Map(found);
@@ -64,7 +64,7 @@ test('a tab sleeps through 300 messages, 20 edits and 5 deletions, and a restart
   await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
 
   const sayMany = async (first: number, last: number) => {
-    const line = await Line.open(bo.context, room);
+    const line = await TextConnection.open(bo.context, room);
     await line.say(
       Array.from({ length: last - first + 1 }, (_, n) => `While you slept, ${first + n}.`),
     );
