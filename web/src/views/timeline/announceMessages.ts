@@ -33,14 +33,14 @@ function announcerOf(room: RoomState): Announcer {
       if (session.chat?.state.open.has(room.room)) liveRegion.announce(text);
     },
     one: ({ kind, name, text }) => {
-      if (room.parent !== null) return threadWords().says(name, text);
-      return messageWords()[kind === 'me' ? 'does' : 'spoken'](name, text);
+      if (room.parent !== null) return threadWords().announced(name, text);
+      return messageWords()[kind === 'me' ? 'announcedAction' : 'announced'](name, text);
     },
     many: (count) => {
-      if (room.parent !== null) return threadWords().saidMany(count);
+      if (room.parent !== null) return threadWords().announcedMany(count);
       const title = titleOf(session.state, room);
       const t = messageWords();
-      return room.kind === 'direct' ? t.spokenManyWith(count, title) : t.spokenMany(count, title);
+      return room.kind === 'direct' ? t.announcedManyFrom(count, title) : t.announcedMany(count, title);
     },
   });
 }

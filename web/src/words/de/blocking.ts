@@ -3,7 +3,7 @@ import type { BlockingWords } from '../en/blocking';
 export const blocking: BlockingWords = {
   region: 'Wer dich hinzugefügt hat',
   addedBy: (name) => `Hinzugefügt von ${name}`,
-  begunBy: (name) => `${name} hat dieses Gespräch begonnen`,
+  startedBy: (name) => `${name} hat dieses Gespräch begonnen`,
   leave: 'Verlassen',
   hide: 'Ausblenden',
   stay: 'Hier bleiben',

@@ -32,7 +32,7 @@ export const browse: BrowseWords = {
   public: 'Öffentlich',
   publicHint: 'Alle auf diesem Server können ihn finden, lesen und beitreten.',
   privateHint: 'Nur wer hinzugefügt wird, kann ihn sehen.',
-  bring: 'Personen hinzufügen',
+  peopleToAdd: 'Personen hinzufügen',
   create: 'Raum anlegen',
 
   newDirect: 'Neue Nachricht',

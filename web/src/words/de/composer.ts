@@ -22,7 +22,7 @@ export const composer: Words['composer'] = {
     }),
   notKept:
     'Dein Browser konnte diese Nachricht nicht annehmen; sie wurde nicht gesendet. Versuch es noch einmal.',
-  visiting: 'Tritt dem Raum bei, um hier zu schreiben.',
+  joinToWrite: 'Tritt dem Raum bei, um hier zu schreiben.',
   join: 'Beitreten',
   archived: 'Dieser Raum ist archiviert. Du kannst ihn lesen, aber hier schreibt niemand mehr.',
   oneTypes: (name) => `${name} schreibt …`,

@@ -64,7 +64,7 @@ export const signIn: SignInWords = {
     }),
 
   or: 'oder',
-  called: 'Genannt (freiwillig)',
-  calledHint: 'Gäste können ohne Konto in öffentlichen Räumen lesen und schreiben.',
-  lookIn: 'Als Gast hereinschauen',
+  guestName: 'Genannt (freiwillig)',
+  guestNameHint: 'Gäste können ohne Konto in öffentlichen Räumen lesen und schreiben.',
+  enterAsGuest: 'Als Gast hereinschauen',
 };

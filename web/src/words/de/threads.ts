@@ -34,8 +34,8 @@ export const threads: ThreadWords = {
   noRoot: 'Die Nachricht zu diesem Thread gibt es in diesem Raum nicht.',
   rootDeleted: 'Eine gelöschte Nachricht hat keinen Thread.',
   notKept: 'Was hier geschrieben wurde, siehst du, sobald du verbunden bist.',
-  says: (name, text) => `${name} im Thread: ${text}`,
-  saidMany: (count) =>
+  announced: (name, text) => `${name} im Thread: ${text}`,
+  announcedMany: (count) =>
     plural(count, { one: '# neue Antwort im Thread', other: '# neue Antworten im Thread' }),
 
   readAll: 'Alle als gelesen markieren',

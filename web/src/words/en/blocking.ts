@@ -3,7 +3,7 @@
 export const blocking = {
   region: 'Who added you',
   addedBy: (name: string): string => `Added by ${name}`,
-  begunBy: (name: string): string => `${name} started this conversation`,
+  startedBy: (name: string): string => `${name} started this conversation`,
   leave: 'Leave',
   hide: 'Hide',
   stay: 'Stay here',

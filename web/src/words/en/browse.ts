@@ -35,7 +35,7 @@ export const browse = {
   public: 'Public',
   publicHint: 'Anyone on this server can find it, read it and join.',
   privateHint: 'Only people who are added can see it.',
-  bring: 'People to add',
+  peopleToAdd: 'People to add',
   create: 'Create room',
 
   // A new direct message

@@ -18,7 +18,7 @@ export const composer = {
   tooLong: (limit: number) =>
     plural(limit, { other: 'A message has at most # characters. Shorten it, or send it in parts.' }),
   notKept: 'Your browser could not take this message, so it was not sent. Try again.',
-  visiting: 'Join to write in this room.',
+  joinToWrite: 'Join to write in this room.',
   join: 'Join',
   archived: 'This room is archived. It can be read, but nobody writes here any more.',
   oneTypes: (name: string) => `${name} is typing…`,

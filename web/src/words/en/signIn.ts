@@ -63,9 +63,9 @@ export const signIn = {
     }),
 
   or: 'or',
-  called: 'Called (optional)',
-  calledHint: 'Guests can read and write in public rooms, without an account.',
-  lookIn: 'Look in as a guest',
+  guestName: 'Called (optional)',
+  guestNameHint: 'Guests can read and write in public rooms, without an account.',
+  enterAsGuest: 'Look in as a guest',
 };
 
 export type SignInWords = typeof signIn;

@@ -37,8 +37,8 @@ export const threads = {
   noRoot: 'The message of this thread is not in this room.',
   rootDeleted: 'A message that was deleted has no thread.',
   notKept: 'What was said here will show once you are connected.',
-  says: (name: string, text: string) => `${name} in the thread: ${text}`,
-  saidMany: (count: number) =>
+  announced: (name: string, text: string) => `${name} in the thread: ${text}`,
+  announcedMany: (count: number) =>
     plural(count, { one: '# new reply in the thread', other: '# new replies in the thread' }),
 
   readAll: 'Mark all as read',
