@@ -1,4 +1,4 @@
-/** Reads out what comes live in the room on screen, and not more than one can listen to. */
+/** Reads live messages of the room on screen out to screen readers, at a rate that one can follow. */
 
 const WITHIN_MS = 2_000;
 const AT_MOST = 3;
@@ -12,14 +12,14 @@ export interface Announcement {
 
 export interface AnnouncerOutput {
   say(text: string): void;
-  /** One message as a sentence; and how many there are, if they are too many. */
+  /** `one` makes a sentence of one message; `many` gives only their number. */
   one(heard: Announcement): string;
   many(count: number): string;
 }
 
 /**
- * The first message is read at once. Those that follow within two seconds are gathered, and then
- * read one after the other, or only counted.
+ * Announces the first message at once. Messages of the following two seconds are collected and then
+ * read out together, or only counted if there are too many.
  */
 export class Announcer {
   #gathered: Announcement[] = [];
@@ -58,7 +58,7 @@ export class Announcer {
   }
 
   #say(text: string): void {
-    // A region that says the same as before says nothing.
+    // Screen readers do not announce the same text twice.
     this.#last = text === this.#last ? `${text}\u00a0` : text;
     this.voice.say(this.#last);
   }

@@ -1,4 +1,7 @@
-/** What the composer of a room is doing, and who asks it to: a room and a thread may be on screen. */
+/**
+ * What the composer of each room is doing, and requests to it from other views. A room and a thread can
+ * be on screen at the same time, each with its own composer.
+ */
 
 export type ComposerMode = { mode: 'write' } | { mode: 'reply' | 'edit'; seq: number };
 
@@ -6,9 +9,9 @@ const WRITING: ComposerMode = { mode: 'write' };
 
 class ComposerHandle {
   composing = $state.raw<ComposerMode>(WRITING);
-  /** Rises whenever the composer is to take the focus. */
+  /** Increased whenever the composer should take the focus. */
   focusAsked = $state.raw(0);
-  /** Text to put in at the caret, such as a mention; taken and cleared by the composer. */
+  /** Text to insert at the caret, such as a mention. The composer inserts it and clears this field. */
   insertion = $state.raw<string | null>(null);
 
   reply(seq: number): void {
@@ -21,7 +24,7 @@ class ComposerHandle {
     this.focus();
   }
 
-  /** Back to writing something new. */
+  /** Back to writing a new message. */
   write(): void {
     this.composing = WRITING;
   }
@@ -35,7 +38,7 @@ class ComposerHandle {
     this.focusAsked += 1;
   }
 
-  /** It goes off screen. */
+  /** The composer leaves the screen. */
   end(): void {
     this.write();
     this.insertion = null;

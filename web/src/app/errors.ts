@@ -1,4 +1,4 @@
-/** Turns what went wrong into a sentence in the person's language. */
+/** Turns an error into a sentence in the user's language. */
 
 import { Disconnected, Refused, Unreachable } from '../data/wire/errors';
 import type { ErrorCode } from '../words/en/errors';
@@ -14,7 +14,7 @@ export function explain(error: unknown): string {
   return t.unexpected;
 }
 
-/** Do it; if it fails, say so. Whether it was done. */
+/** Run it and show an error if it fails. Returns whether it succeeded. */
 export async function attempt(what: () => Promise<unknown>): Promise<boolean> {
   try {
     await what();

@@ -1,4 +1,4 @@
-/** What is said aside: to screen readers by live regions, and to everyone by a passing line. */
+/** Announcements to screen readers through live regions, and toasts for everyone. */
 
 const SHOWN_FOR_MS = 6_000;
 
@@ -9,9 +9,9 @@ interface Toast {
 }
 
 class LiveRegion {
-  /** Read out when there is a pause. */
+  /** Announced when the screen reader is idle. */
   polite = $state.raw('');
-  /** Read out at once. */
+  /** Announced immediately. */
   assertive = $state.raw('');
   toast = $state.raw<Toast | null>(null);
   #serial = 0;
@@ -20,18 +20,18 @@ class LiveRegion {
 
   announce(text: string): void {
     this.polite = text;
-    // What was read out is not kept: it may be edited or deleted.
+    // Do not keep the announced text: the message may be edited or deleted.
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => (this.polite = ''), SHOWN_FOR_MS);
   }
 
-  /** Something was done that cannot be seen: “Link copied”. */
+  /** Confirms something that cannot be seen, such as “Link copied”. */
   show(text: string): void {
     this.#toast(text, false);
     this.announce(text);
   }
 
-  /** Something failed. */
+  /** Reports a failure. */
   alert(text: string): void {
     this.#toast(text, true);
     this.assertive = text;

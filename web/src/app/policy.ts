@@ -1,7 +1,6 @@
 /**
- * What to offer whom, after the server's policy table (`hubbub/model/policy.py`), which decides.
- *
- * Only a matter of not showing what would be refused.
+ * Which actions to offer to whom. The server decides by its own table (`hubbub/model/policy.py`); this
+ * copy only avoids offering what it would refuse.
  */
 
 import type { RoomRole } from '../data/wire/protocol';
@@ -28,7 +27,7 @@ const owns = (state: State, room: RoomState): boolean =>
   room.kind !== 'direct' && (room.role === 'owner' || (room.kind === 'public' && isAdmin(state)));
 
 export const may = {
-  /** In a thread, whoever may do so in its room. */
+  /** In a thread the rights of its room apply. */
   post: (state: State, room: RoomState): boolean => {
     const { archived, role } = homeOf(state, room);
     return !archived && (role !== null || (isGuest(state) && room.kind === 'public'));
@@ -44,11 +43,11 @@ export const may = {
     (message.by === state.me?.name || moderates(state, room)),
   join: (state: State, room: RoomState): boolean =>
     room.role === null && room.kind === 'public' && !isGuest(state),
-  /** Call all who are in the room, with `@room` or `@here`; in a crowd only those who lead it. */
+  /** Mention everybody with `@room` or `@here`; in large rooms only moderators may. */
   mentionAll: (state: State, room: RoomState): boolean =>
     homeOf(state, room).role !== null && (room.members <= SMALL_ROOM || moderates(state, room)),
   invite: (room: RoomState): boolean => room.role !== null && room.kind !== 'direct',
-  /** Remove somebody with this role from the room: those above, and admins of the server. */
+  /** Remove somebody with this role from the room. Owners, moderators and server admins may. */
   kick: (state: State, room: RoomState, other: RoomRole): boolean =>
     moderates(state, room) &&
     (isAdmin(state) || other === 'member' || (other === 'moderator' && owns(state, room))),

@@ -1,4 +1,4 @@
-/** Where the person is, as the address says; Back, reload and links work because of it. */
+/** The current place in the client, kept in the address so that Back, reload and links work. */
 
 import { threadId, threadOf } from '../data/state/thread';
 
@@ -16,25 +16,25 @@ export const SECTIONS = [
 export type Section = (typeof SECTIONS)[number];
 
 export type Route =
-  /** The list of rooms; where there is room for more, with the room last seen. */
+  /** The list of rooms; on wide screens with the last room beside it. */
   | { at: 'home' }
   | { at: 'sign-in' }
   | { at: 'sign-up'; invite: string | null }
-  /** A room; at a message of it, with its details open, or with the thread of a message. */
+  /** A room, optionally at a message, with its details open, or with a thread beside it. */
   | { at: 'room'; room: string; seq: number | null; details: boolean; thread?: ThreadRoute }
-  /** All the rooms that one may know of; threads; where one was mentioned; what one keeps. */
+  /** All public rooms, followed threads, mentions, saved messages. */
   | { at: 'browse' | 'threads' | 'mentions' | 'saved' }
-  /** Null: the list of sections; where there is room for more, with the first. */
+  /** Null: the list of sections; on wide screens with the first section beside it. */
   | { at: 'settings'; section: Section | null };
 
 export interface ThreadRoute {
-  /** The message that it is about. */
+  /** The message that the thread belongs to. */
   root: number;
-  /** An answer to go to. */
+  /** The reply to scroll to. */
   seq: number | null;
 }
 
-/** Of a thread it is the room that it is in, with the thread beside it. */
+/** For a thread: its room with the thread beside it. */
 export function roomRoute(room: string, seq: number | null = null): Route {
   const found = threadOf(room);
   if (!found) return { at: 'room', room, seq, details: false };
@@ -57,7 +57,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    // A stray % that somebody typed.
+    // Somebody typed a single % into the address.
     return part;
   }
 }
@@ -110,10 +110,10 @@ export function pathOf(route: Route): string {
   }
 }
 
-/** The one router of the page. */
+/** The only router of the page. */
 class Router {
   route = $state.raw<Route>(routeOf(location.pathname));
-  /** Rises with every step, also to where one is already: a permalink clicked again. */
+  /** Increased by every navigation, even to the current place, as when a permalink is clicked again. */
   navigations = $state.raw(0);
 
   constructor() {
@@ -133,12 +133,12 @@ class Router {
     this.navigations += 1;
   }
 
-  /** Whether Back leads there. */
+  /** Whether Back leads to this route. */
   isPrevious(route: Route): boolean {
     return (history.state as { from?: string } | null)?.from === pathOf(route);
   }
 
-  /** To where one came from inside the client, else to `otherwise`. */
+  /** Back to the previous page of the client, or to `otherwise` if there is none. */
   back(otherwise: Route): void {
     if ((history.state as { inside?: boolean } | null)?.inside) history.back();
     else this.go(otherwise, { replace: true });
@@ -147,7 +147,9 @@ class Router {
 
 export const router = new Router();
 
-/** For links: an ordinary click stays in the page, any other is the browser's. */
+/**
+ * A click handler for links: a plain click navigates inside the page, any other is left to the browser.
+ */
 export function linkTo(route: Route): (event: MouseEvent) => void {
   return (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0) return;

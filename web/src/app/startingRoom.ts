@@ -1,11 +1,11 @@
-/** In which room to begin, if the address says none; and which rooms one was in last. */
+/** The recently visited rooms, and the room to open if the address names none. */
 
 import { keepItem } from '../data/storage/local';
 import type { State } from '../data/state/state';
 import { listRooms } from '../directory/listing';
 import { isGuest } from './policy';
 
-/** Room ids, the latest first; goes with everything else when its person signs out. */
+/** Room ids, the latest first. Erased when the person signs out. */
 const RECENT = 'hubbub.recent';
 const AT_MOST = 20;
 
@@ -23,12 +23,12 @@ export function rememberRoom(room: string): void {
   keepItem(RECENT, JSON.stringify(rooms.slice(0, AT_MOST)));
 }
 
-/** The one last seen, else the lobby, else the first of the list. */
+/** The last visited room, otherwise the lobby, otherwise the first room of the list. */
 export function startingRoom(state: State): string | null {
   const isMine = (room: string) => state.rooms.get(room)?.hidden === false;
   const wanted = [...recentRooms(), 'lobby'].find(isMine);
   if (wanted) return wanted;
-  // A guest has no rooms but those just looked into.
+  // A guest has only the rooms that they have just opened.
   if (isGuest(state)) return recentRooms()[0] ?? 'lobby';
   const { rooms, people } = listRooms(state, null);
   return (rooms[0] ?? people[0])?.room ?? null;

@@ -1,4 +1,4 @@
-/** One form's attempt at the server: whether it runs, and what came in its way. */
+/** The submission of a form: whether it is running, and why it failed. */
 
 import { tick } from 'svelte';
 import { Refused } from '../data/wire/errors';
@@ -10,7 +10,10 @@ export class Submission {
 
   constructor(private readonly say: (error: unknown) => string = explain) {}
 
-  /** Do it; the error's code if the server refused, so that the form can say where it belongs. */
+  /**
+   * Runs it. If the server refuses, returns the error code, so that the form can show it at the right
+   * field.
+   */
   async run(what: () => Promise<void>): Promise<string | null> {
     if (this.isBusy) return null;
     this.isBusy = true;
@@ -27,7 +30,7 @@ export class Submission {
   }
 }
 
-/** Once the form shows what is wrong: to the first place to mend it. Whether there is one. */
+/** Focuses the first invalid field once the form shows it. Returns whether there is one. */
 export async function focusInvalid(form: HTMLElement): Promise<boolean> {
   await tick();
   const wrong = form.querySelector<HTMLElement>('[aria-invalid="true"]');
@@ -35,5 +38,5 @@ export async function focusInvalid(form: HTMLElement): Promise<boolean> {
   return wrong !== null;
 }
 
-/** As the server counts: an emoji is one character. */
+/** Length as the server counts it: an emoji of one code point is one character. */
 export const countCodePoints = (text: string): number => [...text].length;

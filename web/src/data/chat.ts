@@ -1,8 +1,8 @@
 /**
- * One person's chat in one tab: puts socket, reducer, sync, store and outbox together.
+ * The chat of one person in one tab: connects socket, reducer, sync, store and outbox.
  *
- * Data flows one way: socket → reducer → `state` → whoever was told of the change. Views call the
- * methods here; what these bring about comes back through the same door.
+ * Data flows one way: socket → reducer → `state` → listeners. Views call the methods here, and the
+ * results come back through the state.
  */
 
 import { hasSession } from './wire/hasSession';
@@ -45,21 +45,24 @@ export type Connection =
   | { readonly status: 'lost'; readonly since: number };
 
 export interface Callbacks {
-  /** State, pending messages or the connection changed. */
+  /** State, pending messages or the connection have changed. */
   changed(): void;
-  /** A word from the server to everyone. */
+  /** An announcement of the server to everyone. */
   notice(text: string): void;
-  /** A message came live, as news and not as history. */
+  /** A live message has arrived, and not one from history. */
   heard(message: WireMessage): void;
-  /** The session is over: `policy` for good, `sign-in` may sign in again. */
+  /**
+   * The session is over. With `policy` it is not allowed any more, after `sign-in` one can sign in
+   * again.
+   */
   ended(sessionEnd: SessionEnd): void;
-  /** The cookie is somebody else's now: they signed in in another tab. */
+  /** The cookie belongs to somebody else now, who signed in in another tab. */
   userChanged(): void;
 }
 
 /**
- * Told of each event when it has been applied, and whether it came as news; null: some may have
- * been missed, so ask again.
+ * Called after each event was applied, with whether it was live. Null: events may have been missed, so
+ * fetch again.
  */
 export type ChatListener = (event: ServerEvent | null, isLive: boolean) => void;
 
@@ -75,7 +78,7 @@ export class Chat {
   #isFetchingMine = false;
   #typing = { room: '', at: 0 };
   #active = true;
-  /** Events that came before the welcome they belong to. */
+  /** Events that arrived before the welcome. */
   #earlyEvents: ServerEvent[] | null = null;
   readonly #listeners = new Set<ChatListener>();
   readonly #socket: Socket;
@@ -107,7 +110,7 @@ export class Chat {
     });
   }
 
-  /** Open what this browser keeps of the person, then connect. */
+  /** Loads what the browser has stored, then connects. */
   async start(): Promise<void> {
     const last = lastSession();
     if (last?.user === this.user) await this.#load(new Store(last.epoch, last.user));
@@ -118,7 +121,7 @@ export class Chat {
         () => this.callbacks.changed(),
       );
     } catch (error) {
-      // One can read without it; whoever writes is told that the browser does not take it.
+      // Reading works without it; posting reports an error.
       console.warn('Hubbub could not open the browser’s database.', error);
     }
     this.callbacks.changed();
@@ -129,17 +132,17 @@ export class Chat {
     this.#store = store;
     try {
       const kept = await store.load(this.state);
-      // A view may have come on screen meanwhile, and have said so.
+      // A view may have opened rooms while the store was loading.
       const { open } = this.state;
       this.state = { ...kept, open };
       await store.prune();
     } catch (error) {
-      // A database that cannot be read is only a cache: begin without it.
+      // The database is only a cache, so continue without it.
       console.warn('Hubbub could not read the browser’s database.', error);
     }
   }
 
-  /** Leave everything as it is and stop. */
+  /** Stops without changing anything. */
   async stop(): Promise<void> {
     this.#socket.stop();
     clearTimeout(this.#saveTimer);
@@ -148,10 +151,13 @@ export class Chat {
     this.#outbox?.close();
   }
 
-  /** Stop, and erase what this browser keeps of the person; unsent text only if `unsent`. */
+  /**
+   * Stops and erases what the browser has stored of the person; drafts and unsent messages only with
+   * `unsent`.
+   */
   async erase({ unsent }: { unsent: boolean }): Promise<void> {
     await this.stop();
-    // In another tab somebody else may have come in by now.
+    // Somebody else may have signed in in another tab.
     if (lastSession()?.user === this.user) rememberSession(null);
     await eraseCaches(this.user);
     localStorage.removeItem(reactionsKey(this.user));
@@ -168,7 +174,7 @@ export class Chat {
     return this.#outbox?.items ?? [];
   }
 
-  /** Ask the server. Throws Refused or Disconnected. */
+  /** Sends a command. Throws Refused or Disconnected. */
   request<C extends CommandName>(command: C, fields: Fields<C>): Promise<Ok<C>> {
     return this.#socket.request(command, fields);
   }
@@ -182,7 +188,7 @@ export class Chat {
     this.callbacks.changed();
   }
 
-  /** Until the returned function is called. */
+  /** Listens until the returned function is called. */
   listen(listener: ChatListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -194,7 +200,7 @@ export class Chat {
 
   // --- what a person does -------------------------------------------------------------------------
 
-  /** Throws if the browser cannot keep it: the text is then the caller's to save. */
+  /** Throws if the browser cannot store the message; then the caller has to keep the text. */
   async post(draft: NewMessage): Promise<void> {
     if (!this.#outbox) throw new Error('The outbox is not open yet.');
     await this.#outbox.add(draft, Date.now());
@@ -209,7 +215,7 @@ export class Chat {
     void this.#outbox?.remove(nonce);
   }
 
-  /** These rooms are on screen now. */
+  /** Sets the rooms on screen. */
   open(...rooms: string[]): void {
     this.update((state) => onOpened(state, rooms));
   }
@@ -229,14 +235,17 @@ export class Chat {
     this.#socket.sendOneWay('typing', { room });
   }
 
-  /** Whether somebody sits at this device. */
+  /** Sets whether the user is active on this device. */
   setActive(active: boolean): void {
     if (this.#active === active) return;
     this.#active = active;
     if (this.isOnline) this.#tellActive();
   }
 
-  /** The network, the tab or the machine woke up: see whether the line still stands. */
+  /**
+   * Called when the network, the tab or the machine woke up: checks whether the connection is still
+   * alive.
+   */
   checkConnection(): void {
     this.#socket.checkConnection();
   }
@@ -313,7 +322,7 @@ export class Chat {
     for (const wire of messages) {
       for (const name of namesIn(wire)) this.#people.want(name);
       if (wire.by === this.user && wire.nonce) this.#outbox?.confirm(wire.nonce);
-      // What is owed and not asked for yet would leave a hole in what is kept.
+      // In a room that has not been synced yet, the message would leave a gap in the store.
       const room = this.state.rooms.get(wire.room);
       if (!room || room.catchUp === 'later') continue;
       this.#store?.keep(findMessage(room, wire.seq) ?? toMessage(wire));
@@ -327,7 +336,7 @@ export class Chat {
     this.#saveSoon();
   }
 
-  /** A room was joined, made or found: this is what it is called. */
+  /** Applies the reply to joining, creating or finding a room, and returns its id. */
   applyJoined(reply: Joined): string {
     this.update((state) => onJoined(state, reply, state.myRev));
     this.#arrived(reply.messages);
@@ -365,7 +374,7 @@ export class Chat {
     this.#saveTimer ??= setTimeout(() => this.save(), SAVE_AFTER_MS);
   }
 
-  /** Write to the browser's database now; the page may be about to go. */
+  /** Writes to the database immediately, as the page may be closing. */
   save(): void {
     clearTimeout(this.#saveTimer);
     this.#saveTimer = undefined;

@@ -1,4 +1,4 @@
-/** Pages of a room's history: from the server, or without a network from what is kept. */
+/** Pages of a room's history: from the server, or offline from the store. */
 
 import type { Fields, Message as WireMessage, Page } from './wire/protocol';
 import { Disconnected } from './wire/errors';
@@ -17,9 +17,11 @@ interface Sources {
 }
 
 export class History {
-  /** Room and direction of what is under way: each is asked for once. */
+  /** Requests under way, by room and direction; each is sent only once. */
   #busy = new Map<string, Promise<void>>();
-  /** Where somebody wants to be; null: at the latest. A page for another place comes too late. */
+  /**
+   * The place the user navigated to; null: the latest messages. A page for another place is dropped.
+   */
   #goingTo: string | null = null;
   readonly #holder: StateHolder;
   readonly #from: Sources;
@@ -29,7 +31,7 @@ export class History {
     this.#from = from;
   }
 
-  /** The page above what is shown. */
+  /** Loads the page above the messages on screen. */
   async older(name: string): Promise<void> {
     const room = this.#holder.state.rooms.get(name);
     if (!room || shownSegment(room).start) return;
@@ -53,7 +55,7 @@ export class History {
     );
   }
 
-  /** The page below a place visited; the latest messages join it when they are reached. */
+  /** Loads the page below a detached range, which joins the latest messages when it reaches them. */
   async newer(name: string): Promise<void> {
     const detachedRange = this.#holder.state.rooms.get(name)?.detachedRange;
     const last = detachedRange?.messages.at(-1)?.seq;
@@ -72,7 +74,7 @@ export class History {
     );
   }
 
-  /** Go to a message: a place apart from the latest, unless it is among them. */
+  /** Goes to a message: in a detached range, unless it is among the latest messages. */
   async around(name: string, seq: number): Promise<void> {
     const room = this.#holder.state.rooms.get(name);
     if (!room) return;

@@ -1,4 +1,4 @@
-/** Finds the display names of people whose handles came with events. */
+/** Fetches the display names of people whose handles arrived with events. */
 
 import type { Fields, Message, Ok } from './wire/protocol';
 import { Disconnected, Refused } from './wire/errors';
@@ -6,12 +6,12 @@ import { withPeople } from './state/reducer';
 import type { StateHolder } from './readMarkers';
 
 const WAIT_MS = 30;
-/** As many as the server answers at once. */
+/** The most names that the server answers at once. */
 const AT_ONCE = 100;
 
 type Ask = (fields: Fields<'users'>) => Promise<Ok<'users'>>;
 
-/** Whose names a message shows. */
+/** The handles whose display names a message shows. */
 export function namesIn({ by, mentions, origin }: Message): string[] {
   const names = (mentions ?? []).filter((name) => name[0] !== '@');
   return origin ? [by, origin.by, ...names] : [by, ...names];
@@ -29,7 +29,7 @@ export class People {
     this.#ask = ask;
   }
 
-  /** Somebody appeared; guests are shown by their handle and not asked for. */
+  /** Queues a handle. Guests are shown by their handles. */
   want(name: string): void {
     if (name.startsWith('~') || this.#asked.has(name)) return;
     if (this.#holder.state.people.has(name)) return;
@@ -47,7 +47,7 @@ export class People {
       this.#holder.update((state) => withPeople(state, users));
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
-      // Asked again when they next say something.
+      // Fetched again with their next message.
       for (const name of names) this.#asked.delete(name);
     }
     if (this.#wanted.size > 0) this.#timer = setTimeout(() => void this.#askAll(), WAIT_MS);

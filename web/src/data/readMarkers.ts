@@ -1,4 +1,4 @@
-/** Sends read markers: one under way per room, the newest wins, and not more often than needed. */
+/** Sends read markers: one request per room at a time, the newest wins, at a limited rate. */
 
 import type { Fields, Ok } from './wire/protocol';
 import { Disconnected, Refused } from './wire/errors';
@@ -7,7 +7,7 @@ import { changeRoom } from './state/reducer';
 import { markRead, markUnreadFrom } from './state/unread';
 import { readUpTo, type State } from './state/state';
 
-/** The server stores a marker at most every 2 s per room; sending more often helps nobody. */
+/** The server stores a marker at most every 2 s per room, so sending more often is useless. */
 const EVERY_MS = 1_000;
 
 export interface StateHolder {
@@ -27,7 +27,7 @@ export class ReadMarkers {
     this.#ask = ask;
   }
 
-  /** I have seen everything up to here. */
+  /** Marks everything up to here as read. */
   read(name: string, seq: number): void {
     const room = this.#holder.state.rooms.get(name);
     if (!room || room.role === null || seq <= readUpTo(room)) return;
@@ -35,14 +35,14 @@ export class ReadMarkers {
     void this.#send(name);
   }
 
-  /** Mark as unread from this message on. */
+  /** Marks as unread from this message on. */
   async unread(name: string, seq: number): Promise<void> {
     this.#holder.update((state) => changeRoom(state, name, (room) => markUnreadFrom(room, seq)));
     const reply = await this.#ask({ room: name, seq: Math.max(0, seq - 1), back: true });
     this.#holder.update((state) => onMarker(state, name, reply));
   }
 
-  /** The connection stands again: send what could not be sent. */
+  /** After a reconnection: sends what could not be sent. */
   resend(): void {
     for (const room of this.#holder.state.rooms.values()) {
       if (room.sentRead !== null) void this.#send(room.room);

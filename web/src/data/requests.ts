@@ -1,4 +1,4 @@
-/** What a person asks for now and then: each comes with the view that offers it. */
+/** Less frequent requests, loaded with the views that offer them. */
 
 import type { Chat } from './chat';
 import type { Fields, Membership } from './wire/protocol';
@@ -15,17 +15,17 @@ export async function openDirect(chat: Chat, users: string[]): Promise<string> {
 
 export async function leaveRoom(chat: Chat, room: string): Promise<void> {
   await chat.request('leave', { room });
-  // A direct room stays and is only hidden, which a `me` event tells.
+  // A direct room is only hidden, which a `me` event reports.
   if (chat.state.rooms.get(room)?.kind !== 'direct') chat.update((state) => withoutRoom(state, room));
 }
 
-/** Leave the room that somebody added one to, and keep them from doing it again. */
+/** Leaves the room that somebody added the user to, and prevents them from doing it again. */
 export async function blockAndLeave(chat: Chat, user: string, room: string): Promise<void> {
   await chat.request('block', { user });
   await leaveRoom(chat, room);
 }
 
-/** Somebody of whom only the handle may be known: they are known from then on. */
+/** Fetches a person of whom only the handle is known. */
 export async function fetchPerson(chat: Chat, name: string): Promise<void> {
   const { users } = await chat.request('users', { names: [name] });
   chat.update((state) => withPeople(state, users));
@@ -36,13 +36,13 @@ export async function loadMembers(chat: Chat, room: string, after = ''): Promise
   chat.update((state) => onMembers(state, room, page, after === ''));
 }
 
-/** People whose handle or name holds `q`; they are known from then on. */
+/** Fetches people whose handle or display name contains `q`. */
 export async function findPeople(chat: Chat, q: string): Promise<void> {
   const { users } = await chat.request('users', { q, limit: 20 });
   chat.update((state) => withPeople(state, users));
 }
 
-/** A page of members; `first` when it begins the list. */
+/** Applies a page of members; `first` if it is the first page. */
 export function onMembers(
   state: State,
   name: string,
@@ -58,7 +58,7 @@ export function onMembers(
     else presence.delete(member.name);
   }
   return changeRoom(withPeople({ ...state, presence }, people), name, (room) => {
-    // A list that was given up meanwhile would lack all that comes before this page.
+    // If the list was dropped in the meantime, everything before this page would be missing.
     if (!first && !room.memberList) return room;
     const roles = new Map(first ? [] : room.memberList?.roles);
     for (const member of page.members) roles.set(member.name, member.role ?? 'member');

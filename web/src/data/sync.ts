@@ -1,4 +1,4 @@
-/** Asks for what is missing: one sync per room at a time, the room on screen first. */
+/** Fetches missing changes: one sync per room at a time, rooms on screen first. */
 
 import type { StateHolder } from './readMarkers';
 import type { SyncReply } from './wire/protocol';
@@ -7,16 +7,16 @@ import { withoutRoom } from './state/reducer';
 import { onSynced, onSyncFailed, onSyncSent } from './state/replies';
 import type { RoomState, State } from './state/state';
 
-/** More at once would only make each of them slower. */
+/** More at once would only slow each other down. */
 const AT_ONCE = 3;
 
-/** Whether changes of this room are missing that nobody has asked for. */
+/** Whether changes of this room are missing and have not been requested. */
 export function needsSync(room: RoomState, open: State['open']): boolean {
   if (room.catchUp === 'later') return open.has(room.room);
   return room.catchUp === 'none' && (room.have === null || room.have < room.rev);
 }
 
-/** The rooms to ask for now. */
+/** The rooms to sync now. */
 export function roomsToSync(state: State): RoomState[] {
   const rooms = [...state.rooms.values()];
   const running = rooms.filter((room) => room.catchUp === 'sync').length;
@@ -36,10 +36,10 @@ export class Syncing {
     private readonly ask: Ask,
   ) {}
 
-  /** Call whenever the state has changed while connected. */
+  /** To be called after every change of the state while connected. */
   check(): void {
     if (Date.now() < this.#pausedUntil) return;
-    // One at a time: asking changes the state, and so comes back here.
+    // One at a time: sending changes the state, which calls this again.
     const [next] = roomsToSync(this.holder.state);
     if (next) void this.#sync(next);
   }

@@ -1,4 +1,4 @@
-/** Looking into threads, and following them: it comes with the view of one. */
+/** Watching and following threads; loaded with the thread view. */
 
 import type { Chat } from './chat';
 import { Disconnected, Refused } from './wire/errors';
@@ -6,7 +6,7 @@ import { withRoom } from './state/reducer';
 import { toRoomState, type RoomState } from './state/state';
 import { threadId } from './state/thread';
 
-/** A thread nobody has answered in is begun here; the server makes it with the first answer. */
+/** Creates an empty thread locally. The server creates it with the first reply. */
 export function startThread(chat: Chat, home: RoomState, seq: number): void {
   const room = threadId(home.room, seq);
   if (chat.state.rooms.has(room)) return;
@@ -16,7 +16,7 @@ export function startThread(chat: Chat, home: RoomState, seq: number): void {
   chat.update((state) => withRoom(state, begun));
 }
 
-/** Hear what is said in a thread that one does not follow, for as long as this connection lasts. */
+/** Receives the events of a thread that the user does not follow, until the connection ends. */
 export async function watchThread(chat: Chat, thread: string): Promise<void> {
   chat.applyJoined(await chat.request('watch', { room: thread }));
 }
@@ -26,14 +26,14 @@ export async function unwatchThread(chat: Chat, thread: string): Promise<void> {
   try {
     await chat.request('unwatch', { room: thread });
   } catch (error) {
-    // With the connection, or the thread, it is over anyway.
+    // If the connection or the thread is gone, watching has ended anyway.
     if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
   }
 }
 
 export const followThread = (chat: Chat, thread: string): Promise<void> => chat.join(thread);
 
-/** What becomes of it here is told by a `removed` event: on screen it can still be read. */
+/** A `removed` event follows; while the thread is on screen it can still be read. */
 export async function unfollowThread(chat: Chat, thread: string): Promise<void> {
   await chat.request('leave', { room: thread });
 }

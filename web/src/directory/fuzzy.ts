@@ -1,20 +1,20 @@
 /**
- * Finds what somebody means who types some letters of it: `prg` finds “Project garden”. Pure.
+ * Fuzzy search: `prg` finds “Project garden”. Pure.
  *
- * Better are: letters together, at the beginnings of words, and near the front.
+ * Adjacent letters, letters at the beginnings of words and letters near the front score higher.
  */
 
 export interface Match {
-  /** The higher the better. */
+  /** Higher is better. */
   readonly score: number;
-  /** Where in the text what was typed stands: from, to (not included). */
+  /** Which parts of the text matched: from, to (exclusive). */
   readonly spans: readonly (readonly [number, number])[];
 }
 
 const NONE: Match = { score: 0, spans: [] };
 const LONGEST = 200;
 
-/** Without case and accents, each letter at the place it has in the text. */
+/** Without case and accents; each letter keeps its position in the text. */
 function folded(text: string): string[] {
   return Array.from(text.slice(0, LONGEST).split(''), (unit) => {
     const plain = unit.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
@@ -28,7 +28,7 @@ function isWordStart(text: string, at: number): boolean {
   return /\p{Ll}/u.test(before) && /\p{Lu}/u.test(text[at] ?? '');
 }
 
-/** Null: the text is not meant. */
+/** Null: no match. */
 export function fuzzy(text: string, typed: string): Match | null {
   const wanted = folded(typed.normalize('NFC').replace(/[\s#@]+/gu, ''));
   if (wanted.length === 0) return NONE;
@@ -37,7 +37,7 @@ export function fuzzy(text: string, typed: string): Match | null {
   return inOne(text, letters, typed) ?? scattered(text, letters, wanted);
 }
 
-/** What was typed as it is, best at the beginning of a word. */
+/** The query as one piece, preferably at the beginning of a word. */
 function inOne(text: string, letters: readonly string[], typed: string): Match | null {
   const whole = folded(typed.normalize('NFC').trim().replace(/^[#@]+/u, ''));
   const line = letters.join('');
@@ -53,8 +53,8 @@ function inOne(text: string, letters: readonly string[], typed: string): Match |
 }
 
 /**
- * Letter by letter in order. The best way to place them is found by going through all: for each
- * letter typed and each place in the text, the best score that ends there.
+ * Letter by letter, in order. Dynamic programming finds the best placement: for each letter of the
+ * query and each position of the text, the best score that ends there.
  */
 function scattered(text: string, letters: readonly string[], wanted: readonly string[]): Match | null {
   const cameFrom: number[][] = [];
@@ -85,7 +85,7 @@ function scattered(text: string, letters: readonly string[], wanted: readonly st
     if (score > (before[end] ?? -Infinity)) end = at;
   });
   const score = before[end];
-  // Letters picked from all over mean nothing: each must cost less than it brings.
+  // Letters scattered over the whole text are no match: each must gain more than it costs.
   if (score === undefined || score < wanted.length * 4) return null;
   const places: number[] = [];
   for (let row = wanted.length - 1, at = end; row >= 0; row -= 1) {
@@ -105,7 +105,7 @@ function spansOf(places: readonly number[]): [number, number][] {
   return spans;
 }
 
-/** The text in pieces, those that were typed marked. */
+/** The text in parts, those that matched marked. */
 export function matchedParts(text: string, { spans }: Match): { text: string; isMarked: boolean }[] {
   const found: { text: string; isMarked: boolean }[] = [];
   let from = 0;

@@ -1,4 +1,4 @@
-/** What stands in place of a person's picture: initials on a colour made from their handle. */
+/** What replaces a picture of a person: initials on a colour derived from the handle. */
 
 /** A hue in degrees, the same for a handle on every device. */
 export function hueOf(name: string): number {
@@ -14,7 +14,7 @@ function firstOf(word: string): string {
   return first?.segment.toLocaleUpperCase() ?? '';
 }
 
-/** Of the first and the last word, as many as there are. */
+/** Of the first and the last word. */
 export function initialsOf(displayName: string): string {
   const parts = displayName.split(/[\s._-]+/u).filter((part) => /[\p{L}\p{N}]/u.test(part));
   const [first = displayName] = parts;

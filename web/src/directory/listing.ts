@@ -1,8 +1,8 @@
 /**
- * The rooms and people of the sidebar, in its order. Pure.
+ * The rooms and people of the sidebar, in order. Pure.
  *
- * What shows the same as before is the same object as before, so that a message redraws nothing
- * here unless a count, a name or an order has changed.
+ * Unchanged entries keep their identity, so a new message redraws nothing here unless a count, a name
+ * or the order has changed.
  */
 
 import type { RoomKind } from '../data/wire/protocol';
@@ -13,21 +13,21 @@ export interface RoomEntry {
   readonly room: string;
   readonly kind: RoomKind;
   readonly title: string;
-  /** The others in a direct room. */
+  /** The other people in a direct room. */
   readonly people: readonly string[];
-  /** Messages and mentions that are unread, as far as this person wants to be told of them. */
+  /** Unread messages and mentions, as far as this person wants to be notified of them. */
   readonly unread: number;
   readonly mentions: number;
   readonly isMuted: boolean;
   readonly isArchived: boolean;
-  /** When the last message came that is known here; 0: none is. */
+  /** The time of the last message that is known here; 0: none. */
   readonly at: number;
 }
 
 export interface Listing {
   readonly rooms: readonly RoomEntry[];
   readonly people: readonly RoomEntry[];
-  /** What the titles were made from. */
+  /** What the titles were derived from. */
   readonly names: State['people'] | null;
   readonly language: string;
 }
@@ -36,11 +36,11 @@ export const EMPTY_LISTING: Listing = { rooms: [], people: [], names: null, lang
 
 export const isUnread = (entry: RoomEntry): boolean => entry.unread > 0 || entry.mentions > 0;
 
-/** The number on the badge: in a direct room everything is meant for me. */
+/** The number on the badge. In a direct room every message counts. */
 export const badgeOf = (entry: RoomEntry): number =>
   entry.kind === 'direct' ? entry.unread || entry.mentions : entry.mentions;
 
-/** From top to bottom, as the keys go. */
+/** From top to bottom, as the shortcuts go. */
 export const inOrder = ({ rooms, people }: Listing): RoomEntry[] => [...rooms, ...people];
 
 export function entryOf(state: State, room: RoomState, title = titleOf(state, room)): RoomEntry {
@@ -57,7 +57,7 @@ export function entryOf(state: State, room: RoomState, title = titleOf(state, ro
   };
 }
 
-/** What was put away is listed only while it is on screen; threads have a list of their own. */
+/** Hidden and archived rooms are listed only while they are open; threads have a list of their own. */
 function isListed(room: RoomState, open: string | null): boolean {
   return room.parent === null && (room.room === open || !(room.archived || room.hidden));
 }
@@ -68,7 +68,7 @@ export function listRooms(state: State, open: string | null, before: Listing = E
   const known = new Map(inOrder(before).map((entry) => [entry.room, entry]));
 
   const entries: RoomEntry[] = [];
-  // What stood in order first: sorting what is nearly sorted costs next to nothing.
+  // In the previous order, since sorting an almost sorted list is cheap.
   for (const name of new Set([...known.keys(), ...state.rooms.keys()])) {
     const room = state.rooms.get(name);
     if (!room || !isListed(room, open)) continue;
@@ -93,7 +93,7 @@ export function listRooms(state: State, open: string | null, before: Listing = E
 }
 
 function isSame(a: RoomEntry, b: RoomEntry): boolean {
-  // Rooms stand by title: when their last message came changes nothing.
+  // Rooms are ordered by title, so the time of their last message changes nothing.
   if (a.kind === 'direct' && a.at !== b.at) return false;
   return (
     a.kind === b.kind &&

@@ -1,11 +1,11 @@
-/** How rooms and people are called and sorted. */
+/** The titles of rooms, and their order. */
 
 import { displayName, type RoomState, type State } from '../data/state/state';
 import { homeOf } from '../data/state/thread';
 
 /**
- * A direct room is called by the others in it; one with oneself alone, by oneself. A thread is
- * called as the room that it is in.
+ * A direct room has the names of the other people as its title; if there are none, the user's own name.
+ * A thread has the title of its room.
  */
 export function titleOf(state: State, place: RoomState): string {
   const room = homeOf(state, place);
@@ -16,10 +16,10 @@ export function titleOf(state: State, place: RoomState): string {
   );
 }
 
-/** A guest's handle begins with `~`, which its name need not show. */
+/** The handle of a guest begins with `~`. */
 export const isGuestName = (name: string): boolean => name.startsWith('~');
 
-/** In the order of the list: by title, as the language sorts. */
+/** By title, in the order of the language. */
 export function byTitle(state: State): (a: RoomState, b: RoomState) => number {
   const collator = new Intl.Collator(document.documentElement.lang || 'en', { numeric: true });
   return (a, b) => collator.compare(titleOf(state, a), titleOf(state, b));

@@ -1,4 +1,7 @@
-/** Names may have changed while this device did not listen: those on screen are asked for again. */
+/**
+ * Fetches the names of people on screen again, because they may have changed while this device was
+ * offline.
+ */
 
 import type { Chat } from '../data/chat';
 import { Disconnected, Refused } from '../data/wire/errors';
@@ -6,7 +9,7 @@ import { withPeople } from '../data/state/reducer';
 import { shownSegment } from '../data/state/state';
 import { isGuestName } from './naming';
 
-/** As many as the server answers at once; the latest messages count. */
+/** The most names that the server answers at once; those of the latest messages are fetched. */
 const AT_ONCE = 100;
 
 export async function refreshNames(chat: Chat, room: string, asked: Set<string>): Promise<void> {
@@ -22,6 +25,6 @@ export async function refreshNames(chat: Chat, room: string, asked: Set<string>)
     chat.update((state) => withPeople(state, users));
   } catch (error) {
     if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
-    // They are called as they were; the next connection asks again.
+    // Keep the old names; the next connection fetches them again.
   }
 }

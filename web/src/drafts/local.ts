@@ -1,9 +1,9 @@
-/** What is half-written in a room, over reloads and from room to room. */
+/** Drafts on this device, across reloads and rooms. */
 
 import { draftOf, keepDraft, keepItem } from '../data/storage/local';
 import type { ComposerMode } from '../app/composing.svelte';
 
-/** The new text of message `seq` is kept beside the room's own draft, which it does not touch. */
+/** The new text of message `seq` is stored apart from the room's own draft. */
 const draftKey = (room: string, seq: number | null): string => (seq === null ? room : `${room}:${seq}`);
 
 export function loadText(user: string, room: string, seq: number | null): string {
@@ -18,18 +18,18 @@ export function saveText(user: string, room: string, seq: number | null, text: s
 /** A composer on screen. */
 export interface OpenComposer {
   readonly draft: string;
-  /** Another device went on with the draft. */
+  /** Another device changed the draft. */
   replaceDraft(text: string): void;
 }
 
-/** What is on screen, and whoever carries drafts to other devices, which comes later. */
+/** The composers on screen, and hooks for the sync with other devices, which is loaded later. */
 export const drafts = {
   composers: new Map<string, OpenComposer>(),
   onChange: (_room: string): void => undefined,
   onLeave: (_room: string): void => undefined,
 };
 
-// Of a tab and not of the device: only what was being done here is taken up again here.
+// In the tab's storage: only what was being done in this tab is resumed in it.
 const modeKey = (user: string, room: string): string => `hubbub.composing:${user}:${room}`;
 
 export function loadMode(user: string, room: string): ComposerMode {

@@ -1,15 +1,15 @@
 /**
- * One draft, written on several devices: what to show when another one has changed it. Pure.
+ * Merging a draft that is written on several devices. Pure.
  *
- * Whatever was typed is somewhere in what comes out: a text only gives way to one that was made
- * from it. Where both went on from the same, both stay, one below the other.
+ * No typed text is lost: a text is replaced only by one that was made from it. If two devices continued
+ * from the same text, both results stay, one below the other.
  */
 
-/** What a device knows of a draft that others may write as well. */
+/** What a device knows about the server's copy of a draft. */
 export interface KnownDraft {
-  /** As the server had it when this device last heard of it: what is here was made from that. */
+  /** The server's text when this device last received it; the local text was made from it. */
   readonly base: string;
-  /** What another device wrote while somebody typed here; it comes below once they rest. */
+  /** What another device wrote while the user was typing here; it is appended when they pause. */
   readonly aside: string;
 }
 
@@ -17,7 +17,7 @@ export const UNKNOWN: KnownDraft = { base: '', aside: '' };
 
 export interface Outcome {
   readonly known: KnownDraft;
-  /** What is to stand in the composer. */
+  /** The text that the composer should show. */
   readonly text: string;
 }
 
@@ -31,25 +31,28 @@ export function mergeTexts(base: string, mine: string, theirs: string): string {
   return mine === base ? theirs : joinTexts(mine, theirs);
 }
 
-/** The server has what this device had sent. */
+/** The server has stored what this device sent. */
 export const onOwn = (known: KnownDraft, sent: string): KnownDraft => ({ ...known, base: sent });
 
-/** Another device changed the draft; who `isTyping` here keeps their text as it is. */
+/** Another device changed the draft. If the user `isTyping` here, their text stays as it is. */
 export function onTheirs(known: KnownDraft, mine: string, theirs: string, isTyping: boolean): Outcome {
   if (theirs === known.base) return { known, text: mine };
   const text = mergeTexts(known.base, mine, theirs);
-  // What they had before, and went on from, is in what they have now, or was meant to go.
+  // The other device's earlier text is part of its new one, or was deleted on purpose.
   const aside = known.aside === known.base ? '' : known.aside;
   const isInterrupting = isTyping && text !== mine && mine !== known.base;
   if (!isInterrupting) return { known: { base: theirs, aside }, text };
   return { known: { base: theirs, aside: joinTexts(aside, theirs) }, text: mine };
 }
 
-/** Nobody types here any more. */
+/** Nobody is typing here any more. */
 export function onIdle(known: KnownDraft, mine: string): Outcome {
   return { known: { ...known, aside: '' }, text: joinTexts(mine, known.aside) };
 }
 
-/** Whether the server is to hear of it. With something aside, they would not see what they wrote. */
+/**
+ * Whether the draft should be sent. Not while another text waits aside: the other device would not see
+ * its own text any more.
+ */
 export const needsSending = (known: KnownDraft, mine: string): boolean =>
   known.aside === '' && mine !== known.base;

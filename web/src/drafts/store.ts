@@ -1,4 +1,4 @@
-/** The drafts of this browser, as they are carried to other devices. */
+/** Connects the drafts of this browser with the sync. */
 
 import type { Chat } from '../data/chat';
 import { keepDraft, keepItem, knownKey, roomsWithDrafts } from '../data/storage/local';
@@ -9,16 +9,16 @@ import { session } from '../app/session/session.svelte';
 import { composerIn } from '../app/composing.svelte';
 
 interface StoredDrafts {
-  /** What another epoch of the server had is no longer there. */
+  /** What the server had in another epoch is gone. */
   epoch: string | null;
   rooms: Record<string, KnownDraft>;
 }
 
-/** The new text of a message has its number after the room. */
+/** The key of an edited message ends with its number. */
 const IS_EDIT = /:\d+$/;
 
 class BrowserDraftStore implements DraftStore {
-  // Of this tab: another tab's composer may not have what was heard of there.
+  // Per tab: the composer of another tab may not have received the same events.
   #known = new Map<string, KnownDraft>();
   #epoch: string | null = null;
 
@@ -87,7 +87,7 @@ class BrowserDraftStore implements DraftStore {
       const kept = JSON.parse(localStorage.getItem(knownKey(this.chat.user)) ?? 'null') as StoredDrafts | null;
       if (kept?.epoch === this.#epoch) return kept;
     } catch {
-      // Somebody tampered with it.
+      // The stored value was damaged.
     }
     return { epoch: this.#epoch, rooms: {} };
   }
@@ -103,16 +103,16 @@ class BrowserDraftStore implements DraftStore {
   }
 }
 
-/** Until the returned function is called. */
+/** Syncs until the returned function is called. */
 export function syncDrafts(chat: Chat): () => void {
   const sync = new DraftSync(chat, new BrowserDraftStore(chat));
   const { onChange, onLeave } = drafts;
   drafts.onChange = (room) => sync.onTyped(room);
   drafts.onLeave = (room) => sync.flush(room);
   const stopListening = chat.listen((event) => sync.onEvent(event));
-  // A page that goes out of sight may not come back.
+  // A hidden page may never become visible again.
   const onPause = () => sync.onPause();
-  // Where the focus goes is known a moment later.
+  // The newly focused element is known only a moment later.
   const restSoon = () => setTimeout(onPause, 0);
   document.addEventListener('focusout', restSoon);
   document.addEventListener('visibilitychange', onPause);

@@ -1,21 +1,21 @@
-/** Carries drafts to the person's other devices, and theirs here; what is kept here comes first. */
+/** Syncs drafts between the devices of a person. The copy on this device comes first. */
 
 import type { Draft, Fields, Ok, ServerEvent } from '../data/wire/protocol';
 import { Disconnected, Refused } from '../data/wire/errors';
 import { needsSending, onOwn, onIdle, onTheirs, type KnownDraft, type Outcome } from './merge';
 
-/** After a pause in typing. */
+/** The pause after typing. */
 const PAUSE_MS = 1_500;
-/** The server, as far as drafts need it. */
+/** What the sync needs from the server. */
 export interface DraftServer {
   readonly isOnline: boolean;
   request(command: 'drafts', fields: Fields<'drafts'>): Promise<{ drafts: Draft[] }>;
   request(command: 'draft', fields: Fields<'draft'>): Promise<Ok<'draft'>>;
 }
 
-/** What is written on this device. */
+/** The drafts on this device. */
 export interface DraftStore {
-  /** Rooms in which something stands, or stood when the server last heard of it. */
+  /** Rooms that have a draft, or had one when the server last received it. */
   rooms(): Iterable<string>;
   text(room: string): string;
   replyTo(room: string): number | null;
@@ -27,27 +27,27 @@ export interface DraftStore {
 
 type Changed = Omit<Extract<ServerEvent, { on: 'draft' }>, 'on'>;
 
-/** A text on its way: until its event has come, nothing else is sent for its room. */
+/** A draft under way. Until its event arrives, nothing else is sent for its room. */
 interface SendingDraft {
   text: string;
-  /** Which event is its own; null: not known yet. */
+  /** The rev of its own event; null: not known yet. */
   rev: number | null;
-  /** Events that came before it was known whose they are. */
+  /** Events that arrived before it was known which one is its own. */
   early: Changed[];
 }
 
 export class DraftSync {
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
-  /** Rooms written in here; in others it may be another tab that writes. */
+  /** Rooms written in on this tab; drafts of other rooms may belong to another tab. */
   #writtenHere = new Set<string>();
   #sending = new Map<string, SendingDraft>();
-  /** What was on its way when the line broke: whether it arrived, the next answer tells. */
+  /** What was under way when the connection broke. The next answer tells whether it arrived. */
   #maybeSent = new Map<string, string>();
-  /** What the server will not have. */
+  /** Texts that the server refused. */
   #refused = new Map<string, string>();
-  /** When the newest change was made that this connection told of. */
+  /** The time of the newest change received on this connection. */
   #heardAt = new Map<string, number>();
-  /** Before it is known what the server has, nothing may take its place. */
+  /** Nothing is sent before the server's drafts are known. */
   #isLoaded = false;
   #loads = 0;
 
@@ -56,7 +56,7 @@ export class DraftSync {
     private readonly store: DraftStore,
   ) {}
 
-  /** An event of mine; null: the connection is new, or some may have been missed. */
+  /** An event of the user; null: the connection is new, or events may have been missed. */
   onEvent(event: ServerEvent | null): void {
     if (event === null) void this.load();
     else if (event.on === 'draft') this.#onDraftEvent(event);
@@ -86,13 +86,13 @@ export class DraftSync {
       this.#loaded(drafts);
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
-      // The next welcome asks again.
+      // The next welcome loads them again.
     }
   }
 
   #loaded(drafts: readonly Draft[]): void {
     const here = new Set(drafts.map(({ room }) => room));
-    // What an event told meanwhile is newer than an answer that lacks it.
+    // An event received in the meantime is newer than an answer that lacks it.
     const gone = [...this.store.rooms()].filter((room) => !here.has(room) && !this.#heardAt.has(room));
     const all = [...drafts, ...gone.map((room) => ({ room, text: '', at: 0 }))];
     for (const draft of all) {
@@ -104,7 +104,7 @@ export class DraftSync {
     for (const room of this.store.rooms()) void this.#send(room);
   }
 
-  /** Something was typed in this room, or sent. */
+  /** The draft of this room was changed or sent. */
   onTyped(room: string): void {
     this.#writtenHere.add(room);
     clearTimeout(this.#timers.get(room));
@@ -118,7 +118,7 @@ export class DraftSync {
     void this.#send(room);
   }
 
-  /** Whoever typed has stopped: what came meanwhile takes its place. */
+  /** The user stopped typing: apply what arrived in the meantime. */
   onPause(): void {
     for (const room of this.store.rooms()) {
       const known = this.store.known(room);

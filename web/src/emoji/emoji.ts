@@ -1,17 +1,17 @@
-/** Which emoji there are, how to find them, and which this person used last. */
+/** The list of emoji, the search in it, and the recently used ones. */
 
 import { keepItem } from '../data/storage/local';
 import { language, type Language } from '../words/language.svelte';
 
 export interface Emoji {
   readonly char: string;
-  /** In the person's language. */
+  /** In the user's language. */
   readonly name: string;
   /** Without colons, the best known first. */
   readonly shortcodes: readonly string[];
-  /** More words to find it by, in the person's language. */
+  /** More search words, in the user's language. */
   readonly tags: readonly string[];
-  /** Unicode's group, by emojibase's number; `words().text.emojiGroups` names them. */
+  /** Unicode's group by emojibase's number; `words().text.emojiGroups` has their names. */
   readonly group: number;
 }
 
@@ -25,12 +25,12 @@ const NAMES: Record<Language, () => Promise<typeof import('virtual:emoji/en')>> 
 
 const lists = new Map<Language, Promise<readonly Emoji[]>>();
 
-/** All of them, in the order of Unicode. Fetched when first asked for, once per language. */
+/** All emoji in Unicode's order. Fetched once per language, when first needed. */
 export function loadEmoji(): Promise<readonly Emoji[]> {
   const { current } = language;
   const list = lists.get(current) ?? fetchEmoji(current);
   lists.set(current, list);
-  // Offline perhaps: the next call tries again.
+  // For example when offline: the next call tries again.
   list.catch(() => lists.delete(current));
   return list;
 }
@@ -45,7 +45,7 @@ async function fetchEmoji(current: Language): Promise<readonly Emoji[]> {
 
 const listed = (text: string): string[] => text.split(' ').filter(Boolean);
 
-/** What was typed after `:` or into the search field; the best first, at most `limit`. */
+/** Finds what was typed after `:` or into the search field; the best first, at most `limit`. */
 export function searchEmoji(list: readonly Emoji[], query: string, limit: number): Emoji[] {
   const wanted = fold(query);
   if (!wanted) return list.slice(0, limit);
@@ -64,20 +64,20 @@ function rankOf({ shortcodes, name, tags }: Emoji, wanted: string): number | nul
   const codes = shortcodes.map(fold);
   if (codes.includes(wanted)) return 0;
   if (codes.some((code) => code.startsWith(wanted))) return 1;
-  // A word of it, wherever it stands: "hoch" finds "Daumen hoch".
+  // A word anywhere in the name: "hoch" finds "Daumen hoch".
   const called = ` ${fold(name)}`;
   if (called.includes(` ${wanted}`)) return 2;
   if (tags.some((tag) => fold(tag).startsWith(wanted))) return 3;
   return codes.some((code) => code.includes(wanted)) || called.includes(wanted) ? 4 : null;
 }
 
-/** The last ones used on this device, the newest first. */
+/** The ones last used on this device, the newest first. */
 export function recentEmoji(): string[] {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(RECENT_KEY) ?? '[]');
     return Array.isArray(kept) ? kept.filter((char) => typeof char === 'string') : [];
   } catch {
-    // Something else wrote there.
+    // The stored value was damaged.
     return [];
   }
 }

@@ -3,7 +3,7 @@
 import { keepItem, reactionsKey } from '../data/storage/local';
 
 const OFFERED = ['👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '✅'];
-/** Of more than these nobody reacts with one often. */
+/** Nobody uses more than these often. */
 const COUNTED_MAX = 40;
 
 function counts(user: string): Map<string, number> {
@@ -11,12 +11,12 @@ function counts(user: string): Map<string, number> {
     const kept: unknown = JSON.parse(localStorage.getItem(reactionsKey(user)) ?? '[]');
     return new Map(kept as [string, number][]);
   } catch {
-    // Something else wrote there.
+    // The stored value was damaged.
     return new Map();
   }
 }
 
-/** As many as are offered at first; those used as often as each other keep their order. */
+/** As many as the defaults; equally frequent ones keep their order. */
 export function listFavourites(user: string): string[] {
   const used = counts(user);
   const often = (emoji: string) => used.get(emoji) ?? 0;
@@ -29,7 +29,7 @@ export function countReaction(user: string, emoji: string): void {
   const used = counts(user);
   used.set(emoji, (used.get(emoji) ?? 0) + 1);
   const most = [...used].sort(([, a], [, b]) => b - a);
-  // The one just used may be new, and is to have its chance.
+  // Keep the latest even if it is new, so that its count can grow.
   const kept = most.filter(([one], index) => index < COUNTED_MAX || one === emoji);
   keepItem(reactionsKey(user), JSON.stringify(kept));
 }

@@ -1,4 +1,4 @@
-/** The groups of the picker, in order, each with the picture of its button. */
+/** The groups of the picker in order, each with its icon. */
 
 import { Apple, Flag, Hash, Leaf, Lightbulb, Plane, Smile, Trophy, User } from 'lucide';
 import type { Emoji } from './emoji';
@@ -9,7 +9,7 @@ export interface Group {
   list: readonly Emoji[];
 }
 
-/** By emojibase's number; skin tones by themselves (2) are left out. */
+/** By emojibase's number; skin tones (2) are left out. */
 export const ICONS = [
   { group: 0, icon: Smile },
   { group: 1, icon: User },

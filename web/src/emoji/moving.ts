@@ -1,4 +1,4 @@
-/** Where an arrow key leads among groups of emoji that stand in rows under each other. */
+/** Where an arrow key leads in groups of emoji that are laid out in rows. */
 
 export interface GridPosition {
   group: number;
@@ -7,7 +7,7 @@ export interface GridPosition {
 
 const FAR = Number.MAX_SAFE_INTEGER;
 
-/** `sizes`: how many each group has, none of them empty. Null: the key does not move. */
+/** `sizes` holds the size of each group, none of them empty. Null: the key does not move. */
 export function nextPosition(
   { group, index }: GridPosition,
   key: string,

@@ -1,9 +1,9 @@
-/** Where something that floats goes, so that all of it can be seen. */
+/** Positions a floating element so that all of it is visible. */
 
 const GAP = 4;
 const MARGIN = 8;
 
-/** Below what it belongs to, or above where below is too little room; in line with its edge. */
+/** Below its owner, or above it if there is too little room; aligned with its edge. */
 export function placeBelowOrAbove(popup: HTMLElement, owner: HTMLElement, align: 'start' | 'end'): void {
   const at = owner.getBoundingClientRect();
   const { width, height } = popup.getBoundingClientRect();

@@ -1,4 +1,4 @@
-/** Asks the server while somebody types: not at every stroke, and only the last answer counts. */
+/** Searches on the server while the user types: with a delay, and only the last answer counts. */
 
 import { explain } from '../app/errors';
 import { Disconnected } from '../data/wire/errors';
@@ -7,7 +7,7 @@ const PAUSE_MS = 150;
 
 export class Search<Found> {
   found = $state.raw<Found | null>(null);
-  /** What was asked for when `found` came. */
+  /** The query that `found` answers. */
   query = $state.raw('');
   isBusy = $state.raw(false);
   problem = $state.raw<string | null>(null);
@@ -17,7 +17,7 @@ export class Search<Found> {
 
   constructor(private readonly ask: (query: string) => Promise<Found>) {}
 
-  /** Soon; at once for the first time, when nobody has begun to type. */
+  /** After a pause; the first search starts immediately. */
   run(query: string): void {
     clearTimeout(this.#timer);
     this.isBusy = true;
@@ -42,7 +42,7 @@ export class Search<Found> {
       this.problem = null;
     } catch (error) {
       if (serial !== this.#serial) return;
-      // Without a connection the view says so itself, and looks again once it is back.
+      // The view itself shows that it is offline, and searches again after reconnecting.
       this.problem = error instanceof Disconnected ? null : explain(error);
     }
     this.isBusy = false;

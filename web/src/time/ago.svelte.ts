@@ -1,4 +1,4 @@
-/** How long ago something was, in words that stay true while they are on screen. */
+/** How long ago something was; the text is updated while it is on screen. */
 
 import { language } from '../words/language.svelte';
 import { localeOf } from './times';
@@ -28,7 +28,7 @@ class Clock {
 const clock = new Clock();
 const format = $derived(new Intl.RelativeTimeFormat(localeOf(language.current), { numeric: 'auto' }));
 
-/** “5 minutes ago”; null: less than a minute, as far as the clocks agree. */
+/** “5 minutes ago”; null: less than a minute ago, or in the future because the clocks differ. */
 export function ago(at: number): string | null {
   const minutes = Math.floor((clock.now - at) / MINUTE_MS);
   const found = UNITS.find(([, length]) => minutes >= length);

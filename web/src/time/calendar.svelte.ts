@@ -1,4 +1,4 @@
-/** The day it is and how to write times: both may change while the page is open. */
+/** The current day and time formats; both may change while the page is open. */
 
 import { language } from '../words/language.svelte';
 import { localeOf, startOfDay, Times } from './times';
@@ -12,7 +12,7 @@ class Calendar {
   today = $state.raw(startOfDay(Date.now()));
   zone = $state.raw(zoneNow());
   readonly times = $derived.by(() => {
-    // Formats take the zone there is when they are made.
+    // The formats take the time zone at their creation.
     void this.zone;
     return new Times(localeOf(language.current));
   });
@@ -20,7 +20,7 @@ class Calendar {
 
   constructor() {
     this.#update();
-    // A machine that slept, or travelled, learns of it here.
+    // After sleep or travel, the page notices here.
     document.addEventListener('visibilitychange', () => this.#update());
   }
 

@@ -1,24 +1,27 @@
-/** Times as people of a language and a place write them. */
+/** Times in the format of the language and region. */
 
 import type { Language } from '../words/language.svelte';
 
-/** The person's own variant of the language, such as British English, if the browser names one. */
+/** The user's regional variant of the language, such as British English, if the browser names one. */
 export function localeOf(language: Language, tags: readonly string[] = navigator.languages): string {
   return tags.find((tag) => tag.split('-')[0] === language) ?? language;
 }
 
 export function startOfDay(at: number, days = 0): number {
   const date = new Date(at);
-  // Not 24 hours more: a day on which the clocks change has 23 or 25.
+  // Not 24 hours later: a day on which the clocks change has 23 or 25.
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days).getTime();
 }
 
-/** How many days ago, by the calendar. */
+/** The number of calendar days between them. */
 function daysBetween(at: number, now: number): number {
   return Math.round((startOfDay(now) - startOfDay(at)) / 86_400_000);
 }
 
-/** Made anew when the language or the time zone changes; making a format costs, using it does not. */
+/**
+ * Recreated when the language or the time zone changes; creating formats is expensive, using them is
+ * not.
+ */
 export class Times {
   readonly #clock: Intl.DateTimeFormat;
   readonly #full: Intl.DateTimeFormat;

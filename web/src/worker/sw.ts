@@ -1,16 +1,15 @@
 /**
- * The service worker: keeps the files of one build of the client, so that it opens without a
- * network. What people wrote never passes through here: all but the client's own files goes to the
- * network as if this were not there.
+ * The service worker caches the files of one build of the client, so that it opens offline. Nothing
+ * that people write passes through it: all other requests go to the network as if it did not exist.
  */
 
-// A module for the type checker, whose names stay its own.
+// Makes this file a module for the type checker, so that its names stay local.
 export {};
 
-/** Put in when the client is built (`build/worker.ts`). */
+/** Inserted by the build (`build/worker.ts`). */
 declare const SHELL: { version: string; files: string[] };
 
-/** What a worker has that a page has not: TypeScript's types of both do not go together. */
+/** What a worker has and a page does not; TypeScript's types for both cannot be combined. */
 interface WorkerEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
 }
@@ -31,9 +30,9 @@ const PREFIX = 'hubbub-';
 const CACHE = PREFIX + SHELL.version;
 const PAGE = '/index.html';
 const FILES: ReadonlySet<string> = new Set(SHELL.files);
-/** Named by their content: the same name is the same file, of whichever build. */
+/** Named by their content: the same name is the same file in every build. */
 const HASHED = '/assets/';
-/** The addresses of `app/router.svelte.ts`; every other is the server's to answer. */
+/** The addresses of `app/router.svelte.ts`; the server answers all others. */
 const VIEWS = /^\/(?:(?:rooms|join|browse|threads|mentions|saved|settings|sign-in|sign-up)(?:\/.*)?)?$/;
 
 async function cacheFiles(): Promise<void> {
@@ -55,10 +54,10 @@ async function deleteOldCaches(): Promise<void> {
 async function findCached(path: string): Promise<Response | undefined> {
   try {
     const cache = await caches.open(CACHE);
-    // Vary tells of compression, which is undone in what is kept.
+    // `Vary` refers to the compression, which is undone in the cache.
     return await cache.match(path, { ignoreVary: true });
   } catch {
-    // A browser whose store is broken has a network all the same.
+    // If the cache is broken, use the network.
     return undefined;
   }
 }
@@ -67,16 +66,16 @@ async function putCached(path: string, answer: Response): Promise<void> {
   try {
     await (await caches.open(CACHE)).put(path, answer);
   } catch {
-    // No room: it is fetched again when it is next wanted.
+    // No space left: it is fetched again next time.
   }
 }
 
-/** Browsers may clear what is kept at any time. */
+/** Browsers may clear the cache at any time. */
 async function cachedOrFetched(path: string, request: Request): Promise<Response> {
   return (await findCached(path)) ?? fetch(request);
 }
 
-/** For what is too large to be fetched before somebody wants it. */
+/** For files that are too large to fetch before somebody needs them. */
 async function cachedAtFirstUse(path: string, request: Request): Promise<Response> {
   const known = await findCached(path);
   if (known) return known;
@@ -88,7 +87,7 @@ async function cachedAtFirstUse(path: string, request: Request): Promise<Respons
 function responseTo(request: Request): Promise<Response> | null {
   const { origin, pathname } = new URL(request.url);
   if (request.method !== 'GET' || origin !== location.origin) return null;
-  // The page of this build, since the files of this build belong to it; a newer one is offered.
+  // The page of this build, since it belongs to the cached files; a newer build is offered.
   if (request.mode === 'navigate') {
     return VIEWS.test(pathname) ? cachedOrFetched(PAGE, request) : null;
   }

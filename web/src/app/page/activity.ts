@@ -1,17 +1,17 @@
-/** Whether somebody sits here, and when the line or what is kept may need a look. */
+/** Detects whether the user is active, and when the connection should be checked or the state saved. */
 
 const IDLE_AFTER_MS = 5 * 60_000;
 const HIDDEN_AFTER_MS = 60_000;
 const ACTIVITY_EVENTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'] as const;
 
-/** What is told of it: `Chat`. */
+/** Receives the changes; implemented by `Chat`. */
 export interface ActivityObserver {
   setActive(active: boolean): void;
   checkConnection(): void;
   save(): void;
 }
 
-/** Watches until the function it returns is called. */
+/** Observes until the returned function is called. */
 export function watchActivity(observer: ActivityObserver): () => void {
   let seenAt = Date.now();
   let isActive = true;
@@ -25,7 +25,7 @@ export function watchActivity(observer: ActivityObserver): () => void {
   function waitFrom(since: number, forMs: number): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      // Signs only leave their time, for the pointer gives hundreds: wait for what is left.
+      // Pointer events come by the hundred, so they only store the time; the timer waits for the rest.
       if (!document.hidden && Date.now() - seenAt < IDLE_AFTER_MS) waitFrom(seenAt, IDLE_AFTER_MS);
       else become(false);
     }, Math.max(0, since + forMs - Date.now()));
@@ -54,7 +54,7 @@ export function watchActivity(observer: ActivityObserver): () => void {
   const { signal } = controller;
   for (const sign of ACTIVITY_EVENTS) addEventListener(sign, onActivity, { signal, passive: true, capture: true });
   document.addEventListener('visibilitychange', onVisibility, { signal });
-  // Offline too: an open socket can take minutes to notice by itself.
+  // Also on `offline`: an open socket can take minutes to notice by itself.
   for (const wake of ['online', 'offline', 'focus'] as const) {
     addEventListener(wake, () => observer.checkConnection(), { signal });
   }

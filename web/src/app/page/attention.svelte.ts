@@ -1,4 +1,4 @@
-/** Whether somebody looks at this page: it is visible, and has the focus. */
+/** Whether the user is looking at this page: it is visible and has the focus. */
 class Attention {
   isThere = $state(false);
 

@@ -1,15 +1,17 @@
-/** What is unread, shown where the page itself may not be seen: its title, its icon, the app's. */
+/**
+ * Shows unread messages where the page itself may be hidden: in its title, its icon and the app icon.
+ */
 
 import { countUnread, countUnreadMentions, type State } from '../../data/state/state';
 
 export interface UnreadSummary {
-  /** Messages meant for this person: mentions, and all in direct rooms. */
+  /** Messages addressed to this person: mentions, and everything in direct rooms. */
   count: number;
-  /** Whether anything at all is unread. */
+  /** Whether anything is unread at all. */
   any: boolean;
 }
 
-/** Rooms that were muted or put away do not ask for anything. */
+/** Muted and hidden rooms do not count. */
 export function summarizeUnread(state: State): UnreadSummary {
   let count = 0;
   let any = false;
@@ -22,13 +24,13 @@ export function summarizeUnread(state: State): UnreadSummary {
   return { count, any: any || count > 0 };
 }
 
-/** On the tab, and on the installed app's icon where the system has such. */
+/** On the tab, and on the icon of the installed app where the system supports it. */
 export function showBadge({ count, any }: UnreadSummary): void {
   const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
   const address = any ? '/favicon-unread.svg' : '/favicon.svg';
-  // Setting it, even to the same, makes the browser fetch it.
+  // Setting the address makes the browser fetch the icon, even if it is the same address.
   if (icon && icon.getAttribute('href') !== address) icon.setAttribute('href', address);
-  // No number shows as a dot. Refused where the app is not installed.
+  // Without a number the badge is a dot. The call is rejected if the app is not installed.
   const shown = any ? navigator.setAppBadge?.(count || undefined) : navigator.clearAppBadge?.();
   shown?.catch(() => undefined);
 }

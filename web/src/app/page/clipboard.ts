@@ -1,6 +1,6 @@
-/** Copying, also where the page came without TLS and browsers withhold the clipboard. */
+/** Copying to the clipboard, also on plain http, where browsers offer no clipboard API. */
 
-/** Whether it worked. */
+/** Returns whether the text was copied. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -16,7 +16,7 @@ function copyBySelection(text: string): boolean {
   field.value = text;
   field.readOnly = true;
   field.className = 'visually-hidden';
-  // Beside what has the focus: an open dialog lets nothing outside of it be selected.
+  // Next to the focused element, because text outside of an open dialog cannot be selected.
   (before?.parentElement ?? document.body).append(field);
   field.select();
   const done = document.execCommand('copy');

@@ -1,4 +1,4 @@
-/** Which dialog is open: at most one. Each is loaded when it is first opened. */
+/** Which dialog is open. There is at most one; each is loaded when it is first opened. */
 
 import type { Component } from 'svelte';
 
@@ -13,9 +13,9 @@ interface Other<P extends Props = Props> {
 
 class Dialogs {
   open = $state.raw<DialogName | 'other' | null>(null);
-  /** One that is about something, such as a message: whoever opens it knows it. */
+  /** A dialog about something, such as a message; the caller provides its component and props. */
   other = $state.raw<Other | null>(null);
-  /** What was typed before the switcher was there to take it. */
+  /** What the user typed before the switcher was loaded. */
   typedAhead = '';
 
   show(name: DialogName): void {
@@ -24,7 +24,7 @@ class Dialogs {
   }
 
   present<P extends Props>(load: Other<P>['load'], props: P): void {
-    // Its own properties are what it is given.
+    // The component accepts exactly these props.
     this.other = { load, props } as unknown as Other;
     this.open = 'other';
   }

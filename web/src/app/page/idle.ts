@@ -1,6 +1,6 @@
-/** For what nobody waits for. */
+/** Deferring work that nobody is waiting for. */
 
-/** Run it when the browser has nothing else to do. Safari has no idle callbacks. */
+/** Runs when the browser is idle. Safari has no idle callbacks. */
 export function whenIdle(run: () => void): void {
   if ('requestIdleCallback' in globalThis) requestIdleCallback(run, { timeout: 2_000 });
   else setTimeout(run, 2_000);

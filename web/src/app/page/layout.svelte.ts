@@ -1,4 +1,4 @@
-/** How much room there is, as `ui.md` divides it; components ask here what CSS cannot decide. */
+/** The size of the screen, for what components cannot decide in CSS. */
 
 import { MediaQuery } from 'svelte/reactivity';
 
@@ -11,11 +11,11 @@ export const layout = {
   get isPhone() {
     return phone.current;
   },
-  /** The details stand beside the timeline, not over it. */
+  /** The details are beside the timeline and not over it. */
   get isWide() {
     return wide.current;
   },
-  /** Enter breaks the line, and a long press opens a message's actions. */
+  /** Enter inserts a line break, and a long press opens the actions of a message. */
   get isTouch() {
     return touch.current;
   },

@@ -1,2 +1,4 @@
-/** Load the page anew. On its own, as tests cannot replace `location`: browsers and jsdom lock it. */
+/**
+ * Reloads the page. In its own module because browsers and jsdom do not let tests replace `location`.
+ */
 export const reload = (): void => location.reload();

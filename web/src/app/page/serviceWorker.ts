@@ -1,4 +1,4 @@
-/** Has the client kept by a service worker, and finds out when the server has a newer one. */
+/** Registers the service worker, which caches the client, and detects newer versions on the server. */
 
 import { reload } from './reload';
 import { updates } from './updates.svelte';
@@ -6,7 +6,7 @@ import { updates } from './updates.svelte';
 const WORKER = '/sw.js';
 const LOOK_EVERY_MS = 60_000;
 const CHECK_EVERY_MS = 60 * 60_000;
-// A worker that does not take over, for whatever reason, must not keep the person waiting.
+// The reload must not wait forever for a worker that does not activate.
 const TAKE_OVER_WITHIN_MS = 4_000;
 
 interface Policy {
@@ -16,7 +16,9 @@ interface TrustedTypes {
   createPolicy(name: string, rules: Policy): Policy;
 }
 
-/** The content policy lets no plain string name a script; ours can name this one only. */
+/**
+ * The content policy does not accept a plain string as a script address; this policy accepts only ours.
+ */
 function workerAddress(): string {
   const { trustedTypes } = window as { trustedTypes?: TrustedTypes };
   const rules: Policy = {
@@ -28,9 +30,9 @@ function workerAddress(): string {
   return (trustedTypes?.createPolicy('hubbub-worker', rules) ?? rules).createScriptURL(WORKER);
 }
 
-/** Whether a page as served names built files that the page on screen did not come with. */
+/** Whether the page as the server sends it refers to built files that this page did not load. */
 export function isAnotherBuild(html: string, page: Document = document): boolean {
-  // The content policy allows no parsing of a string into a page, and this is our own page.
+  // The content policy does not allow parsing the string into a document.
   const built = [...html.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(([, address]) => address);
   return built.some((address) => !page.querySelector(`[src="${address}"], [href="${address}"]`));
 }
@@ -42,11 +44,12 @@ class ServiceWorkerUpdates {
 
   constructor() {
     updates.apply = () => this.#apply();
-    // A view's file is gone from the server: most likely since there is a new build.
+    // The file of a view is gone from the server, most likely because there is a new build.
     addEventListener('vite:preloadError', () => void this.check({ again: true }));
-    // Browsers hold timers back in hidden pages, and stop them with the machine: often, but short.
+    // Browsers throttle timers of hidden pages and stop them during sleep, so check often whether an
+    // update check is due.
     setInterval(() => this.#checkIfDue(), LOOK_EVERY_MS);
-    // Only in a secure context is there one.
+    // Service workers exist only in a secure context.
     if ('serviceWorker' in navigator) void this.#register(navigator.serviceWorker);
   }
 
@@ -54,7 +57,7 @@ class ServiceWorkerUpdates {
     let hadWorker = container.controller !== null;
     container.addEventListener('controllerchange', () => {
       if (this.#isApplying) reload();
-      // Another tab went over to the new build; this page's own files are no longer kept.
+      // Another tab switched to the new build, so the files of this page are no longer cached.
       else if (hadWorker) updates.offer({ again: true });
       hadWorker = true;
     });
@@ -63,7 +66,7 @@ class ServiceWorkerUpdates {
       this.#registration = registration;
       this.#watch(registration);
     } catch (error) {
-      // Private windows and the like: everything works but for opening without a network.
+      // In private windows, for example. Everything works except opening the page offline.
       console.warn('Hubbub could not keep itself for times without a network.', error);
     }
   }
@@ -79,16 +82,16 @@ class ServiceWorkerUpdates {
     registration.addEventListener('updatefound', () => watch(registration.installing));
   }
 
-  /** Ask the server; for whenever it may have changed. */
+  /** Checks for a new version; called when the server may have been updated. */
   async check(how = { again: false }): Promise<void> {
     this.#checkedAt = Date.now();
     try {
       await this.#registration?.update();
-      // Where a worker keeps the page, this is its build, and else the server's.
+      // With a service worker this is the cached build, otherwise that of the server.
       const answer = await fetch('/index.html', { cache: 'no-cache' });
       if (answer.ok && isAnotherBuild(await answer.text())) updates.offer(how);
     } catch {
-      // Not now; the next reconnect or the next hour asks again.
+      // The next reconnection or the next hour checks again.
     }
   }
 
@@ -108,5 +111,5 @@ class ServiceWorkerUpdates {
   }
 }
 
-/** One for the life of the page. */
+/** The only instance, for the lifetime of the page. */
 export const serviceWorkerUpdates = new ServiceWorkerUpdates();

@@ -1,4 +1,6 @@
-/** Light, dark, or as the system has it. `public/theme.js` does the same before the first paint. */
+/**
+ * Light, dark, or the setting of the system. `public/theme.js` does the same before the first paint.
+ */
 
 export type Theme = 'system' | 'light' | 'dark';
 

@@ -1,21 +1,24 @@
-/** Whether there is a newer client than this page; how that is found out is in `updating.ts`. */
+/** Whether a newer client is available. `serviceWorker.ts` finds that out. */
 
 import { reload } from './reload';
 
 class Updates {
-  /** There is one, and the person has not said “not now” to it. */
+  /** There is one, and the user has not dismissed the offer. */
   isOffered = $state.raw(false);
   #isDeclined = false;
-  /** How to get to it; what is unsent or half-written is kept already. */
+  /** Switches to the new version. Unsent messages and drafts are already saved. */
   apply: () => void = reload;
 
-  /** `again`: also to who has declined, since a part of the page does not work without it. */
+  /**
+   * `again` repeats the offer after it was dismissed, since a part of the page no longer works without
+   * it.
+   */
   offer({ again }: { again: boolean }): void {
     if (again) this.#isDeclined = false;
     this.isOffered = !this.#isDeclined;
   }
 
-  /** Not now. The next load of the page comes back to it. */
+  /** Dismisses the offer until the page is loaded again. */
   decline(): void {
     this.#isDeclined = true;
     this.isOffered = false;

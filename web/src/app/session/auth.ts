@@ -1,4 +1,4 @@
-/** The ways in and out: what is asked of the server at the door, and what signing out takes. */
+/** Signing in, up and out. */
 
 import * as api from '../../data/wire/api';
 import type { Me } from '../../data/wire/protocol';
@@ -7,7 +7,7 @@ import { signedOutNotice, pendingSignOut } from './leaving';
 import { reload } from '../page/reload';
 import { session } from './session.svelte';
 
-/** No word about the person, and a page that changes its looks at the door would surprise. */
+/** These say nothing about the person, and the sign-in page should keep its looks. */
 const KEPT_KEYS: ReadonlySet<string> = new Set(['hubbub.theme', 'hubbub.language']);
 
 export interface EarlyRequests {
@@ -15,7 +15,7 @@ export interface EarlyRequests {
   mine: Promise<Response>;
 }
 
-/** Find out from the server who is here; it may have been asked already. */
+/** Asks the server who is signed in. `asked` holds requests that are already under way. */
 export async function restoreSession(asked: EarlyRequests | null): Promise<void> {
   if (pendingSignOut.isDue) {
     await api.signOut();
@@ -32,7 +32,7 @@ export async function restoreSession(asked: EarlyRequests | null): Promise<void>
   session.phase = 'out';
 }
 
-/** Ask the server about itself. */
+/** Fetches what the server says about itself. */
 export async function refreshServerInfo(): Promise<void> {
   try {
     session.about = await api.fetchServerInfo();
@@ -60,7 +60,7 @@ export async function signInAsGuest(name?: string): Promise<void> {
 async function signedIn(me: Me, isNewOwner = false): Promise<void> {
   session.justSignedIn = true;
   pendingSignOut.end();
-  // A guest who gets an account is somebody else from here on.
+  // A guest who gets an account becomes another user.
   await session.chat?.erase({ unsent: true });
   if (!isNewOwner) return session.enter(me.name);
   session.reset();
@@ -68,14 +68,14 @@ async function signedIn(me: Me, isNewOwner = false): Promise<void> {
   session.phase = 'out';
 }
 
-/** The new owner has answered, or will do so later. */
+/** The new owner has finished the setup or postponed it. */
 export async function enterAsOwner(): Promise<void> {
   if (session.newOwner) await session.enter(session.newOwner.name);
 }
 
 /**
- * Sign out here, and erase what this browser kept of the person. Without the server, the session
- * ends when this browser reaches it again.
+ * Signs out and erases what this browser stored of the person. If the server cannot be reached, the
+ * session ends as soon as this browser reaches it again.
  */
 export async function signOut({ server = true } = {}): Promise<void> {
   session.isSigningOut = true;
@@ -89,12 +89,12 @@ export async function signOut({ server = true } = {}): Promise<void> {
   eraseStorage();
   if (!server) pendingSignOut.begin();
   signedOutNotice.set();
-  // A fresh page: nothing of them stays in this one's memory.
+  // Reload, so that nothing of the person stays in memory.
   history.replaceState(null, '', '/sign-in');
   reload();
 }
 
-/** Everything outside the databases. */
+/** Erases everything that is not in a database. */
 function eraseStorage(): void {
   for (const storage of [localStorage, sessionStorage]) {
     for (const key of Object.keys(storage)) {

@@ -1,11 +1,11 @@
-/** What one page leaves behind for the next when somebody signs out. */
+/** What a page stores for the next one when somebody signs out. */
 
 const LEAVING = 'hubbub.leaving';
 const GOODBYE = 'hubbub.goodbye';
 
 /**
- * Somebody signed out while the server could not be reached. Only the server can clear the cookie,
- * so that is asked of it before anything else, as soon as it is there again.
+ * A sign-out that has not reached the server yet. Only the server can clear the cookie, so this is sent
+ * before anything else as soon as the server can be reached.
  */
 export const pendingSignOut = {
   get isDue(): boolean {
@@ -19,12 +19,12 @@ export const pendingSignOut = {
   },
 };
 
-/** For the page that comes after the one in which somebody signed out. */
+/** Tells the next page that somebody has just signed out. */
 export const signedOutNotice = {
   set(): void {
     sessionStorage.setItem(GOODBYE, '1');
   },
-  /** Whether it was said; it is said once. */
+  /** Returns whether it was set, and clears it. */
   take(): boolean {
     const said = sessionStorage.getItem(GOODBYE) !== null;
     sessionStorage.removeItem(GOODBYE);
@@ -32,7 +32,7 @@ export const signedOutNotice = {
   },
 };
 
-/** Another tab did one of these two. */
+/** Another tab signed out or in. */
 export function onOtherTab(what: { left(): void; entered(): void }): void {
   addEventListener('storage', ({ key, newValue }) => {
     if (newValue === null) return;

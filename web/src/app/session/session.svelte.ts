@@ -1,4 +1,4 @@
-/** Who is here, and their chat as the views see it. */
+/** Who is signed in, and the state of their chat for the views. */
 
 import type { Chat, Connection } from '../../data/chat';
 import { lastSession } from '../../data/storage/local';
@@ -14,46 +14,45 @@ import { reload } from '../page/reload';
 
 type Phase = 'starting' | 'out' | 'in';
 
-/** Why nobody is signed in any more, if that needs saying. */
+/** Why nobody is signed in any more, if that needs an explanation. */
 type SignedOutReason = 'ended' | 'ended-unsent' | 'no-guests' | 'signed-out';
 
-/** Whoever stands at the door does not need it yet: a file of its own. */
+/** Separate chunks: the sign-in page does not need the chat, */
 const loadChat = () => import('../../data/chat');
-/** And who is in does not need that any more. */
+/** and whoever is signed in does not need the sign-in code. */
 const loadAuth = () => import('./auth');
 
 function fetchEarly(path: string): Promise<Response> {
   const asked = fetch(path);
-  // Said by whoever reads it.
+  // The caller that awaits the response reports the error.
   asked.catch(() => undefined);
   return asked;
 }
 
 class Session {
   phase = $state.raw<Phase>('starting');
-  /** What the server says of itself to anyone; null until it is known. */
+  /** The public information about the server; null until it is known. */
   about = $state.raw<ServerInfo | null>(null);
   isUnreachable = $state.raw(false);
   signedOutReason = $state.raw<SignedOutReason | null>(null);
-  /** Whose chat this is; a guest's begins with `~`. */
+  /** The handle of the user; that of a guest begins with `~`. */
   user = $state.raw<string | null>(null);
-  /** Has just got a server, and is asked what to make of it before going in. */
+  /** Set while the first owner sets up the server. */
   newOwner = $state.raw<Me | null>(null);
 
-  // Raw, and set at most once per frame: deep state would cost more than it saves.
+  // Raw, and set at most once per frame, because deep reactivity would be too expensive.
   state = $state.raw<State>(INITIAL);
   pending = $state.raw<readonly Pending[]>([]);
   connection = $state.raw<Connection>({ status: 'connecting' });
   notice = $state.raw<string | null>(null);
-  /** Rises when drafts come from another device. */
+  /** Increased when drafts arrive from another device. */
   draftsRevision = $state.raw(0);
 
   chat: Chat | null = null;
-  /** Told of messages that come live, as news and not as history. */
+  /** Called with live messages, but not with those from history. */
   readonly listeners = new Set<(message: WireMessage) => void>();
-  /** Came in by a form of this page just now, not by what the browser had kept. */
+  /** Signed in with a form of this page, and not restored from the browser. */
   justSignedIn = false;
-  /** Is signing out. */
   isSigningOut = false;
   #scheduled: 'frame' | 'moment' | null = null;
 
@@ -66,7 +65,7 @@ class Session {
     });
   }
 
-  /** Find out who is here: from what the browser kept, else by asking the server. */
+  /** Finds out who is signed in: from the browser's storage, otherwise from the server. */
   async start(): Promise<void> {
     if (signedOutNotice.take() && !pendingSignOut.isDue) this.signedOutReason = 'signed-out';
     try {
@@ -81,7 +80,8 @@ class Session {
   }
 
   async #ask(): Promise<void> {
-    // At once, while what reads the answers is on its way; but a sign-out that is due comes first.
+    // Start the requests while the code that reads the answers is loading, unless a sign-out has to be
+    // sent first.
     const asked = pendingSignOut.isDue ? null : { about: fetchEarly('/api/about'), mine: fetchEarly('/api/me') };
     await (await loadAuth()).restoreSession(asked);
   }
@@ -90,7 +90,7 @@ class Session {
     return this.user !== null && isGuestName(this.user);
   }
 
-  /** The chat; only for views that are shown when somebody is signed in. */
+  /** The chat. Only for views that are shown while somebody is signed in; throws otherwise. */
   get currentChat(): Chat {
     if (!this.chat) throw new Error('Nobody is signed in.');
     return this.chat;
@@ -115,7 +115,7 @@ class Session {
   }
 
   async #ended(chat: Chat, sessionEnd: SessionEnd): Promise<void> {
-    // Of course it ends when one signs out.
+    // Expected while signing out.
     if (this.isSigningOut) return;
     const hasUnsent = chat.pending.some((item) => !item.sent);
     await chat.erase({ unsent: false });
@@ -131,13 +131,13 @@ class Session {
     );
   }
 
-  /** The page of somebody else must not go on; and it would, if their name were kept as last. */
+  /** Reload the page for the new user; the old name must not stay stored as the last one. */
   async #userChanged(chat: Chat): Promise<void> {
     await chat.erase({ unsent: false });
     reload();
   }
 
-  /** Nobody is here. */
+  /** Forgets the user. */
   reset(): void {
     this.chat = null;
     this.user = null;
@@ -151,10 +151,12 @@ class Session {
     dialogs.close();
   }
 
-  /** Views follow once per frame; a hidden page has no frames, but has a title to keep right. */
+  /**
+   * Updates the views once per frame. A hidden page gets no frames, but its title has to stay right.
+   */
   #schedule(): void {
     const next = document.hidden ? 'moment' : 'frame';
-    // A frame asked for before the page was hidden comes when it is seen again.
+    // A frame requested before the page was hidden comes only when it is visible again.
     if (this.#scheduled === next || this.#scheduled === 'moment') return;
     this.#scheduled = next;
     if (next === 'moment') setTimeout(() => this.#show(), 100);

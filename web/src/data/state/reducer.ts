@@ -1,10 +1,10 @@
 /**
- * State × event → state, by the rule that every consumer of Hubbub follows:
+ * State × event → state, by the rule that every client of Hubbub follows:
  *
- * Keep `have` per room, contiguous, and a rev per object. An object applies if its own rev is
- * newer. `have` moves only on `have + 1`, or to a reply's `through`. A gap asks for a sync, and
- * at most one sync per room is under way (`sync.ts` asks). Any order, and any repetition, of live
- * events and sync replies ends in the same state.
+ * Keep `have` per room, contiguous, and a rev per object. An object applies if its own rev is newer.
+ * `have` moves only on `have + 1`, or to a reply's `through`. A gap requires a sync, and at most one
+ * sync per room is under way (`sync.ts` sends it). Any order and any repetition of live events and sync
+ * replies ends in the same state.
  */
 
 import type { MyRoom, Person, ServerEvent } from '../wire/protocol';
@@ -25,7 +25,7 @@ const TYPING_MS = 6_000;
 
 type On<W extends ServerEvent['on']> = Extract<ServerEvent, { on: W }>;
 
-/** `now` is this device's clock, for what is measured on this device only. */
+/** `now` is the clock of this device, for what only this device measures. */
 export function onEvent(state: State, event: ServerEvent, now: number): State {
   switch (event.on) {
     case 'message':
@@ -63,12 +63,12 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
     case 'server':
       return { ...state, server: event.server };
     default:
-      // `notice` changes nothing that is kept; what a newer server may send is passed over.
+      // `notice` changes nothing in the state. Unknown events of a newer server are ignored.
       return state;
   }
 }
 
-/** The state with one of its rooms changed; unknown rooms are passed over. */
+/** Changes one room; does nothing if the room is unknown. */
 export function changeRoom(
   state: State,
   name: string,
@@ -84,7 +84,7 @@ export function withRoom(state: State, room: RoomState): State {
   return { ...state, rooms: new Map(state.rooms).set(room.room, room) };
 }
 
-/** The state without a room and its threads. */
+/** Removes a room and its threads. */
 export function withoutRoom(state: State, name: string): State {
   const rooms = new Map(state.rooms);
   const typing = new Map(state.typing);
@@ -117,7 +117,7 @@ function onMessage(state: State, message: Message): State {
 
 function applied(room: RoomState, message: Message, me: string | null): RoomState {
   const counted = raiseHeads(countMessage(room, message, me), message.seq, message.rev);
-  // What is owed and not asked for yet will come with everything before it.
+  // The sync of this room will bring the message with everything before it.
   if (counted.catchUp === 'later') return counted;
   return applyRev(placeMessage(counted, message), message.rev);
 }
@@ -160,7 +160,7 @@ function applyRev(room: RoomState, rev: number): RoomState {
   return { ...room, ahead: new Set(room.ahead).add(rev) };
 }
 
-/** `have` moves to `rev`, and on over everything above it that was applied already. */
+/** Moves `have` to `rev`, and further over revs that have already been applied. */
 function advanceHave(room: RoomState, rev: number): RoomState {
   if (room.ahead.size === 0) return dropEarlyMarks({ ...room, have: rev });
   let have = rev;
@@ -172,7 +172,7 @@ function dropEarlyMarks(room: RoomState): RoomState {
   return room.earlyMarks.size === 0 ? room : { ...room, earlyMarks: pendingEarlyMarks(room) };
 }
 
-/** Everything up to `through` has been sent. */
+/** Everything up to `through` has been received. */
 export function reachThrough(room: RoomState, through: number): RoomState {
   const reached = advanceHave(room, Math.max(through, room.have ?? 0));
   const next = { ...reached, rev: Math.max(reached.rev, through) };
@@ -187,7 +187,7 @@ function onSynced(state: State, event: On<'synced'>): State {
 }
 
 function onBehind(state: State, event: On<'behind'>): State {
-  // Even the next rev of mine alone was not heard of: only `me` tells what it changed.
+  // Even if only the next rev of mine is missing, only `me` says what it changed.
   let next = { ...state, myHead: Math.max(state.myHead, event.rev ?? 0) };
   for (const [name, head] of Object.entries(event.rooms)) {
     next = changeRoom(next, name, (room) => raiseHeads(room, head.seq, head.rev));
@@ -222,7 +222,7 @@ function onMember(state: State, event: On<'member'>): State {
   return withPeople(next, [{ ...known, name: event.user, display_name: event.display_name }]);
 }
 
-/** The list with this change, or none if something was missed: who shows it asks again. */
+/** The list after this change, or null if an event was missed; then the view fetches the list again. */
 function memberListAfter(list: MemberList, event: On<'member'>): MemberList | null {
   if (!event.user || event.mrev !== list.mrev + 1) return null;
   const roles = new Map(list.roles);
@@ -251,7 +251,7 @@ function onUser(state: State, event: On<'user'>): State {
 
 // --- what is mine -----------------------------------------------------------------------------------
 
-/** A change of mine with this rev was heard of. */
+/** An event with this rev of mine has been received. */
 function noteMyRev(state: State, rev: number): State {
   const myHead = Math.max(state.myHead, rev);
   return { ...state, myHead, myRev: rev === state.myRev + 1 ? rev : state.myRev };
@@ -259,7 +259,7 @@ function noteMyRev(state: State, rev: number): State {
 
 function onRemoved(state: State, { room: name, reason }: On<'removed'>): State {
   const isThread = state.rooms.get(name)?.parent != null;
-  // A thread that is not followed any more can still be read.
+  // A thread that is no longer followed can still be read.
   if (!isThread || reason !== 'left' || !state.open.has(name)) return withoutRoom(state, name);
   return changeRoom(state, name, (room) => ({ ...room, role: null, mentions: 0, catchUp: 'later' }));
 }
@@ -281,7 +281,7 @@ function onMe(state: State, event: On<'me'>): State {
   return event.room ? withMyRoom(next, event.room, event.rev) : next;
 }
 
-/** My side of a room, whole, as of my rev. */
+/** The user's side of a room, complete as of the user's rev. */
 export function withMyRoom(state: State, wire: MyRoom, myRev: number): State {
   const next = withPeople(state, wire.people ?? []);
   const known = next.rooms.get(wire.room);
@@ -308,7 +308,6 @@ function mergeMyRoom(room: RoomState, wire: MyRoom, myRev: number, me: string | 
   };
 }
 
-/** Nobody is signed in any more. */
 export function signedOut(state: State): State {
   return { ...INITIAL, server: state.server };
 }

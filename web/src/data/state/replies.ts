@@ -1,4 +1,4 @@
-/** State × reply → state: the welcome, my rooms, pages of history, syncs. All pure. */
+/** State × reply → state: the welcome, the user's rooms, pages of history, syncs. All pure. */
 
 import type { Joined, Mine, Page, SyncReply, Welcome } from '../wire/protocol';
 import { changeRoom, withMyRoom, reachThrough, withPeople, withRoom, withoutRoom } from './reducer';
@@ -8,8 +8,8 @@ import { toMessage, toRoomState, type CatchUp, type RoomState, type State } from
 import { isUnstarted } from './thread';
 
 /**
- * The connection stands. Everything that was kept of another epoch is no longer true; what is
- * owed of the rooms follows as events, each room ended by `synced`.
+ * The connection is established. Everything from another epoch is discarded. What the rooms are missing
+ * follows as events, ended by `synced` for each room.
  */
 export function onWelcome(state: State, welcome: Welcome): State {
   const known = state.epoch === null || state.epoch === welcome.epoch ? state.rooms : new Map();
@@ -28,7 +28,7 @@ export function onWelcome(state: State, welcome: Welcome): State {
   next = withPeople(next, [welcome.me]);
   for (const wire of welcome.rooms) {
     const before = known.get(wire.room);
-    // Heads are the server's, whatever was heard before; so is my side of the room.
+    // The server's heads and the user's side of the room replace whatever was received before.
     const based = before ? rebased(before, wire.seq ?? 0, wire.rev ?? 0) : toRoomState(wire, myRev);
     next = withMyRoom(withRoom(next, based), wire, myRev);
     next = changeRoom(next, wire.room, (room) => ({ ...room, catchUp: catchUpAfterWelcome(room) }));
@@ -36,7 +36,7 @@ export function onWelcome(state: State, welcome: Welcome): State {
   return next;
 }
 
-/** Rooms on screen that are not mine, only looked into, stay on screen. */
+/** Keeps open rooms that the user is not a member of. */
 function openWithoutMembership(
   rooms: ReadonlyMap<string, RoomState>,
   open: State['open'],
@@ -59,12 +59,12 @@ function catchUpAfterWelcome(room: RoomState): CatchUp {
   return room.have === room.rev ? 'none' : 'hello';
 }
 
-/** What a welcome brings has all come: rooms it left out are synced when they are opened. */
+/** Everything after the welcome has arrived. Rooms it left out are synced when they are opened. */
 export function onWelcomeOver(state: State): State {
   return postpone(state, (catchUp) => catchUp === 'hello');
 }
 
-/** The connection is gone, and so is whatever was on its way. */
+/** The connection is lost, and so are all replies under way. */
 export function onDisconnected(state: State): State {
   return { ...postpone(state, (catchUp) => catchUp !== 'later'), typing: new Map() };
 }
@@ -77,7 +77,7 @@ function postpone(state: State, which: (catchUp: CatchUp) => boolean): State {
   return { ...state, rooms };
 }
 
-/** All my rooms, after a gap in my own rev. */
+/** All rooms of the user, after a gap in the user's rev. */
 export function onMine(state: State, reply: Mine): State {
   const myRev = reply.me.rev ?? 0;
   const listed = new Set(reply.rooms.map((room) => room.room));
@@ -91,35 +91,35 @@ export function onMine(state: State, reply: Mine): State {
   return { ...next, myRev: Math.max(next.myRev, myRev), myHead: Math.max(next.myHead, myRev) };
 }
 
-/** A sync has been asked for. */
+/** A sync has been sent. */
 export function onSyncSent(state: State, name: string): State {
   return changeRoom(state, name, (room) => ({ ...room, catchUp: 'sync' }));
 }
 
-/** Everything that a sync brings has come; what it leaves open (`more`) shows as a gap again. */
+/** A sync is complete. If there is `more`, that shows up as another gap. */
 export function onSynced(state: State, name: string, reply: SyncReply): State {
   return changeRoom(state, name, (room) => {
     if (room.catchUp !== 'sync') return room;
     const done: RoomState = { ...room, catchUp: 'none' };
-    // A reply that brings nothing new answers for all there is: the head was told too high, by
-    // a server that has since lost its last second. Without this we would ask forever. After a
-    // reset we ask once more: a live event may have come before the page, and gone with it.
+    // A reply that brings nothing new means that the head was too high: the server has since lost its
+    // last second. Without this check we would sync forever. After a reset we sync once more, because a
+    // live event may have arrived before the page and been discarded with the rest.
     const isStuck = !reply.reset && reply.through <= (room.have ?? -1);
     const head = isStuck ? Math.max(reply.through, ...done.ahead) : done.rev;
-    // What is still to come is above this, whether or not we have heard of it.
+    // What is still missing has higher revs, whether or not we know of them.
     const rev = reply.more ? Math.max(head, reply.through + 1) : head;
     return reachThrough({ ...done, rev }, reply.through);
   });
 }
 
-/** The server refused a sync, or nobody waits for it any more. */
+/** The server refused a sync, or it was abandoned. */
 export function onSyncFailed(state: State, name: string): State {
   return changeRoom(state, name, (room) =>
     room.catchUp === 'sync' ? { ...room, catchUp: 'later' } : room,
   );
 }
 
-/** A room joined, made or found, with its latest messages as of one moment. */
+/** A room was joined, created or found, with its latest messages as of one moment. */
 export function onJoined(state: State, reply: Joined, myRev: number): State {
   const before = state.rooms.get(reply.room.room);
   const rev = reply.room.rev ?? 0;
@@ -131,7 +131,7 @@ export function onJoined(state: State, reply: Joined, myRev: number): State {
   });
 }
 
-/** The room anew from a page as of `rev`; live events that came before the reply stay. */
+/** Rebuilds the room from a page as of `rev`, keeping live events that arrived before the reply. */
 function restarted(room: RoomState, reply: Joined, rev: number): RoomState {
   const outOfOrder = new Map(room.outOfOrder);
   for (const message of room.live.messages) outOfOrder.set(message.seq, message);
@@ -144,7 +144,7 @@ function restarted(room: RoomState, reply: Joined, rev: number): RoomState {
   return reached.live.messages.length > 0 ? reached : settle(reached);
 }
 
-/** A page of history was asked for. */
+/** A page of history has been requested. */
 export function onPageSent(state: State, name: string): State {
   return changeRoom(state, name, (room) => ({ ...room, loading: room.loading + 1 }));
 }
@@ -160,7 +160,7 @@ export function onPage(state: State, name: string, page: Page, where: Where): St
   );
 }
 
-/** The server's answer to a marker that was sent. */
+/** The server's answer to a read marker. */
 export function onMarker(
   state: State,
   name: string,
@@ -172,7 +172,7 @@ export function onMarker(
   );
 }
 
-/** These rooms are on screen now; only they keep many messages. */
+/** Sets the rooms on screen. Only they keep many messages. */
 export function onOpened(state: State, names: readonly string[]): State {
   const open = new Map(names.map((name) => [name, state.open.get(name) ?? true]));
   const left = [...state.open.keys()].filter((name) => !open.has(name));
@@ -182,12 +182,12 @@ export function onOpened(state: State, names: readonly string[]): State {
 
 function offScreen(state: State, name: string): State {
   const room = state.rooms.get(name);
-  // A thread that is only looked into is not told of any more.
+  // Without membership and without watching it, the server sends nothing about the thread.
   if (room && room.role === null && room.parent !== null) return withoutRoom(state, name);
   return changeRoom(state, name, (known) => ({ ...leaveDetachedRange(known) }));
 }
 
-/** Whether the timeline of a room on screen moves on with new messages. */
+/** Sets whether the timeline of an open room follows new messages. */
 export function onFollowing(state: State, name: string, following: boolean): State {
   if (!state.open.has(name) || state.open.get(name) === following) return state;
   return { ...state, open: new Map(state.open).set(name, following) };

@@ -1,4 +1,4 @@
-/** Where a room's messages are kept: the latest, a place visited, and strays. All pure. */
+/** How a room's messages are kept: the latest, a detached range, and those out of order. All pure. */
 
 import {
   NO_MESSAGES,
@@ -11,11 +11,11 @@ import {
   type Segment,
 } from './state';
 
-/** Most messages kept (and so rows mounted) of a room on screen, and of one that is not. */
+/** The most messages kept (and so rows mounted) in a room on screen, and in any other. */
 export const KEPT_OPEN = 300;
 export const KEPT_CLOSED = 100;
 
-/** Most messages whose marks wait for them. */
+/** The most messages whose marks may wait for them. */
 export const EARLY_MARKS_MAX = 1_000;
 
 function lastSeq(segment: Segment): number | null {
@@ -35,7 +35,7 @@ function indexOf(segment: Segment, seq: number): number {
   return -1;
 }
 
-/** The segment with a newer state of one of its messages; itself if it has none to change. */
+/** Replaces a message by a newer state. Returns the same segment if nothing changes. */
 function replaced(segment: Segment, message: Message): Segment {
   const index = indexOf(segment, message.seq);
   const known = segment.messages[index];
@@ -48,12 +48,12 @@ function contains(segment: Segment, seq: number): boolean {
   return indexOf(segment, seq) >= 0;
 }
 
-/** A message that has come, with what came before it and is newer. */
+/** A message from the server, merged with newer states that arrived before it. */
 export function withKnownState(room: RoomState, message: Message): Message {
   return withMarks(newest(room.outOfOrder.get(message.seq), message), room.earlyMarks.get(message.seq));
 }
 
-/** Put a message, in its present state, where it belongs. */
+/** Puts a message in its present state where it belongs. */
 export function placeMessage(room: RoomState, arrived: Message): RoomState {
   const message = withKnownState(room, arrived);
   const detachedRange = room.detachedRange && replaced(room.detachedRange, message);
@@ -65,15 +65,15 @@ export function placeMessage(room: RoomState, arrived: Message): RoomState {
   const last = lastSeq(room.live);
   if (last !== null && message.seq === last + 1) return append(next, message);
   const isAhead = last === null || message.seq > last;
-  // A page under way may have been read before this change was made: keep it until then.
+  // A page under way may have been read before this change, so keep the change until the page arrives.
   if (!isAhead && room.loading === 0) return next;
   if (room.outOfOrder.get(message.seq) === message) return next;
   return { ...next, outOfOrder: new Map(room.outOfOrder).set(message.seq, message) };
 }
 
 /**
- * Put marks on their message. Below a hole, or on a page under way, it may still come as it was
- * before: they wait for it. Null: too many wait, so what is missing has to be asked for again.
+ * Puts marks on their message. If the message itself may still arrive in an older state, from behind a
+ * gap or with a page under way, the marks wait for it. Null: too many are waiting, so a sync is needed.
  */
 export function placeMarks(room: RoomState, seq: number, marks: Marks): RoomState | null {
   const known = findMessage(room, seq);
@@ -85,7 +85,7 @@ export function placeMarks(room: RoomState, seq: number, marks: Marks): RoomStat
   return { ...room, earlyMarks: new Map(room.earlyMarks).set(seq, marks) };
 }
 
-/** Marks that messages still to come may lack. */
+/** Marks that messages still to arrive may lack. */
 export function pendingEarlyMarks({ earlyMarks, have, loading }: RoomState): RoomState['earlyMarks'] {
   if (earlyMarks.size === 0 || loading > 0) return earlyMarks;
   return new Map([...earlyMarks].filter(([, marks]) => marks.rev > (have ?? 0)));
@@ -113,9 +113,9 @@ function appendLive(
 }
 
 /**
- * All changes of the room are here: what waited for a hole to be filled takes its place.
+ * All changes of the room have arrived, so messages that waited behind a gap are appended.
  *
- * After a reset the page that came begins the room anew; its messages run down from the newest.
+ * After a reset the page that arrived becomes the new content: the contiguous messages at its end.
  */
 export function settle(room: RoomState): RoomState {
   const last = lastSeq(room.live);
@@ -141,25 +141,27 @@ function keptOutOfOrder(room: RoomState, waiting: readonly Message[]): RoomState
   return new Map(waiting.map((message) => [message.seq, message]));
 }
 
-/** Let go of messages far from where somebody looks; `following` only if the room is on screen. */
+/**
+ * Drops messages far from where the user is reading. `following` is set only if the room is on screen.
+ */
 export function trim(full: RoomState, following: boolean | undefined): RoomState {
   const isOpen = following !== undefined;
-  // A page asked for while it was on screen may come after that: nobody visits anything there.
+  // A page requested while the room was open may arrive after it was closed.
   const room = isOpen ? full : leaveDetachedRange(full);
   const limit = isOpen && room.detachedRange === null ? KEPT_OPEN : KEPT_CLOSED;
   const { messages } = room.live;
-  // A little slack, so that not every new message copies the list twice.
+  // Some slack, so that not every new message copies the list.
   if (messages.length <= limit + (limit >> 3)) return room;
   const live = { messages: messages.slice(-limit), start: false };
   if (!isOpen || following || room.detachedRange !== null) return { ...room, live };
-  // Somebody reads further up: what they look at stays, apart from the latest.
+  // The user is reading further up: keep that part as a detached range.
   const detachedRange = { ...room.live, messages: messages.slice(0, KEPT_OPEN) };
   return { ...room, detachedRange, live: { ...live, messages: messages.slice(-KEPT_CLOSED) } };
 }
 
 export type Where = 'before' | 'after' | 'around' | 'latest';
 
-/** A page of history has come. `start` says that the room has nothing before it. */
+/** Adds a page of history. `start` says that the room has nothing before it. */
 export function addPage(
   room: RoomState,
   page: readonly Message[],
@@ -172,7 +174,8 @@ export function addPage(
   if (where === 'after') return extend(settled, fresh);
   const segment = { messages: fresh, start };
   const joined = joinLive(settled, segment);
-  // Joined to a long live segment, the far end of the page might be let go again: keep it apart.
+  // If the page were joined to a long live segment, its far end might be trimmed again, so keep it
+  // detached.
   const fits = fresh.length + settled.live.messages.length <= KEPT_OPEN;
   if (joined && (where === 'latest' || fits)) return joined;
   if (where === 'latest') return { ...settled, live: segment, detachedRange: null };
@@ -185,7 +188,7 @@ function outOfOrderAfterPage(room: RoomState): RoomState['outOfOrder'] {
   return new Map([...room.outOfOrder].filter(([seq]) => last === null || seq > last));
 }
 
-/** A page of history will not come. */
+/** A page of history will not arrive. */
 export function withoutPage(room: RoomState): RoomState {
   const next = { ...room, loading: Math.max(0, room.loading - 1) };
   return { ...next, outOfOrder: outOfOrderAfterPage(next), earlyMarks: pendingEarlyMarks(next) };
@@ -195,7 +198,7 @@ function prepend(room: RoomState, page: readonly Message[], start: boolean): Roo
   const segment = room.detachedRange ?? room.live;
   const first = segment.messages[0]?.seq ?? Infinity;
   const older = page.filter((message) => message.seq < first);
-  // Somebody has gone elsewhere since it was asked for: here it would leave a hole.
+  // The user has moved elsewhere since the request; here the page would leave a gap.
   if (older.length > 0 && older.at(-1)?.seq !== first - 1) return room;
   const messages = [...older, ...segment.messages];
   const grown: Segment = { messages: messages.slice(0, KEPT_OPEN), start };
@@ -209,7 +212,7 @@ function extend(room: RoomState, page: readonly Message[]): RoomState {
   if (room.detachedRange === null) return room;
   const last = room.detachedRange.messages.at(-1)?.seq ?? 0;
   const newer = page.filter((message) => message.seq > last);
-  // As above.
+  // As in `prepend`.
   if (newer.length > 0 && newer[0]?.seq !== last + 1) return room;
   const messages = [...room.detachedRange.messages, ...newer];
   const grown = { ...room.detachedRange, messages };
@@ -221,7 +224,7 @@ function keepEnd(segment: Segment): Segment {
   return { messages: segment.messages.slice(-KEPT_OPEN), start: false };
 }
 
-/** If a visited place reaches the latest messages, both become one; else null. */
+/** Joins the segment with the latest messages if it reaches them; null otherwise. */
 function joinLive(room: RoomState, segment: Segment): RoomState | null {
   const first = segment.messages[0]?.seq;
   const last = segment.messages.at(-1)?.seq;
@@ -237,7 +240,7 @@ function joinLive(room: RoomState, segment: Segment): RoomState | null {
   return { ...room, detachedRange: null, live: keepEnd(merged) };
 }
 
-/** The next messages below a visited place, if they are here already; else null. */
+/** Joins the detached range with the latest messages if they are adjacent; null otherwise. */
 export function joinDetachedRange(room: RoomState): RoomState | null {
   return room.detachedRange && joinLive(room, room.detachedRange);
 }
@@ -247,7 +250,7 @@ export function leaveDetachedRange(room: RoomState): RoomState {
   return room.detachedRange === null ? room : { ...room, detachedRange: null };
 }
 
-/** Nothing of the room's messages is kept any more. */
+/** Discards all messages of the room. */
 export function emptied(room: RoomState): RoomState {
   return {
     ...room,

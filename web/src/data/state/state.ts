@@ -1,5 +1,6 @@
 /**
- * What the client knows, as one immutable value. Views read it; only `reducer.ts` makes new ones.
+ * Everything the client knows, as one immutable value. Views read it; only the reducers create new
+ * ones.
  */
 
 import type {
@@ -18,7 +19,7 @@ import type {
   ServerInfo,
 } from '../wire/protocol';
 
-/** What was added to a message, as of a rev of its own. */
+/** Reactions, pin and replies of a message, with a rev of their own. */
 export interface Marks {
   readonly rev: number;
   readonly reactions: readonly Reaction[];
@@ -29,7 +30,7 @@ export interface Marks {
   readonly repliers: readonly string[];
 }
 
-/** A message with every field in place. */
+/** A message with all fields present. */
 export interface Message {
   readonly room: string;
   readonly seq: number;
@@ -80,13 +81,13 @@ export function toMessage(wire: WireMessage): Message {
   };
 }
 
-/** A message brings along all that was added to it before its own last change. */
+/** A message already includes all marks from before its own last change. */
 export function withMarks(message: Message, marks: Marks | undefined): Message {
   if (!marks || marks.rev <= Math.max(message.rev, message.marks.rev)) return message;
   return { ...message, marks };
 }
 
-/** What is newest in two states of one message; the known one itself if that is all of it. */
+/** Merges two states of one message. Returns the known object if it is already the newest. */
 export function newest(known: Message | undefined, message: Message): Message {
   if (!known) return message;
   return known.rev < message.rev
@@ -94,33 +95,33 @@ export function newest(known: Message | undefined, message: Message): Message {
     : withMarks(known, message.marks);
 }
 
-/** Messages of a room without a hole between them, by rising seq. */
+/** Messages of a room without gaps, by ascending seq. */
 export interface Segment {
   readonly messages: readonly Message[];
-  /** Whether the room's first message is in it. */
+  /** Whether the room's first message is included. */
   readonly start: boolean;
 }
 
-/** The members of a room by name, as far as they were asked for. */
+/** The members of a room by name, as far as they were fetched. */
 export interface MemberList {
   readonly roles: ReadonlyMap<string, RoomRole>;
   readonly mrev: number;
-  /** More members than are listed: the next page begins after the last name. */
+  /** There are more members; the next page begins after the last name. */
   readonly more: boolean;
 }
 
 export type CatchUp =
-  /** Nothing is owed: live events continue what we have. */
+  /** Nothing is missing: live events continue what we have. */
   | 'none'
-  /** Sent with the welcome, or asked for by `sync`: changes are on their way. */
+  /** Changes are on their way, with the welcome or from a `sync`. */
   | 'hello'
   | 'sync'
-  /** Changes are owed and not asked for until somebody opens the room. */
+  /** Changes are missing, and are not fetched until the room is opened. */
   | 'later';
 
 export interface RoomState {
   readonly room: string;
-  /** A thread: the room it is in, and the message it is about. */
+  /** For a thread: its room, and the message it belongs to. */
   readonly parent: string | null;
   readonly parentSeq: number | null;
   readonly kind: RoomKind;
@@ -128,53 +129,53 @@ export interface RoomState {
   readonly topic: string;
   readonly createdAt: number;
   readonly archived: boolean;
-  /** The rev as of which title, topic and archive are known. */
+  /** The rev as of which title, topic and archive flag are known. */
   readonly titleRev: number;
   readonly members: number;
   readonly mrev: number;
   readonly role: RoomRole | null;
   readonly notify: Notify;
   readonly hidden: boolean;
-  /** The others in a direct room. */
+  /** The other people in a direct room. */
   readonly people: readonly string[];
-  /** The person who added me, until I say that I stay. */
+  /** Who added the user, until the user decides to stay. */
   readonly addedBy: string | null;
 
-  /** The newest seq and rev heard of, whether or not what they stand for is here. */
+  /** The newest seq and rev known, whether or not the messages are here. */
   readonly seq: number;
   readonly rev: number;
-  /** Every change up to here has been applied; null: nothing of this room is kept. */
+  /** Every change up to here has been applied; null: no messages are kept. */
   readonly have: number | null;
-  /** Revs above `have` that were applied already. */
+  /** Revs above `have` that have already been applied. */
   readonly ahead: ReadonlySet<number>;
   readonly catchUp: CatchUp;
 
   /** The latest messages. */
   readonly live: Segment;
-  /** Older messages someone is looking at, apart from `live`. */
+  /** Older messages that the user is looking at, apart from `live`. */
   readonly detachedRange: Segment | null;
-  /** Messages that belong to neither yet: a hole before them is still to be filled. */
+  /** Messages that cannot be appended yet because of a gap before them. */
   readonly outOfOrder: ReadonlyMap<number, Message>;
-  /** Marks of messages that may still come as they were before: seq → the newest. */
+  /** Marks of messages that may still arrive in an older state: seq → the newest marks. */
   readonly earlyMarks: ReadonlyMap<number, Marks>;
-  /** Pages of history on their way: until they come, changes to any message are kept. */
+  /** Pages of history under way. Until they arrive, changes to any message are kept. */
   readonly loading: number;
 
   readonly readSeq: number;
-  /** Unread mentions of me. */
+  /** Unread mentions of the user. */
   readonly mentions: number;
-  /** Posts up to here are counted in `readSeq` and `mentions`, and so are those of `counted`. */
+  /** Posts up to here, and those in `counted`, are included in `readSeq` and `mentions`. */
   readonly countedSeq: number;
   readonly counted: ReadonlySet<number>;
-  /** My own posts that are read as soon as everything before them is. */
+  /** The user's own posts, which become read as soon as everything before them is read. */
   readonly ownSeqs: ReadonlySet<number>;
   /** A marker that was sent and not answered yet. */
   readonly sentRead: number | null;
-  /** My rev at which my side of the room (marker, notify, role) was last told whole. */
+  /** The user's rev as of which their side of the room (marker, notify, role) is known completely. */
   readonly myRev: number;
 
   readonly memberList: MemberList | null;
-  /** How many are online in a room too large to tell one by one. */
+  /** The number of people online, in rooms too large for individual presence. */
   readonly online: number | null;
 }
 
@@ -182,17 +183,17 @@ export interface State {
   readonly epoch: string | null;
   readonly me: Me | null;
   readonly server: ServerInfo | null;
-  /** My rev, contiguous, and the newest heard of; a difference asks for `me`. */
+  /** The user's rev, contiguous, and the newest one known. If they differ, `me` has to be fetched. */
   readonly myRev: number;
   readonly myHead: number;
   readonly rooms: ReadonlyMap<string, RoomState>;
   readonly people: ReadonlyMap<string, Person>;
   readonly presence: ReadonlyMap<string, Presence>;
-  /** Room → who writes there → until when (milliseconds, this device's clock). */
+  /** Room → who is typing → until when (milliseconds, clock of this device). */
   readonly typing: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /**
-   * The rooms on screen, a room and a thread of it: they keep more messages, and what they are
-   * owed is asked for. Each with whether its timeline is at its end and moves on with new messages.
+   * The rooms on screen, at most a room and one of its threads. They keep more messages and are synced
+   * first. The value says whether the timeline is at its end and follows new messages.
    */
   readonly open: ReadonlyMap<string, boolean>;
 }
@@ -212,7 +213,7 @@ export const INITIAL: State = {
   open: new Map(),
 };
 
-/** A room heard of for the first time. */
+/** A room that was unknown so far. */
 export function toRoomState(wire: MyRoom, myRev: number): RoomState {
   const seq = wire.seq ?? 0;
   const rev = wire.rev ?? 0;
@@ -257,12 +258,12 @@ export function toRoomState(wire: MyRoom, myRev: number): RoomState {
 
 // --- what views ask of it -----------------------------------------------------------------------
 
-/** How far this person has read, counting a marker that is on its way. */
+/** How far the user has read, including a marker under way. */
 export function readUpTo(room: RoomState): number {
   return room.sentRead === null ? room.readSeq : Math.max(room.readSeq, room.sentRead);
 }
 
-/** Unread messages: derived, so it cannot get stuck. */
+/** The number of unread messages. It is derived, so it cannot get stuck. */
 export function countUnread(room: RoomState): number {
   return room.role === null ? 0 : Math.max(0, room.seq - readUpTo(room));
 }
@@ -271,7 +272,7 @@ export function countUnreadMentions(room: RoomState): number {
   return countUnread(room) === 0 ? 0 : room.mentions;
 }
 
-/** What the timeline shows: the place visited, else the latest messages. */
+/** What the timeline shows: the detached range if there is one, otherwise the latest messages. */
 export function shownSegment(room: RoomState): Segment {
   return room.detachedRange ?? room.live;
 }

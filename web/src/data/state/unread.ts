@@ -1,20 +1,20 @@
-/** What is unread: how posts, markers and mentions count. All pure. */
+/** What is unread: how posts, markers and mentions are counted. All pure. */
 
 import type { MyRoom } from '../wire/protocol';
 import { findMessage, type Message, type RoomState } from './state';
 
 const ALL: ReadonlySet<string> = new Set(['@room', '@here']);
 
-/** By name, or with everybody; whoever hears of an `@here` as it is said is one of those meant. */
+/** By name, or as one of everybody. Whoever receives an `@here` live is meant by it. */
 export function mentionsMe(message: Message | null, me: string): boolean {
   if (message === null || message.deleted || message.by === me) return false;
   return message.mentions.some((name) => name === me || ALL.has(name));
 }
 
 /**
- * Count a message before it is put in its place.
+ * Counts a message before it is stored.
  *
- * Posting moves one's own marker only if everything before was read: the rule of the server,
+ * Posting moves the user's own marker only if everything before was read. This is the server's rule,
  * applied here to any order of arrival.
  */
 export function countMessage(room: RoomState, message: Message, me: string | null): RoomState {
@@ -56,7 +56,7 @@ function moveOverOwn(room: RoomState): RoomState {
   return { ...room, readSeq, ownSeqs };
 }
 
-/** My marker as the server told it, when it knew of posts up to `seq`. */
+/** Applies the user's marker as the server sent it, when it knew of posts up to `seq`. */
 export function withMarker(
   room: RoomState,
   marker: { readSeq: number; mentions: number; seq: number },
@@ -75,7 +75,7 @@ export function withMarker(
   return recount(updated, marker.seq, me);
 }
 
-/** Posts above `seq` came while the marker was on its way: count them again. */
+/** Posts above `seq` arrived while the marker was under way: count them again. */
 function recount(room: RoomState, seq: number, me: string): RoomState {
   const later = [...room.live.messages, ...room.outOfOrder.values()]
     .filter((message) => message.seq > seq)
@@ -86,13 +86,13 @@ function recount(room: RoomState, seq: number, me: string): RoomState {
   }, room);
 }
 
-/** I have read up to here, and the server is being told. */
+/** The user has read up to here; the server will be informed. */
 export function markRead(room: RoomState, seq: number): RoomState {
   const caughtUp = seq >= room.seq;
   return { ...room, sentRead: seq, mentions: caughtUp ? 0 : room.mentions };
 }
 
-/** Mark as unread from here on; the server is being told. */
+/** Marks as unread from here on; the server will be informed. */
 export function markUnreadFrom(room: RoomState, seq: number): RoomState {
   const readSeq = Math.max(0, seq - 1);
   return { ...room, readSeq, sentRead: null, ownSeqs: new Set() };

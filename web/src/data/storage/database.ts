@@ -1,4 +1,4 @@
-/** As much of IndexedDB as is needed here, with promises. */
+/** The parts of IndexedDB that are needed here, with promises. */
 
 export function answer<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -7,7 +7,7 @@ export function answer<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
-/** Everything written in it is kept. */
+/** Resolves when the transaction is complete. */
 export function done(tx: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     tx.oncomplete = () => resolve();
@@ -23,7 +23,7 @@ export async function openDatabase(
   const request = indexedDB.open(name, version);
   request.onupgradeneeded = () => prepare(request.result);
   const db = await answer(request);
-  // Another tab wants it deleted (signed out) or upgraded: let go.
+  // Another tab wants to delete the database (sign-out) or to upgrade it.
   db.onversionchange = () => db.close();
   return db;
 }

@@ -1,9 +1,9 @@
-/** The little that is kept outside the databases, because it is needed before one is open. */
+/** The few things that are stored outside the databases because they are needed before one is open. */
 
 const SESSION = 'hubbub.session';
 const DRAFT = 'hubbub.draft';
 
-/** Who was last signed in here, and with which epoch of the server: it names their database. */
+/** Who was last signed in here, and the server's epoch; together they name the database. */
 export interface LastSession {
   user: string;
   epoch: string;
@@ -22,7 +22,7 @@ export function rememberSession(session: LastSession | null): void {
   else localStorage.removeItem(SESSION);
 }
 
-/** If there is room for it: all that is kept so can be done without. */
+/** Stores the item if there is space. Everything stored this way is optional. */
 export function keepItem(key: string, value: string, storage = localStorage): void {
   try {
     storage.setItem(key, value);
@@ -35,14 +35,14 @@ function draftKey(user: string, room: string): string {
   return `${DRAFT}:${user}:${room}`;
 }
 
-/** Half-written text; written at every stroke, so that nothing is lost with the tab. */
+/** The draft of a room. It is stored at every keystroke, so that it survives the tab. */
 export function draftOf(user: string, room: string): string {
   return localStorage.getItem(draftKey(user, room)) ?? '';
 }
 
 export function keepDraft(user: string, room: string, text: string): void {
   if (text.trim() === '') localStorage.removeItem(draftKey(user, room));
-  // Without space it still stands in the composer.
+  // If there is no space, the text is still in the composer.
   else keepItem(draftKey(user, room), text);
 }
 
@@ -63,8 +63,8 @@ export function eraseDrafts(user: string): void {
   localStorage.removeItem(knownKey(user));
 }
 
-/** Which emoji somebody reacts with, and how often. */
+/** How often somebody reacts with which emoji. */
 export const reactionsKey = (user: string): string => `hubbub.reactions:${user}`;
 
-/** What the server is known to have of them. */
+/** Which drafts the server is known to have. */
 export const knownKey = (user: string): string => `${DRAFT}s:${user}`;

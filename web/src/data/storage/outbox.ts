@@ -1,7 +1,7 @@
 /**
- * Messages on their way: kept in the browser until the server has them, over reloads and offline
- * time. First in, first out in each room; one tab sends at a time; the nonce makes every retry
- * safe. An error that trying again will not mend stops its message and leaves it to the person.
+ * Messages being sent. They are stored in the browser until the server has them, across reloads and
+ * while offline. First in, first out in each room; one tab sends at a time; the nonce makes every retry
+ * safe. A permanent error stops its message and leaves it to the user.
  */
 
 import { answer, done, eraseDatabase, openDatabase } from './database';
@@ -13,17 +13,17 @@ export interface NewMessage {
   text: string;
   kind: MessageKind;
   replyTo: number | null;
-  /** An answer in a thread that is said to its room as well. */
+  /** A reply in a thread that is also posted to the room. */
   alsoInRoom?: boolean;
 }
 
 export interface Pending extends NewMessage {
   nonce: string;
-  /** When it was written, by this device's clock. */
+  /** When it was written, by the clock of this device. */
   at: number;
-  /** Why the server will not take it, in a sentence. */
+  /** The reason why the server rejected it. */
   failed: string | null;
-  /** The server has it; its own copy is about to take this one's place. */
+  /** The server has it, and its copy is about to replace this one. */
   sent: boolean;
 }
 
@@ -34,11 +34,11 @@ export interface Sender {
   post(fields: Fields<'post'>): Promise<Ok<'post'>>;
 }
 
-/** Run something while no other tab does. */
+/** Runs something while no other tab does. */
 export type Exclusively = (name: string, run: () => Promise<void>) => Promise<void>;
 
 const withLock: Exclusively = async (name, run) => {
-  // Pages on plain http from another device have no locks; there the nonce alone has to do.
+  // On plain http from another device there are no locks; the nonce has to suffice.
   if (navigator.locks) await navigator.locks.request(name, run);
   else await run();
 };
@@ -57,7 +57,7 @@ export class Outbox {
   #channel: BroadcastChannel;
   #draining = false;
   #runAgain = false;
-  /** Confirmed ones, which a list read a moment earlier may still hold: as many as were mine. */
+  /** Confirmed nonces, which a list read a moment earlier may still contain. */
   #confirmed = new Set<string>();
 
   private constructor(
@@ -87,14 +87,17 @@ export class Outbox {
     return outbox;
   }
 
-  /** Take a message; it is shown at once and kept before anything is sent. Throws if it cannot be. */
+  /**
+   * Adds a message, which is shown at once and stored before anything is sent. Throws if it cannot be
+   * stored.
+   */
   async add(draft: NewMessage, at: number): Promise<Pending> {
     const pending: Pending = { ...draft, nonce: newNonce(), at, failed: null, sent: false };
     this.#setItems([...this.items, pending]);
     try {
       await this.#write((table) => table.add({ ...pending }));
     } catch (error) {
-      // The disk is full, say: who wrote it still has the text, and nothing will send this row.
+      // For example, the disk is full. The writer still has the text, and this row will never be sent.
       this.#setItems(this.items.filter((item) => item.nonce !== pending.nonce));
       throw error;
     }
@@ -108,23 +111,24 @@ export class Outbox {
     void this.drain();
   }
 
-  /** Give a message up. */
+  /** Discards a message. */
   async remove(nonce: string): Promise<void> {
     await this.#erase(nonce);
     this.#setItems(this.items.filter((item) => item.nonce !== nonce));
     this.#broadcast({ changed: true });
   }
 
-  /** The server's copy of one of my messages came: ours has done its duty. */
+  /** The server's copy of one of our messages arrived, so ours can go. */
   confirm(nonce: string): void {
-    // Also one that is not here yet: the list in which another tab put it may be on its way.
+    // Also for one that is not listed yet: another tab may have added it, and the list is still being
+    // read.
     this.#confirmed.add(nonce);
     if (!this.items.some((item) => item.nonce === nonce)) return;
     this.#setItems(this.items.filter((item) => item.nonce !== nonce));
     void this.#erase(nonce);
   }
 
-  /** Send what waits, as far as that is possible now. */
+  /** Sends what is waiting, as far as possible. */
   async drain(): Promise<void> {
     if (this.#draining) {
       this.#runAgain = true;
@@ -162,7 +166,7 @@ export class Outbox {
     }
   }
 
-  /** Whether the next one may follow. */
+  /** Returns whether the next message may be sent. */
   async #sendOne(item: Pending): Promise<boolean> {
     try {
       await this.sender.post(postOf(item));
@@ -178,7 +182,7 @@ export class Outbox {
   async #refused(item: Pending, error: unknown): Promise<boolean> {
     if (error instanceof Disconnected) return false;
     if (!(error instanceof Refused)) throw error;
-    // Whoever signs in again finds it waiting.
+    // It will be sent after the next sign-in.
     if (error.code === 'sign_in_required') return false;
     if (error.isTemporary) {
       await new Promise((resolve) => setTimeout(resolve, (error.retryAfterS ?? 1) * 1000));

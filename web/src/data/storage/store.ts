@@ -1,9 +1,9 @@
 /**
- * What the browser keeps of the rooms it has seen, to open at once and without a network.
+ * What the browser stores of the rooms it has seen, so that they open at once and offline.
  *
- * One database per epoch and person: another epoch, another database, so what a restored server
- * no longer knows is never shown. Several tabs write to it; a message is only ever replaced by
- * a newer state, and a room's `have` is written together with everything up to it.
+ * There is one database per epoch and person, so a restored server never shows what it no longer knows.
+ * Several tabs write to it: a message is replaced only by a newer state, and a room's `have` is written
+ * in one transaction with everything up to it.
  */
 
 import { answer, done, eraseDatabase, openDatabase } from './database';
@@ -18,7 +18,7 @@ import {
   type State,
 } from '../state/state';
 
-/** Messages shown at the start, and kept at most, of each room. */
+/** Messages loaded per room at the start, and stored at most. */
 const SHOWN_AT_START = 60;
 const KEPT_PER_ROOM = 1_000;
 
@@ -29,7 +29,7 @@ type SavedRoom = Omit<
   | 'ahead' | 'catchUp' | 'live' | 'detachedRange' | 'outOfOrder' | 'earlyMarks' | 'loading' | 'counted'
   | 'ownSeqs' | 'memberList' | 'online'
 > & {
-  /** The last message without a hole before it; null: none is kept. */
+  /** The last message without a gap before it; null: none is stored. */
   lastSeq: number | null;
   start: boolean;
 };
@@ -39,7 +39,7 @@ interface Mine {
   server: ServerInfo;
 }
 
-/** Marks for a message that may be kept, though nobody looks at it. */
+/** Marks of a message that may be stored although nobody is looking at it. */
 interface Marked {
   room: string;
   seq: number;
@@ -50,7 +50,7 @@ type Entry = Message | Marked | { clear: string };
 
 const TABLES = ['rooms', 'messages', 'people', 'mine'];
 
-/** With another shape of what is kept: the server has it all, so begin anew. */
+/** A database with another shape is cleared, since the server has everything. */
 const SHAPE = 2;
 
 export function cacheName(epoch: string, user: string): string {
@@ -58,7 +58,7 @@ export function cacheName(epoch: string, user: string): string {
 }
 
 export class Store {
-  /** In order: messages as they came, and rooms to be emptied before what comes after. */
+  /** In order: messages and marks as they arrived, and rooms to clear before what follows. */
   #queue: Entry[] = [];
   #saved: State | null = null;
   #writing: Promise<void> = Promise.resolve();
@@ -81,7 +81,7 @@ export class Store {
     this.#db.catch(reportLost);
   }
 
-  /** What was kept, onto an empty state. */
+  /** Adds what is stored to an empty state. */
   async load(onto: State): Promise<State> {
     const db = await this.#db;
     const tx = db.transaction(TABLES);
@@ -108,18 +108,18 @@ export class Store {
     return state;
   }
 
-  /** A message came, or marks for one, by whatever way. */
+  /** Queues a message or its marks for writing. */
   keep(entry: Message | Marked): void {
     this.#queue.push(entry);
   }
 
-  /** Nothing kept of this room is true any more. */
+  /** Nothing that is stored of this room is valid any more. */
   forget(room: string): void {
     this.#queue = this.#queue.filter((entry) => !('room' in entry) || entry.room !== room);
     this.#queue.push({ clear: room });
   }
 
-  /** Write down the state, together with everything that came since the last time. */
+  /** Writes the state, together with everything queued since the last time. */
   save(state: State): Promise<void> {
     this.#writing = this.#writing.then(() => this.#write(state)).catch(reportLost);
     return this.#writing;
@@ -129,12 +129,12 @@ export class Store {
     const queue = this.#queue;
     const before = this.#saved;
     if (queue.length === 0 && before === state) return;
-    // Before the first wait: what comes meanwhile belongs to the next writing.
+    // Before the first await: what arrives later belongs to the next write.
     this.#queue = [];
     this.#saved = state;
     const db = await this.#db;
     const tx = db.transaction(TABLES, 'readwrite');
-    // One after the other: what is newer is decided by what is there.
+    // One after the other, because each compares with what is stored.
     for (const entry of queue) await writeEntry(tx, entry);
     for (const room of state.rooms.values()) {
       if (before?.rooms.get(room.room) !== room) tx.objectStore('rooms').put(savedOf(room));
@@ -151,14 +151,14 @@ export class Store {
     await done(tx);
   }
 
-  /** Kept messages right before one of them, for reading without a network. */
+  /** Stored messages directly before the given one, for reading offline. */
   async before(room: string, seq: number, limit: number): Promise<Message[]> {
     const range = IDBKeyRange.bound([room, seq - limit], [room, seq - 1]);
     const messages = (await this.#db).transaction('messages').objectStore('messages');
     return runUpTo(await answer<Message[]>(messages.getAll(range)), seq - 1);
   }
 
-  /** Let go of what lies far back. */
+  /** Deletes messages far back. */
   async prune(): Promise<void> {
     const db = await this.#db;
     const table = db.transaction('rooms').objectStore('rooms');
@@ -174,14 +174,14 @@ export class Store {
 
   async close(): Promise<void> {
     await this.#writing;
-    // One that never opened has nothing to close, and stands in nobody's way who signs out.
+    // A database that never opened has nothing to close, and must not block signing out.
     await this.#db.then((db) => db.close(), () => undefined);
   }
 }
 
-/** Delete every database of this person but the one named (or all of them). */
+/** Deletes all databases of this person except the named one. */
 export async function eraseCaches(user: string, except: string | null = null): Promise<void> {
-  // Firefox before 126 cannot list databases; there an old epoch's lies unused.
+  // Firefox before 126 cannot list databases, so that of an old epoch stays there unused.
   const all = (await indexedDB.databases?.()) ?? [];
   const names = all.map((one) => one.name ?? '');
   const old = names.filter((name) => name.startsWith(`${PREFIX}:${user}:`) && name !== except);
@@ -189,7 +189,7 @@ export async function eraseCaches(user: string, except: string | null = null): P
 }
 
 function reportLost(error: unknown): void {
-  // Closed by another tab, or out of space: the server has it all, so only the cache is poorer.
+  // Closed by another tab, or out of space. The server has everything, so only the cache suffers.
   console.warn('Hubbub could not write to the browser’s database.', error);
 }
 
@@ -218,7 +218,7 @@ function pageBefore({ room, lastSeq }: SavedRoom, limit: number): IDBKeyRange {
   return IDBKeyRange.bound([room, last - limit + 1], [room, last]);
 }
 
-/** The messages that run without a hole up to a seq. */
+/** The messages without a gap that end at the given seq. */
 function runUpTo(messages: readonly Message[], last: number): Message[] {
   const run: Message[] = [];
   for (let index = messages.length - 1, seq = last; index >= 0; index -= 1, seq -= 1) {
@@ -243,7 +243,7 @@ function restored(saved: SavedRoom, messages: readonly Message[]): RoomState {
   const isWhole = run.length > 0 || (start && lastSeq === null);
   return {
     ...room,
-    // Without the messages up to it, a `have` would be a lie.
+    // `have` would be wrong without the messages up to it.
     have: isWhole ? room.have : null,
     live: isWhole ? { messages: run, start: run[0] ? run[0].seq === 1 : true } : NO_MESSAGES,
     ahead: new Set(),

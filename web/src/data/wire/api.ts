@@ -1,4 +1,4 @@
-/** The HTTP side: what makes or ends a session. The cookie it sets is out of any script's reach. */
+/** The HTTP requests that create or end a session. No script can read the cookie they set. */
 
 import type { Fields, Me, Mine, Ok, ServerInfo } from './protocol';
 import { Refused, Unreachable, type Refusal } from './errors';
@@ -35,7 +35,7 @@ function refusalOf(response: Response, problem: Problem): Refused {
   });
 }
 
-// The page may have asked for these already.
+// The page may already have started these requests.
 export const fetchServerInfo = (asked = fetch('/api/about')) => read<ServerInfo>(asked);
 export const fetchMe = (asked = fetch('/api/me')) => read<Mine>(asked);
 
@@ -54,7 +54,7 @@ export const signOut = () => call<unknown>('POST', '/api/sign-out', {});
 export const changePassword = (old: string, fresh: string) =>
   call<unknown>('PUT', '/api/me/password', { old, new: fresh });
 
-// For a new owner, who sets the server up before there is a socket.
+// For a new owner, who sets up the server before there is a socket.
 export const updateServer = (fields: Fields<'update_server'>) =>
   call<ServerInfo>('PATCH', '/api/server', fields);
 export const createInvite = (fields: Fields<'create_invite'>) =>

@@ -1,6 +1,6 @@
-/** What can become of a command but its answer. */
+/** The ways in which a command can fail. */
 
-/** What the server refused, by a stable code for programs and a sentence for people. */
+/** A refusal of the server: a stable code for programs and a sentence for people. */
 export interface Refusal {
   code: string;
   message: string;
@@ -18,7 +18,7 @@ export class Refused extends Error {
     this.retryAfterS = refusal.retry_after ?? null;
   }
 
-  /** Whether the same command may succeed later with nothing changed. */
+  /** Whether the same command may succeed later without any change. */
   get isTemporary(): boolean {
     return PASSING.has(this.code);
   }
@@ -32,7 +32,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'internal',
 ]);
 
-/** The connection went before the answer came: whether it was done is not known. */
+/** The connection was lost before the answer arrived; the command may or may not have been executed. */
 export class Disconnected extends Error {
   constructor() {
     super('The connection was lost.');
@@ -40,7 +40,7 @@ export class Disconnected extends Error {
   }
 }
 
-/** The server could not be reached at all. */
+/** The server could not be reached. */
 export class Unreachable extends Error {
   constructor(cause: unknown) {
     super('The server could not be reached.', { cause });

@@ -1,4 +1,4 @@
-/** Whether this browser has a session that is still good; unknown counts as yes. */
+/** Whether this browser has a valid session. If that is unknown, assume so. */
 export async function hasSession(): Promise<boolean> {
   try {
     const answer = await fetch('/api/me');

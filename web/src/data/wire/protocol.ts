@@ -1,23 +1,23 @@
 /**
- * The wire, version 1, as `docs/protocol.md` has it and `hubbub/model/` defines it.
+ * The wire protocol, version 1, as documented in `docs/protocol.md` and defined in `hubbub/model/`.
  *
- * Optional fields are those the server leaves out when they are at their default. Times are
- * milliseconds since the epoch by the server's clock.
+ * The server leaves optional fields out when they have their default values. Times are milliseconds
+ * since the epoch by the server's clock.
  */
 
 import type { Refusal } from './errors';
 
 export const SUBPROTOCOL = 'hubbub.v1';
 
-/** Close codes with a meaning of their own; every other one means: try again. */
+/** Close codes with a special meaning; after any other one the client reconnects. */
 export const CLOSE = {
-  /** Not wanted here (signed out, locked out): do not come back. */
+  /** The user is not allowed in (signed out, locked out): do not reconnect. */
   policy: 1008,
-  /** The server restarts: come back, spread out. */
+  /** The server is restarting: reconnect after a random delay. */
   restart: 1012,
-  /** This client read too slowly: come back and sync. */
+  /** This client was reading too slowly: reconnect and sync. */
   tooSlow: 4000,
-  /** The session is over: sign in again. */
+  /** The session has ended: sign in again. */
   signIn: 4001,
 } as const;
 
@@ -56,7 +56,7 @@ export interface Room {
   members?: number;
   created_at?: number;
   archived?: boolean;
-  /** A thread: the room it is in, and the message it is about. */
+  /** For a thread: its room, and the message it belongs to. */
   parent?: string | null;
   parent_seq?: number | null;
 }
@@ -68,7 +68,7 @@ export interface MyRoom extends Room {
   notify?: Notify;
   hidden?: boolean;
   people?: Person[];
-  /** The person who added me, until I say that I stay. */
+  /** Who added the user, until the user decides to stay. */
   added_by?: string | null;
 }
 
@@ -105,21 +105,21 @@ export interface ServerInvite {
   uses: number;
 }
 
-/** The names are the first ones; where there are fewer than `count`, some were left out. */
+/** The first names; if there are fewer than `count`, some were left out. */
 export type Reaction = readonly [emoji: string, count: number, names: readonly string[]];
 
-/** What is added to a message without touching its text. */
+/** Reactions, pin and replies: everything added to a message without changing its text. */
 export interface Marks {
   reactions?: Reaction[];
   pinned?: boolean;
   pinned_by?: string | null;
   replies?: number;
   replied_at?: number | null;
-  /** The latest of those who answered in its thread. */
+  /** The people who replied last in its thread. */
   repliers?: string[];
 }
 
-/** Where a forwarded message was said. */
+/** Where a forwarded message was originally posted. */
 export interface Origin {
   room: string;
   seq: number;
@@ -127,7 +127,7 @@ export interface Origin {
   at: number;
 }
 
-/** One message in its whole present state. A deleted one is a tombstone without text. */
+/** The complete present state of a message. A deleted one is a tombstone without text. */
 export interface Message extends Marks {
   room: string;
   seq: number;
@@ -140,13 +140,13 @@ export interface Message extends Marks {
   reply_to?: number | null;
   edited_at?: number | null;
   deleted?: boolean;
-  /** Handles, and `@room` and `@here` with their sign. */
+  /** Handles, and `@room` and `@here` including the sign. */
   mentions?: string[];
   origin?: Origin | null;
   marks_rev?: number;
 }
 
-/** One emoji under a message; at most the first 200 names. */
+/** One emoji below a message, with at most the first 200 names. */
 export interface Reacted {
   emoji: string;
   count: number;
@@ -159,7 +159,7 @@ export interface Bookmark {
   seq: number;
   at: number;
   note?: string;
-  /** Missing: it may not be read any more. */
+  /** Missing if the user may no longer read it. */
   message?: Message | null;
 }
 
@@ -180,7 +180,7 @@ export interface FollowedThread {
 
 export type MessageEvent = Message & { on: 'message' };
 
-/** The whole present state of a message's marks; `last` is what made it so. */
+/** The complete present state of a message's marks; `last` is the latest change. */
 export type MarksEvent = Marks & {
   on: 'marks';
   room: string;
@@ -272,7 +272,7 @@ export interface SyncReply {
 
 type Nothing = Record<string, never>;
 
-/** Every command of the socket: its fields, and what `ok` holds. */
+/** Every command of the socket: its fields, and the content of `ok`. */
 export interface Commands {
   hello: [{ epoch: string | null; rooms: Record<string, number> }, Welcome];
   post: [
@@ -358,7 +358,7 @@ export interface Commands {
   about: [Nothing, ServerInfo];
 }
 
-/** What is told and not answered. */
+/** Commands that get no reply. */
 export interface OneWayCommands {
   typing: { room: string };
   active: { active: boolean };

@@ -1,7 +1,8 @@
 /**
- * The connection: opens, resumes, comes back by itself; numbers commands and finds their answers.
+ * The connection: opens, resumes and reconnects by itself; numbers commands and matches replies to
+ * them.
  *
- * It knows frames and close codes, and nothing of rooms. Who owns it says hello after `opened`.
+ * It knows frames and close codes, but nothing about rooms. Its owner sends the hello after `opened`.
  */
 
 import {
@@ -18,24 +19,24 @@ import { Disconnected, Refused } from './errors';
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
-/** An answer that takes longer than this means that the line is dead (sleep, another network). */
+/** If a reply takes longer than this, the connection is dead (sleep, another network). */
 const PROBE_MS = 8_000;
 
 export type SessionEnd = 'policy' | 'sign-in';
 
 export interface SocketObserver {
-  /** The socket is open: say hello. */
+  /** The socket is open: send the hello. */
   opened(): void;
   event(event: ServerEvent): void;
-  /** The socket is closed; it will be tried again after `retryInMs`. */
+  /** The socket is closed; the next attempt follows after `retryInMs`. */
   closed(retryInMs: number): void;
-  /** The server does not want us, or not as who we are: no further attempt. */
+  /** The server refuses this user or this session: no further attempts. */
   ended(sessionEnd: SessionEnd): void;
-  /** An attempt failed before the socket opened: is the session still good? False ends it. */
+  /** An attempt failed before the socket opened: is the session still valid? False ends it. */
   mayRetry(): Promise<boolean>;
 }
 
-/** What the socket needs of the world; tests bring their own. */
+/** What the socket needs from its environment; tests pass their own. */
 export interface Environment {
   connect(): WebSocket;
   random(): number;
@@ -58,7 +59,7 @@ export class Socket {
   #nextId = 1;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** What the server asked for when it announced its stop. */
+  /** The delay that the server asked for when it announced its stop. */
   #retryAfterS: number | null = null;
   #stopped = true;
   #probing = false;
@@ -84,18 +85,18 @@ export class Socket {
     this.#dropConnection(1000);
   }
 
-  /** The hello was refused: come back later. */
+  /** The hello was refused: reconnect later. */
   reconnectLater(retryAfterS: number | null): void {
     this.#retryAfterS ??= retryAfterS;
     this.#onLost(1000);
   }
 
-  /** The hello was answered: the next failure is the first again. */
+  /** The hello was answered: the next failure counts as the first again. */
   confirmOpen(): void {
     this.#failures = 0;
   }
 
-  /** Ask, and wait for the answer. Throws Refused or Disconnected. */
+  /** Sends a command and waits for its reply. Throws Refused or Disconnected. */
   request<C extends CommandName>(command: C, fields: Fields<C>): Promise<Ok<C>> {
     const socket = this.#socket;
     if (!socket || socket.readyState !== WebSocket.OPEN) return Promise.reject(new Disconnected());
@@ -106,12 +107,12 @@ export class Socket {
     });
   }
 
-  /** Tell, where no answer comes. Lost without a connection. */
+  /** Sends a command that gets no reply. It is lost without a connection. */
   sendOneWay<C extends keyof OneWayCommands>(command: C, fields: OneWayCommands[C]): void {
     if (this.isOpen) this.#socket?.send(JSON.stringify({ do: command, ...fields }));
   }
 
-  /** Wait for an answer, whatever it is: what the server sent before has arrived then. */
+  /** Waits for any reply; by then everything the server sent before has arrived. */
   async roundTrip(): Promise<void> {
     try {
       await this.request('about', {});
@@ -120,7 +121,7 @@ export class Socket {
     }
   }
 
-  /** The network may have come or gone: connect now, or find out whether the line is dead. */
+  /** The network may have changed: connect now, or find out whether the connection is dead. */
   checkConnection(): void {
     if (this.#stopped) return;
     if (this.#socket === null) this.#connect();
@@ -192,7 +193,7 @@ export class Socket {
     this.listener.ended(sessionEnd);
   }
 
-  /** Give this connection up and come back later. */
+  /** Gives up this connection and reconnects later. */
   #onLost(code: number): void {
     this.#dropConnection(code);
     if (this.#stopped) return;
@@ -205,7 +206,7 @@ export class Socket {
   #delayMs(code: number): number {
     const asked = this.#retryAfterS;
     this.#retryAfterS = null;
-    // A whole server's clients come back: spread over as long again as it asked for.
+    // All clients of a server reconnect, so spread them over as long again as it asked for.
     if (asked !== null) return asked * 1000 * (1 + this.environment.random());
     if (code === CLOSE.tooSlow && this.#failures === 0) return 0;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures);
@@ -217,7 +218,7 @@ export class Socket {
     this.#socket = null;
     if (socket) {
       socket.onopen = socket.onmessage = socket.onclose = null;
-      // Closing waits for the other side, which may be gone: do not wait with it.
+      // Closing waits for the other side, which may be gone.
       if (socket.readyState <= WebSocket.OPEN) socket.close(code === 1000 ? 1000 : undefined);
     }
     const waiting = [...this.#waiting.values()];
