@@ -1,4 +1,4 @@
-/** The words of formatting, in every language: they come with it. */
+/** The words for formatting in every language, loaded with what uses them. */
 
 import { language, type Language } from '../words/language.svelte';
 import { formatting as de } from '../words/de/formatting';

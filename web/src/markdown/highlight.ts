@@ -1,4 +1,4 @@
-/** Colours code: lowlight's tree, flattened to runs of text of one kind each. */
+/** Syntax highlighting: lowlight's tree, flattened to runs of one kind each. */
 
 import bash from 'highlight.js/lib/languages/bash';
 import c from 'highlight.js/lib/languages/c';
@@ -49,7 +49,7 @@ const lowlight = createLowlight({
 });
 lowlight.registerAlias({ bash: ['shell', 'console'], ini: ['toml'], javascript: ['svelte'] });
 
-// By highlight.js's scopes; those that are not here look like the text around them.
+// By highlight.js's scopes; all others look like plain text.
 const KINDS: Record<string, Kind> = {
   comment: 'comment',
   quote: 'comment',
@@ -80,13 +80,13 @@ const KINDS: Record<string, Kind> = {
   deletion: 'gone',
 };
 
-// Longer code stays without colours: it would hold up the page.
+// Longer code is not highlighted, since that would block the page.
 const LENGTH_MAX = 4_000;
 const KEPT_MAX = 200;
 
 const kept = new Map<string, readonly Run[]>();
 
-/** Null: no language that we know, or too long. */
+/** Null: an unknown language, or too long. */
 export function highlight(language: string, text: string): readonly Run[] | null {
   const name = language.toLowerCase();
   if (!lowlight.registered(name) || text.length > LENGTH_MAX) return null;
@@ -103,12 +103,12 @@ function read(name: string, text: string): readonly Run[] {
   try {
     return bounded(flatten(lowlight.highlight(name, text).children, null));
   } catch {
-    // Nested deeper than the stack is.
+    // Nested deeper than the stack allows.
     return [{ kind: null, text }];
   }
 }
 
-/** What would be too many runs for a page has no colours. */
+/** Limits the number of runs; the rest of the code is not highlighted. */
 function bounded(runs: readonly Run[]): readonly Run[] {
   if (runs.length <= RUNS_MAX) return runs;
   const rest = runs.slice(RUNS_MAX - 1).map(({ text }) => text);
@@ -123,7 +123,7 @@ function flatten(nodes: readonly Node[], around: Kind | null): Run[] {
   });
 }
 
-/** Of `['hljs-title', 'function_']`. */
+/** From class names such as `['hljs-title', 'function_']`. */
 function kindOf(classes: unknown): Kind | null {
   const first = Array.isArray(classes) ? String(classes[0]) : '';
   return KINDS[first.replace('hljs-', '')] ?? null;

@@ -1,4 +1,4 @@
-/** Brings the colouring of code when the first block of code is shown. */
+/** Loads syntax highlighting with the first block of code. */
 
 import type { Run } from './highlight';
 
@@ -26,7 +26,7 @@ class Highlighter {
     );
   }
 
-  /** The code in parts; one without colour until the module is here. */
+  /** The code in runs; a single plain run until the module is loaded. */
   of(language: string, text: string): readonly Run[] {
     return this.#module?.highlight(language, text) ?? [{ kind: null, text }];
   }

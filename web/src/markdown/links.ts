@@ -1,13 +1,13 @@
 import { linkTo, routeOf } from '../app/router.svelte';
 
-// Attributes one by one, not spread in the templates: that would bring more of the framework.
+// Listed one by one, because spreading attributes in templates needs more of the framework's code.
 interface LinkAttributes {
   target?: string;
   rel?: string;
   onclick?: (event: MouseEvent) => void;
 }
 
-/** How a link is followed: this server's rooms open in the page, all else in a page of its own. */
+/** The attributes of a link: rooms of this server open in the page, everything else in a new tab. */
 export function linkAttributes(href: string): LinkAttributes {
   const { origin, pathname } = new URL(href, location.origin);
   const route = routeOf(pathname);

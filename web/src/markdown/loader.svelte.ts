@@ -1,9 +1,9 @@
-/** Brings the Markdown parser when a text first needs it, else when the browser has nothing to do. */
+/** Loads the Markdown parser when a text needs it, or when the browser is idle. */
 
 type Rich = typeof import('./rich');
 
 class Loader {
-  /** Null until it is here. */
+  /** Null until it is loaded. */
   rich = $state.raw<Rich | null>(null);
   #asked = false;
 
@@ -24,5 +24,5 @@ class Loader {
 
 export const loader = new Loader();
 
-// A browser without idle callbacks waits for the first text with markup.
+// Without idle callbacks, the first text with markup loads it.
 window.requestIdleCallback?.(() => loader.load());

@@ -1,4 +1,4 @@
-/** What the people and rooms that a text names are called. Each is looked up once, by one who asks. */
+/** The names of the people and rooms that a text mentions. Each is looked up once per text. */
 
 import { titleOf } from '../directory/naming';
 import { session } from '../app/session/session.svelte';
@@ -6,26 +6,26 @@ import { displayName, type State } from '../data/state/state';
 import type { Keys } from './parsing/plain';
 
 interface ResolvedName {
-  /** Null: as it was typed. */
+  /** Null: as typed. */
   text: string | null;
-  /** Me, or everybody. */
+  /** The user, or everybody. */
   isMe: boolean;
-  /** Of a person. */
+  /** Only for people. */
   title: string | undefined;
-  /** Of a room. */
+  /** Only for rooms. */
   href: string | undefined;
 }
 
-/** By keys; what is not among them is text like any other. */
+/** By key; mentions that are not in the map are plain text. */
 export type Names = ReadonlyMap<string, ResolvedName>;
 
 const NO_NAMES: Names = new Map();
 
-/** To be made while a component is set up. What nothing is called anew is the same object again. */
+/** Call it during component initialisation. The map keeps its identity while no name changes. */
 export function resolveNames(keys: () => Keys | undefined, mentions: () => readonly string[] | undefined) {
   let before = NO_NAMES;
   const names = $derived.by(() => {
-    // Most texts name nobody, and need not follow what changes elsewhere.
+    // Most texts mention nobody and need not depend on the state.
     const wanted = keys();
     if (!wanted?.size) return NO_NAMES;
     const now = resolveAll(wanted, session.state, new Set(mentions()));

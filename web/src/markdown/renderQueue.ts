@@ -1,8 +1,8 @@
-/** Divides among tasks what costs much to put on the page, so that none of them holds up the rest. */
+/** Spreads expensive rendering over several tasks, so that none of them blocks the page. */
 
 import { flushSync } from 'svelte';
 
-/** Elements and runs of text; who has had the turn may go beyond it. */
+/** Elements and runs of text per task; the message that has the turn may exceed it. */
 export const PER_TASK = 400;
 
 const waiting = new Set<() => void>();
@@ -10,7 +10,7 @@ let spent = 0;
 let isPlanned = false;
 
 export const renderQueue = {
-  /** Whether more can be put there in this task. */
+  /** Whether this task has budget left. */
   get isFree(): boolean {
     return spent < PER_TASK;
   },
@@ -20,7 +20,7 @@ export const renderQueue = {
     plan();
   },
 
-  /** Called in a task that has room for it. The last who asks is the first: timelines end below. */
+  /** Calls back in a task with budget. Last in, first out, because timelines end at the bottom. */
   wait(show: () => void): () => void {
     waiting.add(show);
     plan();
@@ -40,10 +40,10 @@ function next(): void {
   try {
     for (const show of [...waiting].reverse()) {
       if (!renderQueue.isFree) break;
-      // One that has gone meanwhile needs none.
+      // Skip what was unmounted in the meantime.
       if (!waiting.delete(show)) continue;
       show();
-      // What it puts there is spent by now.
+      // After this, its cost has been counted.
       flushSync();
     }
   } finally {

@@ -1,2 +1,2 @@
-/** All that only a text needs that has markup or is long, in one file. */
+/** Everything that only long texts and texts with markup need, in one chunk. */
 export { default as Steps } from './Steps.svelte';

@@ -1,4 +1,4 @@
-/** The words around code and emoji, in every language: they come with what shows these. */
+/** The words around code and emoji in every language, loaded with what uses them. */
 
 import { language, type Language } from '../words/language.svelte';
 import { markdown as de } from '../words/de/markdown';

@@ -1,10 +1,10 @@
 /**
- * Markdown by marked's lexer: its tokens become our tree. What we do not show as markup (HTML,
- * images, definitions) is shown as it was typed, so nothing that was said is hidden.
+ * Converts the tokens of marked's lexer to our tree. What we do not show as markup (HTML, images,
+ * definitions) is shown as typed, so no part of a message is hidden.
  *
- * For some texts the lexer's time grows with the square of their length, or faster. So its work is
- * counted as it goes: it gets a portion of a message (`portions.ts`), each time it looks at a text
- * it is charged for the length of it, and once that comes to `WORK_MAX` the rest is plain text.
+ * For some texts the lexer needs quadratic time or worse. Therefore its work is counted: it gets one
+ * portion of a message (`portions.ts`), each look at a text costs its length, and beyond `WORK_MAX` the
+ * rest stays plain text.
  */
 
 import { Lexer, Tokenizer, type MarkedToken, type Token, type Tokens } from 'marked';
@@ -12,30 +12,30 @@ import { pieces, plain, trimText, withoutEnd } from './plain';
 import { placeToCut } from './portions';
 import type { Block, Inline, Item, Piece } from './tree';
 
-// Nested deeper, marks are text: the lexer's time and stack grow with the depth, and so does the
-// indent, for which a phone has no room.
+// Deeper nesting stays text: the lexer's time and stack grow with the depth, and phones have no room
+// for the indentation.
 const DEPTH_MAX = 8;
 const TOO_DEEP = new RegExp(`^(?:[ \\t]*(?:[-+*>]|\\d{1,9}[.)])){${DEPTH_MAX + 1}}`);
-/** Characters that the lexer may look at, each as often as it does so, in one portion. */
+/** Characters that the lexer may look at in one portion, counting repeated looks. */
 export const WORK_MAX = 100_000;
-// What it tries at the beginning of every block; what it looks ahead for in every run of text; and
-// that it finds the end of emphasis by patterns that take longer than others.
+// What it tries at the start of every block; how far it looks ahead in every run of text; and a factor
+// for the patterns that find the end of emphasis, which are slower than others.
 const BLOCK = 50;
 const LOOK_AHEAD = 20;
 const EMPHASIS = 4;
-// Some of its patterns search a whole paragraph from each of its brackets: longer ones are searched
-// in parts.
+// Some of its patterns search a whole paragraph from every bracket, so longer paragraphs are parsed in
+// parts.
 const INLINE_MAX = 1_000;
-// As `pieces` finds it; here before marks within it are taken for markup.
+// The same as in `pieces`, but before the characters inside are taken for markup.
 const ADDRESS = /^https?:\/\/(?:(?!\|\|)[^\s<>"`\\])+/i;
-// A table has as many cells in every row as in its head: a short text could ask for millions.
+// Every row of a table has as many cells as its head, so a short text could produce millions.
 const CELLS_MAX = 2_000;
 const COLUMNS_MAX = 50;
 const SPOILER = '||';
 
 class TooMuchWork extends Error {}
 
-/** The work that the lexer has done so far on one portion. */
+/** The lexer's work so far on one portion. */
 class Work {
   done = 0;
 
@@ -63,7 +63,7 @@ class CountedTokenizer extends Tokenizer {
     }
   }
 
-  // The first that is asked of every block; what then looks further is charged for it.
+  // Called first for every block; tokenizers that look further are charged for it.
   override space(src: string) {
     this.work.charge(BLOCK);
     return super.space(src);
@@ -72,7 +72,7 @@ class CountedTokenizer extends Tokenizer {
     return this.#deeper(src.length, () => super.blockquote(src));
   }
   override list(src: string) {
-    // All the markers of a line are looked at again for each line that follows.
+    // For each following line, all markers of a line are looked at again.
     if (TOO_DEEP.test(src)) return undefined;
     return this.#deeper(src.length, () => super.list(src));
   }
@@ -123,13 +123,13 @@ class CountedTokenizer extends Tokenizer {
   override def() {
     return undefined;
   }
-  // A line of dashes under a sentence is no heading in a chat.
+  // In a chat, a line of dashes below a sentence does not make it a heading.
   override lheading() {
     return undefined;
   }
 }
 
-/** Whether a table at the beginning of the text would be one that a page can show. */
+/** Whether the table at the beginning of the text is small enough to show. */
 function fits(src: string): boolean {
   const rows = (/^.*(?:\n.*\S.*)*/.exec(src)?.[0] ?? '').split('\n');
   const columns = (rows[1] ?? '').split('|').length;
@@ -171,14 +171,14 @@ class CountedLexer extends Lexer {
   }
 }
 
-/** A portion of a message, and for how much the lexer was charged. */
+/** Parses a portion of a message; also returns the lexer's work. */
 export function parse(text: string): { blocks: Block[]; work: number } {
   const lexer = new CountedLexer();
   try {
     const blocks = blocksOf(lexer.lex(trimText(text)));
     return { blocks, work: lexer.work.done };
   } catch {
-    // Too much work, or nested deeper than the stack is; it is still what somebody said.
+    // Too much work, or nested deeper than the stack allows: show it as plain text.
     return { blocks: plain(text).map(paragraph), work: lexer.work.done };
   }
 }
@@ -237,16 +237,16 @@ function inlinesOf(tokens: readonly Token[], inLink = false): Inline[] {
   return joinTexts(inLink ? parts : joinSpoilers(parts), inLink);
 }
 
-/** A string: text, which may belong to more text beside it. */
+/** A string is text that may be joined with adjacent text. */
 type Part = Inline | string;
 
-/** The marks of a spoiler stand alone; one that is escaped comes as two signs. */
+/** Splits off the marks of spoilers. An escaped mark arrives as two separate characters. */
 function partsOf(token: MarkedToken, inLink: boolean): Part[] {
   const part = inlineOf(token, inLink);
   return typeof part === 'string' && token.type === 'text' ? part.split(/(\|\|)/) : [part];
 }
 
-/** With what stands between two marks made a spoiler, unless it is nothing. */
+/** Turns what is between two marks into a spoiler, unless it is empty. */
 function joinSpoilers(parts: readonly Part[]): Part[] {
   const found: Part[] = [];
   let opened: number | null = null;
@@ -263,7 +263,7 @@ function joinSpoilers(parts: readonly Part[]): Part[] {
   return found;
 }
 
-/** Neighbouring texts become one before people, rooms and addresses are looked for in it. */
+/** Joins adjacent texts before people, rooms and addresses are looked for in them. */
 function joinTexts(parts: readonly Part[], inLink = false): Inline[] {
   const found: Inline[] = [];
   let text = '';
@@ -300,7 +300,7 @@ function inlineOf(token: MarkedToken, inLink: boolean): Part {
     case 'image':
       return inLink ? token.raw : linkOf(token);
     default:
-      // Raw, since `text` has `&#65;` read as a letter.
+      // The raw text, because `text` has entities such as `&#65;` decoded.
       return token.raw;
   }
 }
@@ -309,15 +309,15 @@ function linkOf(token: Tokens.Link | Tokens.Image): Inline | string {
   const href = hrefOf(token.href);
   if (href === null) return token.raw;
   const label = token.text || token.href;
-  // No picture is fetched from anywhere: that would tell its host who reads this.
+  // Images are not fetched, because that would tell their host who reads this.
   if (token.type === 'image' || token.autolink) return { is: 'address', text: label, href };
-  // A label that is an address shows where the link leads, or it could lie.
+  // If the label is an address, show the real one, or the label could lie.
   if (/^\s*(?:https?:\/\/|www\.)/i.test(label)) return { is: 'address', text: token.href, href };
   const children = inlinesOf(token.tokens, true);
   return { is: 'link', href, children: children.length > 0 ? children : [asText(label)] };
 }
 
-/** Only these three kinds, and paths of this server; null: not a link. */
+/** Only these three schemes, and paths of this server; null: not a link. */
 function hrefOf(typed: string): string | null {
   if (/^(?:https?:\/\/|mailto:)/i.test(typed)) return URL.canParse(typed) ? typed : null;
   if (/^\/(?![/\\])/.test(typed)) return URL.canParse(typed, location.origin) ? typed : null;

@@ -1,6 +1,6 @@
 /**
- * Text without markup, which is most of what people say: it is shown without the Markdown parser,
- * which comes later and in a file of its own. Addresses, @people and #rooms are found here for both.
+ * Text without markup, which most messages are. It is shown without the Markdown parser, which is
+ * loaded later. Addresses, @people and #rooms are found here for both.
  */
 
 import type { Piece } from './tree';
@@ -9,7 +9,7 @@ import type { Piece } from './tree';
 const FINDS = new RegExp(
   [
     /((?:https?:\/\/|(?<![^\s*_~(|])www\.)(?:(?!\|\|)[^\s<>"`\\])+)/,
-    // The length is that of RFC 5321; without a bound the search would be quadratic.
+    // The length limit is that of RFC 5321; without it the search would be quadratic.
     /(?<![\w.+-])([\w.+-]{1,64}@[a-z\d-]+(?:\.[a-z\d-]+)+)/,
     /(?<![\p{L}\p{N}_@/.])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]{0,30}[\p{L}\p{N}])?)/u,
     /(?<![\p{L}\p{N}_#&/])#([a-z\d][a-z\d-]{0,31})(?![\p{L}\p{N}_-])/u,
@@ -19,11 +19,11 @@ const FINDS = new RegExp(
   'giu',
 );
 
-/** As much of a message is shown at once; the rest is folded away. */
+/** How much of a message is shown at once; the rest is folded. */
 export const CHARACTERS = 3_000;
 export const LINES = 40;
 
-/** The parts of a text that has no markup. */
+/** Splits a text without markup into pieces. */
 export function pieces(all: string): Piece[] {
   const found: Piece[] = [];
   let done = 0;
@@ -45,7 +45,7 @@ export function pieces(all: string): Piece[] {
   return found;
 }
 
-/** By which those whom a text names are looked up: a handle with its `@`, a room with its `#`. */
+/** Keys for looking up who is mentioned: a handle with `@`, a room with `#`. */
 export type Keys = ReadonlySet<string>;
 
 export function keyOf(piece: Piece): string | undefined {
@@ -56,7 +56,7 @@ export function keyOf(piece: Piece): string | undefined {
 export const keysIn = (all: readonly Piece[]): Keys =>
   new Set(all.flatMap((piece) => keyOf(piece) ?? []));
 
-/** Without the punctuation of the sentence, as GitHub does it; `(…)` stays if it is a pair. */
+/** Without the punctuation at the end, as GitHub does it; a balanced `(…)` stays. */
 export function withoutEnd(url: string): string {
   let unpaired = url.split(')').length - url.split('(').length;
   let end = url.length;
@@ -68,17 +68,17 @@ export function withoutEnd(url: string): string {
   return url.slice(0, end);
 }
 
-/** The server's form of a handle, NFKC and casefold, as far as names need it. */
+/** The server's form of a handle (NFKC and casefold), as far as handles need it. */
 const handleOf = (typed: string): string =>
   typed.normalize('NFKC').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 
-/** What both ways of reading begin with. */
+/** Both parsers start with this. */
 export const trimText = (text: string): string => text.replace(/^\s*\n/, '').trimEnd();
 
-// Where lines begin: blocks, or white space that may mean something. Then where they end.
+// Starts of lines that begin blocks or may be significant white space; then ends of lines.
 const BLOCK =
   /^(?:[^\S\n]|#{1,6}(?:\s|$)|[>|]|:-|[-+](?:[\s:|-]|$)|\d{1,9}[.)](?:\s|$))|[^\S\n]$/m;
-// And an address within another find: which of two that meet in a word wins is for the parser to say.
+// Also an address inside another match: only the parser can decide between two that overlap.
 const MARKS = /[\\`*~[]|\|\||<[^\s<>]*>|(?<![a-z\d])_|_(?![a-z\d])|https?:\/\//i;
 
 /** Whether it surely means the same to `plain` and to the parser. In doubt, no. */
@@ -97,22 +97,22 @@ export function isPlain(text: string): boolean {
 export const hideSpoilers = (text: string, by = '▒▒▒'): string =>
   text.replace(/(?<![\\`])`[^`\n]+`(?!`)|\|\|[^]+?\|\|/g, (found) => (found[0] === '`' ? found : by));
 
-/** How a text begins, where there is no room for more of it; what is covered stays so. */
+/** The beginning of a text, for places with little room; spoilers stay hidden. */
 export const excerpt = (text: string, length: number, by?: string): string =>
   hideSpoilers(text, by).trimStart().slice(0, length).replace(/[\ud800-\udbff]$/, '');
 
-/** The text as it stands, in paragraphs. */
+/** The text as it is, in paragraphs. */
 export const plain = (text: string): Piece[][] => trimText(text).split(/\n\s*\n/).map(pieces);
 
 const ONLY_EMOJI = new RegExp('^(?:\\p{RGI_Emoji}\\s*){1,6}$', 'v');
 
-/** One to six emoji and nothing else are shown large. */
+/** Messages of one to six emoji are shown large. */
 export const isOnlyEmoji = (text: string): boolean => text.length <= 120 && ONLY_EMOJI.test(text);
 
-// Whatever has more people, rooms and addresses in it is read with the rest that takes long.
+// With more people, rooms and addresses, the text is handled like a long one.
 const PIECES_MAX = 100;
 
-/** A text that is neither long nor has markup, as it is shown; null: it is not such a text. */
+/** A short text without markup, ready to show; null for any other text. */
 export function readPlain(text: string) {
   if (text.length > CHARACTERS || text.split('\n').length > LINES) return null;
   const tidied = trimText(text);
@@ -125,6 +125,6 @@ export function readPlain(text: string) {
     : { paragraphs, isOnlyEmoji: isEmoji, keys: keysIn(all), cost: all.length };
 }
 
-/** About how many lines it takes, so that the page knows what it need not lay out yet. */
+/** An estimate of the lines it takes, so that the browser can skip laying it out. */
 export const linesOf = (text: string): number =>
   Math.min(LINES, Math.max(text.split('\n').length, Math.ceil(text.length / 75)));

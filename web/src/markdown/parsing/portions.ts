@@ -1,8 +1,8 @@
 /**
- * A message in portions that can each be read and shown in a moment, whatever is in it. One pass
- * over its lines finds where the first one ends: where it makes least difference, which is between
- * paragraphs, else lines, else words. What goes on beyond that (a block of code, a table, a
- * spoiler) is ended there, and begun again in what is left.
+ * Splits a message into portions that can each be parsed and shown quickly, whatever they contain. One
+ * pass over the lines finds the end of the first portion where it matters least: between paragraphs,
+ * otherwise lines, otherwise words. What continues beyond (a block of code, a table, a spoiler) is
+ * closed there and opened again in the rest.
  */
 
 import { CHARACTERS, LINES } from './plain';
@@ -10,11 +10,11 @@ import { CHARACTERS, LINES } from './plain';
 export interface CutPortion {
   portion: string;
   rest: string;
-  /** All of the block of code that the portion ends in. */
+  /** The whole block of code that the portion ends in. */
   code: string | null;
 }
 
-/** What would be left of it alone is not worth a button. */
+/** A small remainder is not worth a button. */
 const OVERSHOOT = 1.25;
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})([^\n]*)$/;
@@ -30,15 +30,15 @@ const ESCAPED_OR_CODE = /\\[^\n]|(?<!`)`[^`\n]+`(?!`)/g;
 interface Fence {
   line: string;
   sign: string;
-  /** The offset at which its code begins. */
+  /** The offset of its first line of code. */
   from: number;
 }
 
-/** A place between lines. */
+/** A position between lines. */
 interface CutPoint {
   at: number;
   fence: Fence | null;
-  /** Where the paragraph, list or table around it begins; `at` between two of them. */
+  /** The start of the surrounding paragraph, list or table; equal to `at` between two of them. */
   blockAt: number;
 }
 
@@ -55,7 +55,7 @@ export function cutPortion(text: string): CutPortion {
     const closed = `${portion.replace(/\n$/, '')}\n${fence.sign}`;
     return { portion: closed, rest: `${fence.line}\n${rest}`, code: codeOf(text, fence) };
   }
-  // What stood within a line begins no block now that it begins one.
+  // What was inside a line must not start a block now that it starts the line.
   if (!portion.endsWith('\n')) rest = rest.replace(/^[-+*#>~`|=]/, '\\$&');
   const block = text.slice(place.blockAt, place.at);
   const head = headOf(block);
@@ -94,7 +94,7 @@ function placesIn(text: string): CutPoint[] | null {
 
 function bestOf(text: string, places: readonly CutPoint[]): CutPoint {
   const last = places.at(-1) ?? TEXT_START;
-  // The next line is longer than all else.
+  // The next line is longer than everything before it.
   if (last.at < CHARACTERS / 2 && isLongLine(text, last.at)) {
     return { ...last, at: placeToCut(text, 0, CHARACTERS) };
   }
@@ -106,14 +106,14 @@ function bestOf(text: string, places: readonly CutPoint[]): CutPoint {
 const isLongLine = (text: string, from: number): boolean =>
   !text.slice(from, CHARACTERS).includes('\n');
 
-/** The longest part of a text, from there on, that can stand alone: it ends after a line or word. */
+/** The end of the longest part from there on that can stand alone: after a line or a word. */
 export function placeToCut(text: string, from: number, length: number): number {
   const end = from + length;
   if (end >= text.length) return text.length;
   const half = text.slice(from + (length >> 1), end);
   const space = half.lastIndexOf('\n') + 1 || half.lastIndexOf(' ') + 1;
   if (space > 0) return end - half.length + space;
-  // Nor between what makes one letter or emoji, unless that has no end.
+  // Not inside a letter or emoji made of several code points, unless it is endless.
   let at = end;
   while (at > end - JOINED_MAX && isJoined(text, at)) at -= 1;
   return at;
@@ -137,6 +137,6 @@ function headOf(block: string): string | null {
   return rule > 0 && head.length <= REPEATED_MAX ? `${head}\n` : null;
 }
 
-/** Whether a spoiler is open at its end. */
+/** Whether a spoiler is still open at the end. */
 const hasOpenSpoiler = (block: string): boolean =>
   block.replace(ESCAPED_OR_CODE, '').split('||').length % 2 === 0;

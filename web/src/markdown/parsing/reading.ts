@@ -1,6 +1,6 @@
 /**
- * Reads a message step by step: no further than somebody wants to see of it, and never more at
- * once than a page bears, whatever the text is.
+ * Parses a message step by step: only as far as it is unfolded, and never more at once than a page can
+ * handle.
  */
 
 import { stepsOf } from './steps';
@@ -11,26 +11,26 @@ import type { Block, Inline } from './tree';
 
 export interface Step {
   readonly blocks: readonly Block[];
-  /** What it takes to read and to show it, in elements and runs of text. */
+  /** The cost of parsing and showing it, in elements and runs of text. */
   readonly cost: number;
-  /** The people and rooms that it names, each once. */
+  /** The people and rooms it mentions, each once. */
   readonly names: Keys;
 }
 
-// Looking at so many characters takes the lexer about as long as an element takes the page.
+// The lexer looks at about as many characters in the time that one element takes the page.
 const WORK_PER_NODE = 400;
 
 export class Reading {
   readonly #steps: Step[] = [];
   #rest: string;
-  /** All of the block of code in the middle of which the rest begins. */
+  /** The whole block of code that the rest continues. */
   #code: string | null = null;
 
   constructor(text: string) {
     this.#rest = trimText(text);
   }
 
-  /** The first so many, as far as there are. */
+  /** The first `count` steps, or fewer if the message ends before. */
   steps(count: number): readonly Step[] {
     while (this.#steps.length < count && this.#rest !== '') this.#readOn();
     return this.#steps.slice(0, count);
@@ -61,7 +61,7 @@ const asPlain = (text: string) => ({ blocks: plain(text).map(paragraph), work: 0
 
 function withFirst([first, ...others]: Block[], whole: string): Block[] {
   if (first?.is !== 'code') return first ? [first, ...others] : others;
-  // With nothing but its end left, it has been shown.
+  // Only its end is left, so it has been shown completely.
   return first.text.trim() === '' ? others : [{ ...first, whole }, ...others];
 }
 
@@ -86,7 +86,7 @@ function namesIn(tree: readonly (Block | Inline)[], found = new Set<string>()): 
 const KEPT_MAX = 300;
 const kept = new Map<string, Reading>();
 
-/** The same for the same text: rows come and go. */
+/** Cached by text, because rows are mounted and unmounted. */
 export function readingOf(text: string): Reading {
   const known = kept.get(text);
   if (known) return known;

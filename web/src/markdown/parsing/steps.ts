@@ -1,19 +1,19 @@
-/** Cuts what a text means into steps, each of which a page can show in a moment. */
+/** Splits a parsed text into steps that a page can show quickly. */
 
 import type { Block, Inline, Item } from './tree';
 
 /** The budget of a step; an element costs 1, and so does a run of text. */
 export const NODES_MAX = 400;
-// These are several elements.
+// These consist of several elements.
 const SPOILER = 8;
 const CODE = 12;
 const TABLE = 4;
 const ITEM = 2;
 const CELL = 2;
-/** In colours, code has about a run for so many characters, and at most so many. */
+/** Highlighted code has about one run per so many characters, up to a maximum. */
 const RUN_LENGTH = 8;
 export const RUNS_MAX = 300;
-// A row is not cut; one that would cost more has nothing in it but text.
+// Rows are not split; in one that would cost more, the cells become plain text.
 const ROW_MAX = 150;
 
 /** The cost of a step so far, and its budget. */
@@ -22,7 +22,7 @@ interface Budget {
   readonly max: number;
 }
 
-/** The part for which there was room, and the part for which there was none. */
+/** The part that fitted, and the part that did not. */
 type Split<T> = readonly [T | null, T | null];
 type Cut<T> = (one: T, budget: Budget) => Split<T>;
 
@@ -54,7 +54,7 @@ function cutList<T>(list: readonly T[], budget: Budget, cut: Cut<T>): readonly [
   return [done, []];
 }
 
-/** Of what has others in it: two of its kind, unless they are all in one. */
+/** Splits a container into two of its kind, unless everything is in one part. */
 function split<T, Part>(
   whole: T,
   [done, rest]: readonly [Part[], Part[]],
@@ -77,7 +77,7 @@ function cutBlock(block: Block, budget: Budget): Split<Block> {
       budget.spent += 1;
       return split<Block, Item>(block, cutList(block.items, budget, cutItem), (items, isRest) => ({
         ...block,
-        // An item that was cut goes on under its own number.
+        // A split item continues under its own number.
         start: block.start !== null && isRest ? block.start + block.items.length - items.length : block.start,
         items,
       }));
@@ -92,7 +92,7 @@ function cutBlock(block: Block, budget: Budget): Split<Block> {
   }
 }
 
-/** What is not cut comes in the next step if there is not enough room, and then alone if it must. */
+/** What cannot be split moves to the next step if it does not fit, alone if it has to. */
 function whole<T>(one: T, cost: number, budget: Budget): Split<T> {
   if (budget.spent > 0 && budget.spent + cost > budget.max) {
     budget.spent = budget.max;

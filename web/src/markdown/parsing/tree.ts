@@ -1,11 +1,11 @@
-/** What a message's text is made of. There is never a string of HTML. */
+/** The parsed text of a message. There is never a string of HTML. */
 
-/** What a text without markup is made of; `text` is as it was typed, line breaks are line feeds. */
+/** The pieces of a text without markup; `text` is as typed, line breaks are line feeds. */
 export type Piece =
   | { is: 'text'; text: string }
   /** An http, https or mailto address. */
   | { is: 'address'; text: string; href: string }
-  /** The handle as the server keeps it; whether there is such a person is not known here. */
+  /** The handle in the server's form; it is not known here whether the person exists. */
   | { is: 'mention'; text: string; name: string }
   | { is: 'room'; text: string; room: string };
 
@@ -15,7 +15,7 @@ export type Inline =
   | { is: 'strong'; children: Inline[] }
   | { is: 'em'; children: Inline[] }
   | { is: 'del'; children: Inline[] }
-  /** Covered until somebody wants to see it. */
+  /** Hidden until somebody opens it. */
   | { is: 'spoiler'; children: Inline[] }
   | { is: 'link'; href: string; children: Inline[] };
 
@@ -37,7 +37,7 @@ export type Block =
   | { is: 'heading'; level: number; inlines: Inline[] }
   | { is: 'quote'; blocks: Block[] }
   | { is: 'list'; start: number | null; items: Item[] }
-  /** `whole` is what it is a part of, if there is more of it than is shown at once. */
+  /** `whole` is the complete block if only a part of it is shown. */
   | { is: 'code'; language: string; text: string; whole?: string }
   | { is: 'table'; align: Align[]; header: Inline[][]; rows: Inline[][][] }
   | { is: 'rule' };

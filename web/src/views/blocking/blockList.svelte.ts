@@ -1,4 +1,4 @@
-/** Whom I have blocked: asked for when it is shown, and again when it changes on any device. */
+/** The people the user has blocked: fetched when shown, and again after a change on any device. */
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
@@ -11,12 +11,12 @@ export class BlockList {
   readonly names = $derived(new Set(this.value?.map(({ name }) => name)));
   #latest = 0;
 
-  /** Only while a component is made. */
+  /** Only during component initialisation. */
   constructor() {
     $effect(() => {
       const chat = session.currentChat;
       if (chat.isOnline) void this.reload();
-      // Null: a new connection, before which something may have been missed.
+      // Null: a new connection, so an event may have been missed.
       return chat.listen((event) => {
         if (event === null || event.on === 'block') void this.reload();
       });

@@ -1,4 +1,4 @@
-/** The words of blocking, in every language: they are few, and come with the views. */
+/** The words for blocking in every language, loaded with the views. */
 
 import { language, type Language } from '../../words/language.svelte';
 import { blocking as de } from '../../words/de/blocking';

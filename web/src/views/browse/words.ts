@@ -1,4 +1,4 @@
-/** The words for finding and making rooms, in every language: they come with these views. */
+/** The words for finding and creating rooms in every language, loaded with these views. */
 
 import { language, type Language } from '../../words/language.svelte';
 import { browse as de } from '../../words/de/browse';

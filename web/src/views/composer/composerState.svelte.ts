@@ -1,4 +1,4 @@
-/** What is being written in one room: its draft, or the new text of one of its messages. */
+/** The text being written in one room: its draft, or the new text of one of its messages. */
 
 import { drafts, loadMode, loadText, saveMode, saveText } from '../../drafts/local';
 import { words } from '../../words/language.svelte';
@@ -10,12 +10,13 @@ import type { MessageKind } from '../../data/wire/protocol';
 import { findMessage, type RoomState } from '../../data/state/state';
 
 const TEXT_MAX = 16_000;
-// What the server refuses and nobody sees: controls but for tab and line feed, half characters.
+// What the server refuses and nobody sees: control characters except tab and line feed, lone
+// surrogates, noncharacters.
 const UNWANTED = /[\0-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|\p{Cs}/gu;
 
 export const removeInvalidCharacters = (text: string): string => text.replace(UNWANTED, '');
 
-/** As the server counts. */
+/** Counts code points, as the server does. */
 export const countCodePoints = (text: string): number =>
   text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 
@@ -26,16 +27,16 @@ const WRITING: ComposerMode = { mode: 'write' };
 export class ComposerState {
   draft = $state.raw('');
   edited = $state.raw('');
-  /** Why the last attempt to send came to nothing. */
+  /** Why the last attempt to send failed. */
   problem = $state.raw<string | null>(null);
   isBusy = $state.raw(false);
-  /** The next answer in a thread is for its room as well. */
+  /** The next reply in a thread is also posted to its room. */
   alsoInRoom = $state.raw(false);
 
   readonly handle: ComposerHandle;
   readonly #user = session.currentChat.user;
   #editing: number | null = null;
-  /** Posts on their way into the outbox: until they are there, the draft stays kept. */
+  /** Posts being added to the outbox. Until they are stored, the draft stays stored. */
   #postsUnderWay = 0;
   #isClosed = false;
 
@@ -65,7 +66,9 @@ export class ComposerState {
     this.keep();
   }
 
-  /** The mode changed: an edit begins with the text as it is, or as it was left. */
+  /**
+   * The mode changed: an edit starts with the text of the message, or with a stored draft of the edit.
+   */
   follow(): void {
     if (this.#isClosed) return;
     saveMode(this.#user, this.room, this.composing);
@@ -74,7 +77,7 @@ export class ComposerState {
     if (this.editing !== null) {
       const text = loadText(this.#user, this.room, this.editing) || this.#before(this.editing);
       this.edited = text;
-      // After a reload the message may still be on its way.
+      // After a reload, the message may not be loaded yet.
       if (text === '') return;
     }
     this.#editing = this.editing;
@@ -89,14 +92,14 @@ export class ComposerState {
     }
   }
 
-  /** Give up the edit, or write without replying. */
+  /** Cancels the edit or the reply. */
   cancel(): void {
     if (this.editing !== null) saveText(this.#user, this.room, this.editing, '');
     this.problem = null;
     this.handle.write();
   }
 
-  /** It goes off screen. */
+  /** The composer leaves the screen. */
   leave(): void {
     this.#isClosed = true;
     drafts.onLeave(this.room);
@@ -120,7 +123,7 @@ export class ComposerState {
     else await this.#post(text);
   }
 
-  /** Whoever calls many is asked first. */
+  /** Asks before many people are notified. */
   async #confirmMassMention(text: string): Promise<boolean> {
     const before = this.editing === null ? '' : this.#before(this.editing);
     this.isBusy = true;
@@ -128,14 +131,14 @@ export class ComposerState {
       const { confirmMassMention } = await import('./massMention');
       return await confirmMassMention(text, before, this.#state);
     } catch {
-      // Without a network it cannot be asked, and nothing is lost by going on.
+      // Offline the dialog may not be loaded; sending without it does no harm.
       return true;
     } finally {
       this.isBusy = false;
     }
   }
 
-  /** `typed` is what to put back should it fail. */
+  /** `typed` is what to put back if it fails. */
   async #post(text: string, typed = text): Promise<void> {
     const { composing, alsoInRoom } = this;
     this.draft = '';
@@ -209,7 +212,7 @@ export class ComposerState {
     }
   }
 
-  /** Beside the text, or aside if that is no longer on screen. */
+  /** Below the text, or as a toast if the composer is no longer on screen. */
   #fail(problem: string): void {
     if (this.#isClosed) liveRegion.alert(problem);
     else this.problem = problem;

@@ -1,4 +1,4 @@
-/** What helps to write, and is not needed to see the composer. */
+/** The parts of the composer that are loaded after it is shown. */
 
 export { default as Completion } from './completion/Completion.svelte';
 export { default as Formatting } from './toolbar/Formatting.svelte';

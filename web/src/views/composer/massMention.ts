@@ -1,4 +1,4 @@
-/** Whoever is about to call many is asked whether that is meant. */
+/** Asks for confirmation before many people are notified. */
 
 import { dialogs } from '../../app/page/dialogs.svelte';
 import { may } from '../../app/policy';
@@ -8,12 +8,12 @@ import { listWords } from '../lists/words';
 import { pieces } from '../../markdown/parsing/plain';
 import ConfirmMassMention from './ConfirmMassMention.svelte';
 
-/** With more members than this, that is worth a question. */
+/** With more members than this, ask first. */
 const CONFIRM_ABOVE = 20;
 
 type MassMention = 'room' | 'here';
 
-/** Who is called in a text; what stands in a quote was said by somebody else. */
+/** Finds a mass mention in a text. Quoted lines do not count. */
 export function findMassMention(text: string): MassMention | null {
   const names = pieces(text.replace(/^ {0,3}>.*$/gm, '')).flatMap((piece) =>
     piece.is === 'mention' ? piece.name : [],
@@ -21,7 +21,10 @@ export function findMassMention(text: string): MassMention | null {
   return (['room', 'here'] as const).find((name) => names.includes(name)) ?? null;
 }
 
-/** Whether it is to be sent; who was called `before` it was edited knows already. */
+/**
+ * Returns whether to send. If the text `before` the edit already had a mass mention, nobody is notified
+ * again.
+ */
 export function confirmMassMention(text: string, before: string, room: RoomState | null): Promise<boolean> {
   const call = findMassMention(text);
   const isNews = call !== null && findMassMention(before) === null;

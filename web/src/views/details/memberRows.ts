@@ -1,4 +1,4 @@
-/** The members of a room as a list to read. */
+/** The members of a room as a sorted list. */
 
 import type { Person, Presence, RoomRole } from '../../data/wire/protocol';
 
@@ -6,11 +6,11 @@ export interface MemberRow {
   name: string;
   shown: string;
   role: RoomRole;
-  /** Null where it is not told one by one. */
+  /** Null in rooms without individual presence. */
   presence: Presence | null;
 }
 
-/** Rooms with more members than this tell only how many are online, and how many there are. */
+/** Larger rooms have no individual presence, only the numbers of members and of people online. */
 export const LARGE = 200;
 
 const RANK: Record<Presence, number> = { online: 0, away: 1, offline: 2 };
@@ -19,12 +19,12 @@ interface Known {
   people: ReadonlyMap<string, Person>;
   /** Null in a large room. */
   presence: ReadonlyMap<string, Presence> | null;
-  /** Who looks at it is online, whatever was heard. */
+  /** The user is online, whatever the last event said. */
   me: string | null;
   locale: string;
 }
 
-/** Those who are there before those who are not, and then by name. */
+/** Online before away before offline, then by name. */
 export function toMemberRows(roles: Iterable<readonly [string, RoomRole]>, known: Known): MemberRow[] {
   const { people, presence, me, locale } = known;
   const rows = Array.from(roles, ([name, role]): MemberRow => {
@@ -43,7 +43,7 @@ export function toMemberRows(roles: Iterable<readonly [string, RoomRole]>, known
   );
 }
 
-/** As people type: no matter the case or the accents, with or without the @. */
+/** Without case and accents, with or without the @. */
 function folded(text: string): string {
   return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 }

@@ -1,4 +1,4 @@
-/** The pinned messages of a room, and of its threads, as long as somebody looks at them. */
+/** The pinned messages of a room and its threads, kept up to date while they are shown. */
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
@@ -30,7 +30,7 @@ export class Pins {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      // What changes while an answer is on its way may not be in it.
+      // Changes during a request may be missing in its answer.
       while (this.#isStale) await this.#ask();
     } finally {
       this.#isAsking = false;
@@ -45,12 +45,12 @@ export class Pins {
       this.list = messages.map(toMessage);
       this.problem = null;
     } catch (error) {
-      // Once the connection is back it is asked again.
+      // Loaded again after reconnecting.
       if (!(error instanceof Disconnected)) this.problem = explain(error);
     }
   }
 
-  /** Whether it changes what is in the list: a pin, or a message that is in it. */
+  /** Whether the event changes the list: a pin, or a listed message. */
   #isAbout(event: ServerEvent): boolean {
     if (event.on !== 'marks' && event.on !== 'message') return false;
     if ((threadOf(event.room)?.parent ?? event.room) !== this.room) return false;

@@ -1,4 +1,4 @@
-/** The words of the help, in every language: they come with it. */
+/** The words of the help in every language, loaded with it. */
 
 import { language, type Language } from '../../words/language.svelte';
 import { keys as de } from '../../words/de/keys';

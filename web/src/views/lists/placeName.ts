@@ -1,13 +1,13 @@
-/** Where something was said. */
+/** The name of the place where a message was posted. */
 
 import { titleOf } from '../../directory/naming';
 import type { State } from '../../data/state/state';
 import { listWords } from './words';
 
-/** The id of the room, or of the one that a thread is in. */
+/** The id of the room, or of the room of a thread. */
 export const homeRoomId = (name: string): string => name.split('.', 1)[0] ?? name;
 
-/** A room that I do not know is called by its address. */
+/** An unknown room is shown by its id. */
 export function placeName(state: State, name: string): string {
   const home = homeRoomId(name);
   const isThread = home !== name;

@@ -1,4 +1,4 @@
-/** The words for what people keep and pass on, in every language: they come with it. */
+/** The words for lists, saved messages and forwarding in every language, loaded with what uses them. */
 
 import { language, type Language } from '../../words/language.svelte';
 import { lists as de } from '../../words/de/lists';

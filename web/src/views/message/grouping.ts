@@ -1,8 +1,7 @@
 /**
- * How messages stand together in the timeline. Pure.
+ * Groups messages into rows of the timeline. Pure.
  *
- * A row that has not changed is the same object as before, so that a new message makes nothing
- * anew but itself and the row above it.
+ * Unchanged rows keep their identity, so a new message rerenders only itself and the row above it.
  */
 
 import type { Pending } from '../../data/storage/outbox';
@@ -13,17 +12,17 @@ const TOGETHER_MS = 5 * 60_000;
 export type TimelineEntry = Message | Pending;
 
 export interface Row {
-  /** The same for my message on its way and for the server's copy of it. */
+  /** The same for a message being sent and for the server's copy of it. */
   readonly key: string | number;
   readonly entry: TimelineEntry;
   readonly above: TimelineEntry | null;
   readonly by: string;
   readonly at: number;
-  /** The first of its day. */
+  /** The first message of its day. */
   readonly day: boolean;
-  /** The first that is unread. */
+  /** The first unread message. */
   readonly isNew: boolean;
-  /** First and last of those that stand together: one avatar, one name. */
+  /** First and last of a group, which has one avatar and one name. */
   readonly head: boolean;
   readonly tail: boolean;
 }
@@ -35,9 +34,9 @@ export interface Rows {
 
 export interface GroupingContext {
   me: string;
-  /** The line "New" stands after the message with this seq; null: nowhere. */
+  /** The seq of the message above the line "New"; null: no line. */
   newAfter: number | null;
-  /** Nonces of messages that were written here, and keep their rows when the server has them. */
+  /** Nonces of messages sent from here; they keep their rows when the server has them. */
   written: ReadonlySet<string>;
 }
 
@@ -46,7 +45,7 @@ export const NO_ROWS: Rows = { list: [], byKey: new Map() };
 export const messageIn = ({ entry }: Row): Message | null => ('seq' in entry ? entry : null);
 export const pendingIn = ({ entry }: Row): Pending | null => ('seq' in entry ? null : entry);
 
-/** The rows for these, made of those there were `before` as far as they have not changed. */
+/** The rows of these entries, reusing unchanged rows from `before`. */
 export function groupRows(entries: readonly TimelineEntry[], around: GroupingContext, before: Rows = NO_ROWS): Rows {
   const drafts: Row[] = [];
   for (const entry of entries) {
@@ -67,7 +66,7 @@ function reuseRow(entry: TimelineEntry, above: Row | null, around: GroupingConte
 }
 
 function rowOf(entry: TimelineEntry, above: Row | null, around: GroupingContext): Row {
-  // What is on its way has the time of this device's clock: it never stands before what is above.
+  // A pending message has the time of this device's clock, but is never earlier than the row above.
   const at = 'seq' in entry ? entry.at : Math.max(entry.at, above?.at ?? 0);
   const row = {
     key: keyOf(entry, around),
@@ -102,7 +101,7 @@ function sameDay(a: number, b: number): boolean {
 
 function isFirstNew(entry: TimelineEntry, above: TimelineEntry | null, newAfter: number | null): boolean {
   if (newAfter === null || !('seq' in entry) || entry.seq <= newAfter) return false;
-  // With nothing above it, the first unread one may be further up still.
+  // Without a row above, the first unread message may be further up.
   if (above === null) return entry.seq === newAfter + 1;
   return 'seq' in above && above.seq <= newAfter;
 }

@@ -1,4 +1,4 @@
-/** Finds messages that are quoted and not loaded: one after the other, the last asked for first. */
+/** Fetches quoted messages that are not loaded: one at a time, the last request first. */
 
 import { session } from '../../app/session/session.svelte';
 import { toMessage, type Message } from '../../data/state/state';
@@ -15,7 +15,7 @@ const cache = new Map<string, Answer>();
 const waiting: (() => Promise<void>)[] = [];
 let isBusy = false;
 
-/** Null: there is none. Throws Refused or Disconnected. */
+/** Null: it does not exist. Throws Refused or Disconnected. */
 export function findQuoted(room: string, seq: number): Answer {
   const key = `${room} ${seq}`;
   const known = cache.get(key);

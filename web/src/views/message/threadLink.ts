@@ -4,7 +4,7 @@ import { roomRoute, router } from '../../app/router.svelte';
 import type { Message } from '../../data/state/state';
 import { threadId, threadOf } from '../../data/state/thread';
 
-/** Whether there is one, or this person may begin it. In a thread there are no others. */
+/** Whether there is a thread, or the user may start one. A thread cannot contain another. */
 export const canOpenThread = ({ room, deleted, marks }: Message, mayPost: boolean): boolean =>
   threadOf(room) === null && (marks.replies > 0 || (mayPost && !deleted));
 

@@ -1,4 +1,4 @@
-/** What is said of messages now and then, in every language: it comes with what says it. */
+/** The less frequent words about messages in every language, loaded with what uses them. */
 
 import { language, type Language } from '../../words/language.svelte';
 import { message as de } from '../../words/de/message';

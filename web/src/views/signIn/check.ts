@@ -1,4 +1,6 @@
-/** What can be said of a form before it is sent; the server's rules (`hubbub/model/names.py`) decide. */
+/**
+ * Validation of the forms before they are sent. The server's rules (`hubbub/model/names.py`) decide.
+ */
 
 import { countCodePoints } from '../../app/submission.svelte';
 import type { SignInWords } from '../../words/en/signIn';
@@ -12,10 +14,13 @@ type Sentence = {
   [Key in keyof SignInWords]: SignInWords[Key] extends string ? Key : never;
 }[keyof SignInWords];
 
-/** What is wrong, as the key of its sentence; null: nothing that could be seen from here. */
+/** The key of the sentence that says what is wrong; null: nothing found. */
 export type Problem = Sentence | null;
 
-/** The form that a typed name takes. Case folding is more than lower case in these two letters. */
+/**
+ * The form in which the server stores a name. Case folding differs from lower case in these two
+ * letters.
+ */
 export function toHandle(typed: string): string {
   const folded = typed.trim().normalize('NFKC').toLowerCase();
   return folded.replaceAll('ß', 'ss').replaceAll('ς', 'σ').normalize('NFKC');
@@ -38,7 +43,7 @@ export function displayNameProblem(typed: string): Problem {
   return countCodePoints(typed.trim()) > DISPLAY_NAME_MAX ? 'shownAsLong' : null;
 }
 
-/** Its sentence stands in other words, those of a new server's settings. */
+/** Its sentences belong to the words of the setup. */
 export function serverNameProblem(typed: string): 'serverNameMissing' | 'serverNameLong' | null {
   if (typed.trim() === '') return 'serverNameMissing';
   return countCodePoints(typed.trim()) > SERVER_NAME_MAX ? 'serverNameLong' : null;

@@ -1,6 +1,6 @@
-/** While somebody types at the door, what comes behind it is fetched. */
+/** Loads the chat while somebody is typing in the sign-in form. */
 export function prefetchChat(): void {
-  // What does not come now is asked for again, and missed, when it is needed.
+  // If it fails, it is loaded again when it is needed, and the error is shown then.
   import('../../Shell.svelte').catch(() => undefined);
   import('../../data/chat').catch(() => undefined);
 }

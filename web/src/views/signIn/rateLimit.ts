@@ -1,4 +1,4 @@
-/** At the door the server says how long to wait before the next attempt. */
+/** For sign-in attempts, the message says how long to wait. */
 
 import { explain } from '../../app/errors';
 import { Refused } from '../../data/wire/errors';

@@ -1,4 +1,4 @@
-/** The words of the door, in every language: they are few, and come with the view. */
+/** The words of the sign-in page in every language, loaded with the view. */
 
 import { language, type Language } from '../../words/language.svelte';
 import { signIn as de } from '../../words/de/signIn';

@@ -1,4 +1,4 @@
-/** The words about the connection, in every language: they come with what shows it. */
+/** The words about the connection in every language, loaded with what uses them. */
 
 import { language, type Language } from '../../words/language.svelte';
 import { status as de } from '../../words/de/status';

@@ -1,4 +1,4 @@
-/** What the switcher offers: of my own rooms by what is typed, and what the server has found. Pure. */
+/** The options of the switcher: the user's own rooms that match, and what the server found. Pure. */
 
 import { fuzzy, type Match } from '../../directory/fuzzy';
 import { entryOf, isUnread, type RoomEntry } from '../../directory/listing';
@@ -23,7 +23,7 @@ export interface Found {
 
 const AT_MOST = 50;
 const PLAIN: Match = { score: 0, spans: [] };
-/** A room that is visited often is meant before one that reads alike; one put away, after it. */
+/** Recent rooms rank before others that match equally well, hidden ones after them. */
 const RECENT_BONUS = 40;
 const UNREAD_BONUS = 20;
 const AWAY_PENALTY = 200;
@@ -36,7 +36,7 @@ const mine = (entry: RoomEntry, match: Match): Option => ({
   match,
 });
 
-/** Before anything is typed: where one was last, then what is unread, then the rest. */
+/** Before anything is typed: recent rooms, then unread ones, then the rest. */
 export function listDefaults(state: State, recent: readonly string[], open: string | null): Group[] {
   const entries = [...state.rooms.values()]
     .filter((room) => room.room !== open && !room.hidden && !room.archived && !room.parent)
@@ -67,7 +67,7 @@ export function findMatching(
   }
   yours.sort((a, b) => b.match.score - a.match.score || a.title.localeCompare(b.title));
 
-  // Who has a conversation with me stands there already.
+  // People with whom the user has a conversation are already listed.
   const alone = yours.flatMap((option) =>
     option.kind === 'mine' && option.entry.people.length === 1 ? option.entry.people : [],
   );
@@ -94,7 +94,7 @@ export function findMatching(
   });
 }
 
-/** By a handle, or the id in the room's address: neither is to be seen in the title. */
+/** By a handle or the room's id, neither of which is visible in the title. */
 function hiddenMatch(entry: RoomEntry, typed: string): Match | null {
   const names = entry.kind === 'direct' ? entry.people : entry.kind === 'public' ? [entry.room] : [];
   const matches = names.flatMap((name) => fuzzy(name, typed) ?? []);

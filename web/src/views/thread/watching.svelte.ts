@@ -1,4 +1,4 @@
-/** Has a thread on screen told of, whether or not the person follows it. */
+/** Receives the events of a thread on screen, whether or not the user follows it. */
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
@@ -14,7 +14,7 @@ interface Watched {
   root: Root;
 }
 
-/** To be made while a component is set up: it lives as long as that does. */
+/** Create it during component initialisation; it lives as long as the component. */
 export class Watching {
   problem = $state('');
 

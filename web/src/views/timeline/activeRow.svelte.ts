@@ -1,4 +1,4 @@
-/** Which row is pointed at, by mouse, finger or keys, and so shows what can be done with it. */
+/** The active row, chosen by mouse, touch or keys, which shows its actions. */
 
 import { untrack } from 'svelte';
 import type { Row } from '../message/grouping';
@@ -9,7 +9,7 @@ const STILL_PX = 10;
 
 type Key = Row['key'];
 
-/** What a row is to open: its menu, or what one can react with. */
+/** What the row should open: its menu, or the emoji to react with. */
 export type RowMenu = 'menu' | 'emoji';
 
 export interface ActiveRowOptions {
@@ -17,29 +17,29 @@ export interface ActiveRowOptions {
   list: HTMLElement;
   rows(): readonly Row[];
   canReply(): boolean;
-  /** Escape was pressed, and means neither a dialog nor a menu. */
+  /** Escape was pressed, and neither a dialog nor a menu has handled it. */
   escape(isInside: boolean): void;
 }
 
 export class ActiveRow {
   active = $state.raw<Key | null>(null);
-  /** The row that Tab leads to; null: the last. */
+  /** The row that Tab reaches; null: the last one. */
   stop = $state.raw<Key | null>(null);
-  /** What the row pointed at is to open. */
+  /** What the active row should open. */
   wanted = $state.raw<RowMenu | null>(null);
 
   #isLocked = false;
-  /** A finger that rests on a row; long enough, once that has become the one pointed at. */
+  /** A finger resting on a row; `isLong` once the row has become active. */
   #press: { timer: ReturnType<typeof setTimeout>; isLong: boolean; x: number; y: number } | null = null;
 
   constructor(private readonly options: ActiveRowOptions) {}
 
-  /** What happens in its rows is heard here, rather than by each of them. */
+  /** One set of listeners for all rows. */
   attach(): () => void {
     const { box } = this.options;
     const ended = new AbortController();
     const { signal } = ended;
-    // An effect that moves the focus is not to depend on what is pointed at.
+    // Effects that move the focus must not depend on the active row.
     const listen = <K extends keyof HTMLElementEventMap>(
       type: K,
       run: (event: HTMLElementEventMap[K]) => void,
@@ -54,12 +54,12 @@ export class ActiveRow {
     listen('pointermove', (event) => this.#onPointerMove(event));
     listen('pointerup', () => this.#onPointerUp());
     listen('contextmenu', (event) => {
-      // The browser's own menu of a long press would be in the way of ours.
+      // The browser's own context menu would cover ours.
       if (this.#press) event.preventDefault();
     });
     listen('pointercancel', () => this.#cancel());
     addEventListener('keydown', (event) => this.#onEscape(event), { signal });
-    // What was done before this was here.
+    // Catch up with what happened before the listeners existed.
     untrack(() => {
       this.#onFocusIn(document.activeElement);
       if (this.active === null) this.#pointAsMouse();
@@ -70,10 +70,10 @@ export class ActiveRow {
     };
   }
 
-  /** The row that something is in, and what it shows. */
+  /** The row that contains an element. */
   at(target: EventTarget | null): { element: HTMLElement; row: Row } | null {
     const { list, rows } = this.options;
-    // Not `closest('li')`: lists inside messages have items too.
+    // Not `closest('li')`, because lists inside messages have items too.
     let element = target instanceof Element ? target : null;
     while (element && element.parentElement !== list) element = element.parentElement;
     if (!(element instanceof HTMLElement)) return null;
@@ -83,14 +83,14 @@ export class ActiveRow {
 
   point(key: Key | null): void {
     if (key === this.active) return;
-    // With a row that is gone its menu is gone too, and could not say so.
+    // If the row was removed, so was its menu, which could not report that it closed.
     if (this.#isLocked && this.options.rows().some((row) => row.key === this.active)) return;
     this.#isLocked = false;
     this.#keepFocus();
     this.active = key;
   }
 
-  /** What can be done with a row goes when another is pointed at: a focus in it stays in the row. */
+  /** The actions disappear with the active row, so move a focus inside them to the row. */
   #keepFocus(): void {
     const { activeElement } = document;
     if (!activeElement?.closest('[data-actions]')) return;
@@ -106,7 +106,7 @@ export class ActiveRow {
     this.wanted = what;
   }
 
-  /** As long as its menu is open, a row stays the one pointed at. */
+  /** While its menu is open, a row stays active. */
   onMenuToggle(isOpen: boolean): void {
     this.#isLocked = isOpen;
     if (isOpen) this.wanted = null;
@@ -118,11 +118,11 @@ export class ActiveRow {
     const key = this.at(target)?.row.key;
     if (key === undefined) return;
     this.stop = key;
-    // Its click is still to come, and what is pointed at shows another button instead.
+    // Its click is still to come, and making the row active would replace the button.
     if (!isMore(target)) this.point(key);
   }
 
-  /** Whoever writes, or does something else outside, points at nothing here unless with the mouse. */
+  /** When the focus leaves the timeline, only the mouse can make a row active. */
   #onFocusOut(to: EventTarget | null): void {
     if (to instanceof Node && !this.options.box.contains(to)) this.#pointAsMouse();
   }
@@ -155,7 +155,7 @@ export class ActiveRow {
 
   #onPointerUp(): void {
     const { active } = this;
-    // Not before the finger has gone: lifting it beside a menu closes that.
+    // Open the menu only after the finger is lifted, because lifting it outside would close the menu.
     if (this.#press?.isLong && active !== null) setTimeout(() => this.open('menu', active));
     this.#cancel();
   }

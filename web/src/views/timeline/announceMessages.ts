@@ -1,4 +1,4 @@
-/** Has what others say in the room on screen read out. */
+/** Announces messages of others in the room on screen. */
 
 import { Announcer } from '../../app/announcer';
 import { titleOf } from '../../directory/naming';
@@ -11,12 +11,12 @@ import { excerpt } from '../../markdown/parsing/plain';
 import { threadWords } from '../lists/threads/words';
 import { messageWords } from '../message/words';
 
-/** More than is read out, so that it says that there is more. */
+/** Longer than what is announced, so that the announcer can add an ellipsis. */
 const EXCERPT_MAX = 1_000;
 
 const announcers = new Map<string, Announcer>();
 
-/** A message came live; a room on screen is this one. */
+/** Called with every live message, for each room on screen. */
 export function announceMessage(message: WireMessage, room: RoomState): void {
   if (!isNews(message, room.room)) return;
   const announcer = announcers.get(room.room) ?? announcerOf(room);
@@ -29,7 +29,7 @@ export function announceMessage(message: WireMessage, room: RoomState): void {
 function announcerOf(room: RoomState): Announcer {
   return new Announcer({
     say: (text) => {
-      // What was gathered in a room that has gone is not of interest any more.
+      // The room may have left the screen before collected messages are announced.
       if (session.chat?.state.open.has(room.room)) liveRegion.announce(text);
     },
     one: ({ kind, name, text }) => {
@@ -45,7 +45,7 @@ function announcerOf(room: RoomState): Announcer {
   });
 }
 
-/** Somebody else's, here, and neither an edit nor a deletion of an earlier one. */
+/** By somebody else, in this room, and new: neither edited nor deleted. */
 function isNews(message: WireMessage, room: string): boolean {
   if (message.room !== room || message.by === session.currentChat.user || document.hidden) return false;
   return !message.deleted && !message.edited_at;

@@ -1,4 +1,4 @@
-/** What a timeline can be shown without at first. */
+/** The parts of the timeline that are loaded after the first rows are shown. */
 
 export { default as Actions } from '../message/Actions.svelte';
 export { default as Beginning } from './Beginning.svelte';

@@ -1,17 +1,17 @@
-/** Fetches what a timeline can be shown without at first. */
+/** Loads the deferred parts of the timeline. */
 
 type Deferred = typeof import('./deferred');
 
 let loaded = $state.raw<Deferred | null>(null);
 let isAsked = false;
 
-/** It, or null while it is on its way. */
+/** Starts loading if necessary; null until they are loaded. */
 export function deferred(): Deferred | null {
   if (!loaded) loadDeferred();
   return loaded;
 }
 
-/** The same, without asking for it. */
+/** The same without loading them. */
 export const deferredIfLoaded = (): Deferred | null => loaded;
 
 function loadDeferred(): void {
@@ -19,12 +19,12 @@ function loadDeferred(): void {
   isAsked = true;
   import('./deferred').then(
     (module) => (loaded = module),
-    // Without a network it may not be there; whoever needs it next asks again.
+    // Offline: the next caller tries again.
     () => (isAsked = false),
   );
 }
 
-/** Get it while there is nothing else to do, so that nobody has to wait for it. */
+/** Loads them while the browser is idle, so that nobody has to wait. */
 export function fetchWhenIdle(): void {
   if ('requestIdleCallback' in window) requestIdleCallback(loadDeferred);
 }

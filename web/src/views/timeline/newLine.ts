@@ -1,12 +1,12 @@
-/** Where the line "New" stands in the room on screen, and whether what is shown counts as read. */
+/** The position of the line "New", and whether messages on screen count as read. */
 
 import { readUpTo, countUnread, type RoomState } from '../../data/state/state';
 
 export interface NewLine {
-  /** The line stands after the message with this seq; null: there is none. */
+  /** The seq of the message above the line; null: no line. */
   readonly newAfter: number | null;
   readonly readUpTo: number;
-  /** Marked as unread on purpose: what is on screen stays so till somebody comes back to it. */
+  /** The user marked messages as unread; they stay unread until the user comes back to them. */
   readonly isHeld: boolean;
 }
 
@@ -16,8 +16,8 @@ export function newLineOnOpen(room: RoomState): NewLine {
 }
 
 /**
- * After the room has changed. The line stays where it is while somebody is there; what comes in
- * their absence stands below a new one, once they have read what was below the old one.
+ * After a change of the room. The line stays while the user is looking. If messages arrive later, a new
+ * line is set once everything below the old one was read.
  */
 export function newLineOnChange(before: NewLine, room: RoomState, isThere: boolean): NewLine {
   const read = readUpTo(room);
@@ -28,7 +28,7 @@ export function newLineOnChange(before: NewLine, room: RoomState, isThere: boole
   return { ...before, newAfter, readUpTo: read };
 }
 
-/** Somebody looks at the page again. */
+/** The user looks at the page again. */
 export function newLineOnReturn(before: NewLine): NewLine {
   return before.isHeld ? { ...before, isHeld: false } : before;
 }

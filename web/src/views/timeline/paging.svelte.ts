@@ -1,4 +1,4 @@
-/** Asks for the pages above and below what is shown, one at a time, when their end comes near. */
+/** Loads the pages above and below the messages on screen, one at a time, when an end comes near. */
 
 import { session } from '../../app/session/session.svelte';
 import { explain } from '../../app/errors';
@@ -12,9 +12,9 @@ function endOf(room: RoomState | undefined, where: Where): number | undefined {
 
 export class Paging {
   busy = $state<Where | null>(null);
-  /** What went wrong, and where it is to be tried again. */
+  /** What went wrong, and in which direction to retry. */
   problem = $state.raw<{ where: Where; text: string } | null>(null);
-  /** Where nothing more came, though there is more: without a network, for one. */
+  /** Where nothing was loaded although there is more, for example offline. */
   #stuck = new Map<Where, number | undefined>();
 
   constructor(private readonly room: string) {}
@@ -22,7 +22,7 @@ export class Paging {
   async ask(where: Where): Promise<void> {
     if (this.busy || this.problem) return;
     const end = endOf(session.currentChat.state.rooms.get(this.room), where);
-    // A page that has come is on screen with the next frame; only then is it known how far it goes.
+    // A new page is on screen with the next frame; only then is its end known.
     if (end !== endOf(session.state.rooms.get(this.room), where)) return;
     if (this.#stuck.has(where) && this.#stuck.get(where) === end) return;
     this.busy = where;
@@ -36,7 +36,7 @@ export class Paging {
     }
   }
 
-  /** The connection is back, or somebody says so. */
+  /** After reconnecting, or when the user retries. */
   retry(): void {
     this.#stuck.clear();
     const { problem } = this;

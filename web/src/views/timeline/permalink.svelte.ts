@@ -1,4 +1,4 @@
-/** Goes to the message that the address names, once for each time a link to it is followed. */
+/** Scrolls to the message that the address names, once per navigation. */
 
 import { tick, untrack } from 'svelte';
 import { router } from '../../app/router.svelte';
@@ -20,15 +20,15 @@ interface Place {
   room: string;
   /** The message that the address names. */
   seq(): number | null;
-  /** Whether others than those that are kept can be asked for. */
+  /** Whether messages that are not loaded can be fetched. */
   isReady(): boolean;
   scrolling: Scrolling;
   list(): HTMLElement;
 }
 
-/** To be made while a component is set up: it lives as long as that does. */
+/** Create it during component initialisation; it lives as long as the component. */
 export class Permalink {
-  /** The message to point out for a moment. */
+  /** The message to highlight for a moment. */
   target = $state.raw<number | null>(null);
 
   #doneStep = -1;
@@ -39,7 +39,7 @@ export class Permalink {
       const isReady = place.isReady();
       if (wanted === null || router.navigations === this.#doneStep) return;
       const isHere = untrack(() => isShown(place.room, wanted, session.state));
-      // A page that comes while the room is still catching up might be thrown away with the rest.
+      // A page that arrives during the catch-up might be discarded by a reset.
       if (!isHere && !isReady) return;
       this.#doneStep = router.navigations;
       untrack(() => void this.#go(wanted, isHere));
@@ -48,14 +48,14 @@ export class Permalink {
 
   async #go(seq: number, isHere: boolean): Promise<void> {
     const { room, scrolling } = this.place;
-    // Who followed a link in the timeline goes on reading there.
+    // If the link was in the timeline, the focus moves to its target.
     const takesFocus = this.place.list().contains(document.activeElement);
     const goal = () => this.#reach(seq, takesFocus);
     scrolling.seek(goal);
     if (isHere) return;
     const isDone = await attempt(() => session.currentChat.history.around(room, seq));
     if (isDone && isShown(room, seq)) return;
-    // Whoever has gone on meanwhile does not want to hear of it.
+    // The user may have moved on in the meantime.
     if (scrolling.giveUp(goal) && isDone) liveRegion.alert(messageWords().notHere);
   }
 

@@ -1,4 +1,4 @@
-/** The keys of the timeline, while a row has the focus. */
+/** Keyboard shortcuts of the timeline while a row has the focus. */
 
 import { messageIn } from '../message/grouping';
 import { composerIn } from '../../app/composing.svelte';
@@ -8,7 +8,7 @@ import type { ActiveRow } from './activeRow.svelte';
 export function onRowKey(event: KeyboardEvent, activeRow: ActiveRow, canReply: boolean): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const at = activeRow.at(event.target);
-  // Keys pressed in what a row holds, such as a link, are not the row's.
+  // Keys pressed inside the row, for example on a link, do not belong to the row.
   if (!at || event.target !== at.element) return;
   const message = messageIn(at.row);
   const run = {

@@ -1,4 +1,4 @@
-/** What is unread in the room on screen: where it begins, and when it has been read. */
+/** The unread messages of the room on screen: where they begin, and when they become read. */
 
 import { untrack } from 'svelte';
 import { newLineOnChange, newLineOnOpen, newLineOnReturn, type NewLine } from './newLine';
@@ -7,12 +7,12 @@ import { readUpTo, type RoomState } from '../../data/state/state';
 import { attention } from '../../app/page/attention.svelte';
 import type { Scrolling } from './scrolling.svelte';
 
-/** To be made while a component is set up: it lives as long as that does. */
+/** Create it during component initialisation; it lives as long as the component. */
 export class Unread {
   newLine: NewLine;
-  /** How many have come since the end was last on screen. */
+  /** The number of messages that arrived since the end was last on screen. */
   below: number;
-  /** What was missed while the room was not on screen has come. */
+  /** Everything missed while the room was closed has arrived. */
   isSettled = $state(false);
 
   #seenSeq: number;
@@ -20,7 +20,7 @@ export class Unread {
   constructor(room: () => RoomState, scrolling: Scrolling, settled: () => void) {
     this.newLine = $state.raw(untrack(() => newLineOnOpen(room())));
     this.#seenSeq = $state(untrack(() => room().seq));
-    // Read elsewhere, or written there, is not new here.
+    // Messages read or written on another device are not new here.
     this.below = $derived(Math.max(0, room().seq - Math.max(this.#seenSeq, readUpTo(room()))));
 
     const isCaughtUp = $derived.by(() => {
@@ -53,12 +53,12 @@ export class Unread {
     });
   }
 
-  /** What was marked as unread may be read again. */
+  /** Messages marked as unread may become read again. */
   release(): void {
     this.newLine = newLineOnReturn(this.newLine);
   }
 
-  /** Only what stands above the line has been seen. */
+  /** Only messages above the line have been seen. */
   seenToLine(): void {
     this.#seenSeq = this.newLine.newAfter ?? this.#seenSeq;
   }

@@ -1,4 +1,4 @@
-/** What can be done by a line that begins with a slash: one table. */
+/** The slash commands, in one table. */
 
 import { openDirect, leaveRoom } from '../../../data/requests';
 import type { MessageKind } from '../../../data/wire/protocol';
@@ -21,17 +21,17 @@ export const commandWords = (): CommandWords => WORDS[language.current];
 
 export type ParsedLine =
   | { is: 'text'; text: string }
-  /** `name` is as typed, and may be none that there is. */
+  /** `name` is as typed, and may not exist. */
   | { is: 'command'; name: string; rest: string };
 
-/** What a text that begins with a slash means; `//text` says "/text", and a path is no command. */
+/** Parses a text that begins with a slash; `//text` means "/text", and a path is not a command. */
 export function parseLine(text: string): ParsedLine {
   if (/^\/\/\S/.test(text)) return { is: 'text', text: text.slice(1) };
   const [, name, rest = ''] = /^\/([a-z]+)(?:\s+([^]*))?$/i.exec(text) ?? [];
   return name ? { is: 'command', name: name.toLowerCase(), rest: rest.trim() } : { is: 'text', text };
 }
 
-/** The handles at the beginning, and what follows them; `@ana, bo hello` only has one. */
+/** The handles at the beginning and the rest; in `@ana, bo hello` only the first is one. */
 export function handlesIn(rest: string): { names: string[]; text: string } {
   const [, first = ''] = /^((?:@\S+[\s,]*)+|\S+)/.exec(rest) ?? [];
   const names = first.split(/[\s,]+/).map((name) => name.replace(/^@/, ''));
@@ -44,10 +44,10 @@ export interface Context {
 }
 
 interface Command {
-  /** Whether it needs something after its name. */
+  /** Whether it needs an argument. */
   needs: boolean;
   may: (state: State, room: RoomState) => boolean;
-  /** May throw what the server says. A sentence explains why it was not done. */
+  /** May throw a refusal of the server. Returns a sentence if it was not executed. */
   run: (rest: string, context: Context) => Promise<string | void>;
 }
 
@@ -64,7 +64,7 @@ export const COMMANDS: Record<CommandName, Command> = {
   shrug: {
     needs: false,
     may: always,
-    // Its arms are signs of Markdown.
+    // Its arms are Markdown characters.
     run: (rest, { post }) => post(`${rest} ¯\\\\\\_(ツ)\\_/¯`.trim(), 'text'),
   },
   topic: {
@@ -135,14 +135,14 @@ export const COMMANDS: Record<CommandName, Command> = {
   },
 };
 
-/** Those that this person may use in this room. */
+/** The commands that the user may use in this room. */
 export function listCommands(state: State, room: RoomState): CommandName[] {
   return (Object.keys(COMMANDS) as CommandName[]).filter((name) => COMMANDS[name].may(state, room));
 }
 
 const isCommand = (name: string): name is CommandName => Object.hasOwn(COMMANDS, name);
 
-/** Do it. A sentence explains why it was not done; what the server refuses is thrown. */
+/** Executes it. Returns a sentence if it was not executed; throws what the server refuses. */
 export async function runCommand(name: string, rest: string, context: Context): Promise<string | void> {
   const t = commandWords();
   if (!isCommand(name)) return t.noCommand(name);
@@ -152,7 +152,7 @@ export async function runCommand(name: string, rest: string, context: Context): 
   return command.run(rest, context);
 }
 
-/** By its address or by what it is called. */
+/** By its id or its title. */
 function findRoom(state: State, wanted: string): RoomState | null {
   const name = wanted.toLowerCase();
   const isIt = (room: RoomState) => titleOf(state, room).toLowerCase() === name;

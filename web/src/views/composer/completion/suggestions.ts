@@ -1,4 +1,4 @@
-/** What to offer for what is being typed. */
+/** The suggestions for what is being typed. */
 
 import { best, type Token } from './tokens';
 import { searchEmoji, type Emoji } from '../../../emoji/emoji';
@@ -10,11 +10,11 @@ import { homeOf } from '../../../data/state/thread';
 
 export interface Option {
   readonly key: string;
-  /** What takes the place of what was typed; a space follows it. */
+  /** Replaces what was typed; a space follows. */
   readonly insert: string;
   readonly label: string;
   readonly hint: string;
-  /** What is good to know before choosing it. */
+  /** Something to know before choosing it. */
   readonly note: string;
 }
 
@@ -38,7 +38,7 @@ export function suggest(
   }
 }
 
-/** Whose name is in the room by now; null when not all of them are known. */
+/** The handles of all members; null if not all of them are known. */
 export function membersOf(room: RoomState): ReadonlySet<string> | null {
   if (room.kind === 'direct') return new Set(room.people);
   return room.memberList && !room.memberList.more ? new Set(room.memberList.roles.keys()) : null;
@@ -49,7 +49,7 @@ function people(query: string, state: State, room: RoomState): Option[] {
   const members = membersOf(home);
   const spoke = new Map(room.live.messages.map((message) => [message.by, message.seq]));
   const near = new Set([...spoke.keys(), ...home.people, ...(home.memberList?.roles.keys() ?? [])]);
-  // Without a word to go by only those who are here come to mind.
+  // Without a query, only people of this room are suggested.
   const names = query === '' ? near : new Set([...near, ...state.people.keys()]);
   const mentionable = [...names].filter(
     (name) => name !== state.me?.name && !isGuestName(name) && !state.people.get(name)?.disabled,
@@ -72,11 +72,11 @@ function people(query: string, state: State, room: RoomState): Option[] {
   const everyone = may.mentionAll(state, room) ? massMentions(room) : [];
   const found = best([...options, ...everyone], query, ({ insert, label }) => [insert.slice(1), label], LIMIT);
   if (query !== '') return found;
-  // Not crowded out by those who come to mind.
+  // People must not push these off the list.
   return [...options.slice(0, LIMIT - everyone.length), ...everyone];
 }
 
-/** All who are in the room; between two people there is no need for it. */
+/** Mentions of everybody; useless between two people. */
 function massMentions(room: RoomState): Option[] {
   if (room.kind === 'direct' && room.people.length < 2) return [];
   const { allInRoom, allHere } = commandWords();

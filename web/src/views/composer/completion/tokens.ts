@@ -1,18 +1,18 @@
-/** What is being completed at the caret, and what fits it. Pure. */
+/** What is being completed at the caret, and what matches it. Pure. */
 
 export type Completing = 'person' | 'room' | 'emoji' | 'command';
 
 export interface Token {
   readonly kind: Completing;
-  /** What was typed after the sign. */
+  /** The text after the sign. */
   readonly query: string;
   /** From the sign to the caret. */
   readonly start: number;
   readonly end: number;
 }
 
-// Not inside words: mail addresses, times and links have these signs too. Handles and rooms begin
-// where the server and the timeline see them begin.
+// Not inside words, because mail addresses, times and links contain these signs too. Handles and rooms
+// begin where the server and the timeline recognise them.
 const SIGNS: readonly (readonly [Completing, RegExp])[] = [
   ['command', /^\/([a-z]*)$/iu],
   ['person', /(?<![\p{L}\p{N}_@/.])@([\p{L}\p{M}\p{N}_.-]{0,64})$/u],
@@ -20,14 +20,14 @@ const SIGNS: readonly (readonly [Completing, RegExp])[] = [
   ['emoji', /(?<![\p{L}\p{N}_:/]):([\p{L}\p{N}_+-]{2,40})$/u],
 ];
 
-// The longest token and its sign.
+// The longest token including its sign.
 const LOOK_BACK = 82;
 
 export function tokenAt(text: string, caret: number): Token | null {
   const from = Math.max(0, caret - LOOK_BACK);
   const before = text.slice(from, caret);
   for (const [kind, pattern] of SIGNS) {
-    // A command stands at the very beginning.
+    // A command must be at the very beginning.
     if (kind === 'command' && from > 0) continue;
     const query = pattern.exec(before)?.[1];
     if (query === undefined) continue;
@@ -37,14 +37,14 @@ export function tokenAt(text: string, caret: number): Token | null {
   return null;
 }
 
-/** A whole `:shortcode:` that ends at the caret. */
+/** A complete `:shortcode:` that ends at the caret. */
 export function shortcodeAt(text: string, caret: number): Token | null {
   if (text[caret - 1] !== ':') return null;
   const token = tokenAt(text, caret - 1);
   return token?.kind === 'emoji' ? { ...token, end: caret } : null;
 }
 
-/** Whether the caret is in a code span or a fenced block, as far as the text before it tells. */
+/** Whether the caret is in a code span or a fenced block, judging by the text before it. */
 export function isInCode(text: string, caret: number): boolean {
   const lines = text.slice(0, caret).split('\n');
   let fence: string | null = null;
@@ -64,7 +64,7 @@ export function isInCode(text: string, caret: number): boolean {
   return fence !== null || hasOpenSpan(paragraph);
 }
 
-/** A run of backticks opens a span, the next run of the same length closes it (CommonMark 6.1). */
+/** A run of backticks opens a span, and the next run of the same length closes it (CommonMark 6.1). */
 function hasOpenSpan(paragraph: string): boolean {
   let open = 0;
   for (const [run] of paragraph.matchAll(/`+/g)) {
@@ -74,14 +74,14 @@ function hasOpenSpan(paragraph: string): boolean {
   return open > 0;
 }
 
-/** For comparing: without case and accents. */
+/** Without case and accents, for comparing. */
 export function fold(text: string): string {
   return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 }
 
 /**
- * How well a name fits what was typed; 0 is best, null: not at all. The whole, its beginning, the
- * beginning of one of its words, a part of it, its letters in this order.
+ * How well a name matches the query; 0 is best, null is no match. In this order: the whole name, its
+ * beginning, the beginning of a word, any part, the letters in order.
  */
 export function fit(query: string, name: string): number | null {
   const wanted = fold(query);
@@ -102,7 +102,7 @@ function hasInOrder(text: string, letters: string): boolean {
   return true;
 }
 
-/** The best of `items` by the best of their names; among equals the order they came in. */
+/** The best `items` by the best of their names; equal ones keep their order. */
 export function best<T>(
   items: readonly T[],
   query: string,

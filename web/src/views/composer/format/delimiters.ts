@@ -1,4 +1,4 @@
-/** Marks around words: bold, italics and the like. */
+/** Delimiters around words: bold, italics and the like. */
 
 import {
   applyEdits,
@@ -13,7 +13,7 @@ import { PREFIX } from './lines';
 
 export type Delimiter = '**' | '*' | '~~' | '`' | '||';
 
-/** From the first sign of the opening mark to the last of the closing one. */
+/** From the first character of the opening delimiter to the last of the closing one. */
 interface Span {
   readonly from: number;
   readonly inFrom: number;
@@ -21,7 +21,7 @@ interface Span {
   readonly to: number;
 }
 
-/** Whether a run of that many signs has the mark in it: `***` is both bold and italics. */
+/** Whether a run of that many characters includes the delimiter: `***` is both bold and italics. */
 const CONTAINS: Record<Delimiter, (length: number) => boolean> = {
   '**': (length) => length >= 2,
   '*': (length) => length % 2 === 1,
@@ -40,7 +40,7 @@ export function toggleDelimiter(delimiter: Delimiter, draft: TextSelection): Tex
   const spans = spansAt(delimiter, chosen);
   const around = ranges.map((range) => spanAround(spans, range));
   const edits = around.every((span) => span !== null)
-    ? // Two ranges may lie in one span.
+    ? // Two ranges may be in the same span.
       [...new Set(around)].flatMap(removing)
     : ranges.flatMap((range, at) => (around[at] ? [] : adding(delimiter, draft.text, range, spans)));
   return applyEdits(chosen, edits);
@@ -64,7 +64,7 @@ function toggleAtCaret(delimiter: Delimiter, draft: TextSelection): TextSelectio
     return applyEdits(draft, [{ from: caret - length, to: caret + length, by: '' }]);
   }
   const span = spanAtCaret(delimiter, text, caret);
-  // Who has come to its end goes on without it.
+  // At the end of a span, the caret moves out of it.
   if (span?.inTo === caret) return { text, start: span.to, end: span.to };
   if (span) return applyEdits(draft, removing(span));
   const before = /[\p{L}\p{N}_]*$/u.exec(text.slice(0, caret))?.[0].length ?? 0;
@@ -76,7 +76,7 @@ function toggleAtCaret(delimiter: Delimiter, draft: TextSelection): TextSelectio
   return { text: text.slice(0, caret) + delimiter + delimiter + text.slice(caret), start: place, end: place };
 }
 
-/** `**|**`, in which nothing stands yet. */
+/** `**|**`, with nothing in between. */
 function isEmptyPair(delimiter: Delimiter, text: string, caret: number): boolean {
   const sign = delimiter.charAt(0);
   let before = 0;
@@ -104,12 +104,12 @@ const removing = (span: Span | null): Edit[] =>
 
 function adding(delimiter: Delimiter, text: string, { from, to }: Range, spans: readonly Span[]): Edit[] {
   if (delimiter === '`') return addingCode(text.slice(from, to), from, to);
-  // The same mark within would end this one.
+  // The same delimiter inside would end this one.
   const within = spans.filter((span) => from <= span.from && span.to <= to);
   return [{ from, to: from, by: delimiter }, ...within.flatMap(removing), { from: to, to, by: delimiter }];
 }
 
-/** Around more signs in a row than the code itself has. */
+/** With more backticks in a row than the code contains. */
 function addingCode(code: string, from: number, to: number): Edit[] {
   const longest = Math.max(0, ...(code.match(/`+/g) ?? []).map(({ length }) => length));
   const fence = '`'.repeat(longest + 1);
@@ -120,7 +120,10 @@ function addingCode(code: string, from: number, to: number): Edit[] {
   ];
 }
 
-/** What of the selection one pair of marks can hold: no mark crosses paragraphs or items of lists. */
+/**
+ * The parts of the selection that one pair of delimiters can enclose: none crosses paragraphs or list
+ * items.
+ */
 function rangesOf({ text, start, end }: TextSelection): Range[] {
   const ranges: Range[] = [];
   let goesOn = false;

@@ -1,4 +1,4 @@
-/** Blocks of code. */
+/** Fenced blocks of code. */
 
 import { applyEdits, lineStart, type TextSelection, type Edit } from './textEdit';
 

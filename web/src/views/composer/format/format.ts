@@ -1,4 +1,4 @@
-/** Formatting: a text with its selection in, the same out. What is on already is taken away. */
+/** Formatting: maps a text with a selection to another. A format that is already on is removed. */
 
 import type { TextSelection } from './textEdit';
 import { fenceAround, toggleBlock } from './fences';
@@ -29,7 +29,7 @@ const RULES: Record<Format, FormatRule> = {
   bold: delimited('**'),
   italic: delimited('*'),
   strike: delimited('~~'),
-  // Several lines of code are a block.
+  // Several lines of code become a block.
   code: { ...code, toggle: (draft) => (isOneLine(draft) ? code : block).toggle(draft) },
   block,
   link: { toggle: toggleLink, isOn: isLink },

@@ -1,4 +1,4 @@
-/** What text can be made into, in the order of the toolbar, and the keys for it; help reads them too. */
+/** The formats in the order of the toolbar, and their shortcuts. The help is made from these too. */
 
 export const FORMATS = [
   'bold',
@@ -16,7 +16,7 @@ export const FORMATS = [
 
 export type Format = (typeof FORMATS)[number];
 
-/** As `keysOf` has them, digits by their place on the keyboard. */
+/** In the form of `keysOf`; digits by their position on the keyboard. */
 export const KEYS: Partial<Record<Format, string>> = {
   bold: 'Mod+B',
   italic: 'Mod+I',

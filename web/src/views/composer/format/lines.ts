@@ -1,15 +1,15 @@
-/** Marks at the beginning of lines: quotes and lists. */
+/** Prefixes of lines: quotes and lists. */
 
 import { applyEdits, lineStart, type TextSelection, type Edit } from './textEdit';
 import { fenceAround } from './fences';
 
 export type LineKind = 'quote' | 'bullets' | 'numbers' | 'tasks';
 
-/** What may stand before a line's own words. */
+/** Any prefix that may precede the words of a line. */
 export const PREFIX =
   /^[^\S\n]*(?:(?:(?:[-*+]|\d{1,9}[.)])[^\S\n]+(?:\[[ xX]\][^\S\n]+)?|>[^\S\n]?|#{1,6}[^\S\n]+)[^\S\n]*)+/;
 
-// The indent, of which a quote around the list is a part; the mark of the item; its box.
+// The indentation, including a quote around the list; the marker of the item; its checkbox.
 const ITEM = /^((?:[^\S\n]|>)*)(?:[-*+]|(\d{1,9})([.)]))[^\S\n]+(\[[ xX]\](?:[^\S\n]+|$))?/;
 const INDENT = /^(?:[^\S\n]|>)*/;
 const QUOTED = /^[^\S\n]*>[^\S\n]?/;
@@ -33,8 +33,7 @@ export const areLines = (kind: LineKind, draft: TextSelection): boolean =>
   wantedOf(linesOf(draft)).every(({ text }) => isOf(kind, text));
 
 /**
- * A line break at the caret goes on with the list there; in an item without words it ends the list.
- * Null: no list is there.
+ * A line break at the caret continues the list; in an empty item it ends the list. Null: not in a list.
  */
 export function continueList(draft: TextSelection): TextSelection | null {
   const { text, start, end } = draft;
@@ -51,7 +50,7 @@ export function continueList(draft: TextSelection): TextSelection | null {
   ]);
 }
 
-/** Those that the selection touches; one that it only comes to the beginning of is not. */
+/** The lines that the selection touches, except one at whose beginning it ends. */
 function linesOf({ text, start, end }: TextSelection): Line[] {
   let from = lineStart(text, start);
   const last = end > start && text[end - 1] === '\n' ? end - 1 : end;
@@ -66,7 +65,7 @@ function linesOf({ text, start, end }: TextSelection): Line[] {
     });
 }
 
-/** Empty lines between others need no mark of their own. */
+/** Empty lines between others need no prefix. */
 function wantedOf(lines: Line[]): Line[] {
   const written = lines.filter(({ text }) => text.trim() !== '');
   return written.length > 0 ? written : lines.slice(0, 1);
@@ -97,7 +96,7 @@ function marking(kind: LineKind, { from, text }: Line, count: number): Edit {
   return { from: from + indent, to: from + length, by: mark };
 }
 
-/** Without an empty line between them, what follows would belong to the quote or to the last item. */
+/** Without an empty line, the next line would belong to the quote or the last item. */
 function parting(kind: LineKind, text: string, last: Line | undefined): Edit[] {
   const next = last ? last.from + last.text.length + 1 : text.length;
   const [line = ''] = text.slice(next).split('\n', 1);

@@ -1,4 +1,4 @@
-/** A text that is being written, and what of it is selected. */
+/** A text with its selection, and edits of it. */
 
 export interface TextSelection {
   readonly text: string;
@@ -6,14 +6,14 @@ export interface TextSelection {
   readonly end: number;
 }
 
-/** `by` takes the place of what stands from `from` up to `to`. */
+/** Replaces the text from `from` to `to` with `by`. */
 export interface Edit {
   readonly from: number;
   readonly to: number;
   readonly by: string;
 }
 
-/** With the edits made; they are in order and apart. What was selected stays so. */
+/** Applies edits, which must be in order and not overlap. The selection stays on the same text. */
 export function applyEdits({ text, start, end }: TextSelection, edits: readonly Edit[]): TextSelection {
   let after = '';
   let done = 0;
@@ -29,7 +29,10 @@ export function applyEdits({ text, start, end }: TextSelection, edits: readonly 
   };
 }
 
-/** What is put in just there goes before it if it `yields`, else behind it. */
+/**
+ * The new position of an offset. Text inserted exactly there goes before it if it `yields`, otherwise
+ * behind it.
+ */
 function movePosition(place: number, edits: readonly Edit[], yields: boolean): number {
   let away = 0;
   for (const { from, to, by } of edits) {
@@ -39,7 +42,7 @@ function movePosition(place: number, edits: readonly Edit[], yields: boolean): n
   return place + away;
 }
 
-/** The one edit that makes the one text into the other, as small as it can be. */
+/** The smallest single edit that turns one text into the other. */
 export function difference(before: string, after: string): Edit {
   const shorter = Math.min(before.length, after.length);
   let from = 0;
@@ -49,7 +52,7 @@ export function difference(before: string, after: string): Edit {
   return { from, to: before.length - same, by: after.slice(from, after.length - same) };
 }
 
-/** Without white space at the ends of what is selected. */
+/** Without white space at the ends of the selection. */
 export function trimmed({ text, start, end }: TextSelection): TextSelection {
   const chosen = text.slice(start, end);
   const from = start + chosen.length - chosen.trimStart().length;
@@ -66,7 +69,7 @@ export interface Range {
 
 const BLANK_LINE = /\n[^\S\n]*(?=\n)/g;
 
-/** The paragraphs that the selection touches: no mark reaches over an empty line. */
+/** The paragraphs that the selection touches; no delimiter reaches across an empty line. */
 export function paragraphsAt({ text, start, end }: TextSelection): Range[] {
   const found: Range[] = [];
   let from = 0;

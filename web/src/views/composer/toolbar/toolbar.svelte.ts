@@ -1,4 +1,4 @@
-/** Whether the toolbar is shown: on this device, for all rooms. */
+/** Whether the toolbar is shown: on this device, in all rooms. */
 
 import { keepItem } from '../../../data/storage/local';
 

@@ -1,4 +1,4 @@
-/** Where I was mentioned: pages from the server, the latest first, with what has changed since. */
+/** The mentions of the user: pages from the server, the latest first, updated by later events. */
 
 import { explain } from '../../../app/errors';
 import type { Chat } from '../../../data/chat';
@@ -9,23 +9,23 @@ import { findMessage, toMessage, readUpTo, type Message, type State } from '../.
 
 export interface ListedMention {
   readonly message: Message;
-  /** As the server had it. */
+  /** As of the server's answer. */
   readonly unread: boolean;
 }
 
 const keyOf = ({ message }: ListedMention): string => `${message.room} ${message.seq}`;
 
-/** The newest page, and of what was listed before all that is older than it. */
+/** The newest page, followed by the older entries that were already listed. */
 export function mergePage(page: readonly ListedMention[], before: readonly ListedMention[]): ListedMention[] | null {
   const keys = new Set(page.map(keyOf));
   const at = before.findIndex((one) => keys.has(keyOf(one)));
-  // Nothing of it was known: there may be others between them.
+  // None of them was listed, so there may be others in between.
   if (at < 0) return null;
   const last = page.at(-1)?.message.at ?? 0;
   return [...page, ...before.filter((one) => !keys.has(keyOf(one)) && one.message.at < last)];
 }
 
-/** As they are by now: edited, deleted, read. */
+/** Applies later edits, deletions and read markers. */
 export function withLatest(state: State, list: readonly ListedMention[], me: string): ListedMention[] {
   return list.flatMap((one) => {
     const room = state.rooms.get(one.message.room);
@@ -49,7 +49,7 @@ export class MentionList {
     private readonly onlyUnread: boolean,
   ) {}
 
-  /** The newest ones; what was listed already stays. */
+  /** Loads the newest page again and keeps the older entries. */
   refresh(): Promise<void> {
     return this.#ask('', (page, cursor) => {
       const all = this.list && mergePage(page, this.list);
@@ -83,7 +83,7 @@ export class MentionList {
       this.problem = '';
     } catch (error) {
       if (serial !== this.#serial) return;
-      // Without a connection the page says so itself, and asks again once it is back.
+      // The page itself shows that it is offline, and loads again after reconnecting.
       this.problem = error instanceof Disconnected ? '' : explain(error);
     }
     this.isBusy = false;

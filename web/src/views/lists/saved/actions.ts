@@ -1,4 +1,4 @@
-/** What one can do with a message for oneself, or for others elsewhere. */
+/** Quoting, forwarding and saving, as the menu of a message offers them. */
 
 import { Bookmark, BookmarkX, Forward, TextQuote } from 'lucide';
 import { dialogs } from '../../../app/page/dialogs.svelte';
@@ -12,10 +12,10 @@ import type { MenuItem } from '../../../parts/Menu.svelte';
 import { bookmarksOf } from './bookmarks.svelte';
 import { listWords } from '../words';
 
-/** Each line with the sign of a quote, and an empty line for what one says to it. */
+/** Each line with a quote sign, and an empty line for the answer. */
 export const quoted = (text: string): string => `${text.trim().replace(/^/gm, '> ')}\n\n`;
 
-/** So that a menu knows what is saved by the time it opens. */
+/** Loads the bookmarks, so that the menu knows whether the message is saved. */
 export function fetchBookmarks(): void {
   if (!isGuest(session.state)) bookmarksOf(session.currentChat).ensureLoaded();
 }

@@ -1,4 +1,4 @@
-/** What one has saved for later: known from when somebody first asks, and then kept up to date. */
+/** The saved messages: loaded when first needed, then kept up to date. */
 
 import { explain } from '../../../app/errors';
 import type { Chat } from '../../../data/chat';
@@ -12,7 +12,7 @@ export interface Bookmark {
   readonly seq: number;
   readonly at: number;
   readonly note: string;
-  /** Null: it was deleted, or may not be read any more. */
+  /** Null: deleted, or no longer readable. */
   readonly message: Message | null;
 }
 
@@ -22,7 +22,7 @@ type Changed = Extract<ServerEvent, { on: 'bookmark' }>;
 
 export const keyOf = ({ room, seq }: MessageRef): string => `${room} ${seq}`;
 
-/** The message as it is by now. */
+/** The current state of the message. */
 export function messageIn(state: State, { room, seq, message }: Bookmark): Message | null {
   const here = state.rooms.get(room);
   const known = here && findMessage(here, seq);
@@ -31,12 +31,12 @@ export function messageIn(state: State, { room, seq, message }: Bookmark): Messa
 }
 
 class Bookmarks {
-  /** By their places; null until they are known. */
+  /** By room and seq; null until they are loaded. */
   all = $state.raw<ReadonlyMap<string, Bookmark> | null>(null);
   problem = $state.raw('');
   #isWanted = false;
   #isLoading = false;
-  /** Something may have changed since what is known, or is on its way, was asked for. */
+  /** Something may have changed since the last request. */
   #isStale = true;
 
   constructor(private readonly chat: Chat) {
@@ -56,7 +56,7 @@ class Bookmarks {
     return this.all?.get(keyOf(place)) ?? null;
   }
 
-  /** Somebody wants to see them. */
+  /** Called when they are needed. */
   ensureLoaded(): void {
     this.#isWanted = true;
     void this.#load();
@@ -88,7 +88,7 @@ class Bookmarks {
       this.#isStale = true;
       if (error instanceof Refused) this.problem = explain(error);
       else if (!(error instanceof Disconnected)) throw error;
-      // The next welcome asks again.
+      // The next welcome loads them again.
     } finally {
       this.#isLoading = false;
     }
@@ -111,7 +111,7 @@ class Bookmarks {
 
   #onBookmark({ room, seq, gone, note = '', at = 0 }: Changed): void {
     const known = this.find({ room, seq });
-    // One that was made elsewhere comes with its message, which only the server has.
+    // A bookmark set on another device needs its message, which only the server has.
     if (!this.all || this.#isLoading || (!gone && !known)) return this.#reload();
     const all = new Map(this.all);
     if (gone) all.delete(keyOf({ room, seq }));

@@ -1,4 +1,4 @@
-/** The threads that one follows: pages from the server, kept up with what has come since. */
+/** The followed threads: pages from the server, updated by later events. */
 
 import { explain } from '../../../app/errors';
 import type { Chat } from '../../../data/chat';
@@ -25,7 +25,7 @@ const toListedThread = ({ thread, root, last }: FollowedThread): ListedThread =>
 
 const at = ({ last, root }: ListedThread): number => last?.at ?? root.at;
 
-/** The newest page, and what was listed before that is older than all of it. */
+/** The newest page, followed by the listed threads that are older than all of it. */
 export function mergePage(
   page: readonly ListedThread[],
   cursor: string | null,
@@ -37,7 +37,7 @@ export function mergePage(
   return [...page, ...before.filter((one) => !known.has(one.room) && at(one) <= at(last))];
 }
 
-/** As they are by now: edited, deleted, read. */
+/** Applies later edits, deletions and read markers. */
 export function withLatest(state: State, list: readonly ListedThread[]): ListedThread[] {
   const now = (message: Message): Message => {
     const room = state.rooms.get(message.room);
@@ -57,7 +57,7 @@ export function withLatest(state: State, list: readonly ListedThread[]): ListedT
 }
 
 export class ThreadList {
-  /** Null: not asked yet. */
+  /** Null: not loaded yet. */
   list = $state.raw<readonly ListedThread[] | null>(null);
   cursor = $state.raw<string | null>(null);
   problem = $state.raw('');
@@ -69,7 +69,7 @@ export class ThreadList {
     private readonly onlyUnread: boolean,
   ) {}
 
-  /** The newest ones again; one at a time, for something may be said in any of them at any time. */
+  /** Loads the newest page again. One request at a time, because replies may arrive at any time. */
   async refresh(): Promise<void> {
     this.#refreshAgain = true;
     if (this.#isBusy) return;
@@ -104,7 +104,7 @@ export class ThreadList {
       take(reply.threads.map(toListedThread), reply.cursor);
       this.problem = '';
     } catch (error) {
-      // Without a connection the page says so itself, and asks again once it is back.
+      // The page itself shows that it is offline, and loads again after reconnecting.
       this.problem = error instanceof Disconnected ? '' : explain(error);
     } finally {
       this.#isBusy = false;
@@ -112,7 +112,7 @@ export class ThreadList {
   }
 }
 
-/** Also those that are not listed yet, and those in which nothing was said for long. */
+/** Also threads that are not listed yet, or had no replies for a long time. */
 export async function readAll(chat: Chat): Promise<void> {
   for (let after: string | null = ''; after !== null; ) {
     const page: { threads: FollowedThread[]; cursor: string | null } = await chat.request(

@@ -1,4 +1,4 @@
-/** The words of threads, in every language: they come with what says them. */
+/** The words for threads in every language, loaded with what uses them. */
 
 import { language, type Language } from '../../../words/language.svelte';
 import { threads as de } from '../../../words/de/threads';

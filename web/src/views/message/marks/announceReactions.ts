@@ -1,4 +1,4 @@
-/** Has reactions to one's own messages read out. */
+/** Announces reactions to the user's messages. */
 
 import { Announcer } from '../../../app/announcer';
 import { session } from '../../../app/session/session.svelte';
@@ -8,7 +8,7 @@ import { displayName, findMessage } from '../../../data/state/state';
 import { fetchNames } from './findNames';
 import { markWords } from './words';
 
-/** As long as the room is on screen; until the returned function is called. */
+/** Until the returned function is called. */
 export function announceReactions(room: string): () => void {
   const announcer = new Announcer({
     say: (text) => liveRegion.announce(text),

@@ -1,16 +1,16 @@
-/** Finds what people are called who have said nothing here, and so came with no message. */
+/** Fetches the names of people who reacted but have not written here. */
 
 import { isGuestName } from '../../../directory/naming';
 import { session } from '../../../app/session/session.svelte';
 import type { Chat } from '../../../data/chat';
 import { withPeople } from '../../../data/state/reducer';
 
-/** As many as the server answers at once. */
+/** The most names that the server answers at once. */
 const AT_ONCE = 100;
 
 const asked = new WeakMap<Chat, Map<string, Promise<void>>>();
 
-/** Until they are known, or cannot be asked for: then they go by their handles. */
+/** Resolves when they are known or could not be fetched; then their handles are shown. */
 export async function fetchNames(names: readonly string[]): Promise<void> {
   const chat = session.currentChat;
   const before = asked.get(chat) ?? new Map<string, Promise<void>>();

@@ -11,7 +11,7 @@ import { markWords } from './words';
 
 type Place = Pick<Message, 'room' | 'seq'>;
 
-/** Whether it was done. */
+/** Returns whether it succeeded. */
 export async function pin({ room, seq }: Place, on: boolean): Promise<boolean> {
   const isDone = await attempt(() => session.currentChat.request('pin', { room, seq, on }));
   if (isDone) liveRegion.show(on ? markWords().pinDone : markWords().unpinDone);

@@ -1,6 +1,6 @@
 /**
- * Reactions as this person sees them: what the server told, with what is on its way to it, and who
- * the others are where the messages name only the first.
+ * Reactions as the user sees them: those from the server, with the user's own changes applied at once,
+ * and with all names where the message has only the first ones.
  */
 
 import { session } from '../../../app/session/session.svelte';
@@ -10,10 +10,10 @@ import type { MarksEvent, Reacted, ServerEvent } from '../../../data/wire/protoc
 import type { Message } from '../../../data/state/state';
 import { countReaction } from '../../../emoji/favourites';
 
-/** A reaction that was set or taken back here, until the message says so itself. */
+/** A reaction set or removed here, until the message shows it. */
 interface PendingReaction {
   on: boolean;
-  /** What the server answered; null: nothing yet. */
+  /** The rev of the server's answer; null: not answered yet. */
   rev: number | null;
 }
 
@@ -27,11 +27,11 @@ export interface ShownReaction {
   readonly emoji: string;
   readonly count: number;
   readonly names: readonly string[];
-  /** Null: I may be among those who are not named. */
+  /** Null: unknown, because not all names are listed. */
   readonly mine: boolean | null;
 }
 
-/** Messages whose answers are kept. */
+/** The most messages whose answers are cached. */
 const ASKED_MAX = 200;
 
 const idOf = ({ room, seq }: { room: string; seq: number }): string => `${room}/${seq}`;
@@ -42,7 +42,7 @@ class ReactionStore {
   #asking = new Map<string, Promise<void>>();
   #chat: unknown = null;
 
-  /** What to show below a message. */
+  /** The reactions to show below a message. */
   of(message: Message, me: string): ShownReaction[] {
     const shown = message.marks.reactions.map(([emoji, count, names]) =>
       this.#shown(message, { emoji, count, names, mine: null }, me),
@@ -65,7 +65,9 @@ class ReactionStore {
     return { ...reaction, names, mine: answer?.mine ?? (asked ? false : null) };
   }
 
-  /** React, or take it back. Whoever may have reacted already is asked for first. */
+  /**
+   * Sets or removes a reaction. If it is unknown whether the user has reacted, that is fetched first.
+   */
   async toggle(message: Message, emoji: string): Promise<void> {
     const me = session.currentChat.user;
     const find = () => this.of(message, me).find((one) => one.emoji === emoji);
@@ -88,7 +90,7 @@ class ReactionStore {
   }
 
   #setPending(key: string, pending: PendingReaction | null): void {
-    // Those that were answered have been told, or are about to be.
+    // Answered changes are in the message, or about to be.
     const still = [...this.#pending].filter(([, { rev }]) => rev === null);
     const next = new Map(still);
     if (pending) next.set(key, pending);
@@ -96,7 +98,7 @@ class ReactionStore {
     this.#pending = next;
   }
 
-  /** Find out who all reacted, if the message does not name them. Throws Refused or Disconnected. */
+  /** Fetches all names if the message does not list them. Throws Refused or Disconnected. */
   ask(message: Message): Promise<void> {
     this.#listen();
     const id = idOf(message);
@@ -115,7 +117,7 @@ class ReactionStore {
     this.#known = new Map([...kept, [idOf({ room, seq }), { rev: marks.rev, reactions }]]);
   }
 
-  /** What I do on another device is mine too, though the message may not name me. */
+  /** The user's reactions on other devices, which the message may not list. */
   #listen(): void {
     const chat = session.currentChat;
     if (this.#chat === chat) return;
@@ -138,7 +140,7 @@ class ReactionStore {
     const others = asked.reactions.filter((one) => one.emoji !== emoji);
     const before = asked.reactions.find((one) => one.emoji === emoji);
     const after = { emoji, count: before?.count ?? 1, names: before?.names ?? [], mine };
-    // Its names are as of an older rev now.
+    // Its names are outdated now.
     this.#known = new Map(this.#known).set(id, { rev: -1, reactions: [...others, after] });
   }
 }

@@ -1,4 +1,4 @@
-/** What is said of reactions and pins, in every language: it comes with what says it. */
+/** The words for reactions and pins in every language, loaded with what uses them. */
 
 import { language, type Language } from '../../../words/language.svelte';
 import { marks as de } from '../../../words/de/marks';

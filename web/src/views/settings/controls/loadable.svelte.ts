@@ -1,4 +1,4 @@
-/** Something asked of the server when a section is shown, and again when the connection is back. */
+/** Something that is loaded from the server when a section is shown, and again after reconnecting. */
 
 import { untrack } from 'svelte';
 import { explain } from '../../../app/errors';
@@ -10,7 +10,7 @@ export class Loadable<T> {
   readonly #ask: () => Promise<T>;
   #latest = 0;
 
-  /** Only while a component is made. */
+  /** Only during component initialisation. */
   constructor(ask: () => Promise<T>) {
     this.#ask = ask;
     const online = $derived(isOnline());
@@ -19,7 +19,7 @@ export class Loadable<T> {
     });
   }
 
-  /** Ask anew, or for what follows; only the latest answer counts. */
+  /** Loads it again, or the next page of it; only the latest answer counts. */
   async reload(ask: () => Promise<T> = this.#ask): Promise<void> {
     this.#latest += 1;
     const mine = this.#latest;

@@ -1,4 +1,4 @@
-/** What is done at once, without a form: says so, or says why not. */
+/** Settings that are saved immediately, without a form. */
 
 import { copyText } from '../../../app/page/clipboard';
 import { session } from '../../../app/session/session.svelte';
@@ -6,7 +6,7 @@ import { liveRegion } from '../../../app/liveRegion.svelte';
 import { attempt } from '../../../app/errors';
 import { settingsWords } from './words';
 
-/** Whether it was done. */
+/** Returns whether it was saved. */
 export async function saveNow(
   what: () => Promise<unknown>,
   said: string = settingsWords().saved,
@@ -22,6 +22,6 @@ export async function copyLink(url: string): Promise<void> {
   else liveRegion.alert(t.copyFailed);
 }
 
-/** Nothing can be changed while the connection is lost; it is not said while it is being made. */
+/** Nothing can be changed while the connection is lost. While connecting, that is not shown yet. */
 export const isOffline = (): boolean => session.connection.status === 'lost';
 export const isOnline = (): boolean => session.connection.status === 'online';

@@ -1,4 +1,4 @@
-/** The words of the settings, in every language: they come with the view. */
+/** The words of the settings in every language, loaded with the view. */
 
 import { language, type Language } from '../../../words/language.svelte';
 import { settings as de } from '../../../words/de/settings';

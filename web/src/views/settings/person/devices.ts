@@ -1,8 +1,8 @@
-/** What the server calls a device (`hubbub/gateway/user_agent.py`), in the person's language. */
+/** The names of devices from the server (`hubbub/gateway/user_agent.py`), in the user's language. */
 
 import type { SettingsWords } from '../../../words/en/settings';
 
-/** “Firefox on Linux”; other names stay as they are. */
+/** “Firefox on Linux”; other names stay unchanged. */
 export function deviceName(label: string, t: SettingsWords['devices']): string {
   const named = (part: string) => t.named[part] ?? part;
   const [browser = '', system] = label.split(' on ');

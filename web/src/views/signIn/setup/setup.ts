@@ -1,4 +1,4 @@
-/** A new owner's first decisions, as the server takes them. */
+/** The first decisions of a new owner. */
 
 import * as api from '../../../data/wire/api';
 import type { Fields, Registration, ServerInfo } from '../../../data/wire/protocol';
@@ -15,17 +15,17 @@ export interface Decisions {
 
 export interface Result {
   about: ServerInfo;
-  /** What the operator has set, so that it could not be decided here. */
+  /** What the operator has fixed, so that it could not be decided here. */
   fixed: ReadonlySet<keyof Decisions>;
-  /** A link to share, where one is needed to join. */
+  /** A link to share, if people need one to join. */
   invite: string | null;
 }
 
-/** Throws Refused or Unreachable; doing it again does no harm. */
+/** Throws Refused or Unreachable; it can safely be repeated. */
 export async function setUp(wanted: Decisions): Promise<Result> {
   const fixed = new Set<keyof Decisions>();
   const before = await api.fetchServerInfo();
-  // One by one, since what the operator has set makes the server refuse all that comes with it.
+  // One by one, because the server refuses a whole request if the operator has fixed any part of it.
   for (const what of ['name', 'registration', 'guests'] as const) {
     if (before[what] === wanted[what]) continue;
     if (!(await change({ [what]: wanted[what] }))) fixed.add(what);
@@ -34,7 +34,7 @@ export async function setUp(wanted: Decisions): Promise<Result> {
   return { about, fixed, invite: about.registration === 'invite' ? await inviteLink() : null };
 }
 
-/** Whether the server left the decision to us. */
+/** Returns false if the operator has fixed the setting. */
 async function change(fields: Fields<'update_server'>): Promise<boolean> {
   try {
     await api.updateServer(fields);
@@ -48,7 +48,7 @@ async function change(fields: Fields<'update_server'>): Promise<boolean> {
 async function inviteLink(): Promise<string> {
   const { invite } = await api.createInvite({ days: INVITE_DAYS, uses: INVITE_USES });
   const url = new URL(invite.url);
-  // A server that listens on all addresses does not know by which of them people come.
+  // A server that listens on all addresses does not know which of them people use.
   const isNowhere = url.hostname === '0.0.0.0' || url.hostname === '[::]';
   return isNowhere ? location.origin + url.pathname : invite.url;
 }

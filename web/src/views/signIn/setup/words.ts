@@ -1,4 +1,4 @@
-/** The words of a new server's first settings, in every language; they come with the view. */
+/** The words of a new server's setup in every language, loaded with the view. */
 
 import { language, type Language } from '../../../words/language.svelte';
 import { setup as de } from '../../../words/de/setup';
