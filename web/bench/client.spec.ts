@@ -1,4 +1,4 @@
-/** The bounds that the client keeps on a machine with two cores; each prints what it measured. */
+/** Limits that the client must meet on a machine with two cores. Each test prints its measurement. */
 
 import type { CDPSession, Page } from '@playwright/test';
 import { expect, PASSWORD, test } from '../e2e/fixtures';

@@ -1,4 +1,4 @@
-/** axe finds nothing on any page: light and dark, on a desktop and on a phone. */
+/** axe finds no problems on any page: light and dark, on a desktop and on a phone. */
 
 import { expectClean } from './axe';
 import { expect, test } from './fixtures';
@@ -114,7 +114,7 @@ test('what helps to write', async ({ someone }) => {
   await composer(page).fill('');
 
   await page.getByRole('button', { name: 'Emoji' }).click();
-  // All 1,900 of them take axe half a minute, and are of one kind.
+  // All 1,900 emoji would take axe half a minute, and they are all alike.
   await page.keyboard.type('heart');
   await expect(page.getByRole('dialog').getByRole('button', { name: /heart/i }).first()).toBeVisible();
   await expectClean(page, 'the emoji picker');

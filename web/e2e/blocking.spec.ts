@@ -1,4 +1,4 @@
-/** Being added to a room by somebody else, the ways out of it, and blocking people. */
+/** Being added to a room by somebody else, ways to leave it, and blocking people. */
 
 import type { Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
@@ -11,7 +11,7 @@ const dialog = (page: Page) => page.getByRole('dialog');
 
 let made = 0;
 
-/** A room of one's own with these others in it, who were not asked. */
+/** A new room with these other members, who were not asked. */
 async function pushInto(owner: Someone, kind: 'public' | 'private', ...others: Someone[]) {
   made += 1;
   const members = others.map(({ name }) => name);
@@ -53,7 +53,7 @@ for (const width of WIDTHS) {
       await bo.page.reload();
       await expect(composer(bo.page)).toBeVisible();
       await expect(banner(bo.page)).toHaveCount(0);
-      // Who made it was added by nobody.
+      // Its creator was not added by anybody.
       await maya.page.goto(`/rooms/${room}`);
       await expect(composer(maya.page)).toBeVisible();
       await expect(banner(maya.page)).toHaveCount(0);
@@ -109,7 +109,7 @@ test('a conversation that somebody begins can be hidden or answered', async ({ s
   await bo.page.goto(`/rooms/${room.room}`);
   await expect(banner(bo.page)).toContainText(`${maya.name} started this conversation`);
   await expect(banner(bo.page).getByRole('button', { name: 'Hide' })).toBeVisible();
-  // Whoever answers has decided.
+  // Replying means staying.
   await say(bo, 'Of course!');
   await expect(banner(bo.page)).toHaveCount(0);
 });

@@ -1,4 +1,4 @@
-/** What a person does in the composer. */
+/** Writing in the composer. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
@@ -20,7 +20,7 @@ async function ask(
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
-/** A room of one's own: tests share the lobby. */
+/** A new room, because tests share the lobby. */
 async function ownRoom(who: Someone, title: string): Promise<string> {
   const room = `${title.toLowerCase()}-${who.name}`;
   await ask(who, '/api/rooms', { title, room });
@@ -94,7 +94,7 @@ test('the last message is edited by ↑, and Escape brings the draft back', asyn
   const field = composer(page);
   await page.keyboard.type('Helo');
   await page.keyboard.press('Enter');
-  // At once: what is still on its way is what is meant.
+  // Immediately, because the message still being sent is the one to edit.
   await page.keyboard.press('ArrowUp');
   await expect(page.getByRole('button', { name: 'Save' })).toBeVisible();
   await expect(field).toHaveValue('Helo');
@@ -275,7 +275,7 @@ test('a text that is too long says so and stays', async ({ someone }) => {
   const field = composer(page);
   await field.fill('a'.repeat(15_600));
   await expect(page.getByText('400 characters left')).toBeVisible();
-  // As the server counts: an emoji is one.
+  // Counted as the server does: an emoji is one character.
   await field.fill('🎉'.repeat(16_001));
   await expect(page.getByText('1 character too many')).toBeVisible();
   await field.press('Enter');

@@ -1,4 +1,4 @@
-/** Help with formatting while one writes, and what comes of it for those who read. */
+/** Formatting tools for the writer, and the result for the readers. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expectAccessible, SIZES } from './axe';
@@ -9,7 +9,7 @@ const aa = (page: Page): Locator => page.getByRole('button', { name: 'Formatting
 const toolbar = (page: Page): Locator => page.getByRole('toolbar', { name: 'Formatting' });
 const tool = (page: Page, name: string): Locator => toolbar(page).getByRole('button', { name, exact: true });
 
-/** Write it anew, and select the first `chosen` in it. */
+/** Replaces the text and selects the first `chosen` in it. */
 async function write(page: Page, text: string, chosen: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).evaluate((field, chosen) => {
@@ -53,7 +53,7 @@ test('the toolbar formats what is selected, takes it away, and can be undone', a
   await tool(page, 'Bold').click();
   await expect(field).toHaveValue('so very good');
 
-  // It is one stop for Tab; arrows lead on in it.
+  // The toolbar is one tab stop, with arrow keys inside.
   await page.keyboard.press('Shift+Tab');
   await expect(tool(page, 'Bold')).toBeFocused();
   await page.keyboard.press('ArrowLeft');
@@ -152,7 +152,7 @@ test('an address makes a link of words, and code is offered a block', async ({ s
   await expect(offer).toBeHidden();
   await page.keyboard.press('ControlOrMeta+z');
   await expect(field).toHaveValue(code);
-  // Who goes on writing in it has answered.
+  // Typing on in the block dismisses the offer.
   await field.fill('');
   await expect(offer).toBeHidden();
 });
@@ -166,7 +166,7 @@ test('a spoiler stays covered until somebody opens it', async ({ someone }) => {
   const post = (text: string, reply_to?: number) =>
     command<{ seq: number }>(bo, 'POST', `/api/rooms/${room}/messages`, { text, reply_to });
   const { seq } = await post('It was ||the **butler**|| and `a || b || c`');
-  // Before anything else is read out in its place.
+  // Before another announcement replaces it.
   await expect(page.getByText('It was (Spoiler)')).toBeAttached();
   await post('I knew!', seq);
   const covered = log.getByRole('button', { name: 'Spoiler, hidden' });

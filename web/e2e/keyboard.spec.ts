@@ -1,10 +1,10 @@
-/** Everything with the keyboard alone: no test here touches the mouse or sets a focus. */
+/** Everything with the keyboard alone: no test here uses the mouse or sets the focus. */
 
 import type { Page } from '@playwright/test';
 import { expect, PASSWORD, test } from './fixtures';
 import { command, timeline } from './people';
 
-/** Walk on with Tab until something with this name has the focus, as a person does. */
+/** Presses Tab until an element with this name has the focus. */
 async function tabTo(page: Page, name: RegExp, { back = false } = {}): Promise<void> {
   for (let step = 0; step < 60; step += 1) {
     const focused = await page.evaluate(() => {

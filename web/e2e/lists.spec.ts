@@ -1,4 +1,4 @@
-/** Mentions, what is saved for later, drafts on two devices, and messages that are passed on. */
+/** Mentions, saved messages, drafts on two devices, forwarding and quoting. */
 
 import type { Browser, Page } from '@playwright/test';
 import { expectClean } from './axe';
@@ -12,7 +12,7 @@ const main = (page: Page) => page.getByRole('main');
 const row = (page: Page, text: string) =>
   timeline(page).getByRole('listitem').filter({ hasText: text });
 
-/** The menu of a message, by mouse. */
+/** Opens the menu of a message with the mouse. */
 async function act(page: Page, text: string, item: string): Promise<void> {
   await row(page, text).hover();
   await row(page, text).getByRole('button', { name: 'More actions' }).click();
@@ -32,7 +32,7 @@ async function again(browser: Browser, server: Server, who: Someone, problems: s
   return { name: who.name, context, page };
 }
 
-/** A room with more people in it than may be called without a question. */
+/** A room with more members than one may mention without a confirmation. */
 async function crowd(browser: Browser, server: Server, room: string): Promise<void> {
   const context = await browser.newContext({ baseURL: server.url });
   for (let nth = 0; nth < 20; nth += 1) {
@@ -60,7 +60,7 @@ test('who calls everybody is asked first; whom it tells finds it among their men
   await bo.page.goto('/mentions');
   await expect(bo.page.getByText('Nobody has mentioned you yet.')).toBeVisible();
 
-  // With the keyboard alone: complete, think better of it, and then send.
+  // With the keyboard alone: complete, cancel, and then send.
   await composer(ana.page).pressSequentially('Lunch, @roo');
   await expect(ana.page.getByRole('option', { name: '@room' })).toContainText('all 22 members');
   await ana.page.keyboard.press('Enter');
@@ -81,7 +81,7 @@ test('who calls everybody is asked first; whom it tells finds it among their men
   await expect(row(ana.page, 'Lunch, @room now!')).toBeVisible();
   await say(ana, 'No question here');
 
-  // It comes to the page that is open, and is counted beside it.
+  // It appears on the open page, and is counted in the sidebar.
   const card = main(bo.page).getByRole('link', { name: /Lunch, @room now!/ });
   await expect(card).toHaveAccessibleName(/unread/);
   await expect(linkTo(bo.page, /^Mentions/)).toHaveAccessibleName(/1 mention/);
@@ -141,7 +141,7 @@ test('a message is saved with a note, on all devices, and taken off again', asyn
   await other.page.keyboard.press('Enter');
   await expect(items.filter({ hasText: 'for Saturday' })).toBeVisible();
 
-  // What was deleted keeps its note, and can be taken off.
+  // A deleted message keeps its note, and can be removed from the list.
   const [, code] = await kept(ana, room);
   await command(bo, 'DELETE', `/api/rooms/${room}/messages/${code?.seq}`);
   await expect(items.first()).toContainText('This message was deleted, or you can no longer read it.');
@@ -206,7 +206,7 @@ test('a message is passed on; its link leads back those who may read it', async 
   // With the keyboard alone.
   const { page } = ana;
   await row(page, 'The cake is ready').focus();
-  // What can be done with a message comes when one first asks for it.
+  // The actions of a message are loaded when they are first needed.
   await expect(row(page, 'The cake is ready').getByRole('button', { name: 'More actions' })).toBeVisible();
   await page.keyboard.press('Enter');
   await page.getByRole('menuitem', { name: 'Forward…' }).focus();

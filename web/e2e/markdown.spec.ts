@@ -1,4 +1,4 @@
-/** What people say, however they say it, is text on the page and leaves the page as it is. */
+/** Whatever people write is text on the page, and cannot change the page. */
 
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';
@@ -34,14 +34,14 @@ test('hostile Markdown and HTML are shown as text', async ({ someone }) => {
   const { page } = ana;
   const requests: string[] = [];
   page.on('request', (request) => requests.push(request.url()));
-  // The room's own title comes a moment after the room.
+  // The title of the room appears a moment after the room.
   await expect(page).toHaveTitle(/^#Room/);
   const title = await page.title();
   await composer(page).fill(HOSTILE);
   await composer(page).press('Enter');
   const said = timeline(page);
   await expect(said.getByText('<script>document.title = "taken"</script>')).toBeVisible();
-  // The parser was here: what is a link is one, and nothing else is.
+  // The parser was loaded: links are links, and nothing else is.
   await expect(said.getByRole('link', { name: 'cat' })).toHaveAttribute('href', 'https://example.org/cat.png');
   await expect(said.locator('img, script, style, iframe, [style*="fixed"]')).toHaveCount(0);
   await expect(said.locator('a[href^="javascript"], a[href^="data"]')).toHaveCount(0);
@@ -131,7 +131,7 @@ test('a long message is folded, and opened with the keyboard', async ({ someone 
     await command(ana, 'POST', `/api/rooms/${room}/messages`, { text: `${n}: ${text}` });
   }
   await ana.page.goto(`/rooms/${room}`);
-  // However many of them grow above it, the end stays in sight.
+  // However many messages grow above it, the end stays visible.
   const more = timeline(ana.page).getByRole('button', { name: 'Show more' });
   await expect(more).toHaveCount(20);
   await expect(more.last()).toBeInViewport();

@@ -1,4 +1,4 @@
-/** Reactions and pins: by mouse and by keys, and the same for everyone at once. */
+/** Reactions and pins: by mouse and by keys, live for everyone. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expect, test } from './fixtures';
@@ -31,9 +31,9 @@ test('a reaction by mouse: seen at once by others, who add theirs and take it ba
   await expect(mine).toHaveAccessibleName('👍 1: you');
   const hers = chip(row(ana.page, 'Cake'), '👍');
   await expect(hers).toHaveAttribute('aria-pressed', 'false');
-  // Who has said nothing yet is called by name all the same.
+  // People who have not written anything yet are also shown by name.
   await expect(hers).toHaveAccessibleName('👍 1: Bo Berg');
-  // Only whose message it is hears of it.
+  // Only the author of the message gets the announcement.
   await expect(ana.page.locator('[aria-live=polite]')).toContainText('Bo Berg reacted 👍 to your message');
 
   await hers.click();
@@ -77,7 +77,7 @@ test('a reaction by keys only, with all emoji to search in', async ({ someone })
   await expect(chip(message, '⛵')).toHaveAttribute('aria-pressed', 'true');
   await expect(chip(row(bo.page, 'The ship'), '⛵')).toHaveAccessibleName(`⛵ 1: ${ana.name}`);
 
-  // From the row Tab leads to what is below its text, which says who it was.
+  // From the row, Tab leads to the marks below its text, which say who pinned it.
   await page.keyboard.press('Tab');
   await expect(chip(message, '⛵')).toBeFocused();
   await expect(message.getByText('⛵ you')).toBeVisible();

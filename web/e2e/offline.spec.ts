@@ -12,11 +12,11 @@ async function write(page: Page, text: string): Promise<void> {
   await expect(page.getByText(text, { exact: true })).toBeVisible();
 }
 
-/** The worker has taken the page over, so all of its files are kept. */
+/** The worker controls the page, so all of its files are cached. */
 const workerReady = (page: Page) =>
   page.waitForFunction(() => navigator.serviceWorker.controller?.state === 'activated');
 
-/** The browser's database has it: it is written a moment after the page shows it. */
+/** The message is stored: the database is written a moment after the page shows it. */
 const kept = (page: Page, text: string) =>
   expect
     .poll(() =>
@@ -100,7 +100,7 @@ test('of what people write nothing is kept by the service worker', async ({ some
   expect(entries.filter(({ text }) => text.includes(bo.name))).toEqual([]);
 });
 
-/** As a newer release would come: another page, and a worker that differs from the one here. */
+/** Simulates a newer release: another page, and another worker. */
 async function nextBuild(client: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hubbub-e2e-build-'));
   await cp(client, folder, { recursive: true });

@@ -1,10 +1,10 @@
-/** What hurts in other clients. */
+/** Crashes, restarts and sleep, which cause trouble in other clients. */
 
 import { expect, test, type Someone } from './fixtures';
 import { TextConnection } from './textConnection';
 import { command, composer, kept, roomFor, say, timeline } from './people';
 
-/** What the timeline holds, by number; deleted ones as null. */
+/** The messages in the timeline by seq; deleted ones as null. */
 async function rows({ page }: Someone): Promise<Map<number, string | null>> {
   const found = await timeline(page)
     .locator('li[data-seq]')
@@ -17,7 +17,7 @@ async function rows({ page }: Someone): Promise<Map<number, string | null>> {
   return new Map(found);
 }
 
-/** Whoever scrolls from the last message up to the first sees exactly what the database has. */
+/** Scrolling from the last message to the first shows exactly what the database has. */
 async function expectToMatch(who: Someone, room: string): Promise<void> {
   const truth = new Map(
     (await kept(who, room)).map(({ seq, text, deleted }) => [seq, deleted ? null : (text ?? '')]),

@@ -1,4 +1,4 @@
-/** Finding one's way: the list, the switcher, rooms to join and to make, direct messages. */
+/** Navigation: the list, the switcher, joining and creating rooms, direct messages. */
 
 import type { Page } from '@playwright/test';
 import { expect, test, watch } from './fixtures';
@@ -121,7 +121,7 @@ test('with the keyboard: the switcher, and to the next room and the next unread 
   await keyboard.press('Control+/');
   await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toContainText('Unread room below');
   await keyboard.press('Escape');
-  // All of it is for the switcher, however soon it comes.
+  // All of it goes into the switcher, however late that appears.
   await keyboard.press('Control+k');
   await keyboard.type(ana.name);
   await expect(field).toHaveValue(ana.name);

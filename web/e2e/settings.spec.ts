@@ -1,4 +1,4 @@
-/** What people set, and what the others see of it. */
+/** Settings, and what others see of them. */
 
 import type { Browser, Page } from '@playwright/test';
 import { expect, PASSWORD, test, type Someone } from './fixtures';
@@ -60,7 +60,7 @@ test('a new password holds, the old one does not, and other devices are out', as
   const third = await elsewhere(browser, server.url, ana.name, 'four words do better');
   expect(third.ok).toBe(true);
 
-  // And from here it is put out again, as any device that one does not know.
+  // From here that device is signed out, as one would do with an unknown device.
   const other = await third.context.newPage();
   await other.goto('/rooms/lobby');
   await settings(ana.page, 'devices');
@@ -116,7 +116,7 @@ test('the owner names the server, invites somebody, and locks them out', async (
   await page.getByRole('textbox', { name: 'Name of the server' }).fill('The Tea Room');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(bo.page.getByText('The Tea Room')).toBeVisible();
-  // Who may join is an option of this server's, so it is not the owner's to change.
+  // On this server an option fixes who may join, so the owner cannot change it.
   await page.getByText('Nobody new').click();
   await expect(page.getByText('This was set when the server was started').first()).toBeVisible();
   await expect(page.getByRole('radio', { name: 'Everyone' })).toBeChecked();
@@ -146,11 +146,11 @@ test('the owner names the server, invites somebody, and locks them out', async (
   await expect(row).toContainText('Locked out');
   await expect(guest.page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await guest.context.close();
-  // Other tests have this server after us.
+  // Other tests use the same server afterwards.
   await command(olivia, 'PATCH', '/api/server', { name: 'Hubbub' });
 });
 
-/** Somebody who has no account yet. */
+/** Somebody without an account. */
 async function newcomer(browser: Browser, server: Server, problems: string[]): Promise<Someone> {
   const context = await browser.newContext({ baseURL: server.url });
   const page = await context.newPage();

@@ -14,7 +14,7 @@ async function withPassword(page: Page, who: string, button: string): Promise<vo
   await press(page, button);
 }
 
-/** The names of what the browser keeps. */
+/** The keys of everything the browser stores. */
 function kept(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const databases = await indexedDB.databases();
@@ -69,7 +69,7 @@ test('a new server: the owner’s link, an account, a name, who may join, a link
     const about = await (await context.request.get('/api/about')).json();
     expect(about).toMatchObject({ name: 'Rowing club', registration: 'invite', guests: false });
 
-    // Who is here already needs no invite, and is told so.
+    // Somebody who is already signed in needs no invite, and is told so.
     await page.goto(link);
     await expect(page.getByText('You have an account here already').first()).toBeVisible();
     await expect(composer(page)).toBeVisible();

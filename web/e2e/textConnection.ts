@@ -1,14 +1,14 @@
-/** Says many things quickly, through the plain-text door, from a page of its own. */
+/** Posts many messages quickly over the plain-text protocol, from a page of its own. */
 
 import type { BrowserContext, Page } from '@playwright/test';
 
 export class TextConnection {
   private constructor(private readonly page: Page) {}
 
-  /** As the person whose browser this is. */
+  /** As the person signed in in this browser. */
   static async open(context: BrowserContext, room: string): Promise<TextConnection> {
     const page = await context.newPage();
-    // Any page of the server will do; this one runs no client.
+    // Any page of the server will do; this one does not run the client.
     await page.goto('/api/docs');
     await page.evaluate(async (where) => {
       const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/ws?room=${where}`);
@@ -18,7 +18,7 @@ export class TextConnection {
     return new TextConnection(page);
   }
 
-  /** These, one after the other, so many each second; until the last of them has come back. */
+  /** Posts these one after the other at a rate per second, and waits until the last one comes back. */
   async say(texts: readonly string[], perSecond = 10_000): Promise<void> {
     await this.page.evaluate(
       async ([all, rate]) => {

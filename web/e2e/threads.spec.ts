@@ -1,4 +1,4 @@
-/** Answers to a message beside the timeline, and what is new in the threads that one follows. */
+/** Replies beside the timeline, and new replies in followed threads. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
@@ -18,7 +18,7 @@ const threads = (page: Page): Locator =>
 const post = (who: Someone, room: string, text: string) =>
   command(who, 'POST', `/api/rooms/${room}/messages`, { text });
 
-/** Said, and not only on its way. */
+/** Posted, and not only pending. */
 async function ask(who: Someone, room: string, text: string): Promise<void> {
   await post(who, room, text);
   await expect(timeline(who.page).getByText(text, { exact: true })).toBeVisible();
@@ -89,7 +89,7 @@ test('what is new in a thread is listed until it has been read', async ({ someon
   await page.goBack();
   await page.getByRole('button', { name: 'Unread', exact: true }).click();
   await expect(items).toHaveText([/Second answer/]);
-  // On a phone what stands beside the title goes below it, and leaves it in one line.
+  // On a phone, what is beside the title wraps below it, and the title stays on one line.
   await page.setViewportSize({ width: 390, height: 844 });
   const title = await page.getByRole('heading', { name: 'Threads' }).boundingBox();
   expect(title?.height).toBeLessThan(40);
@@ -114,7 +114,7 @@ test('an answer can be said to the room too; whoever unfollows hears no more of 
 
   await bo.page.getByRole('button', { name: 'Unfollow' }).click();
   await expect(bo.page.getByRole('button', { name: 'Follow', exact: true })).toBeVisible();
-  // On screen it is told of all the same, and nothing of it is unread.
+  // On screen it still receives events, and nothing of it is unread.
   await post(ana, `${room}.1`, 'Make it one');
   await expect(replies(bo.page).getByText('Make it one')).toBeVisible();
   await bo.page.keyboard.press('Escape');
@@ -150,7 +150,7 @@ test('with the keyboard alone: T opens the thread, Escape goes back to the messa
   await keyboard.type('By the way');
   await keyboard.press('Enter');
   await expect(replies(page).getByText('By the way')).toBeVisible();
-  // The room hears of it by an event of its own.
+  // The room receives its own event.
   await expect(footer(page)).toBeVisible();
   await keyboard.press('Escape');
   await expect(panel(page)).toHaveCount(0);

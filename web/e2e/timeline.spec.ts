@@ -31,7 +31,7 @@ async function postMany(who: Someone, room: string, from: number, to: number) {
 
 let rooms = 0;
 
-/** A room of one's own, so that other tests say nothing in it. */
+/** A new room, so that other tests do not write in it. */
 async function newRoom(server: Server, who: Someone): Promise<string> {
   rooms += 1;
   const answer = await who.context.request.post('/api/rooms', {
@@ -50,17 +50,17 @@ async function join(server: Server, who: Someone, room: string) {
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
-/** How far from the top of the timeline something is. */
+/** The distance of an element from the top of the timeline. */
 async function topOf(page: Page, what: Locator): Promise<number> {
   const [outer, inner] = [await log(page).boundingBox(), await what.boundingBox()];
   return (inner?.y ?? NaN) - (outer?.y ?? NaN);
 }
 
-/** Scroll there; and which row is then the first that can be seen, and where. */
+/** Scrolls there and returns the first visible row and its position. */
 const firstInSight = (page: Page, scrollTop: number) =>
   log(page).evaluate(async (box, to) => {
     box.scrollTop = to;
-    // Rows get their real heights when they come into sight.
+    // Rows get their real heights when they become visible.
     for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
     const { top } = box.getBoundingClientRect();
     const rows = [...box.querySelectorAll<HTMLElement>('[data-seq]')];
@@ -81,7 +81,7 @@ test('paging through hundreds of messages keeps the place, mounts few, and comes
   await ana.page.goto(`/rooms/${room}`);
   await expect(row(ana.page, 'number 420.')).toBeInViewport();
 
-  // Up, page by page: what was in sight when a page came is still where it was.
+  // Up, page by page: what was visible when a page arrived has not moved.
   const first = log(ana.page).getByRole('listitem').first();
   while (!(await first.filter({ hasText: 'number 1.' }).count())) {
     const before = (await first.textContent()) ?? '';
@@ -95,7 +95,7 @@ test('paging through hundreds of messages keeps the place, mounts few, and comes
   await expect(ana.page.getByText(/This is the beginning of #Tea/)).toBeInViewport();
   await expect(ana.page.getByText('You are looking at older messages')).toBeVisible();
 
-  // Down again to where it goes on live.
+  // Down again to the live end.
   await expect(async () => {
     await log(ana.page).evaluate((box) => (box.scrollTop = box.scrollHeight));
     await expect(row(ana.page, 'number 420.')).toBeInViewport({ timeout: 300 });
@@ -125,7 +125,7 @@ test('a link to a message opens in the middle, again when it is followed again',
   await ana.page.getByRole('button', { name: 'Jump to latest' }).click();
   await expect(row(ana.page, 'as I said')).toBeInViewport();
   await expect(ana.page).toHaveURL(new RegExp(`/rooms/${room}$`));
-  // The line that is quoted is found, though its message is not loaded any more.
+  // The quoted message is found, although it is no longer loaded.
   const quote = row(ana.page, 'as I said').getByRole('link', { name: /number 40\./ });
   await quote.click();
   await expect(wanted).toBeInViewport();
@@ -147,7 +147,7 @@ test('who reads further up is told how many are new, and where they begin', asyn
   await join(server, bo, room);
   await postMany(ana, room, 1, 60);
 
-  // Bo opens it with more unread than fits: at the line.
+  // Bo opens it with more unread messages than fit on the screen: at the line.
   await bo.page.getByRole('navigation').getByRole('link', { name: /Tea/ }).first().click();
   await expect(row(bo.page, 'number 1.')).toBeInViewport();
   await expect(bo.page.getByText('New', { exact: true })).toBeInViewport();
@@ -162,7 +162,7 @@ test('who reads further up is told how many are new, and where they begin', asyn
   await expect(row(bo.page, 'number 63.')).toBeInViewport();
   await expect(pill).toHaveCount(0);
 
-  // At the end it follows, also when the composer grows over it.
+  // At the end it follows new messages, also when the composer grows.
   await composer(bo.page).fill('a\nb\nc\nd\ne');
   await expect.poll(() => isAtEnd(bo.page)).toBe(true);
   await postMany(ana, room, 64, 64);
@@ -244,7 +244,7 @@ test('what is done with the mouse leaves the focus where it was done', async ({ 
   await expect(row(page, 'number 3.').getByRole('button', { name: 'Reply', exact: true })).toBeVisible();
   await expect(second).toBeFocused();
 
-  // Whoever writes points at nothing any more.
+  // While somebody is typing, no row is active.
   await composer(page).click();
   await expect(log(page).getByRole('button', { name: 'Reply' })).toHaveCount(0);
 });

@@ -1,4 +1,4 @@
-/** In which language the client speaks: the person's choice, else the browser's. */
+/** The language of the client: the user's choice, otherwise that of the browser. */
 
 import { en, type Words } from './en';
 
@@ -9,7 +9,7 @@ export const LANGUAGES: Record<Language, string> = { en: 'English', de: 'Deutsch
 
 const KEY = 'hubbub.language';
 
-// English comes with the page; every other language is loaded when it is wanted.
+// English is part of the first load; every other language is loaded when it is needed.
 const LOAD: Record<Language, () => Promise<Words>> = {
   en: () => Promise.resolve(en),
   de: () => import('./de').then((module) => module.de),
@@ -23,7 +23,7 @@ class LanguageChoice {
   current = $state.raw<Language>('en');
   words = $state.raw<Words>(en);
 
-  /** What the person chose; null: as the browser says. */
+  /** The user's choice; null: that of the browser. */
   get chosen(): Language | null {
     const kept = localStorage.getItem(KEY) ?? '';
     return isLanguage(kept) ? kept : null;
@@ -48,7 +48,7 @@ class LanguageChoice {
       this.words = await LOAD[language]();
       this.current = language;
     } catch {
-      // Offline and not kept: English is there.
+      // Offline and not cached: keep English.
     }
     document.documentElement.lang = this.current;
   }
@@ -56,5 +56,5 @@ class LanguageChoice {
 
 export const language = new LanguageChoice();
 
-/** The words of the present language; in a component: `const t = $derived(words().timeline)`. */
+/** The words in the current language; in a component: `const t = $derived(words().timeline)`. */
 export const words = (): Words => language.words;

@@ -1,4 +1,4 @@
-/** The rule every consumer follows, under any order, loss and repetition. */
+/** The rule for clients holds under any order, loss and repetition. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -21,14 +21,14 @@ import { ModelServer } from './model';
 const ROOMS = ['general', 'random'];
 const PEOPLE = ['ana', 'bo'];
 
-/** Frames of one answer come in order; live events may cross them, and each other, in any way. */
+/** Frames of one answer arrive in order; live events may overtake them and each other. */
 type Stream = ((state: State) => State)[];
 
 class Device {
   state: State = INITIAL;
   live: ServerEvent[] = [];
   streams: Stream[] = [];
-  /** Rooms of which pages are under way. */
+  /** Rooms with pages of history under way. */
   pages: string[] = [];
   connected = false;
 
@@ -88,7 +88,7 @@ class Device {
     ]);
   }
 
-  /** Let one frame arrive: of the answers that are under way, or one of the next live events. */
+  /** Delivers one frame: from an answer under way, or one of the next live events. */
   receive(choice: number): void {
     const ready = this.streams.length + (this.live.length > 0 ? 1 : 0);
     if (ready === 0) return;
@@ -117,7 +117,7 @@ class Device {
 const applying = (event: ServerEvent) => (state: State) => onEvent(state, event, 0);
 const synced = (room: string, reply: SyncReply) => (state: State) => onSynced(state, room, reply);
 
-/** What must be true at rest of a room somebody has synced. */
+/** What must hold for a synced room when nothing is under way. */
 function expectEqual(device: Device, name: string): void {
   const room = device.state.rooms.get(name);
   const truth = device.server.at(name);
@@ -214,11 +214,11 @@ class World {
     const [event] = device.live.slice(number % Math.max(1, device.live.length));
     if (!event) return;
     if (what === 'repeat') device.live.push(event);
-    // Other nodes' events may be lost on the way; only a later event shows the gap.
+    // Events from other nodes may be lost; only a later event shows the gap.
     if (what === 'lose') device.live = device.live.filter((other) => other !== event);
   }
 
-  /** Everyone comes to rest, with every room opened once. */
+  /** Every device comes to rest, with every room opened once. */
   settle(): void {
     for (const device of this.devices) {
       device.disconnect();
@@ -277,7 +277,7 @@ describe('whatever order events and replies come in', () => {
   });
 });
 
-/** Every kept message is at least as new as it was at `have`. */
+/** Every stored message is at least as new as it was at `have`. */
 function expectHonest(device: Device): void {
   for (const room of device.state.rooms.values()) {
     if (room.have === null) continue;

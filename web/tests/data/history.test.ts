@@ -1,4 +1,4 @@
-// Pages of history that come after somebody has gone elsewhere.
+// Pages of history that arrive after the user has navigated elsewhere.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { History } from '../../src/data/history';
 import type { Fields, Message as WireMessage, MyRoom, Page } from '../../src/data/wire/protocol';
@@ -16,7 +16,7 @@ const message = (seq: number): WireMessage => ({
 const range = (from: number, to: number): number[] =>
   Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
 
-/** A room with its newest page, and a server that answers when it is told to. */
+/** A room with its newest page, and a server that answers on request. */
 class Reader {
   state: State;
   #answers: { fields: Fields<'history'>; give: (page: Page) => void }[] = [];
@@ -36,7 +36,7 @@ class Reader {
     this.state = how(this.state);
   }
 
-  /** Answer what was asked first, or the one that was asked after that. */
+  /** Answers the first request, or a later one. */
   async answer(which = 0): Promise<void> {
     const [asked] = this.#answers.splice(which, 1);
     if (!asked) throw new Error('Nothing was asked.');
@@ -106,7 +106,7 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(170, 229));
   });
 
-  test('leaves no place to detachedRange in a room that is not on screen any more', async () => {
+  test('leaves no detached range in a room that is not on screen any more', async () => {
     void reader.history.around(ROOM, 100);
     reader.update((state) => onOpened(state, []));
     await reader.answer();

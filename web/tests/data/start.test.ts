@@ -35,7 +35,7 @@ test('a room that comes on screen while the browser’s database is read stays o
 test('without the browser’s databases one can read, keeps what one writes, and can sign out', async () => {
   vi.spyOn(console, 'warn').mockImplementation(nothing);
   rememberSession({ user: 'bo', epoch: 'e1' });
-  // Of a later release: to this one they do not open.
+  // Written by a later release, so this one cannot open them.
   for (const name of ['hubbub-cache:bo:e1', 'hubbub-outbox:bo']) {
     (await answer(indexedDB.open(name, 99))).close();
   }
@@ -47,7 +47,7 @@ test('without the browser’s databases one can read, keeps what one writes, and
   const chat = new Chat('bo', callbacks, { connect, random: () => 1 });
   await chat.start();
   expect(attempts).toBe(1);
-  // The composer puts the text back.
+  // The composer restores the text.
   const draft = { room: 'tea', text: 'hi', kind: 'text' as const, replyTo: null };
   await expect(chat.post(draft)).rejects.toThrow();
   await chat.erase({ unsent: true });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fuzzy, matchedParts } from '../../src/directory/fuzzy';
 
-/** The text with what is marked in brackets; null: not found. */
+/** The text with the matched parts in brackets; null: no match. */
 function marked(text: string, typed: string): string | null {
   const match = fuzzy(text, typed);
   if (!match) return null;

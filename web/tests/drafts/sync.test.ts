@@ -39,14 +39,14 @@ describe('a draft that two devices write', () => {
     const then = onTheirs(first.known, 'mine', 'theirs', true);
     expect(onIdle(then.known, 'mine').text).toBe('mine\ntheirs');
     expect(onIdle(onTheirs(first.known, 'mine', '', true).known, 'mine').text).toBe('mine');
-    // What comes back of one's own takes nothing away.
+    // The device's own event must not remove anything.
     expect(onIdle(onOwn(first.known, 'mine'), 'mine').text).toBe('mine\nth');
   });
 });
 
 const ROOM = 'tea';
 
-/** The one draft of one person, and the order in which it changes. */
+/** The one draft of one person on the server, with the order of its changes. */
 class Server {
   text = '';
   at = 0;
@@ -146,7 +146,7 @@ class Device implements DraftStore {
   }
 }
 
-/** Promises that are settled are told so. */
+/** Lets settled promises run. */
 const settled = () => vi.advanceTimersByTimeAsync(0);
 
 async function quiet(server: Server): Promise<void> {

@@ -184,7 +184,7 @@ test('the addresses', async () => {
   await agrees('addresses', { addresses, history: history.state as object });
 });
 
-/** Each command with every field it may have: TypeScript finds one that is missing. */
+/** Each command with every possible field; TypeScript reports a missing one. */
 const COMMANDS: { [C in CommandName]: Required<Fields<C>> } = {
   hello: { epoch: 'epoch-1', rooms: { lobby: 1 } },
   post: { room: 'r', text: 't', nonce: 'n', reply_to: 1, kind: 'me', also_in_room: true },

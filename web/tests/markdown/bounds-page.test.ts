@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-/** Bounds on what a message puts on the page, counted over texts made to cost much. */
+/** Limits on what a message puts on the page, counted for expensive texts. */
 
 import { flushSync, mount, unmount } from 'svelte';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
@@ -17,7 +17,7 @@ const hostile = Object.entries(kinds(NAME));
 
 const shown: object[] = [];
 const asked: string[] = [];
-/** Counts who is looked up. */
+/** Counts lookups of people. */
 class People extends Map<string, never> {
   override has(name: string) {
     asked.push(name);
@@ -46,11 +46,12 @@ beforeAll(async () => {
   await vi.waitUntil(() => loader.rich, { timeout: 30_000 });
   session.state = { ...INITIAL, me, people: new People([[NAME, me]]) };
 }, 40_000);
-// From the first text on: what one test has planned in real time would come in the next.
+// Fake timers from the first text on, because what one test schedules in real time would run in the
+// next.
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
   shown.splice(0).forEach((one) => void unmount(one));
-  // Nothing is left planned for the next test.
+  // Nothing stays scheduled for the next test.
   vi.runAllTimers();
   vi.useRealTimers();
   document.body.replaceChildren();
@@ -79,7 +80,7 @@ test.each(costly)('each task puts a bounded part of many there: %s', async (_, t
   let most = 0;
   let tasks = 0;
   for (; tasks < 200; tasks += 1) {
-    // The colours of code come on their own.
+    // Syntax highlighting is loaded on its own.
     await vi.dynamicImportSettled();
     if (vi.getTimerCount() === 0) break;
     vi.advanceTimersToNextTimer();
@@ -88,7 +89,7 @@ test.each(costly)('each task puts a bounded part of many there: %s', async (_, t
     most = Math.max(most, now - known);
     known = now;
   }
-  // What there was room for, and the message that went beyond it.
+  // The messages within the budget, and the one that exceeded it.
   const bound = 2.5 * (PER_TASK + NODES_MAX);
   expect(atOnce).toBeLessThan(bound + many * 10);
   expect(most).toBeLessThan(bound);

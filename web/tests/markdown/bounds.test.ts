@@ -1,4 +1,4 @@
-/** Bounds on the cost of reading a message, counted over texts made to cost much. */
+/** Limits on the cost of parsing a message, counted for expensive texts. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -12,11 +12,11 @@ import type { Block, Inline } from '../../src/markdown/parsing/tree';
 import { filled, kinds, pairs, TEXT_MAX } from './hostile';
 import { triesOf } from '../support/tries';
 
-/** Of the 20,000 texts in pairs every so many are tried; `make soak` tries them all. */
+/** Only a sample of the 20,000 texts is tried; `make soak` tries them all. */
 const EVERY = import.meta.env['HUBBUB_SOAK'] ? 1 : 8;
 const hostile = Object.entries(kinds('ana'));
 
-/** Elements and runs of text in a tree, by a count of its own. */
+/** Counts elements and runs of text in a tree independently. */
 function nodesOf(tree: readonly (Block | Inline)[]): number {
   let count = 0;
   for (const one of tree) {
@@ -59,7 +59,7 @@ describe('reading a message', () => {
       const [step] = new Reading(text).steps(1);
       expect(nodesOf(step?.blocks ?? []), text.slice(0, 20)).toBeLessThanOrEqual(NODES_MAX + 10);
     }
-    // What goes beyond it is the look at which the lexer stops.
+    // The excess is the look at which the lexer stops.
     expect(most).toBeLessThan(WORK_MAX * 1.1);
     expect(most).toBeGreaterThan(WORK_MAX);
   }, 300_000);
@@ -99,9 +99,9 @@ describe('what is folded away', () => {
       fc.property(long, (text) => {
         // The target of a link is not shown.
         fc.pre(!text.includes(']('));
-        // The head of a table is said again where the table goes on.
+        // The head of a table is repeated where the table continues.
         fc.pre(!/\|.*\n.*-/.test(text));
-        // What stands behind the beginning of a code block is its language, and not shown.
+        // What follows the opening fence is the language, which is not shown.
         fc.pre(!text.includes('~~~'));
         expect(letters(textOf(all(text)))).toBe(letters(text));
       }),

@@ -56,7 +56,7 @@ describe('code', () => {
         most = Math.max(most, tries);
       }
     }
-    // It is counted at all.
+    // Checks that tries are counted at all.
     expect(most).toBeGreaterThan(1_000);
   });
 });

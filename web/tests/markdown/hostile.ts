@@ -1,8 +1,10 @@
-/** Texts that have frozen readers, here or elsewhere; for the tests that count and for `make bench-web`. */
+/**
+ * Texts that have frozen clients, here or elsewhere; for the tests that count and for `make bench-web`.
+ */
 
 export const TEXT_MAX = 16_000;
 
-/** The signs of Markdown, and what else a text may have many of. */
+/** The special characters of Markdown, and others that a text may have many of. */
 const BITS = [
   ...['*', '**', '***', '_', '__', '_a', '*a ', 'b* ', '~', '~~', '`', '``', '```', '```\n', '~~~\n'],
   ...['[', ']', '(', ')', '](', '](a)', '![', '[a]: ', '||', '|', '|a', '|-', 'a|b\n', '-|-\n'],
@@ -18,7 +20,9 @@ export const filled = (bit: string, length = TEXT_MAX): string =>
 const half = (open: string, close: string): string =>
   filled(open, TEXT_MAX / 2) + filled(close, TEXT_MAX / 2);
 
-/** Every sign with every other: in turn, in turn on lines, and first the one and then the other. */
+/**
+ * Every pair of them: alternating, alternating on lines, and many of one followed by many of the other.
+ */
 export function* pairs(): Generator<string> {
   for (const one of BITS) {
     yield filled(one);
@@ -33,7 +37,7 @@ export function* pairs(): Generator<string> {
 const letters = (from: number, step: number): string =>
   Array.from({ length: 8_000 }, (_, at) => String.fromCodePoint(from + at * step)).join('');
 
-/** One of each kind, for a browser. `name` is somebody who is there. */
+/** One of each kind, for a browser. `name` is a member of the room. */
 export const kinds = (name: string): Record<string, string> => ({
   'mentions of nobody': filled('@a '),
   'mentions of somebody': filled(`@${name} `),

@@ -8,13 +8,13 @@ import { isOnlyEmoji, isPlain, pieces, plain, trimText, hideSpoilers } from '../
 import type { Block, Inline } from '../../src/markdown/parsing/tree';
 
 const TEXT_MAX = 16_000;
-/** All of it, in one. */
+/** The whole text in one run. */
 const parse = (text: string): Block[] =>
   new Reading(text).steps(Infinity).flatMap(({ blocks }) => blocks);
-// As the server cleans it (`hubbub/model/messages.py`): no controls but tab and line feed.
+// As the server cleans it (`hubbub/model/messages.py`): no control characters except tab and line feed.
 const said = (text: string) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '');
 
-/** Everything that a tree shows, in order. */
+/** All text of a tree, in order. */
 function shownBy(tree: readonly (Block | Inline)[]): string {
   return tree
     .map((one): string => {
@@ -39,7 +39,7 @@ const links = (text: string) =>
   inlines(text).flatMap((one) => ('href' in one ? [[shownBy([one]), one.href]] : []));
 
 describe('text without markup', () => {
-  // Pieces that are plain, that are not, and that are both by what stands beside them.
+  // Parts without markup, parts with markup, and parts that depend on their neighbours.
   const piece = fc.constantFrom(
     ...['a', 'Ä', '1', '.', ')', '1.', '1)', ' ', '  ', '\t', '\n', '\n\n', '\u00a0', '\u2028'],
     ...['-', '--', '---', '+', '=', '===', '#', '##', '#lobby', '@ana', '@', '~', '~~', ':', ':-'],
@@ -336,7 +336,7 @@ describe('hostile text', () => {
         (parts) => {
           const text = parts.join('');
           const letters = (some: string) => some.match(/[ab]/g)?.length ?? 0;
-          // A language's name is not among what the tree shows, nor is a link's target or title.
+          // The tree does not show the language of code, nor the target or title of a link.
           fc.pre(!/```|~~~|\]\(/.test(text));
           expect(letters(shownBy(parse(text)))).toBe(letters(text));
         },

@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
 
-/** Waits until it holds. Vitest's own limit is one second, which a busy machine may need. */
+/** Waits until the check passes. Vitest's default of one second is too short on a busy machine. */
 export const eventually = (holds: () => unknown): Promise<unknown> =>
   vi.waitFor(holds, { timeout: 30_000 });

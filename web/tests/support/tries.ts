@@ -1,4 +1,4 @@
-/** How often a pattern is tried while something is done: what the lexer's time goes with. */
+/** Counts how often patterns are tried, which is what the lexer's time depends on. */
 export function triesOf(work: () => void): number {
   let tries = 0;
   const { exec, test: tests } = RegExp.prototype;

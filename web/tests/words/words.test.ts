@@ -1,11 +1,11 @@
-/** Every language says everything, and nothing that people read stands outside of the dictionary. */
+/** Every language is complete, and views contain no text outside of the words. */
 
 import { parse, type AST } from 'svelte/compiler';
 import { describe, expect, test } from 'vitest';
 
 type Leaf = string | number | boolean | null | ((...given: never[]) => unknown);
 
-/** All texts of a language by their path: `settings.sections.profile`. */
+/** All texts of a language by path: `settings.sections.profile`. */
 function leaves(node: unknown, path = ''): Map<string, Leaf> {
   if (typeof node !== 'object' || node === null) return new Map([[path, node as Leaf]]);
   const under = Object.entries(node).flatMap(([key, child]) => [
@@ -16,7 +16,8 @@ function leaves(node: unknown, path = ''): Map<string, Leaf> {
 
 type Module = Record<string, unknown>;
 
-// Each file, not the index: the words of many views are in files that only come with these.
+// Every file and not only the index, because the words of many views are in files that are loaded with
+// them.
 const ENGLISH = leavesOf(import.meta.glob<Module>('../../src/words/en/*.ts', { eager: true }));
 const GERMAN = leavesOf(import.meta.glob<Module>('../../src/words/de/*.ts', { eager: true }));
 
@@ -25,10 +26,10 @@ function leavesOf(files: Record<string, Module>): Map<string, Leaf> {
   return leaves(Object.assign({}, ...areas.map(([, module]) => module)));
 }
 
-/** In English the server's own sentence says these. */
+/** In English the server's own sentence is shown. */
 const ONLY_GERMAN = /^errors\.codes\./;
 
-/** What stands after a command; many need nothing. */
+/** The arguments of a command; many have none. */
 const MAY_BE_EMPTY = /^commands\.help\.\w+\.0$/;
 
 /** The same in both languages, by path. */
@@ -103,13 +104,13 @@ describe('English and German', () => {
 
 // --- what stands in the views ---------------------------------------------------------------------
 
-/** Attributes that people read or hear, and what components call theirs. */
+/** Attributes that people read or hear, and props of components for such texts. */
 const READ =
   /^(aria-(label|description|roledescription|valuetext)|placeholder|title|alt|label|hint|text|problem)$/;
-/** `style:` and `class:` are for machines. */
+/** `style:` and `class:` directives contain no text. */
 const DIRECTIVE = /Directive$/;
 
-/** No words: the program's name, and a letter on a keyboard. */
+/** The program's name, and single letters on a keyboard, are no words. */
 const ALIKE = /^(Hubbub|[A-Z])$/;
 
 const hasLetters = (text: string): boolean => /\p{L}/u.test(text) && !ALIKE.test(text.trim());
@@ -130,7 +131,7 @@ function* below(node: Node): Generator<Node> {
   }
 }
 
-/** Texts of an expression as far as it is one of text: `a ? 'b' : 'c'`, `` `d ${e}` ``. */
+/** The texts of an expression, as far as it consists of texts: `a ? 'b' : 'c'`, `` `d ${e}` ``. */
 function textsOf(node: Node): string[] {
   switch (node.type) {
     case 'Literal':
@@ -147,7 +148,7 @@ function textsOf(node: Node): string[] {
   }
 }
 
-/** The texts of a template that people get to read. */
+/** The visible texts of a template. */
 function* visible(node: Node): Generator<string> {
   if (node.type === 'Text') yield node['data'] as string;
   else if (node.type === 'ExpressionTag') yield* textsOf(node['expression'] as Node);

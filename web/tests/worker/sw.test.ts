@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// What the service worker keeps and answers, with a browser's caches played by a map of maps.
+// What the service worker caches and answers, with the browser's caches simulated by maps.
 import { beforeEach, expect, test, vi } from 'vitest';
 import { pathOf, type Route } from '../../src/app/router.svelte';
 
@@ -63,7 +63,7 @@ class Browser {
     await work;
   }
 
-  /** Null: the worker leaves it to the network. */
+  /** Null: the worker leaves the request to the network. */
   async ask(path: string, { mode = 'cors', method = 'GET' } = {}): Promise<string | null> {
     let answer: Promise<Response> | null = null;
     this.listeners.get('fetch')?.({
@@ -75,7 +75,7 @@ class Browser {
   }
 }
 
-/** jsdom's knows no relative address outside a page. */
+/** That of jsdom accepts no relative address outside of a page. */
 class FakeRequest {
   readonly url: string;
   constructor(path: string) {

@@ -1,4 +1,4 @@
-/** Finding and making rooms, choosing people, the switcher: loaded with these views. */
+/** Finding and creating rooms, choosing people, the switcher; loaded with these views. */
 
 import { pluralIn } from '../plural';
 
@@ -38,7 +38,7 @@ export const browse = {
   peopleToAdd: 'People to add',
   create: 'Create room',
 
-  // A new direct message
+  // A direct message
   newDirect: 'New message',
   to: 'To',
   start: 'Start conversation',
@@ -70,7 +70,7 @@ export const browse = {
   results: (count: number): string => plural(count, { one: '# result', other: '# results' }),
   switchOffline: 'You’re offline: only your own rooms are listed.',
 
-  // A room that is not among mine
+  // A room that the user is not in
   joinHint: 'You are not in this room. Join to read it and write in it.',
   none: 'This room does not exist, or it is private.',
   removedHere: 'You are no longer in this room.',

@@ -1,4 +1,4 @@
-/** What completion and slash commands say. They are loaded when they are first used. */
+/** Completion and slash commands; loaded when they are first used. */
 
 import { pluralIn } from '../plural';
 
@@ -17,7 +17,7 @@ export type CommandName =
   | 'unmute'
   | 'help';
 
-/** What follows the command, and what it does. */
+/** The arguments of the command, and what it does. */
 type Help = readonly [usage: string, does: string];
 
 const help: Record<CommandName, Help> = {

@@ -1,4 +1,4 @@
-/** Words that several parts of the client use. */
+/** Words used in several parts of the client. */
 export const common = {
   cancel: 'Cancel',
   close: 'Close',

@@ -1,4 +1,4 @@
-/** The help with keys and Markdown: loaded with it. */
+/** The help on keyboard shortcuts and Markdown; loaded with it. */
 
 export const keys = {
   title: 'Keyboard shortcuts',
@@ -56,7 +56,7 @@ export const keys = {
     Home: 'Home',
     End: 'End',
   } as Record<string, string>,
-  /** Read out for keys that show a sign. */
+  /** Announced for keys that are shown as signs. */
   arrows: { ArrowUp: 'Up arrow', ArrowDown: 'Down arrow' } as Record<string, string>,
 };
 

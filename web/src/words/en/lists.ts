@@ -1,4 +1,4 @@
-/** Mentions, what is saved for later, forwarding, and calling everybody: loaded with these. */
+/** Mentions, saved messages, forwarding and mass mentions; loaded with these. */
 
 import { pluralIn } from '../plural';
 

@@ -1,7 +1,7 @@
-/** What people wrote, and the emoji to write with. */
+/** Formatted messages, and the emoji picker. */
 export const markdown = {
   code: 'Code',
-  /** A block of code; the language as it was typed, or nothing. */
+  /** The label of a code block; the language is as typed, or empty. */
   codeIn: (language: string) => (language ? `Code, ${language}` : 'Code'),
   copyCode: 'Copy code',
   notCopied: 'The browser does not let this page copy. Select the code and copy it by hand.',

@@ -1,4 +1,4 @@
-/** What is said of messages now and then, and what can be done with them. */
+/** The less frequent words about messages, and their actions. */
 
 import { pluralIn } from '../plural';
 

@@ -1,4 +1,4 @@
-/** What the details of a room say. They are loaded when they are opened, and so are their words. */
+/** The details of a room; loaded when they are opened. */
 
 import { pluralIn } from '../plural';
 

@@ -1,4 +1,4 @@
-/** What a new owner is asked, and told. */
+/** The setup of a new server. */
 
 export const setup = {
   setUp: 'Set up your server',

@@ -1,4 +1,4 @@
-/** What is said at the door. Whoever is signed in does not load it, nor its words. */
+/** The sign-in page. Not loaded while somebody is signed in. */
 
 import { pluralIn } from '../plural';
 

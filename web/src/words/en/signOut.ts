@@ -1,4 +1,4 @@
-/** What is said to whoever signs out. */
+/** The dialog for signing out. */
 
 import { pluralIn } from '../plural';
 

@@ -1,4 +1,4 @@
-/** How the connection is, and the titles of the page. */
+/** The state of the connection, and the titles of the page. */
 export const status = {
   reconnecting: 'Reconnecting…',
   offline: 'You’re offline. Messages will send when you’re back.',

@@ -1,4 +1,4 @@
-/** Threads: what a message says of its own, the thread itself, and the view of all that one follows. */
+/** Threads: on their root message, beside the room, and in the list of followed threads. */
 
 import { pluralIn } from '../plural';
 
@@ -12,7 +12,9 @@ export const threads = {
   replies,
   last: (when: string | null) => (when ? `last ${when}` : 'just now'),
   justNow: 'just now',
-  /** Of these: how many, new ones, when the last came, and from whom. */
+  /**
+   * The number of replies, whether any is new, the time of the last one, and the people who replied.
+   */
   open: (parts: { count: number; isUnread: boolean; when: string; names: string[] }) => {
     const { count, isUnread, when, names } = parts;
     const said = [replies(count), ...(isUnread ? ['unread'] : []), `last one ${when}`];

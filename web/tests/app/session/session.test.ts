@@ -15,7 +15,7 @@ const ABOUT: ServerInfo = {
   limits: { text: 16_000, frame_bytes: 262_144, page: 200 },
 };
 
-/** What the server would say; a function may throw, as when it cannot be reached. */
+/** The server's answers; a function may throw, as when the server cannot be reached. */
 type Answers = Record<string, () => { status?: number; body: unknown }>;
 
 const signedOut = () => ({ status: 401, body: { code: 'sign_in_required', detail: 'Sign in.' } });
@@ -63,7 +63,7 @@ async function fresh() {
   return (await import('../../../src/app/session/session.svelte')).session;
 }
 
-/** The ways in and out of the session made last. */
+/** The auth module of the session created last. */
 const door = () => import('../../../src/app/session/auth');
 
 async function keptDatabases(): Promise<string[]> {
@@ -71,7 +71,7 @@ async function keptDatabases(): Promise<string[]> {
   return all.map((one) => one.name ?? '').filter((name) => name.startsWith('hubbub'));
 }
 
-/** What a session leaves in the browser while it lasts. */
+/** What a session stores in the browser. */
 function use(user: string): void {
   localStorage.setItem('hubbub.session', JSON.stringify({ user, epoch: 'e1' }));
   localStorage.setItem(`hubbub.draft:${user}:lobby`, 'half a thought');
@@ -141,7 +141,7 @@ test('signed out without the server: erased at once, ended before anything else 
   await away.start();
   expect(away.phase).toBe('out');
   expect(away.isUnreachable).toBe(true);
-  // Not before it is true.
+  // Only when it is true.
   expect(away.signedOutReason).toBeNull();
   expect(pendingSignOut.isDue).toBe(true);
 

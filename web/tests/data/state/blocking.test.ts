@@ -1,4 +1,4 @@
-/** Who added me to a room, and whom I block: what the state keeps of it. */
+/** What the state keeps about who added the user to a room, and about blocks. */
 
 import { expect, test } from 'vitest';
 import type { MyRoom } from '../../../src/data/wire/protocol';
@@ -19,7 +19,7 @@ test('a room says who added me until I stay, whatever else changes', () => {
   expect(addedBy(state)).toBe('maya');
   state = onEvent(state, { on: 'me', rev: 4, room: PARTY }, 0);
   expect(addedBy(state)).toBeNull();
-  // What is older comes late, and changes nothing.
+  // An older state arrives late and changes nothing.
   state = withMyRoom(state, { ...PARTY, added_by: 'maya' }, 3);
   expect(addedBy(state)).toBeNull();
 });

@@ -1,4 +1,4 @@
-/** What is added to a message, whatever it crosses on its way. */
+/** Marks of a message, whatever else arrives before or after them. */
 
 import { expect, test } from 'vitest';
 import type { MarksEvent, Message as WireMessage, Reaction, ServerEvent } from '../../../src/data/wire/protocol';

@@ -48,7 +48,7 @@ test('a live event that comes before a page that starts over is asked for again'
 });
 
 test('while there is more to come, nothing is taken for complete', () => {
-  // Message 1 was edited to rev 3 after the head was told: the first part of the answer lacks it.
+  // Message 1 was edited to rev 3 after the head was sent, so the first part of the answer lacks it.
   let state = onEvent(onSyncSent(welcomed(2, 2), ROOM), message(2, 2), 0);
   state = onSynced(state, ROOM, { through: 2, more: true, reset: false });
   expect(needsSync(tea(state), OPEN)).toBe(true);
@@ -65,7 +65,7 @@ test('a later page of members does not pass for the whole list', () => {
     more: true,
   });
   let state = onMembers(welcomed(0, 0), ROOM, page('ana', 1), true);
-  // In a large room only the count is told: the list that was begun is no longer true.
+  // In a large room only the count is sent, so the list that was started is outdated.
   state = onEvent(state, { on: 'member', room: ROOM, mrev: 3, members: 300 }, 0);
   expect(tea(state).memberList).toBeNull();
   expect(tea(onMembers(state, ROOM, page('zoe', 3), false)).memberList).toBeNull();

@@ -12,7 +12,7 @@ type Post = Fields<'post'>;
 class FakeServer implements Sender {
   ready = true;
   got: Post[] = [];
-  /** What the next posts are answered with, instead of being taken. */
+  /** Errors for the next posts. */
   answers: Error[] = [];
 
   isReady(): boolean {

@@ -82,7 +82,7 @@ describe('the browser’s database', () => {
     const marks = toMarks(event, event.rev);
     store.keep({ room: 'lobby', seq: 1, marks });
     store.keep({ room: 'lobby', seq: 99, marks });
-    // As an old page may still bring it.
+    // As an old page of history may still contain it.
     store.keep({ ...state.rooms.get('lobby')!.live.messages[0]!, marks: toMarks({}, 0) });
     await store.save(state);
     const [message, ...others] = await store.before('lobby', 2, 10);

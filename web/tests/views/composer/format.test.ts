@@ -1,4 +1,4 @@
-/** Formatting as pure functions: `‹…›` is what is selected, `‸` the caret. */
+/** Formatting as pure functions: `‹…›` marks the selection, `‸` the caret. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -77,7 +77,7 @@ describe('marks around words', () => {
     expect(toggled('bold', '**‹one\ntwo**\n\n> - **three**\n4. **four›**')).toBe(
       '‹one\ntwo\n\n> - three\n4. four›',
     );
-    // What has it already keeps it until all have it.
+    // A part that has the format keeps it until all parts have it.
     expect(toggled('bold', '‹- **one**\n- two›')).toBe('‹- **one**\n- **two›**');
   });
 
@@ -165,7 +165,7 @@ describe('links', () => {
     ['‹a [1]›', '[a \\[1\\]](‸)'],
     ['see [the ‸wiki](https://a.b/(c)) now', 'see the ‸wiki now'],
     ['‹[a](b)›', '‹a›'],
-    // Without a label, the address is all that there is to keep.
+    // Without a label, only the address can stay.
     ['[](‹a›)', '‹a›'],
     ['‹[ ](<a b>)›', '‹<a b>›'],
   ])('of %j', (before, after) => expect(toggled('link', before)).toBe(after));
@@ -263,7 +263,7 @@ describe('any text', () => {
   const withoutLanguages = (text: string) =>
     letters(text.replace(/^( {0,3}(?:`{3,}|~{3,}))[^\S\n]*\S+[^\S\n]*$/gm, '$1'));
 
-  /** The words of a text without one of its links: each that there may be. */
+  /** The words of a text without one of its links, for each link. */
   function unlinked(text: string): string[] {
     const link = /\[((?:\\.|[^[\]\\])*)\]\((<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/y;
     return [...text.matchAll(/\[/g)].flatMap(({ index }) => {
@@ -276,7 +276,7 @@ describe('any text', () => {
   }
 
   function expectKept(format: Format, before: TextSelection, after: TextSelection): void {
-    // With a link goes its address, and with a block of code the name of its language.
+    // Removing a link removes its address, and removing a code block the name of its language.
     const isOfLines = before.text.slice(before.start, before.end).trim().includes('\n');
     const isBlock = format === 'block' || (format === 'code' && isOfLines);
     if (format === 'link' && isOn('link', before)) {
@@ -308,7 +308,7 @@ describe('any text', () => {
     );
   });
 
-  // A time bomb would take minutes.
+  // An exponential pattern would take minutes.
   test('does not hold up the page', () => {
     const signs = ['*', '**a ', '`', '`a', '|', '||a ', '~~', '[', '[a](', '- ', '- a\n', '> ', '\n', '\\', '```\n', 'a'];
     for (const sign of signs) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { best, fit, isInCode, shortcodeAt, tokenAt } from '../../../src/views/composer/completion/tokens';
 
-/** The token where `|` stands. */
+/** The token at `|`. */
 function at(marked: string) {
   const caret = marked.indexOf('|');
   const token = tokenAt(marked.replace('|', ''), caret);

@@ -50,7 +50,7 @@ describe('the members are loaded', () => {
     session.chat = null;
   });
 
-  /** A server with so many members, which answers a page at a time. */
+  /** A server with that many members, which answers one page at a time. */
   function joined(count: number) {
     let mrev = 1;
     const wire: MyRoom = { room: 'tea', kind: 'public', title: 'Tea', members: count, mrev };
@@ -58,7 +58,7 @@ describe('the members are loaded', () => {
     const chat = {
       state: withMyRoom(INITIAL, wire, 1) as State,
       asked: [] as string[],
-      /** Somebody came and somebody went, and only how many there are is told. */
+      /** Somebody joined and somebody left, and only their number is sent. */
       change() {
         mrev += 2;
         this.state = onEvent(this.state, { on: 'member', room: 'tea', mrev, members: count }, 0);

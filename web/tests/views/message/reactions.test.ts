@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-/** Reactions as one sees them, while they are on their way and where not everybody is named. */
+/** Reactions as the user sees them, while they are being sent and where not everybody is listed. */
 
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Fields, Reaction } from '../../../src/data/wire/protocol';
@@ -41,7 +41,7 @@ describe('a reaction', () => {
     answer({ rev: 2 });
     await done;
     expect(seen(before)).toEqual([['👍', 2, ['bo', 'ana'], true]]);
-    // Somebody took theirs back meanwhile.
+    // Somebody removed theirs in the meantime.
     expect(seen(message([['👍', 1, ['ana']]], 3))).toEqual([['👍', 1, ['ana'], true]]);
   });
 
@@ -72,7 +72,7 @@ describe('a reaction', () => {
     expect(seen(many)).toEqual([['👍', 30, ['bo', 'ce', 'ana'], true]]);
     await reactionStore.toggle(many, '👍');
     expect(chat.request).toHaveBeenLastCalledWith('react', { room: 'tea', seq, emoji: '👍', on: false });
-    // The next event does not name all either; whether it is mine is known all the same.
+    // The next event does not list all names either, but it is known whether the user's is among them.
     expect(seen(message([['👍', 29, ['bo', 'ce']]], 2))).toEqual([['👍', 29, ['bo', 'ce'], false]]);
   });
 

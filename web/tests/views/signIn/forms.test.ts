@@ -41,7 +41,7 @@ beforeEach(() => {
   localStorage.clear();
   session.user = 'ana';
   session.pending = [];
-  // Not in jsdom.
+  // Missing in jsdom.
   HTMLDialogElement.prototype.showModal = vi.fn();
   HTMLDialogElement.prototype.close = vi.fn();
 });

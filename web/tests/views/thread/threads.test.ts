@@ -36,7 +36,7 @@ const at = (state: State, name: string): RoomState => {
   return room;
 };
 
-/** As much of a chat as is needed to change its state. */
+/** The part of a chat that changes its state. */
 function chatOf(state: State): Chat {
   const chat = {
     state,
@@ -189,7 +189,7 @@ test('a fresh page of threads takes the place of what it tells of', () => {
   });
   const names = (list: readonly ListedThread[]) => list.map(({ room }) => room);
   const before = [thread('a.1', 50), thread('b.1', 40), thread('c.1', 30), thread('d.1', 20)];
-  // One moved up, and one is not followed any more.
+  // One moved up, and one is no longer followed.
   const page = [thread('c.1', 60), thread('a.1', 50)];
   expect(names(mergePage(page, 'more', before))).toEqual(['c.1', 'a.1', 'b.1', 'd.1']);
   expect(names(mergePage([thread('c.1', 60), thread('b.1', 40)], 'more', before))).toEqual([

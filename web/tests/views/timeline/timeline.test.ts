@@ -9,7 +9,7 @@ describe('times', () => {
     vi.unstubAllEnvs();
   });
 
-  // The same moment is another hour, and even another day, elsewhere.
+  // In other time zones, the same moment is another hour, and even another day.
   const AT = Date.UTC(2025, 10, 25, 23, 30);
 
   test.each([
