@@ -16,7 +16,7 @@ test('from signing in to a room that can be used', async ({ someone, browser, se
     const context = await browser.newContext({ baseURL: server.url });
     const page = await context.newPage();
     await page.goto('/sign-in');
-    await page.getByRole('textbox', { name: 'Name' }).fill(name);
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill(name);
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
     const started = Date.now();
     await page.getByRole('button', { name: 'Sign in' }).click();

@@ -338,7 +338,7 @@ test('on a phone Enter breaks the line, and the keyboard stays away until it is 
 
 test('a guest may write in public rooms, and is offered only what guests may do', async ({ page }) => {
   await page.goto('/sign-in');
-  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await page.getByRole('button', { name: 'Continue as a guest' }).click();
   await expect(composer(page)).toBeFocused();
   await page.keyboard.type('/');
   await expect(options(page)).toHaveText([/\/me/, /\/shrug/, /\/help/]);

@@ -67,8 +67,8 @@ test('who calls everybody is asked first; whom it tells finds it among their men
   await expect(composer(ana.page)).toHaveValue('Lunch, @room ');
   await ana.page.keyboard.type('now!');
   await ana.page.keyboard.press('Enter');
-  const dialog = ana.page.getByRole('dialog', { name: 'Tell everybody?' });
-  await expect(dialog).toContainText('This tells 22 people. Send?');
+  const dialog = ana.page.getByRole('dialog', { name: 'Notify everybody?' });
+  await expect(dialog).toContainText('This will notify 22 people. Send it?');
   await expect(dialog.getByRole('button', { name: 'Send' })).toBeFocused();
   await expectClean(ana.page, 'the question');
   await ana.page.keyboard.press('Escape');
@@ -94,7 +94,7 @@ test('who calls everybody is asked first; whom it tells finds it among their men
   await linkTo(bo.page, /^Mentions/).click();
   await expect(card).not.toHaveAccessibleName(/unread/);
   await bo.page.getByRole('button', { name: 'Unread', exact: true }).click();
-  await expect(bo.page.getByText('You have seen every mention.')).toBeVisible();
+  await expect(bo.page.getByText('You have no unread mentions.')).toBeVisible();
 });
 
 test('a mention shows the name that somebody has now', async ({ someone }) => {

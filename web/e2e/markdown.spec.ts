@@ -118,7 +118,7 @@ test('an emoji is found, picked by keys, and there at once the next time', async
   await page.keyboard.press('Enter');
   await expect(composer(page)).toHaveValue(/🚀/);
   await page.getByRole('button', { name: 'Emoji', exact: true }).click();
-  await expect(picker.getByRole('region', { name: 'Used last' }).getByRole('button')).toHaveText('🚀');
+  await expect(picker.getByRole('region', { name: 'Recently used' }).getByRole('button')).toHaveText('🚀');
   await page.keyboard.press('Escape');
   await expect(picker).toBeHidden();
 });

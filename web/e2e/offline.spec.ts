@@ -59,8 +59,8 @@ test('without a network the page opens with what was seen, says so, and sends wh
   await context.setOffline(true);
   await page.reload();
   await expect(page.getByText(`${ana.name} was online`)).toBeVisible();
-  await expect(page.getByText('You’re offline. Messages will send when you’re back.')).toBeVisible();
-  await expect(page.getByText('This is what your device kept from last time.')).toBeVisible();
+  await expect(page.getByText('You’re offline. Messages will be sent when you’re back.')).toBeVisible();
+  await expect(page.getByText('You are seeing what this device stored last time.')).toBeVisible();
   await expect(page.getByRole('navigation', { name: 'Rooms and people' })).toContainText(/lobby/i);
 
   const written = [1, 2, 3].map((n) => `${ana.name} wrote this offline: ${n}`);

@@ -31,7 +31,7 @@ test('one makes rooms, another joins what is public and sees nothing of what is 
   await dialog.getByLabel('Title').fill(`Secret ${ana.name}`);
   await dialog.getByLabel('Private').check();
   await dialog.getByRole('combobox', { name: 'People to add' }).fill('nobody at all');
-  await expect(dialog.getByText('Nobody is called that.')).toBeVisible();
+  await expect(dialog.getByText('There is nobody with that name.')).toBeVisible();
   await dialog.getByRole('combobox', { name: 'People to add' }).fill('');
   await dialog.getByRole('button', { name: 'Create room' }).click();
   await expect(heading(ana.page, `Secret ${ana.name}`)).toBeVisible();
@@ -168,7 +168,7 @@ test('a guest looks into any public room, and can get an account', async ({
   const page = await context.newPage();
   watch(page, problems);
   await page.goto('/sign-in');
-  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await page.getByRole('button', { name: 'Continue as a guest' }).click();
   await expect(heading(page, 'Lobby')).toBeVisible();
   await expect(list(page).getByRole('button', { name: 'Create a room' })).toHaveCount(0);
   await list(page).getByRole('link', { name: 'Browse rooms' }).click();

@@ -113,7 +113,7 @@ test('the owner names the server, invites somebody, and locks them out', async (
   const guest = await newcomer(browser, server, problems);
   await settings(page, 'server');
   const bo = await someone('bo');
-  await page.getByRole('textbox', { name: 'Name of the server' }).fill('The Tea Room');
+  await page.getByRole('textbox', { name: 'Server name' }).fill('The Tea Room');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(bo.page.getByText('The Tea Room')).toBeVisible();
   // On this server an option fixes who may join, so the owner cannot change it.

@@ -53,9 +53,9 @@ test('a new server: the owner’s link, an account, a name, who may join, a link
 
     await expect(page.getByRole('heading', { name: 'Set up your server' })).toBeFocused();
     await expectAccessible(page, 'setting up');
-    await page.getByLabel('What is it called?').fill('Rowing club');
+    await page.getByLabel('What is your server called?').fill('Rowing club');
     await page.getByRole('radio', { name: 'People with an invite link' }).check();
-    await page.getByRole('checkbox', { name: 'Guests may look in' }).check();
+    await page.getByRole('checkbox', { name: 'Allow guests' }).check();
     await press(page, 'Continue');
 
     await expect(page.getByRole('heading', { name: 'Your chat is ready' })).toBeFocused();
@@ -154,8 +154,8 @@ test('signing out leaves nothing in the browser', async ({ someone }) => {
 test('a guest looks in, and gets an account', async ({ page, problems, server }, info) => {
   watch(page, problems);
   await page.goto('/rooms/lobby');
-  await page.getByLabel('Called (optional)').fill('gus');
-  await press(page, 'Look in as a guest');
+  await page.getByLabel('Guest name (optional)').fill('gus');
+  await press(page, 'Continue as a guest');
   await expect(composer(page)).toBeVisible();
   expect((await kept(page)).join()).toContain('~gus');
 

@@ -219,10 +219,10 @@ test('an answer without a connection, the first of its thread, is sent when it i
   await openFrom(bo.page, 'Is anybody there?');
   await server.kill();
   await answer(bo, 'Soon again');
-  await expect(replies(bo.page).getByText('Waiting for the connection')).toBeVisible();
+  await expect(replies(bo.page).getByText('Waiting for a connection')).toBeVisible();
   await server.up();
   await expect(footer(ana.page)).toHaveAccessibleName(/^1 reply/);
-  await expect(replies(bo.page).getByText('Waiting for the connection')).toHaveCount(0);
+  await expect(replies(bo.page).getByText('Waiting for a connection')).toHaveCount(0);
   await expect(replies(bo.page).getByText('Soon again', { exact: true })).toHaveCount(1);
   expect(await kept(bo, `${room}.1`)).toHaveLength(1);
 
@@ -258,7 +258,7 @@ test('a guest looks into a thread, hears it live, and answers', async ({
   const context = await browser.newContext({ baseURL: server.url });
   const page = await context.newPage();
   await page.goto(`/rooms/${room}/1/thread`);
-  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await page.getByRole('button', { name: 'Continue as a guest' }).click();
   await expect(replies(page).getByText('Say hello')).toBeVisible();
   await post(ana, `${room}.1`, 'Do not be shy');
   await expect(replies(page).getByText('Do not be shy')).toBeVisible();

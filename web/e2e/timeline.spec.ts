@@ -257,7 +257,7 @@ test('what is written while the server is away waits in its place, and keeps its
   const { page } = ana;
   const room = await newRoom(server, ana);
   await page.goto(`/rooms/${room}`);
-  await expect(page.getByText('Nothing has been said here yet.')).toBeVisible();
+  await expect(page.getByText('There are no messages here yet.')).toBeVisible();
   await composer(page).fill('before');
   await page.getByRole('button', { name: 'Send' }).click();
   await expect(row(page, 'before')).toHaveAttribute('data-seq', '1');
@@ -265,7 +265,7 @@ test('what is written while the server is away waits in its place, and keeps its
   await server.kill();
   await composer(page).fill('meanwhile');
   await page.getByRole('button', { name: 'Send' }).click();
-  await expect(row(page, 'meanwhile').getByText('Waiting for the connection')).toBeVisible();
+  await expect(row(page, 'meanwhile').getByText('Waiting for a connection')).toBeVisible();
   const element = await row(page, 'meanwhile').elementHandle();
   await server.up();
   await expect(row(page, 'meanwhile')).toHaveAttribute('data-seq', '2');

@@ -34,6 +34,7 @@ const MAY_BE_EMPTY = /^commands\.help\.\w+\.0$/;
 
 /** The same in both languages, by path. */
 const SAME: ReadonlySet<string> = new Set([
+  'browse.optional',
   'common.offline',
   'common.online',
   'composer.emoji',

@@ -13,10 +13,10 @@ export const lists: ListWords = {
   withPeople: (people) => `mit ${people}`,
   inThreadWith: (people) => `in einem Thread mit ${people}`,
   showMore: 'Mehr anzeigen',
-  needsServer: 'Du bist offline. Das hier kommt vom Server.',
-  guests: 'Gäste haben kein Konto, in dem sie etwas behalten könnten. Leg zuerst eines an.',
+  needsServer: 'Du bist offline. Für diese Liste brauchst du eine Verbindung.',
+  guests: 'Gäste können diese Liste nicht nutzen. Leg zuerst ein Konto an.',
   noMentions: 'Noch hat dich niemand erwähnt.',
-  noUnread: 'Du hast alle Erwähnungen gesehen.',
+  noUnread: 'Du hast keine ungelesenen Erwähnungen.',
 
   save: 'Für später merken',
   unsave: 'Nicht mehr merken',
@@ -29,7 +29,7 @@ export const lists: ListWords = {
   remove: 'Entfernen',
   removeOf: (text) => `Nicht mehr merken: ${text}`,
   noSaved:
-    'Nichts ist gemerkt. Wähle „Für später merken“ im Menü einer Nachricht, um sie hier zu finden.',
+    'Noch ist nichts gemerkt. Wähle im Menü einer Nachricht „Für später merken“, dann erscheint sie hier.',
   unreadable: 'Diese Nachricht wurde gelöscht, oder du kannst sie nicht mehr lesen.',
 
   quote: 'Zitieren',
@@ -46,20 +46,20 @@ export const lists: ListWords = {
   goThere: 'Dorthin gehen',
   stay: 'Hier bleiben',
   places: 'Räume und Personen',
-  nowhere: 'Nichts heißt so, oder du kannst dort nicht schreiben.',
+  nowhere: 'Es gibt keinen passenden Raum und keine passende Person, oder du kannst dort nicht schreiben.',
   from: (name) => `Weitergeleitet von ${name}`,
   original: 'Original',
   originalIn: (title) => `Original in #${title}`,
 
-  massMentionTitle: 'Allen Bescheid sagen?',
+  massMentionTitle: 'Alle benachrichtigen?',
   notifiesRoom: (count) =>
     plural(count, {
-      one: 'Das sagt es # Person. Senden?',
-      other: 'Das sagt es # Personen. Senden?',
+      one: 'Damit benachrichtigst du # Person. Senden?',
+      other: 'Damit benachrichtigst du # Personen. Senden?',
     }),
   notifiesHere: (count) =>
     plural(count, {
-      one: 'Das sagt es # Person, falls sie gerade da ist. Senden?',
-      other: 'Das sagt es denen von # Personen, die gerade da sind. Senden?',
+      one: 'Damit benachrichtigst du # Person, falls sie gerade online ist. Senden?',
+      other: 'Damit benachrichtigst du von # Personen alle, die gerade online sind. Senden?',
     }),
 };

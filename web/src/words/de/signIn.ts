@@ -16,11 +16,11 @@ export const signIn: SignInWords = {
 
   ended: 'Deine Sitzung ist zu Ende. Melde dich wieder an.',
   endedUnsent:
-    'Deine Sitzung ist zu Ende. Melde dich wieder an. Ungesendete Nachrichten bleiben erhalten und gehen hinaus, sobald du zurück bist.',
-  noGuests: 'Dieser Server lässt keine Gäste mehr ein. Melde dich mit einem Konto an.',
+    'Deine Sitzung ist zu Ende. Melde dich wieder an. Ungesendete Nachrichten bleiben erhalten und werden gesendet, sobald du zurück bist.',
+  noGuests: 'Dieser Server nimmt keine Gäste mehr an. Melde dich mit einem Konto an.',
   signedOut: 'Du hast dich abgemeldet. In diesem Browser ist nichts von deinem Konto geblieben.',
   leavingDue:
-    'Du bist hier abgemeldet. Die Sitzung selbst endet, sobald der Server wieder erreicht ist.',
+    'Du bist in diesem Browser abgemeldet. Die Sitzung endet, sobald der Server wieder erreichbar ist.',
   unreachable:
     'Der Server ist gerade nicht erreichbar. Diese Seite versucht es alle paar Sekunden wieder.',
   invitedAlready: 'Du hast hier schon ein Konto und brauchst keine Einladung.',
@@ -29,29 +29,29 @@ export const signIn: SignInWords = {
   nameHint: 'Buchstaben, Ziffern, Punkte, Binde- und Unterstriche. Er lässt sich später nicht ändern.',
   nameBecomes: (name) => `Du heißt dann @${name}`,
   nameMissing: 'Gib deinen Namen ein.',
-  nameLong: 'Ein Name hat höchstens 32 Zeichen.',
-  nameCharacters: 'Nur Buchstaben, Ziffern, Punkte, Binde- und Unterstriche; keine Leerzeichen.',
-  nameEdges: 'Ein Name beginnt und endet mit einem Buchstaben oder einer Ziffer.',
-  shownAs: 'Angezeigt als (freiwillig)',
+  nameLong: 'Nimm höchstens 32 Zeichen.',
+  nameCharacters: 'Nimm nur Buchstaben, Ziffern, Punkte, Binde- und Unterstriche, keine Leerzeichen.',
+  nameEdges: 'Der Name muss mit einem Buchstaben oder einer Ziffer beginnen und enden.',
+  shownAs: 'Angezeigter Name (optional)',
   shownAsHint: 'Das sehen andere neben deinen Nachrichten. Du kannst es jederzeit ändern.',
-  shownAsLong: 'Bitte höchstens 64 Zeichen.',
+  shownAsLong: 'Nimm höchstens 64 Zeichen.',
   password: 'Passwort',
-  passwordHint: 'Mindestens 8 Zeichen. Drei Wörter sind gut.',
-  passwordShort: 'Ein Passwort hat mindestens 8 Zeichen.',
+  passwordHint: 'Mindestens 8 Zeichen. Gut sind drei zufällige Wörter.',
+  passwordShort: 'Nimm mindestens 8 Zeichen.',
   passwordMissing: 'Gib dein Passwort ein.',
   show: 'Zeigen',
-  showTyped: 'Zeigen, was ich tippe',
+  showTyped: 'Passwort anzeigen',
 
   create: 'Lege dein Konto an',
   invited: 'Du bist eingeladen. Lege dein Konto an',
-  guestCreate: 'Bleib hier: Lege ein Konto an',
+  guestCreate: 'Lege ein Konto an und bleib dabei',
   inviteNeeded:
-    'Für ein neues Konto brauchst du eine Einladung. Bitte jemanden von hier um einen Link und öffne ihn.',
+    'Für ein neues Konto brauchst du eine Einladung. Bitte einen Admin dieses Servers um einen Link und öffne ihn.',
   closed: 'Dieser Server nimmt keine neuen Konten an.',
-  first: 'Dieser Server ist ganz neu. Lege das erste Konto an, und es geht los.',
-  firstByLink: 'Mit diesem Link wird der Server deiner. Zuerst brauchst du ein Konto.',
+  first: 'Dieser Server ist ganz neu. Lege das erste Konto an, dann kann es losgehen.',
+  firstByLink: 'Mit diesem Link gehört der Server dir. Lege zuerst dein Konto an.',
   noOwner:
-    'Dieser Server gehört noch niemandem. Wenn du ihn gestartet hast: Öffne den Link, den er dabei ausgegeben hat.',
+    'Dieser Server gehört noch niemandem. Wenn du ihn gestartet hast, öffne den Link, den er dabei ausgegeben hat.',
   waitMinutes: (minutes) =>
     plural(minutes, {
       one: 'Zu viele Versuche. Warte # Minute und versuche es dann noch einmal.',
@@ -64,7 +64,7 @@ export const signIn: SignInWords = {
     }),
 
   or: 'oder',
-  guestName: 'Genannt (freiwillig)',
+  guestName: 'Name als Gast (optional)',
   guestNameHint: 'Gäste können ohne Konto in öffentlichen Räumen lesen und schreiben.',
-  enterAsGuest: 'Als Gast hereinschauen',
+  enterAsGuest: 'Als Gast weitermachen',
 };

@@ -8,16 +8,16 @@ export const signOut: SignOutWords = {
   signOutAnyway: 'Trotzdem abmelden',
   unsent: (count) =>
     plural(count, {
-      one: '# Nachricht ist noch nicht gesendet.',
-      other: '# Nachrichten sind noch nicht gesendet.',
+      one: '# Nachricht wurde noch nicht gesendet.',
+      other: '# Nachrichten wurden noch nicht gesendet.',
     }),
   drafts: (count) =>
     plural(count, {
-      one: '# Entwurf ist angefangen und nicht gesendet.',
-      other: '# Entwürfe sind angefangen und nicht gesendet.',
+      one: '# Entwurf wurde noch nicht gesendet.',
+      other: '# Entwürfe wurden noch nicht gesendet.',
     }),
   wouldBeLost:
-    'Beim Abmelden wird gelöscht, was dieser Browser von deinem Konto aufbewahrt, auch dieser Text.',
+    'Beim Abmelden wird alles gelöscht, was dieser Browser zu deinem Konto gespeichert hat, auch dieser Text.',
   serverAway:
-    'Der Server hat nicht geantwortet. Du kannst dich trotzdem abmelden: Was dieser Browser aufbewahrt, wird sofort gelöscht, und die Sitzung endet, sobald dieser Browser den Server wieder erreicht.',
+    'Der Server hat nicht geantwortet. Du kannst dich trotzdem abmelden: Was dieser Browser zu deinem Konto gespeichert hat, wird sofort gelöscht, und die Sitzung endet, sobald dieser Browser den Server wieder erreicht.',
 };

@@ -11,6 +11,6 @@ export const common = {
   away: 'away',
   offline: 'offline',
   tryAgain: 'Try again',
-  newVersion: 'A new version is here.',
+  newVersion: 'A new version is available.',
   reload: 'Reload to update',
 };

@@ -18,7 +18,7 @@ export const formatting = {
   control: 'Ctrl',
   shift: 'Shift',
   /** Announced when the offer below appears. */
-  offered: 'This looks like code. An offer to make it a code block stands before the text field.',
+  offered: 'This looks like code. Before the text field there is a button that makes it a code block.',
   looksLikeCode: 'This looks like code.',
   makeBlock: 'Make it a code block',
   notNow: 'Leave it as it is',

@@ -14,10 +14,10 @@ export const lists = {
   withPeople: (people: string) => `with ${people}`,
   inThreadWith: (people: string) => `in a thread with ${people}`,
   showMore: 'Show more',
-  needsServer: 'You’re offline. This comes from the server.',
-  guests: 'Guests have no account to keep anything in. Sign up first.',
+  needsServer: 'You’re offline. This list needs a connection.',
+  guests: 'Guests cannot use this list. Create an account first.',
   noMentions: 'Nobody has mentioned you yet.',
-  noUnread: 'You have seen every mention.',
+  noUnread: 'You have no unread mentions.',
 
   save: 'Save for later',
   unsave: 'Remove from saved',
@@ -29,7 +29,7 @@ export const lists = {
   addNote: 'Add a note',
   remove: 'Remove',
   removeOf: (text: string) => `Remove from saved: ${text}`,
-  noSaved: 'Nothing is saved. Choose “Save for later” in the menu of a message to find it here.',
+  noSaved: 'Nothing is saved yet. Choose “Save for later” in a message’s menu, and the message will appear here.',
   unreadable: 'This message was deleted, or you can no longer read it.',
 
   quote: 'Quote',
@@ -46,18 +46,18 @@ export const lists = {
   goThere: 'Go there',
   stay: 'Stay here',
   places: 'Rooms and people',
-  nowhere: 'Nothing is called that, or you cannot write there.',
+  nowhere: 'There is no matching room or person, or you cannot write there.',
   from: (name: string) => `Forwarded from ${name}`,
   original: 'original',
   originalIn: (title: string) => `original in #${title}`,
 
-  massMentionTitle: 'Tell everybody?',
+  massMentionTitle: 'Notify everybody?',
   notifiesRoom: (count: number) =>
-    plural(count, { one: 'This tells # person. Send?', other: 'This tells # people. Send?' }),
+    plural(count, { one: 'This will notify # person. Send it?', other: 'This will notify # people. Send it?' }),
   notifiesHere: (count: number) =>
     plural(count, {
-      one: 'This tells # person, if they are here just now. Send?',
-      other: 'This tells those of # people who are here just now. Send?',
+      one: 'This will notify # person, if they are online now. Send it?',
+      other: 'This will notify those of # people who are online now. Send it?',
     }),
 };
 

@@ -4,7 +4,7 @@ export const markdown = {
   /** The label of a code block; the language is as typed, or empty. */
   codeIn: (language: string) => (language ? `Code, ${language}` : 'Code'),
   copyCode: 'Copy code',
-  notCopied: 'The browser does not let this page copy. Select the code and copy it by hand.',
+  notCopied: 'Your browser did not allow copying. Select the code and copy it yourself.',
   table: 'Table',
   taskDone: 'Done',
   taskOpen: 'To do',
@@ -13,13 +13,13 @@ export const markdown = {
 
   emoji: 'Emoji',
   findEmoji: 'Find an emoji',
-  recentEmoji: 'Used last',
-  foundEmoji: 'Found',
-  groups: 'Groups of emoji',
-  noEmoji: 'No emoji is called that.',
+  recentEmoji: 'Recently used',
+  foundEmoji: 'Search results',
+  groups: 'Emoji groups',
+  noEmoji: 'There is no matching emoji.',
   /** By emojibase's number of the group. */
   emojiGroups: {
-    0: 'Smileys and feelings',
+    0: 'Smileys and emotions',
     1: 'People',
     3: 'Animals and nature',
     4: 'Food and drink',

@@ -14,12 +14,12 @@ export const signOut = {
     }),
   drafts: (count: number) =>
     plural(count, {
-      one: '# draft has been started and not sent.',
-      other: '# drafts have been started and not sent.',
+      one: '# draft has not been sent yet.',
+      other: '# drafts have not been sent yet.',
     }),
-  wouldBeLost: 'Signing out erases what this browser keeps of your account, this text as well.',
+  wouldBeLost: 'Signing out erases everything that this browser stores for your account, including this text.',
   serverAway:
-    'The server did not answer. You can sign out all the same: what this browser keeps is erased at once, and the session ends as soon as this browser reaches the server again.',
+    'The server did not answer. You can sign out anyway: everything that this browser stores for your account is erased now, and the session ends as soon as this browser can reach the server again.',
 };
 
 export type SignOutWords = typeof signOut;

@@ -59,6 +59,6 @@ test.each([
   [91, 'Wait 2 minutes,'],
   [3600, 'Wait 60 minutes,'],
 ])('who guessed too often is told how long to wait: %d s', (retry_after, told) => {
-  const refused = new Refused({ code: 'rate_limited', message: 'Too many tries.', retry_after });
+  const refused = new Refused({ code: 'rate_limited', message: 'Too many attempts.', retry_after });
   expect(explainAttempt(refused)).toContain(told);
 });

@@ -74,7 +74,7 @@ describe('signing out', () => {
     dialogs.show('sign-out');
     show(SignOut, {});
     expect(text()).toContain('2 messages have not been sent yet.');
-    expect(text()).toContain('1 draft has been started and not sent.');
+    expect(text()).toContain('1 draft has not been sent yet.');
     button('Cancel').click();
     expect(dialogs.open).toBeNull();
     expect(done).not.toHaveBeenCalled();
@@ -101,7 +101,7 @@ test('too many tries: for how long to wait', async () => {
   button('Sign in').click();
   await eventually(() =>
     expect(document.querySelector('[role="alert"]')?.textContent).toBe(
-      'Too many tries. Wait 8 seconds, then try again.',
+      'Too many attempts. Wait 8 seconds, then try again.',
     ),
   );
 });
