@@ -126,7 +126,7 @@ test('an emoji is found, picked by keys, and there at once the next time', async
 test('a long message is folded, and opened with the keyboard', async ({ someone }) => {
   const ana = await someone('ana');
   const room = await roomFor(ana);
-  const text = Array.from({ length: 120 }, (_, n) => `TextConnection ${n} of *it*`).join('\n');
+  const text = Array.from({ length: 120 }, (_, n) => `Line ${n} of *it*`).join('\n');
   for (let n = 0; n < 20; n += 1) {
     await command(ana, 'POST', `/api/rooms/${room}/messages`, { text: `${n}: ${text}` });
   }

@@ -149,7 +149,7 @@ test('the end of the talk stays in sight, and where nothing is added any more no
   const ana = await someone('ana');
   const room = await roomFor(ana);
   for (let line = 1; line <= 30; line += 1) {
-    await command(ana, 'POST', `/api/rooms/${room}/messages`, { text: `TextConnection ${line}.` });
+    await command(ana, 'POST', `/api/rooms/${room}/messages`, { text: `Line ${line}.` });
   }
   await expect(row(ana.page, 'Line 30.')).toBeInViewport({ ratio: 1 });
   await command(ana, 'PUT', `/api/rooms/${room}/messages/30/reactions/${encodeURIComponent('👍')}`);
