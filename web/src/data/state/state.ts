@@ -30,6 +30,12 @@ export interface Marks {
   readonly repliers: readonly string[];
 }
 
+/** Names a message. */
+export interface MessageRef {
+  readonly room: string;
+  readonly seq: number;
+}
+
 /** A message with all fields present. */
 export interface Message {
   readonly room: string;

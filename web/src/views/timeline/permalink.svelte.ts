@@ -16,7 +16,7 @@ function isShown(room: string, seq: number, { rooms } = session.currentChat.stat
   return !!known && shownSegment(known).messages.some((message) => message.seq === seq);
 }
 
-interface Place {
+interface PermalinkOptions {
   room: string;
   /** The message that the address names. */
   seq(): number | null;
@@ -33,12 +33,12 @@ export class Permalink {
 
   #doneStep = -1;
 
-  constructor(private readonly place: Place) {
+  constructor(private readonly options: PermalinkOptions) {
     $effect(() => {
-      const wanted = place.seq();
-      const isReady = place.isReady();
+      const wanted = options.seq();
+      const isReady = options.isReady();
       if (wanted === null || router.navigations === this.#doneStep) return;
-      const isHere = untrack(() => isShown(place.room, wanted, session.state));
+      const isHere = untrack(() => isShown(options.room, wanted, session.state));
       // A page that arrives during the catch-up might be discarded by a reset.
       if (!isHere && !isReady) return;
       this.#doneStep = router.navigations;
@@ -47,9 +47,9 @@ export class Permalink {
   }
 
   async #go(seq: number, isHere: boolean): Promise<void> {
-    const { room, scrolling } = this.place;
+    const { room, scrolling } = this.options;
     // If the link was in the timeline, the focus moves to its target.
-    const takesFocus = this.place.list().contains(document.activeElement);
+    const takesFocus = this.options.list().contains(document.activeElement);
     const goal = () => this.#reach(seq, takesFocus);
     scrolling.seek(goal);
     if (isHere) return;
@@ -60,9 +60,9 @@ export class Permalink {
   }
 
   #reach(seq: number, takesFocus: boolean): boolean {
-    const row = this.place.list().querySelector<HTMLElement>(`:scope > [data-seq="${seq}"]`);
+    const row = this.options.list().querySelector<HTMLElement>(`:scope > [data-seq="${seq}"]`);
     if (!row) return false;
-    this.place.scrolling.toRow(row, 'middle');
+    this.options.scrolling.toRow(row, 'middle');
     if (takesFocus) row.focus({ preventScroll: true });
     this.target = null;
     void tick().then(() => (this.target = seq));

@@ -5,7 +5,7 @@ import type { Chat } from '../../../data/chat';
 import type { ServerEvent } from '../../../data/wire/protocol';
 import { Disconnected, Refused } from '../../../data/wire/errors';
 import { withPeople } from '../../../data/state/reducer';
-import { findMessage, toMessage, type Message, type State } from '../../../data/state/state';
+import { findMessage, toMessage, type Message, type MessageRef, type State } from '../../../data/state/state';
 
 export interface Bookmark {
   readonly room: string;
@@ -15,8 +15,6 @@ export interface Bookmark {
   /** Null: deleted, or no longer readable. */
   readonly message: Message | null;
 }
-
-export type MessageRef = Pick<Bookmark, 'room' | 'seq'>;
 
 type Changed = Extract<ServerEvent, { on: 'bookmark' }>;
 

@@ -5,14 +5,12 @@ import { may } from '../../../app/policy';
 import { session } from '../../../app/session/session.svelte';
 import { liveRegion } from '../../../app/liveRegion.svelte';
 import { attempt } from '../../../app/errors';
-import type { Message, RoomState } from '../../../data/state/state';
+import type { Message, MessageRef, RoomState } from '../../../data/state/state';
 import type { MenuItem } from '../../../parts/Menu.svelte';
 import { markWords } from './words';
 
-type Place = Pick<Message, 'room' | 'seq'>;
-
 /** Returns whether it succeeded. */
-export async function pin({ room, seq }: Place, on: boolean): Promise<boolean> {
+export async function pin({ room, seq }: MessageRef, on: boolean): Promise<boolean> {
   const isDone = await attempt(() => session.currentChat.request('pin', { room, seq, on }));
   if (isDone) liveRegion.show(on ? markWords().pinDone : markWords().unpinDone);
   return isDone;

@@ -7,7 +7,7 @@ import { session } from '../../../app/session/session.svelte';
 import { attempt } from '../../../app/errors';
 import { withPeople } from '../../../data/state/reducer';
 import type { MarksEvent, Reacted, ServerEvent } from '../../../data/wire/protocol';
-import type { Message } from '../../../data/state/state';
+import type { Message, MessageRef } from '../../../data/state/state';
 import { countReaction } from '../../../emoji/favourites';
 
 /** A reaction set or removed here, until the message shows it. */
@@ -34,7 +34,7 @@ export interface ShownReaction {
 /** The most messages whose answers are cached. */
 const ASKED_MAX = 200;
 
-const idOf = ({ room, seq }: { room: string; seq: number }): string => `${room}/${seq}`;
+const idOf = ({ room, seq }: MessageRef): string => `${room}/${seq}`;
 
 class ReactionStore {
   #pending = $state.raw<ReadonlyMap<string, PendingReaction>>(new Map());
@@ -133,7 +133,7 @@ class ReactionStore {
     this.#setMine({ room, seq }, last.emoji, last.did === 'react');
   }
 
-  #setMine(message: { room: string; seq: number }, emoji: string, mine: boolean): void {
+  #setMine(message: MessageRef, emoji: string, mine: boolean): void {
     const id = idOf(message);
     const asked = this.#known.get(id);
     if (!asked) return;
