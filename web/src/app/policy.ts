@@ -15,7 +15,7 @@ const isAdmin = (state: State): boolean =>
 
 export const isGuest = (state: State): boolean => state.me?.role === 'guest';
 
-function moderates(state: State, room: RoomState): boolean {
+function isModerator(state: State, room: RoomState): boolean {
   const { role } = homeOf(state, room);
   return (
     room.kind !== 'direct' &&
@@ -23,7 +23,7 @@ function moderates(state: State, room: RoomState): boolean {
   );
 }
 
-const owns = (state: State, room: RoomState): boolean =>
+const isOwner = (state: State, room: RoomState): boolean =>
   room.kind !== 'direct' && (room.role === 'owner' || (room.kind === 'public' && isAdmin(state)));
 
 export const may = {
@@ -40,22 +40,22 @@ export const may = {
   delete: (state: State, room: RoomState, message: Message): boolean =>
     !homeOf(state, room).archived &&
     !message.deleted &&
-    (message.by === state.me?.name || moderates(state, room)),
+    (message.by === state.me?.name || isModerator(state, room)),
   join: (state: State, room: RoomState): boolean =>
     room.role === null && room.kind === 'public' && !isGuest(state),
   /** Mention everybody with `@room` or `@here`; in large rooms only moderators may. */
   mentionAll: (state: State, room: RoomState): boolean =>
-    homeOf(state, room).role !== null && (room.members <= SMALL_ROOM || moderates(state, room)),
+    homeOf(state, room).role !== null && (room.members <= SMALL_ROOM || isModerator(state, room)),
   invite: (room: RoomState): boolean => room.role !== null && room.kind !== 'direct',
   /** Remove somebody with this role from the room. Owners, moderators and server admins may. */
   kick: (state: State, room: RoomState, other: RoomRole): boolean =>
-    moderates(state, room) &&
-    (isAdmin(state) || other === 'member' || (other === 'moderator' && owns(state, room))),
-  setRole: owns,
-  updateRoom: moderates,
-  deleteRoom: (state: State, room: RoomState): boolean => owns(state, room) && room.room !== 'lobby',
+    isModerator(state, room) &&
+    (isAdmin(state) || other === 'member' || (other === 'moderator' && isOwner(state, room))),
+  setRole: isOwner,
+  updateRoom: isModerator,
+  deleteRoom: (state: State, room: RoomState): boolean => isOwner(state, room) && room.room !== 'lobby',
   archive: (state: State, room: RoomState): boolean =>
-    moderates(state, room) && room.room !== 'lobby',
+    isModerator(state, room) && room.room !== 'lobby',
   createRoom: (state: State): boolean => !isGuest(state),
   manageServer: (state: State): boolean => state.me?.role === 'owner',
   manageUsers: isAdmin,

@@ -53,7 +53,7 @@ function seqOf(part: string): number | null {
   return /^[1-9]\d{0,15}$/.test(part) ? Number(part) : null;
 }
 
-function decoded(part: string): string {
+function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
@@ -63,7 +63,7 @@ function decoded(part: string): string {
 }
 
 export function routeOf(path: string): Route {
-  const [first = '', second = '', third = '', ...beyond] = path.split('/').slice(1).map(decoded);
+  const [first = '', second = '', third = '', ...beyond] = path.split('/').slice(1).map(decode);
   if (first === 'sign-in') return { at: 'sign-in' };
   if (first === 'sign-up') return { at: 'sign-up', invite: null };
   if (first === 'join' && second) return { at: 'sign-up', invite: second };

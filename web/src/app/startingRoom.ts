@@ -1,6 +1,6 @@
 /** The recently visited rooms, and the room to open if the address names none. */
 
-import { keepItem } from '../data/storage/local';
+import { storeItem } from '../data/storage/local';
 import type { State } from '../data/state/state';
 import { listRooms } from '../directory/listing';
 import { isGuest } from './policy';
@@ -20,7 +20,7 @@ export function recentRooms(): string[] {
 
 export function rememberRoom(room: string): void {
   const rooms = [room, ...recentRooms().filter((other) => other !== room)];
-  keepItem(RECENT, JSON.stringify(rooms.slice(0, AT_MOST)));
+  storeItem(RECENT, JSON.stringify(rooms.slice(0, AT_MOST)));
 }
 
 /** The last visited room, otherwise the lobby, otherwise the first room of the list. */

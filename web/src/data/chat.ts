@@ -6,7 +6,7 @@
  */
 
 import { hasSession } from './wire/hasSession';
-import { eraseDrafts, lastSession, reactionsKey, rememberSession } from './storage/local';
+import { eraseDrafts, loadLastSession, reactionsKey, rememberSession } from './storage/local';
 import { ReadMarkers } from './readMarkers';
 import { eraseOutbox, Outbox, type NewMessage, type Pending } from './storage/outbox';
 import { History } from './history';
@@ -112,7 +112,7 @@ export class Chat {
 
   /** Loads what the browser has stored, then connects. */
   async start(): Promise<void> {
-    const last = lastSession();
+    const last = loadLastSession();
     if (last?.user === this.user) await this.#load(new Store(last.epoch, last.user));
     try {
       this.#outbox = await Outbox.open(
@@ -158,7 +158,7 @@ export class Chat {
   async erase({ unsent }: { unsent: boolean }): Promise<void> {
     await this.stop();
     // Somebody else may have signed in in another tab.
-    if (lastSession()?.user === this.user) rememberSession(null);
+    if (loadLastSession()?.user === this.user) rememberSession(null);
     await eraseCaches(this.user);
     localStorage.removeItem(reactionsKey(this.user));
     if (!unsent) return;

@@ -81,7 +81,7 @@ export function listRooms(state: State, open: string | null, before: Listing = E
     entries.length === known.size && entries.every((entry) => known.get(entry.room) === entry);
   if (isUnchanged && keepsTitles) return before;
 
-  const byName = naming(language);
+  const byName = titleOrder(language);
   return {
     rooms: entries.filter(({ kind }) => kind !== 'direct').sort(byName),
     people: entries
@@ -106,7 +106,7 @@ function isSame(a: RoomEntry, b: RoomEntry): boolean {
   );
 }
 
-function naming(language: string): (a: RoomEntry, b: RoomEntry) => number {
+function titleOrder(language: string): (a: RoomEntry, b: RoomEntry) => number {
   const { compare } = new Intl.Collator(language || 'en', { numeric: true });
   return (a, b) => compare(a.title, b.title) || compare(a.room, b.room);
 }

@@ -1,17 +1,17 @@
 /** Drafts on this device, across reloads and rooms. */
 
-import { draftOf, keepDraft, keepItem } from '../data/storage/local';
+import { loadDraft, saveDraft, storeItem } from '../data/storage/local';
 import type { ComposerMode } from '../app/composing.svelte';
 
 /** The new text of message `seq` is stored apart from the room's own draft. */
 const draftKey = (room: string, seq: number | null): string => (seq === null ? room : `${room}:${seq}`);
 
 export function loadText(user: string, room: string, seq: number | null): string {
-  return draftOf(user, draftKey(room, seq));
+  return loadDraft(user, draftKey(room, seq));
 }
 
 export function saveText(user: string, room: string, seq: number | null, text: string): void {
-  keepDraft(user, draftKey(room, seq), text);
+  saveDraft(user, draftKey(room, seq), text);
   if (seq === null) drafts.onChange(room);
 }
 
@@ -40,5 +40,5 @@ export function loadMode(user: string, room: string): ComposerMode {
 export function saveMode(user: string, room: string, composing: ComposerMode): void {
   const key = modeKey(user, room);
   if (composing.mode === 'write') sessionStorage.removeItem(key);
-  else keepItem(key, `${composing.mode} ${composing.seq}`, sessionStorage);
+  else storeItem(key, `${composing.mode} ${composing.seq}`, sessionStorage);
 }

@@ -1,7 +1,7 @@
 /** Connects the drafts of this browser with the sync. */
 
 import type { Chat } from '../data/chat';
-import { keepDraft, keepItem, knownKey, roomsWithDrafts } from '../data/storage/local';
+import { saveDraft, storeItem, knownKey, listRoomsWithDrafts } from '../data/storage/local';
 import { DraftSync, type DraftStore } from './sync';
 import { drafts, loadMode, loadText, saveMode } from './local';
 import { UNKNOWN, type KnownDraft } from './merge';
@@ -25,7 +25,7 @@ class BrowserDraftStore implements DraftStore {
   constructor(private readonly chat: Chat) {}
 
   rooms(): Set<string> {
-    const written = [...roomsWithDrafts(this.chat.user)].filter((name) => !IS_EDIT.test(name));
+    const written = [...listRoomsWithDrafts(this.chat.user)].filter((name) => !IS_EDIT.test(name));
     this.#loadForEpoch();
     return new Set([...written, ...this.#known.keys(), ...drafts.composers.keys()]);
   }
@@ -45,7 +45,7 @@ class BrowserDraftStore implements DraftStore {
   put(room: string, text: string, replyTo: number | null): void {
     const composer = drafts.composers.get(room);
     if (composer) composer.replaceDraft(text);
-    else keepDraft(this.chat.user, room, text);
+    else saveDraft(this.chat.user, room, text);
     this.#setReply(room, text, replyTo);
     session.draftsRevision += 1;
   }
@@ -72,7 +72,7 @@ class BrowserDraftStore implements DraftStore {
       this.#known.set(room, known);
       rooms[room] = known;
     }
-    keepItem(knownKey(this.chat.user), JSON.stringify({ epoch: this.#epoch, rooms }));
+    storeItem(knownKey(this.chat.user), JSON.stringify({ epoch: this.#epoch, rooms }));
   }
 
   #loadForEpoch(): void {

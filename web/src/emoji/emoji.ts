@@ -1,6 +1,6 @@
 /** The list of emoji, the search in it, and the recently used ones. */
 
-import { keepItem } from '../data/storage/local';
+import { storeItem } from '../data/storage/local';
 import { language, type Language } from '../words/language.svelte';
 
 export interface Emoji {
@@ -84,5 +84,5 @@ export function recentEmoji(): string[] {
 
 export function rememberEmoji(char: string): void {
   const recent = [char, ...recentEmoji().filter((other) => other !== char)];
-  keepItem(RECENT_KEY, JSON.stringify(recent.slice(0, RECENT_MAX)));
+  storeItem(RECENT_KEY, JSON.stringify(recent.slice(0, RECENT_MAX)));
 }

@@ -1,6 +1,6 @@
 /** The emoji that somebody reacts with most, on this device. */
 
-import { keepItem, reactionsKey } from '../data/storage/local';
+import { storeItem, reactionsKey } from '../data/storage/local';
 
 const OFFERED = ['👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '✅'];
 /** Nobody uses more than these often. */
@@ -31,5 +31,5 @@ export function countReaction(user: string, emoji: string): void {
   const most = [...used].sort(([, a], [, b]) => b - a);
   // Keep the latest even if it is new, so that its count can grow.
   const kept = most.filter(([one], index) => index < COUNTED_MAX || one === emoji);
-  keepItem(reactionsKey(user), JSON.stringify(kept));
+  storeItem(reactionsKey(user), JSON.stringify(kept));
 }

@@ -2,8 +2,8 @@
 import 'fake-indexeddb/auto';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Chat, type Callbacks } from '../../src/data/chat';
-import { answer } from '../../src/data/storage/database';
-import { keepDraft, lastSession, rememberSession } from '../../src/data/storage/local';
+import { resultOf } from '../../src/data/storage/database';
+import { saveDraft, loadLastSession, rememberSession } from '../../src/data/storage/local';
 
 const nothing = () => undefined;
 const callbacks: Callbacks = {
@@ -37,7 +37,7 @@ test('without the browser’s databases one can read, keeps what one writes, and
   rememberSession({ user: 'bo', epoch: 'e1' });
   // Written by a later release, so this one cannot open them.
   for (const name of ['hubbub-cache:bo:e1', 'hubbub-outbox:bo']) {
-    (await answer(indexedDB.open(name, 99))).close();
+    (await resultOf(indexedDB.open(name, 99))).close();
   }
   let attempts = 0;
   const connect = () => {
@@ -59,7 +59,7 @@ test('whoever comes in by another tab stays the last one when this tab’s perso
   await chat.start();
   rememberSession({ user: 'bo', epoch: 'e1' });
   await chat.erase({ unsent: false });
-  expect(lastSession()?.user).toBe('bo');
+  expect(loadLastSession()?.user).toBe('bo');
 });
 
 test('a browser without space left keeps less, and that is all', () => {
@@ -67,5 +67,5 @@ test('a browser without space left keeps less, and that is all', () => {
     throw new DOMException('Full.', 'QuotaExceededError');
   });
   expect(() => rememberSession({ user: 'ana', epoch: 'e1' })).not.toThrow();
-  expect(() => keepDraft('ana', 'tea', 'hi')).not.toThrow();
+  expect(() => saveDraft('ana', 'tea', 'hi')).not.toThrow();
 });

@@ -15,8 +15,8 @@ import { rememberRoom } from '../../src/app/startingRoom';
 import { theme } from '../../src/app/page/theme.svelte';
 import { updates } from '../../src/app/page/updates.svelte';
 import * as api from '../../src/data/wire/api';
-import { answer } from '../../src/data/storage/database';
-import { keepItem, knownKey, rememberSession } from '../../src/data/storage/local';
+import { resultOf } from '../../src/data/storage/database';
+import { storeItem, knownKey, rememberSession } from '../../src/data/storage/local';
 import { Outbox } from '../../src/data/storage/outbox';
 import type { CommandName, Fields, MyRoom, ServerEvent, OneWayCommands } from '../../src/data/wire/protocol';
 import { browserEnvironment, Socket, type SocketObserver } from '../../src/data/wire/socket';
@@ -47,7 +47,7 @@ const everything = (storage: Storage) =>
   Object.fromEntries(Object.keys(storage).sort().map((key) => [key, storage.getItem(key)]));
 
 async function describeDatabase(name: string): Promise<object> {
-  const db = await answer(indexedDB.open(name));
+  const db = await resultOf(indexedDB.open(name));
   const names = [...db.objectStoreNames].sort();
   const tx = db.transaction(names);
   const stores: Record<string, object> = {};
@@ -58,8 +58,8 @@ async function describeDatabase(name: string): Promise<object> {
       return { index, keyPath, unique };
     });
     const { keyPath, autoIncrement } = table;
-    const keys = keyPath === null ? await answer(table.getAllKeys()) : undefined;
-    stores[store] = { keyPath, autoIncrement, indexes, keys, rows: await answer(table.getAll()) };
+    const keys = keyPath === null ? await resultOf(table.getAllKeys()) : undefined;
+    stores[store] = { keyPath, autoIncrement, indexes, keys, rows: await resultOf(table.getAll()) };
   }
   const { version } = db;
   db.close();
@@ -150,7 +150,7 @@ test('the keys of the storages, and their values', async () => {
   saveMode('ana', 'lobby', { mode: 'reply', seq: 41 });
   saveMode('ana', 'tea', { mode: 'edit', seq: 3 });
   const { UNKNOWN } = await import('../../src/drafts/merge');
-  keepItem(knownKey('ana'), JSON.stringify({ epoch: 'epoch-1', rooms: { lobby: UNKNOWN } }));
+  storeItem(knownKey('ana'), JSON.stringify({ epoch: 'epoch-1', rooms: { lobby: UNKNOWN } }));
   countReaction('ana', '👍');
   rememberEmoji('🎉');
   rememberRoom('lobby');

@@ -6,15 +6,15 @@ export type DialogName = 'switcher' | 'new-room' | 'new-direct' | 'keys' | 'sign
 
 type Props = Record<string, unknown>;
 
-interface Other<P extends Props = Props> {
+interface CustomDialog<P extends Props = Props> {
   load: () => Promise<{ default: Component<P> }>;
   props: P;
 }
 
 class Dialogs {
-  open = $state.raw<DialogName | 'other' | null>(null);
+  open = $state.raw<DialogName | 'custom' | null>(null);
   /** A dialog about something, such as a message; the caller provides its component and props. */
-  other = $state.raw<Other | null>(null);
+  custom = $state.raw<CustomDialog | null>(null);
   /** What the user typed before the switcher was loaded. */
   typedAhead = '';
 
@@ -23,10 +23,10 @@ class Dialogs {
     this.open = name;
   }
 
-  present<P extends Props>(load: Other<P>['load'], props: P): void {
+  showCustom<P extends Props>(load: CustomDialog<P>['load'], props: P): void {
     // The component accepts exactly these props.
-    this.other = { load, props } as unknown as Other;
-    this.open = 'other';
+    this.custom = { load, props } as unknown as CustomDialog;
+    this.open = 'custom';
   }
 
   close(): void {

@@ -44,20 +44,20 @@ export async function refreshServerInfo(): Promise<void> {
 
 export async function signIn(name: string, password: string): Promise<void> {
   const { me } = await api.signIn(name, password);
-  await signedIn(me);
+  await enterAccount(me);
 }
 
 export async function signUp(account: api.NewAccount): Promise<void> {
   const { me } = await api.signUp(account);
-  await signedIn(me, me.role === 'owner');
+  await enterAccount(me, me.role === 'owner');
 }
 
 export async function signInAsGuest(name?: string): Promise<void> {
   const { me } = await api.signInAsGuest(name);
-  await signedIn(me);
+  await enterAccount(me);
 }
 
-async function signedIn(me: Me, isNewOwner = false): Promise<void> {
+async function enterAccount(me: Me, isNewOwner = false): Promise<void> {
   session.justSignedIn = true;
   pendingSignOut.end();
   // A guest who gets an account becomes another user.

@@ -1,7 +1,7 @@
 /** Who is signed in, and the state of their chat for the views. */
 
 import type { Chat, Connection } from '../../data/chat';
-import { lastSession } from '../../data/storage/local';
+import { loadLastSession } from '../../data/storage/local';
 import type { Pending } from '../../data/storage/outbox';
 import type { Me, Message as WireMessage, ServerInfo } from '../../data/wire/protocol';
 import { Unreachable } from '../../data/wire/errors';
@@ -69,7 +69,7 @@ class Session {
   async start(): Promise<void> {
     if (signedOutNotice.take() && !pendingSignOut.isDue) this.signedOutReason = 'signed-out';
     try {
-      const last = lastSession();
+      const last = loadLastSession();
       if (last) await this.enter(last.user);
       else await this.#ask();
     } catch (error) {

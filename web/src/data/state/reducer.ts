@@ -9,7 +9,7 @@
 
 import type { MyRoom, Person, ServerEvent } from '../wire/protocol';
 import { countMessage, withMarker, toMarker } from './unread';
-import { emptied, placeMarks, placeMessage, settle, pendingEarlyMarks, trim } from './segments';
+import { withoutMessages, placeMarks, placeMessage, appendWaiting, pendingEarlyMarks, trim } from './segments';
 import {
   INITIAL,
   toMarks,
@@ -36,7 +36,7 @@ export function onEvent(state: State, event: ServerEvent, now: number): State {
       return onRoomChanged(state, event);
     case 'reset':
       return changeRoom(state, event.room, (room) =>
-        room.catchUp === 'later' ? room : { ...emptied(room), rev: room.rev },
+        room.catchUp === 'later' ? room : { ...withoutMessages(room), rev: room.rev },
       );
     case 'synced':
       return onSynced(state, event);
@@ -111,11 +111,11 @@ export function withPeople(state: State, people: readonly Person[]): State {
 
 function onMessage(state: State, message: Message): State {
   const me = state.me?.name ?? null;
-  const next = changeRoom(state, message.room, (room) => applied(room, message, me));
-  return stoppedTyping(next, message.room, message.by);
+  const next = changeRoom(state, message.room, (room) => withMessage(room, message, me));
+  return withoutTyping(next, message.room, message.by);
 }
 
-function applied(room: RoomState, message: Message, me: string | null): RoomState {
+function withMessage(room: RoomState, message: Message, me: string | null): RoomState {
   const counted = raiseHeads(countMessage(room, message, me), message.seq, message.rev);
   // The sync of this room will bring the message with everything before it.
   if (counted.catchUp === 'later') return counted;
@@ -133,12 +133,12 @@ function onMarks(state: State, event: On<'marks'>): State {
 function onRoomChanged(state: State, event: On<'room'>): State {
   return changeRoom(state, event.room, (room) => {
     const known = raiseHeads(room, 0, event.rev);
-    const titled = event.rev > room.titleRev ? { ...known, ...titleOf(event) } : known;
+    const titled = event.rev > room.titleRev ? { ...known, ...toTitle(event) } : known;
     return room.catchUp === 'later' ? titled : applyRev(titled, event.rev);
   });
 }
 
-function titleOf(event: { rev: number; title: string; topic?: string; archived?: boolean }) {
+function toTitle(event: { rev: number; title: string; topic?: string; archived?: boolean }) {
   return {
     title: event.title,
     topic: event.topic ?? '',
@@ -176,7 +176,7 @@ function dropEarlyMarks(room: RoomState): RoomState {
 export function reachThrough(room: RoomState, through: number): RoomState {
   const reached = advanceHave(room, Math.max(through, room.have ?? 0));
   const next = { ...reached, rev: Math.max(reached.rev, through) };
-  return (next.have ?? 0) >= next.rev ? settle(next) : next;
+  return (next.have ?? 0) >= next.rev ? appendWaiting(next) : next;
 }
 
 function onSynced(state: State, event: On<'synced'>): State {
@@ -203,7 +203,7 @@ function onTyping(state: State, event: On<'typing'>, now: number): State {
   return { ...state, typing: new Map(state.typing).set(event.room, here) };
 }
 
-function stoppedTyping(state: State, room: string, user: string): State {
+function withoutTyping(state: State, room: string, user: string): State {
   const here = state.typing.get(room);
   if (!here?.has(user)) return state;
   const rest = new Map(here);
@@ -292,7 +292,7 @@ export function withMyRoom(state: State, wire: MyRoom, myRev: number): State {
 
 function mergeMyRoom(room: RoomState, wire: MyRoom, myRev: number, me: string | null): RoomState {
   const updated = raiseHeads(withMarker(room, toMarker(wire), me), wire.seq ?? 0, wire.rev ?? 0);
-  const titled = (wire.rev ?? 0) >= room.titleRev ? titleOf({ ...wire, rev: wire.rev ?? 0 }) : {};
+  const titled = (wire.rev ?? 0) >= room.titleRev ? toTitle({ ...wire, rev: wire.rev ?? 0 }) : {};
   const counted =
     (wire.mrev ?? 0) >= room.mrev ? { members: wire.members ?? 0, mrev: wire.mrev ?? 0 } : {};
   return {

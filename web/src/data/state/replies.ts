@@ -3,7 +3,7 @@
 import type { Joined, Mine, Page, SyncReply, Welcome } from '../wire/protocol';
 import { changeRoom, withMyRoom, reachThrough, withPeople, withRoom, withoutRoom } from './reducer';
 import { withMarker } from './unread';
-import { addPage, emptied, leaveDetachedRange, withKnownState, settle, withoutPage, type Where } from './segments';
+import { addPage, withoutMessages, leaveDetachedRange, withKnownState, appendWaiting, withoutPage, type Where } from './segments';
 import { toMessage, toRoomState, type CatchUp, type RoomState, type State } from './state';
 import { isUnstarted } from './thread';
 
@@ -29,7 +29,7 @@ export function onWelcome(state: State, welcome: Welcome): State {
   for (const wire of welcome.rooms) {
     const before = known.get(wire.room);
     // The server's heads and the user's side of the room replace whatever was received before.
-    const based = before ? rebased(before, wire.seq ?? 0, wire.rev ?? 0) : toRoomState(wire, myRev);
+    const based = before ? withHeads(before, wire.seq ?? 0, wire.rev ?? 0) : toRoomState(wire, myRev);
     next = withMyRoom(withRoom(next, based), wire, myRev);
     next = changeRoom(next, wire.room, (room) => ({ ...room, catchUp: catchUpAfterWelcome(room) }));
   }
@@ -51,7 +51,7 @@ function openWithoutMembership(
   return kept;
 }
 
-function rebased(room: RoomState, seq: number, rev: number): RoomState {
+function withHeads(room: RoomState, seq: number, rev: number): RoomState {
   return { ...room, seq, rev, titleRev: 0, mrev: 0, myRev: 0, memberList: null };
 }
 
@@ -139,9 +139,9 @@ function restarted(room: RoomState, reply: Joined, rev: number): RoomState {
     outOfOrder.set(wire.seq, withKnownState({ ...room, outOfOrder }, toMessage(wire)));
   }
   const { ahead, earlyMarks } = room;
-  const fresh: RoomState = { ...emptied(room), outOfOrder, earlyMarks, ahead, catchUp: 'none' };
+  const fresh: RoomState = { ...withoutMessages(room), outOfOrder, earlyMarks, ahead, catchUp: 'none' };
   const reached = reachThrough(fresh, rev);
-  return reached.live.messages.length > 0 ? reached : settle(reached);
+  return reached.live.messages.length > 0 ? reached : appendWaiting(reached);
 }
 
 /** A page of history has been requested. */
@@ -177,10 +177,10 @@ export function onOpened(state: State, names: readonly string[]): State {
   const open = new Map(names.map((name) => [name, state.open.get(name) ?? true]));
   const left = [...state.open.keys()].filter((name) => !open.has(name));
   if (left.length === 0 && open.size === state.open.size) return state;
-  return left.reduce(offScreen, { ...state, open });
+  return left.reduce(onRoomClosed, { ...state, open });
 }
 
-function offScreen(state: State, name: string): State {
+function onRoomClosed(state: State, name: string): State {
   const room = state.rooms.get(name);
   // Without membership and without watching it, the server sends nothing about the thread.
   if (room && room.role === null && room.parent !== null) return withoutRoom(state, name);

@@ -36,7 +36,7 @@ function indexOf(segment: Segment, seq: number): number {
 }
 
 /** Replaces a message by a newer state. Returns the same segment if nothing changes. */
-function replaced(segment: Segment, message: Message): Segment {
+function replaceMessage(segment: Segment, message: Message): Segment {
   const index = indexOf(segment, message.seq);
   const known = segment.messages[index];
   if (!known) return segment;
@@ -44,7 +44,7 @@ function replaced(segment: Segment, message: Message): Segment {
   return after === known ? segment : { ...segment, messages: segment.messages.with(index, after) };
 }
 
-function contains(segment: Segment, seq: number): boolean {
+function hasMessage(segment: Segment, seq: number): boolean {
   return indexOf(segment, seq) >= 0;
 }
 
@@ -56,10 +56,10 @@ export function withKnownState(room: RoomState, message: Message): Message {
 /** Puts a message in its present state where it belongs. */
 export function placeMessage(room: RoomState, arrived: Message): RoomState {
   const message = withKnownState(room, arrived);
-  const detachedRange = room.detachedRange && replaced(room.detachedRange, message);
+  const detachedRange = room.detachedRange && replaceMessage(room.detachedRange, message);
   const next = detachedRange === room.detachedRange ? room : { ...room, detachedRange };
-  if (contains(room.live, message.seq)) {
-    const live = replaced(room.live, message);
+  if (hasMessage(room.live, message.seq)) {
+    const live = replaceMessage(room.live, message);
     return live === room.live ? next : { ...next, live };
   }
   const last = lastSeq(room.live);
@@ -117,7 +117,7 @@ function appendLive(
  *
  * After a reset the page that arrived becomes the new content: the contiguous messages at its end.
  */
-export function settle(room: RoomState): RoomState {
+export function appendWaiting(room: RoomState): RoomState {
   const last = lastSeq(room.live);
   const waiting = [...room.outOfOrder.values()].sort((a, b) => a.seq - b.seq);
   if (last === null) {
@@ -234,7 +234,7 @@ function joinLive(room: RoomState, segment: Segment): RoomState | null {
   const older = segment.messages.filter((message) => message.seq < liveFirst);
   const newer = segment.messages.filter((message) => message.seq >= liveFirst);
   let { live } = room;
-  for (const message of newer) live = replaced(live, message);
+  for (const message of newer) live = replaceMessage(live, message);
   const start = first <= liveFirst ? segment.start : live.start;
   const merged = { messages: [...older, ...live.messages], start };
   return { ...room, detachedRange: null, live: keepEnd(merged) };
@@ -251,7 +251,7 @@ export function leaveDetachedRange(room: RoomState): RoomState {
 }
 
 /** Discards all messages of the room. */
-export function emptied(room: RoomState): RoomState {
+export function withoutMessages(room: RoomState): RoomState {
   return {
     ...room,
     live: NO_MESSAGES,

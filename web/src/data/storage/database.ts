@@ -1,6 +1,6 @@
 /** The parts of IndexedDB that are needed here, with promises. */
 
-export function answer<T>(request: IDBRequest<T>): Promise<T> {
+export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
@@ -8,7 +8,7 @@ export function answer<T>(request: IDBRequest<T>): Promise<T> {
 }
 
 /** Resolves when the transaction is complete. */
-export function done(tx: IDBTransaction): Promise<void> {
+export function completionOf(tx: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     tx.oncomplete = () => resolve();
     tx.onabort = () => reject(tx.error);
@@ -22,12 +22,12 @@ export async function openDatabase(
 ): Promise<IDBDatabase> {
   const request = indexedDB.open(name, version);
   request.onupgradeneeded = () => prepare(request.result);
-  const db = await answer(request);
+  const db = await resultOf(request);
   // Another tab wants to delete the database (sign-out) or to upgrade it.
   db.onversionchange = () => db.close();
   return db;
 }
 
 export async function eraseDatabase(name: string): Promise<void> {
-  await answer(indexedDB.deleteDatabase(name));
+  await resultOf(indexedDB.deleteDatabase(name));
 }

@@ -9,7 +9,7 @@ export interface LastSession {
   epoch: string;
 }
 
-export function lastSession(): LastSession | null {
+export function loadLastSession(): LastSession | null {
   try {
     return JSON.parse(localStorage.getItem(SESSION) ?? 'null') as LastSession | null;
   } catch {
@@ -18,12 +18,12 @@ export function lastSession(): LastSession | null {
 }
 
 export function rememberSession(session: LastSession | null): void {
-  if (session) keepItem(SESSION, JSON.stringify(session));
+  if (session) storeItem(SESSION, JSON.stringify(session));
   else localStorage.removeItem(SESSION);
 }
 
 /** Stores the item if there is space. Everything stored this way is optional. */
-export function keepItem(key: string, value: string, storage = localStorage): void {
+export function storeItem(key: string, value: string, storage = localStorage): void {
   try {
     storage.setItem(key, value);
   } catch {
@@ -36,21 +36,21 @@ function draftKey(user: string, room: string): string {
 }
 
 /** The draft of a room. It is stored at every keystroke, so that it survives the tab. */
-export function draftOf(user: string, room: string): string {
+export function loadDraft(user: string, room: string): string {
   return localStorage.getItem(draftKey(user, room)) ?? '';
 }
 
-export function keepDraft(user: string, room: string, text: string): void {
+export function saveDraft(user: string, room: string, text: string): void {
   if (text.trim() === '') localStorage.removeItem(draftKey(user, room));
   // If there is no space, the text is still in the composer.
-  else keepItem(draftKey(user, room), text);
+  else storeItem(draftKey(user, room), text);
 }
 
 function draftKeys(user: string): string[] {
   return Object.keys(localStorage).filter((key) => key.startsWith(draftKey(user, '')));
 }
 
-export function roomsWithDrafts(user: string): Set<string> {
+export function listRoomsWithDrafts(user: string): Set<string> {
   return new Set(draftKeys(user).map((key) => key.slice(draftKey(user, '').length)));
 }
 

@@ -4,7 +4,7 @@
  * safe. A permanent error stops its message and leaves it to the user.
  */
 
-import { answer, done, eraseDatabase, openDatabase } from './database';
+import { resultOf, completionOf, eraseDatabase, openDatabase } from './database';
 import type { Fields, MessageKind, Ok } from '../wire/protocol';
 import { Disconnected, Refused } from '../wire/errors';
 
@@ -169,7 +169,7 @@ export class Outbox {
   /** Returns whether the next message may be sent. */
   async #sendOne(item: Pending): Promise<boolean> {
     try {
-      await this.sender.post(postOf(item));
+      await this.sender.post(toPost(item));
     } catch (error) {
       return this.#refused(item, error);
     }
@@ -200,7 +200,7 @@ export class Outbox {
 
   async #update(nonce: string, news: Partial<Pending>): Promise<void> {
     await this.#write(async (table) => {
-      const item = await answer<Pending | undefined>(table.index('nonce').get(nonce));
+      const item = await resultOf<Pending | undefined>(table.index('nonce').get(nonce));
       if (item) table.put({ ...item, ...news });
     });
     this.#setItems(this.items.map((known) => (known.nonce === nonce ? { ...known, ...news } : known)));
@@ -209,18 +209,18 @@ export class Outbox {
 
   async #erase(nonce: string): Promise<void> {
     await this.#write(async (table) => {
-      const key = await answer(table.index('nonce').getKey(nonce));
+      const key = await resultOf(table.index('nonce').getKey(nonce));
       if (key !== undefined) table.delete(key);
     });
   }
 
   #readAll(): Promise<Pending[]> {
-    return answer<Pending[]>(this.db.transaction('outbox').objectStore('outbox').getAll());
+    return resultOf<Pending[]>(this.db.transaction('outbox').objectStore('outbox').getAll());
   }
 
   async #write(how: (table: IDBObjectStore) => unknown): Promise<void> {
     const tx = this.db.transaction('outbox', 'readwrite');
-    await Promise.all([how(tx.objectStore('outbox')), done(tx)]);
+    await Promise.all([how(tx.objectStore('outbox')), completionOf(tx)]);
   }
 
   async #onChannelMessage(news: ChannelMessage): Promise<void> {
@@ -250,7 +250,7 @@ export async function eraseOutbox(user: string): Promise<void> {
   await eraseDatabase(databaseName(user));
 }
 
-function postOf(item: Pending): Fields<'post'> {
+function toPost(item: Pending): Fields<'post'> {
   return {
     room: item.room,
     text: item.text,

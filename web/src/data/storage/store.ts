@@ -6,7 +6,7 @@
  * in one transaction with everything up to it.
  */
 
-import { answer, done, eraseDatabase, openDatabase } from './database';
+import { resultOf, completionOf, eraseDatabase, openDatabase } from './database';
 import type { Me, Person, ServerInfo } from '../wire/protocol';
 import {
   NO_MESSAGES,
@@ -86,14 +86,14 @@ export class Store {
     const db = await this.#db;
     const tx = db.transaction(TABLES);
     const [saved, people, mine] = await Promise.all([
-      answer<SavedRoom[]>(tx.objectStore('rooms').getAll()),
-      answer<Person[]>(tx.objectStore('people').getAll()),
-      answer<Mine | undefined>(tx.objectStore('mine').get('mine')),
+      resultOf<SavedRoom[]>(tx.objectStore('rooms').getAll()),
+      resultOf<Person[]>(tx.objectStore('people').getAll()),
+      resultOf<Mine | undefined>(tx.objectStore('mine').get('mine')),
     ]);
     const rooms = await Promise.all(
       saved.map(async (room) => {
         const range = pageBefore(room, SHOWN_AT_START);
-        return restored(room, await answer<Message[]>(tx.objectStore('messages').getAll(range)));
+        return fromSavedRoom(room, await resultOf<Message[]>(tx.objectStore('messages').getAll(range)));
       }),
     );
     const state: State = {
@@ -137,7 +137,7 @@ export class Store {
     // One after the other, because each compares with what is stored.
     for (const entry of queue) await writeEntry(tx, entry);
     for (const room of state.rooms.values()) {
-      if (before?.rooms.get(room.room) !== room) tx.objectStore('rooms').put(savedOf(room));
+      if (before?.rooms.get(room.room) !== room) tx.objectStore('rooms').put(toSavedRoom(room));
     }
     for (const name of before?.rooms.keys() ?? []) {
       if (!state.rooms.has(name)) eraseRoom(tx, name);
@@ -148,27 +148,27 @@ export class Store {
     if (state.me && state.server && (before?.me !== state.me || before.server !== state.server)) {
       tx.objectStore('mine').put({ me: state.me, server: state.server }, 'mine');
     }
-    await done(tx);
+    await completionOf(tx);
   }
 
   /** Stored messages directly before the given one, for reading offline. */
   async before(room: string, seq: number, limit: number): Promise<Message[]> {
     const range = IDBKeyRange.bound([room, seq - limit], [room, seq - 1]);
     const messages = (await this.#db).transaction('messages').objectStore('messages');
-    return runUpTo(await answer<Message[]>(messages.getAll(range)), seq - 1);
+    return contiguousUpTo(await resultOf<Message[]>(messages.getAll(range)), seq - 1);
   }
 
   /** Deletes messages far back. */
   async prune(): Promise<void> {
     const db = await this.#db;
     const table = db.transaction('rooms').objectStore('rooms');
-    for (const { room, lastSeq } of await answer<SavedRoom[]>(table.getAll())) {
+    for (const { room, lastSeq } of await resultOf<SavedRoom[]>(table.getAll())) {
       if (lastSeq === null || lastSeq <= KEPT_PER_ROOM) continue;
       const tx = db.transaction('messages', 'readwrite');
       tx.objectStore('messages').delete(
         IDBKeyRange.bound([room, 0], [room, lastSeq - KEPT_PER_ROOM]),
       );
-      await done(tx);
+      await completionOf(tx);
     }
   }
 
@@ -196,20 +196,20 @@ function reportLost(error: unknown): void {
 async function writeEntry(tx: IDBTransaction, entry: Entry): Promise<void> {
   const messages = tx.objectStore('messages');
   if ('clear' in entry) {
-    messages.delete(wholeRoom(entry.clear));
+    messages.delete(roomRange(entry.clear));
     return;
   }
-  const known = await answer<Message | undefined>(messages.get([entry.room, entry.seq]));
+  const known = await resultOf<Message | undefined>(messages.get([entry.room, entry.seq]));
   const after = 'rev' in entry ? newest(known, entry) : known && withMarks(known, entry.marks);
   if (after && after !== known) messages.put(after);
 }
 
 function eraseRoom(tx: IDBTransaction, room: string): void {
   tx.objectStore('rooms').delete(room);
-  tx.objectStore('messages').delete(wholeRoom(room));
+  tx.objectStore('messages').delete(roomRange(room));
 }
 
-function wholeRoom(room: string): IDBKeyRange {
+function roomRange(room: string): IDBKeyRange {
   return IDBKeyRange.bound([room, 0], [room, Infinity]);
 }
 
@@ -219,7 +219,7 @@ function pageBefore({ room, lastSeq }: SavedRoom, limit: number): IDBKeyRange {
 }
 
 /** The messages without a gap that end at the given seq. */
-function runUpTo(messages: readonly Message[], last: number): Message[] {
+function contiguousUpTo(messages: readonly Message[], last: number): Message[] {
   const run: Message[] = [];
   for (let index = messages.length - 1, seq = last; index >= 0; index -= 1, seq -= 1) {
     const message = messages[index];
@@ -229,7 +229,7 @@ function runUpTo(messages: readonly Message[], last: number): Message[] {
   return run;
 }
 
-function savedOf(room: RoomState): SavedRoom {
+function toSavedRoom(room: RoomState): SavedRoom {
   const {
     ahead: _a, catchUp: _c, live, detachedRange: _v, outOfOrder: _s, earlyMarks: _e, loading: _l, counted: _n,
     ownSeqs: _o, memberList: _m, online: _w, ...rest
@@ -237,9 +237,9 @@ function savedOf(room: RoomState): SavedRoom {
   return { ...rest, lastSeq: live.messages.at(-1)?.seq ?? null, start: live.start };
 }
 
-function restored(saved: SavedRoom, messages: readonly Message[]): RoomState {
+function fromSavedRoom(saved: SavedRoom, messages: readonly Message[]): RoomState {
   const { lastSeq, start, ...room } = saved;
-  const run = lastSeq === null ? [] : runUpTo(messages, lastSeq);
+  const run = lastSeq === null ? [] : contiguousUpTo(messages, lastSeq);
   const isWhole = run.length > 0 || (start && lastSeq === null);
   return {
     ...room,

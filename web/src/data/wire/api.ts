@@ -16,7 +16,7 @@ function call<T>(method: string, path: string, body: object): Promise<T> {
 async function read<T>(asked: Promise<Response>): Promise<T> {
   const response = await reach(asked);
   if (response.ok) return (await response.json()) as T;
-  throw refusalOf(response, await response.json().catch(() => ({})) as Problem);
+  throw toRefused(response, await response.json().catch(() => ({})) as Problem);
 }
 
 async function reach(asked: Promise<Response>): Promise<Response> {
@@ -27,7 +27,7 @@ async function reach(asked: Promise<Response>): Promise<Response> {
   }
 }
 
-function refusalOf(response: Response, problem: Problem): Refused {
+function toRefused(response: Response, problem: Problem): Refused {
   return new Refused({
     code: problem.code ?? `http_${response.status}`,
     message: problem.detail ?? problem.title ?? response.statusText,

@@ -34,6 +34,6 @@ export function confirmMassMention(text: string, before: string, room: RoomState
   const t = listWords();
   const question = call === 'room' ? t.notifiesRoom(room.members) : t.notifiesHere(room.members);
   return new Promise((answer) => {
-    dialogs.present(() => Promise.resolve({ default: ConfirmMassMention }), { text: question, answer });
+    dialogs.showCustom(() => Promise.resolve({ default: ConfirmMassMention }), { text: question, answer });
   });
 }

@@ -79,7 +79,7 @@ function rowOf(entry: TimelineEntry, above: Row | null, around: GroupingContext)
     head: true,
     tail: true,
   };
-  return { ...row, head: above === null || !joins(row, above) };
+  return { ...row, head: above === null || !belongsToGroup(row, above) };
 }
 
 function keyOf(entry: TimelineEntry, { me, written }: GroupingContext): string | number {
@@ -88,7 +88,7 @@ function keyOf(entry: TimelineEntry, { me, written }: GroupingContext): string |
   return nonce !== null && by === me && written.has(nonce) ? nonce : seq;
 }
 
-function joins(row: Row, above: Row): boolean {
+function belongsToGroup(row: Row, above: Row): boolean {
   if (row.day || row.isNew || row.by !== above.by) return false;
   if (row.entry.kind !== 'text' || above.entry.kind !== 'text') return false;
   return row.entry.replyTo === null && row.at - above.at <= TOGETHER_MS;

@@ -26,7 +26,7 @@ export function findQuoted(room: string, seq: number): Answer {
   });
   cache.set(key, answer);
   answer.catch(() => cache.delete(key));
-  void work();
+  void fetchNext();
   return answer;
 }
 
@@ -38,7 +38,7 @@ async function fetchOne(room: string, seq: number): Answer {
   return { message: toMessage(wire), name: author?.display_name ?? wire.by };
 }
 
-async function work(): Promise<void> {
+async function fetchNext(): Promise<void> {
   if (isBusy) return;
   isBusy = true;
   for (let next = waiting.pop(); next; next = waiting.pop()) await next();

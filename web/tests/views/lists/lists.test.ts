@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Message as WireMessage } from '../../../src/data/wire/protocol';
 import { INITIAL, toMessage, toRoomState, type State } from '../../../src/data/state/state';
 import { findMassMention } from '../../../src/views/composer/massMention';
-import { quoted } from '../../../src/views/lists/saved/actions';
+import { toQuote } from '../../../src/views/lists/saved/actions';
 import { withLatest, mergePage, type ListedMention } from '../../../src/views/lists/mentions/mentionList.svelte';
 
 const said = (seq: number, more: Partial<WireMessage> = {}) =>
@@ -27,7 +27,7 @@ describe('who is called', () => {
 });
 
 test('a quote has its sign on every line, and leaves one to write on', () => {
-  expect(quoted('a\n\nb\n')).toBe('> a\n> \n> b\n\n');
+  expect(toQuote('a\n\nb\n')).toBe('> a\n> \n> b\n\n');
 });
 
 describe('the list of mentions', () => {

@@ -4,7 +4,7 @@ import {
   applyEdits,
   lineStart,
   paragraphsAt,
-  trimmed,
+  trimSelection,
   type TextSelection,
   type Edit,
   type Range,
@@ -34,7 +34,7 @@ const CODE = /(?<!`)(`+)(?!`)([^]*?)(?<!`)\1(?!`)/g;
 const ESCAPED_OR_CODE = new RegExp(`\\\\[!-/:-@[-\`{-~]|${CODE.source}`, 'g');
 
 export function toggleDelimiter(delimiter: Delimiter, draft: TextSelection): TextSelection {
-  const chosen = trimmed(draft);
+  const chosen = trimSelection(draft);
   if (chosen.start === chosen.end) return toggleAtCaret(delimiter, { ...draft, start: draft.end });
   const ranges = rangesOf(chosen);
   const spans = spansAt(delimiter, chosen);
@@ -47,7 +47,7 @@ export function toggleDelimiter(delimiter: Delimiter, draft: TextSelection): Tex
 }
 
 export function isDelimited(delimiter: Delimiter, draft: TextSelection): boolean {
-  const chosen = trimmed(draft);
+  const chosen = trimSelection(draft);
   const { text, end } = draft;
   if (chosen.start === chosen.end) {
     return isEmptyPair(delimiter, text, end) || spanAtCaret(delimiter, text, end) !== null;

@@ -21,16 +21,16 @@ interface Line {
 
 export function toggleLines(kind: LineKind, draft: TextSelection): TextSelection {
   const lines = linesOf(draft);
-  const wanted = wantedOf(lines);
-  const isOn = wanted.every(({ text }) => isOf(kind, text));
-  if (isOn) return applyEdits(draft, lines.flatMap((line) => unmarking(kind, line)));
+  const wanted = nonEmptyLines(lines);
+  const isOn = wanted.every(({ text }) => hasPrefix(kind, text));
+  if (isOn) return applyEdits(draft, lines.flatMap((line) => removePrefix(kind, line)));
   const marked = kind === 'quote' ? lines : wanted;
-  const edits = marked.map((line, at) => marking(kind, line, at + 1));
-  return applyEdits(draft, [...edits, ...parting(kind, draft.text, lines.at(-1))]);
+  const edits = marked.map((line, at) => addPrefix(kind, line, at + 1));
+  return applyEdits(draft, [...edits, ...separateNext(kind, draft.text, lines.at(-1))]);
 }
 
 export const areLines = (kind: LineKind, draft: TextSelection): boolean =>
-  wantedOf(linesOf(draft)).every(({ text }) => isOf(kind, text));
+  nonEmptyLines(linesOf(draft)).every(({ text }) => hasPrefix(kind, text));
 
 /**
  * A line break at the caret continues the list; in an empty item it ends the list. Null: not in a list.
@@ -66,12 +66,12 @@ function linesOf({ text, start, end }: TextSelection): Line[] {
 }
 
 /** Empty lines between others need no prefix. */
-function wantedOf(lines: Line[]): Line[] {
+function nonEmptyLines(lines: Line[]): Line[] {
   const written = lines.filter(({ text }) => text.trim() !== '');
   return written.length > 0 ? written : lines.slice(0, 1);
 }
 
-function isOf(kind: LineKind, line: string): boolean {
+function hasPrefix(kind: LineKind, line: string): boolean {
   if (kind === 'quote') return QUOTED.test(line);
   const item = ITEM.exec(line);
   if (!item) return false;
@@ -79,7 +79,7 @@ function isOf(kind: LineKind, line: string): boolean {
   return kind === (box ? 'tasks' : number ? 'numbers' : 'bullets');
 }
 
-function unmarking(kind: LineKind, { from, text }: Line): Edit[] {
+function removePrefix(kind: LineKind, { from, text }: Line): Edit[] {
   if (kind === 'quote') {
     const length = QUOTED.exec(text)?.[0].length ?? 0;
     return length > 0 ? [{ from, to: from + length, by: '' }] : [];
@@ -88,7 +88,7 @@ function unmarking(kind: LineKind, { from, text }: Line): Edit[] {
   return prefix ? [{ from: from + indent.length, to: from + prefix.length, by: '' }] : [];
 }
 
-function marking(kind: LineKind, { from, text }: Line, count: number): Edit {
+function addPrefix(kind: LineKind, { from, text }: Line, count: number): Edit {
   if (kind === 'quote') return { from, to: from, by: '> ' };
   const indent = INDENT.exec(text)?.[0].length ?? 0;
   const length = ITEM.exec(text)?.[0].length ?? indent;
@@ -97,7 +97,7 @@ function marking(kind: LineKind, { from, text }: Line, count: number): Edit {
 }
 
 /** Without an empty line, the next line would belong to the quote or the last item. */
-function parting(kind: LineKind, text: string, last: Line | undefined): Edit[] {
+function separateNext(kind: LineKind, text: string, last: Line | undefined): Edit[] {
   const next = last ? last.from + last.text.length + 1 : text.length;
   const [line = ''] = text.slice(next).split('\n', 1);
   const belongs = kind === 'quote' ? QUOTED : ITEM;

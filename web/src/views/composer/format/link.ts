@@ -1,6 +1,6 @@
 /** Links: `[label](address)`. */
 
-import { applyEdits, paragraphsAt, trimmed, type TextSelection, type Range } from './textEdit';
+import { applyEdits, paragraphsAt, trimSelection, type TextSelection, type Range } from './textEdit';
 
 // Without a limit on the label, escaped brackets would make the search quadratic.
 const LINK = /\[((?:\\.|[^[\]\\]){0,300})\]\((<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*)\)/g;
@@ -22,7 +22,7 @@ export function toggleLink(draft: TextSelection): TextSelection {
   const chosen = text.slice(start, end).trim();
   if (isAddress(chosen)) return put(draft, '', chosen, 1);
   // The label comes first if there is none, otherwise the address.
-  return put(draft, chosen, '', chosen ? labelled(chosen).length + 3 : 1);
+  return put(draft, chosen, '', chosen ? escapeLabel(chosen).length + 3 : 1);
 }
 
 export const isLink = (draft: TextSelection): boolean => linkAround(draft) !== null;
@@ -30,17 +30,17 @@ export const isLink = (draft: TextSelection): boolean => linkAround(draft) !== n
 /** Links the selection to the address. */
 export function withLink(draft: TextSelection, address: string): TextSelection {
   const label = draft.text.slice(draft.start, draft.end).trim();
-  return put(draft, label, address, labelled(label).length + 4 + targetOf(address).length);
+  return put(draft, label, address, escapeLabel(label).length + 4 + targetOf(address).length);
 }
 
 function put(draft: TextSelection, label: string, address: string, caret: number): TextSelection {
-  const { text, start, end } = trimmed(draft);
-  const link = `[${labelled(label)}](${targetOf(address)})`;
+  const { text, start, end } = trimSelection(draft);
+  const link = `[${escapeLabel(label)}](${targetOf(address)})`;
   const place = start + caret;
   return { text: text.slice(0, start) + link + text.slice(end), start: place, end: place };
 }
 
-const labelled = (text: string): string => text.replace(/(?<!\\)[[\]]/g, '\\$&');
+const escapeLabel = (text: string): string => text.replace(/(?<!\\)[[\]]/g, '\\$&');
 
 /** Unbalanced parentheses would end the link too early. */
 function targetOf(address: string): string {

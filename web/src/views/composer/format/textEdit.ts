@@ -53,7 +53,7 @@ export function difference(before: string, after: string): Edit {
 }
 
 /** Without white space at the ends of the selection. */
-export function trimmed({ text, start, end }: TextSelection): TextSelection {
+export function trimSelection({ text, start, end }: TextSelection): TextSelection {
   const chosen = text.slice(start, end);
   const from = start + chosen.length - chosen.trimStart().length;
   return { text, start: from, end: Math.max(from, start + chosen.trimEnd().length) };

@@ -1,6 +1,6 @@
 /** Whether the toolbar is shown: on this device, in all rooms. */
 
-import { keepItem } from '../../../data/storage/local';
+import { storeItem } from '../../../data/storage/local';
 
 const KEY = 'hubbub.formatting';
 
@@ -9,7 +9,7 @@ class Toolbar {
 
   toggle(): void {
     this.isShown = !this.isShown;
-    keepItem(KEY, this.isShown ? 'shown' : 'hidden');
+    storeItem(KEY, this.isShown ? 'shown' : 'hidden');
   }
 }
 

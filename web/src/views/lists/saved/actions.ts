@@ -13,7 +13,7 @@ import { bookmarksOf } from './bookmarks.svelte';
 import { listWords } from '../words';
 
 /** Each line with a quote sign, and an empty line for the answer. */
-export const quoted = (text: string): string => `${text.trim().replace(/^/gm, '> ')}\n\n`;
+export const toQuote = (text: string): string => `${text.trim().replace(/^/gm, '> ')}\n\n`;
 
 /** Loads the bookmarks, so that the menu knows whether the message is saved. */
 export function fetchBookmarks(): void {
@@ -21,10 +21,10 @@ export function fetchBookmarks(): void {
 }
 
 export function askForNote(message: Message, before: string | null): void {
-  dialogs.present(() => import('./Note.svelte'), { message, before });
+  dialogs.showCustom(() => import('./Note.svelte'), { message, before });
 }
 
-async function forget(message: Message): Promise<void> {
+async function removeBookmark(message: Message): Promise<void> {
   const isGone = await attempt(() => bookmarksOf(session.currentChat).remove(message));
   if (isGone) liveRegion.show(listWords().isRemoved);
 }
@@ -33,16 +33,16 @@ export function savingItems(message: Message, room: RoomState): MenuItem[] {
   const t = listWords();
   const items: MenuItem[] = [];
   if (!message.deleted && may.post(session.state, room)) {
-    const quote = () => composerIn(room.room).insert(quoted(message.text));
+    const quote = () => composerIn(room.room).insert(toQuote(message.text));
     items.push({ label: t.quote, icon: TextQuote, run: quote });
   }
   if (!message.deleted) {
-    const forward = () => dialogs.present(() => import('../../forward/Forward.svelte'), { message });
+    const forward = () => dialogs.showCustom(() => import('../../forward/Forward.svelte'), { message });
     items.push({ label: t.forward, icon: Forward, run: forward });
   }
   if (isGuest(session.state)) return items;
   if (bookmarksOf(session.currentChat).find(message)) {
-    items.push({ label: t.unsave, icon: BookmarkX, run: () => forget(message) });
+    items.push({ label: t.unsave, icon: BookmarkX, run: () => removeBookmark(message) });
   } else if (!message.deleted) {
     items.push({ label: t.save, icon: Bookmark, run: () => askForNote(message, null) });
   }

@@ -21,7 +21,7 @@ type Changed = Extract<ServerEvent, { on: 'bookmark' }>;
 export const keyOf = ({ room, seq }: MessageRef): string => `${room} ${seq}`;
 
 /** The current state of the message. */
-export function messageIn(state: State, { room, seq, message }: Bookmark): Message | null {
+export function currentMessage(state: State, { room, seq, message }: Bookmark): Message | null {
   const here = state.rooms.get(room);
   const known = here && findMessage(here, seq);
   const latest = known && known.rev >= (message?.rev ?? 0) ? known : message;
