@@ -9,7 +9,7 @@ const report = (what: string, figure: string) => console.log(`    ${what}: ${fig
 const numbered = (count: number, begin = 0) =>
   Array.from({ length: count }, (_, n) => `Number ${begin + n} of many, said as people do`);
 
-test('from signing in to a room that can be used', async ({ someone, browser, server }) => {
+test('from signing in to a usable room', async ({ someone, browser, server }) => {
   const { name } = await someone('ana');
   const took: number[] = [];
   for (let round = 0; round < 3; round += 1) {
@@ -28,7 +28,7 @@ test('from signing in to a room that can be used', async ({ someone, browser, se
   expect(Math.min(...took)).toBeLessThanOrEqual(1_000);
 });
 
-test('typing stays smooth while 1,000 messages come at 200 a second', async ({ someone }) => {
+test('typing stays smooth while 1,000 messages arrive at 200 per second', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await expect(composer(ana.page)).toBeVisible();

@@ -5,7 +5,7 @@ import { expect, test } from './fixtures';
 import { command, composer, roomFor, say } from './people';
 import { Server } from './server';
 
-test('the doors', async ({ browser }) => {
+test('the sign-in pages', async ({ browser }) => {
   const server = await Server.start(['--guests']);
   try {
     const context = await browser.newContext({ baseURL: server.url });
@@ -103,7 +103,7 @@ test('threads', async ({ someone }) => {
   await expectClean(page, 'no threads');
 });
 
-test('what helps to write', async ({ someone }) => {
+test('completion, toolbar and pickers', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await roomFor(ana, bo);

@@ -31,7 +31,7 @@ for (const width of WIDTHS) {
   test.describe(`at ${width} px`, () => {
     test.use({ viewport: { width, height: width < 720 ? 844 : 800 } });
 
-    test('who was added is told by whom, and stays, by keyboard alone', async ({ someone }) => {
+    test('an added person sees by whom, and stays, with the keyboard alone', async ({ someone }) => {
       const maya = await someone('maya');
       const bo = await someone('bo');
       await command(maya, 'PATCH', '/api/me', { display_name: 'Maya' });
@@ -59,7 +59,7 @@ for (const width of WIDTHS) {
       await expect(banner(maya.page)).toHaveCount(0);
     });
 
-    test('a room is left from there, a private one after a question', async ({ someone }) => {
+    test('the room can be left from there, a private one after a confirmation', async ({ someone }) => {
       const maya = await someone('maya');
       const bo = await someone('bo');
       const open = await pushInto(maya, 'public', bo);
@@ -74,7 +74,7 @@ for (const width of WIDTHS) {
       expect(await blockedBy(bo)).toEqual([]);
     });
 
-    test('blocking leaves the room, holds, and is taken back in the settings', async ({ someone }) => {
+    test('blocking leaves the room, takes effect, and is undone in the settings', async ({ someone }) => {
       const maya = await someone('maya');
       const bo = await someone('bo');
       await command(maya, 'PATCH', '/api/me', { display_name: 'Maya' });
@@ -99,7 +99,7 @@ for (const width of WIDTHS) {
   });
 }
 
-test('a conversation that somebody begins can be hidden or answered', async ({ someone }) => {
+test('a conversation that somebody starts can be hidden or answered', async ({ someone }) => {
   const maya = await someone('maya');
   const bo = await someone('bo');
   const { room } = await command<{ room: { room: string } }>(maya, 'POST', '/api/direct', {

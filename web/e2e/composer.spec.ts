@@ -66,7 +66,7 @@ test('Enter sends, Shift+Enter breaks, and nothing is sent while a word is compo
   await expect(field).toBeFocused();
 });
 
-test('a draft survives another room and a reload', async ({ someone }) => {
+test('a draft survives changing rooms and a reload', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   const room = await ownRoom(ana, 'Drafts');
@@ -127,7 +127,7 @@ test('the last message is edited by ↑, and Escape brings the draft back', asyn
   await expect(field).toHaveValue('A draft');
 });
 
-test('a reply is kept with its draft, and given up by Escape; the picker puts emoji at the caret', async ({
+test('a reply is stored with its draft, and cancelled by Escape; the picker inserts emoji at the caret', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -167,7 +167,7 @@ test('a reply is kept with its draft, and given up by Escape; the picker puts em
   await expect(reply).toContainText('Anyone for tea?');
 });
 
-test('an edit that is refused keeps its text and says why', async ({ someone }) => {
+test('a refused edit keeps its text and says why', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   const room = await ownRoom(ana, 'Refused');
@@ -227,7 +227,7 @@ test('people, rooms and emoji are completed by keyboard and by mouse', async ({ 
   await expect(options(page)).toHaveCount(0);
 });
 
-test('a slash does things, and what it does not know is not lost', async ({ someone }) => {
+test('slash commands work, and an unknown one keeps its text', async ({ someone }) => {
   const bo = await someone('bo');
   const ana = await someone('ana');
   const { page } = ana;
@@ -286,7 +286,7 @@ test('a text that is too long says so and stays', async ({ someone }) => {
   await expect(timeline(page).getByRole('listitem')).toHaveCount(1);
 });
 
-test('a message that the browser cannot take comes back to its writer', async ({ someone }) => {
+test('a message that the browser cannot store returns to the composer', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   await ownRoom(ana, 'Full');
@@ -304,7 +304,7 @@ test('a message that the browser cannot take comes back to its writer', async ({
   await expect(composer(page)).toHaveValue('Not to be lost');
 });
 
-test('on a phone Enter breaks the line, and the keyboard stays away until it is wanted', async ({
+test('on a phone Enter breaks the line, and the keyboard stays closed until it is needed', async ({
   someone,
   browser,
   server,
@@ -348,7 +348,7 @@ test('a guest may write in public rooms, and is offered only what guests may do'
   await expect(said(page, 'Just looking in')).toBeVisible();
 });
 
-test('a room that one only looks into offers to join it', async ({ someone }) => {
+test('a public room can be read before joining, and offers to join', async ({ someone }) => {
   const bo = await someone('bo');
   const room = await ownRoom(bo, 'Open');
   const ana = await someone('ana');

@@ -1,7 +1,7 @@
 import { expect, test } from './fixtures';
 import { composer, roomFor, say, timeline } from './people';
 
-test('two people talk, and one corrects a message', async ({ someone }) => {
+test('two people chat, and one edits a message', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await roomFor(ana, bo);

@@ -14,7 +14,7 @@ async function choose(page: Page, name: string, action: string): Promise<void> {
   await page.getByRole('menuitem', { name: action }).click();
 }
 
-test('title and topic, and who is there, are the same for everyone at once', async ({ someone }) => {
+test('title, topic and presence are live for everyone', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await roomFor(ana, bo);

@@ -3,7 +3,7 @@ import { expect, test } from './fixtures';
 
 const LIMIT_BYTES = 60 * 1024;
 
-test('who is in gets a room with at most 60 KB of code, all of it from this server', async ({
+test('a signed-in person gets a room with at most 60 KB of code, all from this server', async ({
   someone,
   browser,
   server,

@@ -34,7 +34,7 @@ async function expectClean(page: Page, what: string): Promise<void> {
   await page.setViewportSize(SIZES[0]);
 }
 
-test('the toolbar formats what is selected, takes it away, and can be undone', async ({ someone }) => {
+test('the toolbar formats the selection, removes formats, and can be undone', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   const { page } = ana;
@@ -80,7 +80,7 @@ test('the toolbar formats what is selected, takes it away, and can be undone', a
   await expect(toolbar(page)).toBeHidden();
 });
 
-test('keys format too, and lists go on', async ({ someone }) => {
+test('shortcuts format too, and lists continue', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   const { page } = ana;
@@ -117,7 +117,7 @@ test('keys format too, and lists go on', async ({ someone }) => {
   await expect(timeline(page).getByRole('checkbox')).toHaveCount(2);
 });
 
-test('an address makes a link of words, and code is offered a block', async ({ someone }) => {
+test('a pasted address makes a link, and pasted code is offered as a block', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   const { page, context } = ana;
@@ -157,7 +157,7 @@ test('an address makes a link of words, and code is offered a block', async ({ s
   await expect(offer).toBeHidden();
 });
 
-test('a spoiler stays covered until somebody opens it', async ({ someone }) => {
+test('a spoiler stays hidden until somebody opens it', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -192,7 +192,7 @@ test('a spoiler stays covered until somebody opens it', async ({ someone }) => {
   await expect(page.locator('body')).not.toContainText('butler');
 });
 
-test('tables scroll in themselves, and tasks say what is done', async ({ someone }) => {
+test('tables scroll on their own, and tasks show whether they are done', async ({ someone }) => {
   const ana = await someone('ana');
   const room = await roomFor(ana);
   const { page } = ana;

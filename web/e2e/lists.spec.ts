@@ -47,7 +47,7 @@ async function crowd(browser: Browser, server: Server, room: string): Promise<vo
   await context.close();
 }
 
-test('who calls everybody is asked first; whom it tells finds it among their mentions', async ({
+test('a mass mention needs a confirmation, and appears in the mentions of others', async ({
   someone,
   browser,
   server,
@@ -97,7 +97,7 @@ test('who calls everybody is asked first; whom it tells finds it among their men
   await expect(bo.page.getByText('You have no unread mentions.')).toBeVisible();
 });
 
-test('a mention shows the name that somebody has now', async ({ someone }) => {
+test('a mention shows the current name', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const cy = await someone('cy');
@@ -110,7 +110,7 @@ test('a mention shows the name that somebody has now', async ({ someone }) => {
   await expect(timeline(bo.page).getByText('@Cyra Novak')).toBeVisible();
 });
 
-test('a message is saved with a note, on all devices, and taken off again', async ({
+test('a message is saved with a note on all devices, and removed again', async ({
   someone,
   browser,
   server,
@@ -152,7 +152,7 @@ test('a message is saved with a note, on all devices, and taken off again', asyn
   await other.context.close();
 });
 
-test('a draft goes on where one sits down next, and is gone when it was sent', async ({
+test('a draft continues on another device, and is gone after sending', async ({
   someone,
   browser,
   server,
@@ -189,7 +189,7 @@ test('a draft goes on where one sits down next, and is gone when it was sent', a
   await other.context.close();
 });
 
-test('a message is passed on; its link leads back those who may read it', async ({ someone }) => {
+test('a message is forwarded; its link works for those who may read the original', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const cy = await someone('cy');
@@ -237,7 +237,7 @@ test('a message is passed on; its link leads back those who may read it', async 
   await expect(main(cy.page)).toContainText('does not exist, or it is private');
 });
 
-test('a quote begins a line of its own', async ({ someone }) => {
+test('a quote starts on its own line', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   await say(ana, 'To be');

@@ -51,7 +51,7 @@ test('hostile Markdown and HTML are shown as text', async ({ someone }) => {
   expect(requests.filter((url) => url.includes('example.org'))).toEqual([]);
 });
 
-test('nothing that is said makes the page wider than a phone', async ({ someone }) => {
+test('no message makes the page wider than a phone', async ({ someone }) => {
   const ana = await someone('ana');
   const room = await roomFor(ana);
   const { page } = ana;
@@ -70,7 +70,7 @@ test('nothing that is said makes the page wider than a phone', async ({ someone 
   expect(wide).toEqual({ page: 320, log: 0, rows: [] });
 });
 
-test('code is coloured, can be scrolled by keys and copied', async ({ someone }) => {
+test('code is highlighted, and can be scrolled by keys and copied', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   const { page, context } = ana;
@@ -88,7 +88,7 @@ test('code is coloured, can be scrolled by keys and copied', async ({ someone })
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(code);
 });
 
-test('links to rooms and messages stay in the page, people are called by name', async ({ someone }) => {
+test('links to rooms and messages stay in the page, people are shown by name', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -107,7 +107,7 @@ test('links to rooms and messages stay in the page, people are called by name', 
   expect(await page.evaluate(() => 'stayed' in window)).toBe(true);
 });
 
-test('an emoji is found, picked by keys, and there at once the next time', async ({ someone }) => {
+test('an emoji is found and picked by keys, and offered at once the next time', async ({ someone }) => {
   const { page } = await someone('ana');
   await page.getByRole('button', { name: 'Emoji', exact: true }).click();
   const picker = page.getByRole('dialog', { name: 'Emoji' });
@@ -123,7 +123,7 @@ test('an emoji is found, picked by keys, and there at once the next time', async
   await expect(picker).toBeHidden();
 });
 
-test('a long message is folded, and opened with the keyboard', async ({ someone }) => {
+test('a long message is folded, and unfolded with the keyboard', async ({ someone }) => {
   const ana = await someone('ana');
   const room = await roomFor(ana);
   const text = Array.from({ length: 120 }, (_, n) => `Line ${n} of *it*`).join('\n');

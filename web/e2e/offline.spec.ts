@@ -46,7 +46,7 @@ async function texts({ context }: Someone, url: string): Promise<string[]> {
   return messages.map(({ text = '' }) => text);
 }
 
-test('without a network the page opens with what was seen, says so, and sends when back', async ({
+test('offline the page opens with stored messages, says so, and sends after reconnecting', async ({
   someone,
   server,
 }) => {
@@ -75,7 +75,7 @@ test('without a network the page opens with what was seen, says so, and sends wh
   await expect.poll(sent).toEqual([`${ana.name} was online`, ...written]);
 });
 
-test('of what people write nothing is kept by the service worker', async ({ someone }) => {
+test('the service worker caches nothing that people write', async ({ someone }) => {
   const bo = await someone('bo');
   const { page } = bo;
   await write(page, `a secret of ${bo.name}`);
@@ -116,7 +116,7 @@ async function nextBuild(client: string): Promise<string> {
   return folder;
 }
 
-test('a newer client is offered, with a worker and without, and comes when it is wanted', async ({
+test('an update is offered with and without a worker, and loaded on request', async ({
   someone,
   server,
   browser,

@@ -30,7 +30,7 @@ async function expectToMatch(who: Someone, room: string): Promise<void> {
   }).toPass({ intervals: [100] });
 }
 
-test('the server is killed while somebody types: nothing of it is lost', async ({
+test('the server is killed while somebody types: nothing is lost', async ({
   someone,
   server,
 }) => {

@@ -9,7 +9,7 @@ const linkTo = (page: Page, title: string | RegExp) => list(page).getByRole('lin
 const heading = (page: Page, name: string | RegExp) =>
   page.getByRole('heading', { level: 1, name });
 
-test('one makes rooms, another joins what is public and sees nothing of what is private', async ({
+test('public rooms can be joined, and private ones are invisible to others', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -50,7 +50,7 @@ test('one makes rooms, another joins what is public and sees nothing of what is 
   await expect(bo.page.getByRole('main')).toContainText('does not exist, or it is private');
 });
 
-test('a direct message shows up for the other, and what it brings can be muted', async ({
+test('a direct message appears for the other person, and can be muted', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -80,7 +80,7 @@ test('a direct message shows up for the other, and what it brings can be muted',
   await expect(link).not.toHaveAccessibleName(/unread/);
 });
 
-test('with the keyboard: the switcher, and to the next room and the next unread one', async ({
+test('with the keyboard: the switcher, the next room, and the next unread one', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -130,7 +130,7 @@ test('with the keyboard: the switcher, and to the next room and the next unread 
   await expect(heading(page, ana.name)).toBeVisible();
 });
 
-test('on a phone: list, room, and Back; removed from a room, one is told', async ({ someone }) => {
+test('on a phone: list, room, and Back; being removed from a room is explained', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -156,7 +156,7 @@ test('on a phone: list, room, and Back; removed from a room, one is told', async
   await expect(composer(page)).toBeVisible();
 });
 
-test('a guest looks into any public room, and can get an account', async ({
+test('a guest can open any public room, and get an account', async ({
   someone,
   browser,
   server,

@@ -20,7 +20,7 @@ async function elsewhere(browser: Browser, url: string, name: string, password: 
   return { context, ok: answer.ok() };
 }
 
-test('a display name is seen by others as soon as it is saved', async ({ someone }) => {
+test('a display name changes for others as soon as it is saved', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await say(ana, `Is this me, ${ana.name}?`);
@@ -32,7 +32,7 @@ test('a display name is seen by others as soon as it is saved', async ({ someone
   await expect(row).toContainText('Countess of Lovelace');
 });
 
-test('a new password holds, the old one does not, and other devices are out', async ({
+test('the new password works, the old one does not, and other devices are signed out', async ({
   someone,
   browser,
   server,
@@ -70,7 +70,7 @@ test('a new password holds, the old one does not, and other devices are out', as
   await expect(other.getByRole('button', { name: 'Sign in' })).toBeVisible();
 });
 
-test('theme and language stay over a reload', async ({ someone }) => {
+test('theme and language survive a reload', async ({ someone }) => {
   const { page } = await someone('ana');
   await settings(page, 'appearance');
   await page.getByRole('radio', { name: 'Dark' }).check();
@@ -85,7 +85,7 @@ test('theme and language stay over a reload', async ({ someone }) => {
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Settings');
 });
 
-test('on a phone, a section is a step, and Back leads out again', async ({ someone }) => {
+test('on a phone, a section is a separate step, and Back leads out of it', async ({ someone }) => {
   const { page } = await someone('ana');
   await page.setViewportSize({ width: 390, height: 844 });
   await page.goto('/settings');

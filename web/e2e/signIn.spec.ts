@@ -35,7 +35,7 @@ async function endSessions(context: BrowserContext, server: Server): Promise<voi
   }
 }
 
-test('a new server: the owner’s link, an account, a name, who may join, a link to share', async ({
+test('a new server: the owner’s link, an account, a name, who may join, an invite link', async ({
   browser,
   problems,
 }) => {
@@ -92,7 +92,7 @@ test('a new server: the owner’s link, an account, a name, who may join, a link
   }
 });
 
-test('forms say what is wrong where it is wrong', async ({ page: door, someone, problems }) => {
+test('forms show errors at their fields', async ({ page: door, someone, problems }) => {
   const { name: taken } = await someone('cleo');
   watch(door, problems);
   await door.goto('/sign-in');
@@ -122,7 +122,7 @@ test('forms say what is wrong where it is wrong', async ({ page: door, someone, 
   await expectAccessible(door, 'what is wrong in forms');
 });
 
-test('a session that ended is told, and signing in leads back to the same room', async ({
+test('an ended session is explained, and signing in leads back to the same room', async ({
   someone,
   server,
 }) => {
@@ -151,7 +151,7 @@ test('signing out leaves nothing in the browser', async ({ someone }) => {
   await expect(page.getByText('You have signed out')).toHaveCount(0);
 });
 
-test('a guest looks in, and gets an account', async ({ page, problems, server }, info) => {
+test('a guest signs in, and gets an account', async ({ page, problems, server }, info) => {
   watch(page, problems);
   await page.goto('/rooms/lobby');
   await page.getByLabel('Guest name (optional)').fill('gus');

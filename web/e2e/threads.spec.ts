@@ -36,7 +36,7 @@ async function openFrom(page: Page, text: string): Promise<void> {
   await expect(writer(page)).toBeFocused();
 }
 
-test('an answer is seen live, beside the room and under its message', async ({ someone }) => {
+test('a reply appears live, beside the room and below its message', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -62,7 +62,7 @@ test('an answer is seen live, beside the room and under its message', async ({ s
   ]);
 });
 
-test('what is new in a thread is listed until it has been read', async ({ someone }) => {
+test('new replies are listed until they are read', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -99,7 +99,7 @@ test('what is new in a thread is listed until it has been read', async ({ someon
   await expect(threads(page)).toHaveAccessibleName(/^Threads$/);
 });
 
-test('an answer can be said to the room too; whoever unfollows hears no more of it', async ({
+test('a reply can also be posted to the room; after unfollowing there are no more notifications', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -161,7 +161,7 @@ test('with the keyboard alone: T opens the thread, Escape goes back to the messa
   await expect(writer(page)).toBeFocused();
 });
 
-test('on a phone it is a page of its own, and Back leads to the room', async ({ someone }) => {
+test('on a phone a thread is its own page, and Back leads to the room', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -182,7 +182,7 @@ test('on a phone it is a page of its own, and Back leads to the room', async ({ 
   await expect(timeline(page)).toBeVisible();
 });
 
-test('a link to an answer leads to it, also after a reload and in an old thread', async ({
+test('a link to a reply leads to it, also after a reload and in an old thread', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -208,7 +208,7 @@ test('a link to an answer leads to it, also after a reload and in an old thread'
     .toMatch(new RegExp(`/rooms/${room}/1/thread/5$`));
 });
 
-test('an answer without a connection, the first of its thread, is sent when it is back', async ({
+test('an offline reply, the first of its thread, is sent after reconnecting', async ({
   someone,
   server,
 }) => {
@@ -230,7 +230,7 @@ test('an answer without a connection, the first of its thread, is sent when it i
   await expect(replies(bo.page).getByText('Welcome back')).toBeVisible();
 });
 
-test('of a deleted message the answers can still be read', async ({ someone }) => {
+test('the replies to a deleted message can still be read', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -246,7 +246,7 @@ test('of a deleted message the answers can still be read', async ({ someone }) =
   await expect(panel(bo.page)).toHaveCount(0);
 });
 
-test('a guest looks into a thread, hears it live, and answers', async ({
+test('a guest opens a thread, receives live replies, and replies', async ({
   someone,
   browser,
   server,

@@ -71,7 +71,7 @@ const firstInSight = (page: Page, scrollTop: number) =>
 const isAtEnd = (page: Page) =>
   log(page).evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2);
 
-test('paging through hundreds of messages keeps the place, mounts few, and comes back', async ({
+test('paging through hundreds of messages keeps the position, mounts few rows, and returns', async ({
   someone,
   server,
 }) => {
@@ -105,7 +105,7 @@ test('paging through hundreds of messages keeps the place, mounts few, and comes
   await expect(row(ana.page, 'and one more')).toBeInViewport();
 });
 
-test('a link to a message opens in the middle, again when it is followed again', async ({
+test('a link to a message scrolls it to the middle, again when it is followed again', async ({
   someone,
   server,
 }) => {
@@ -137,7 +137,7 @@ test('a link to a message opens in the middle, again when it is followed again',
   await expect(composer(ana.page)).toBeFocused();
 });
 
-test('who reads further up is told how many are new, and where they begin', async ({
+test('reading further up shows the number of new messages and where they begin', async ({
   someone,
   server,
 }) => {
@@ -169,7 +169,7 @@ test('who reads further up is told how many are new, and where they begin', asyn
   await expect(row(bo.page, 'number 64.')).toBeInViewport();
 });
 
-test('everything is done with a message by keys alone', async ({ someone, server }) => {
+test('all actions of a message work with the keyboard alone', async ({ someone, server }) => {
   const ana = await someone('ana');
   const { page } = ana;
   await ana.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
@@ -222,7 +222,7 @@ test('everything is done with a message by keys alone', async ({ someone, server
   await expect(row(page, 'number 3.')).toBeFocused();
 });
 
-test('what is done with the mouse leaves the focus where it was done', async ({ someone, server }) => {
+test('mouse actions leave the focus in the row', async ({ someone, server }) => {
   const ana = await someone('ana');
   const { page } = ana;
   const room = await newRoom(server, ana);
@@ -249,7 +249,7 @@ test('what is done with the mouse leaves the focus where it was done', async ({ 
   await expect(log(page).getByRole('button', { name: 'Reply' })).toHaveCount(0);
 });
 
-test('what is written while the server is away waits in its place, and keeps its row', async ({
+test('messages written while the server is down wait in place, and keep their rows', async ({
   someone,
   server,
 }) => {

@@ -228,7 +228,7 @@ class World {
   }
 }
 
-describe('whatever order events and replies come in', () => {
+describe('in any order of events and replies', () => {
   test('every device ends equal to the server', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
@@ -241,7 +241,7 @@ describe('whatever order events and replies come in', () => {
     );
   });
 
-  test('a device that only catches up by syncs, without a new welcome, ends equal too', () => {
+  test('a device that only syncs, without a new welcome, also ends equal', () => {
     const kinds = [
       'post', 'edit', 'delete', 'react', 'rename', 'receive', 'ask', 'repeat', 'page', 'around',
     ];
@@ -263,7 +263,7 @@ describe('whatever order events and replies come in', () => {
     );
   });
 
-  test('have never passes a change that is not here', () => {
+  test('`have` never passes a missing change', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const world = new World();
@@ -292,7 +292,7 @@ function expectHonest(device: Device): void {
 }
 
 describe('mentions', () => {
-  test('are counted once, live or caught up, and forgotten when read', () => {
+  test('are counted once, live or synced, and cleared when read', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const world = new World();

@@ -71,8 +71,8 @@ beforeEach(async () => {
   expect(reader.seqs).toEqual(range(281, 340));
 });
 
-describe('a page of history that comes late', () => {
-  test('makes no hole in the latest messages when its place has been left', async () => {
+describe('a late page of history', () => {
+  test('leaves no gap in the latest messages if the user has left its place', async () => {
     void reader.history.around(ROOM, 100);
     await reader.answer();
     void reader.history.older(ROOM);
@@ -81,7 +81,7 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(281, 340));
   });
 
-  test('makes no hole in another place that is visited by then', async () => {
+  test('leaves no gap in another detached range', async () => {
     void reader.history.around(ROOM, 200);
     await reader.answer();
     void reader.history.newer(ROOM);
@@ -91,14 +91,14 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(70, 129));
   });
 
-  test('does not lead away from the latest messages', async () => {
+  test('does not replace the latest messages', async () => {
     void reader.history.around(ROOM, 100);
     await reader.history.latest(ROOM);
     await reader.answer();
     expect(reader.seqs).toEqual(range(281, 340));
   });
 
-  test('does not lead away from what was asked for after it', async () => {
+  test('does not replace the result of a later request', async () => {
     void reader.history.around(ROOM, 100);
     void reader.history.around(ROOM, 200);
     await reader.answer(1);
@@ -106,7 +106,7 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(170, 229));
   });
 
-  test('leaves no detached range in a room that is not on screen any more', async () => {
+  test('leaves no detached range in a closed room', async () => {
     void reader.history.around(ROOM, 100);
     reader.update((state) => onOpened(state, []));
     await reader.answer();
@@ -117,7 +117,7 @@ describe('a page of history that comes late', () => {
   });
 });
 
-test('whoever asks for the same page again waits for it too', async () => {
+test('a repeated request waits for the same page', async () => {
   const done: number[] = [];
   void reader.history.around(ROOM, 100).then(() => done.push(1));
   void reader.history.around(ROOM, 100).then(() => done.push(2));

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test('a room that comes on screen while the browser’s database is read stays open', async () => {
+test('a room opened while the database is loading stays open', async () => {
   rememberSession({ user: 'ana', epoch: 'e1' });
   const chat = new Chat('ana', callbacks, { connect: () => silent, random: () => 1 });
   const started = chat.start();
@@ -32,7 +32,7 @@ test('a room that comes on screen while the browser’s database is read stays o
   await chat.stop();
 });
 
-test('without the browser’s databases one can read, keeps what one writes, and can sign out', async () => {
+test('without databases one can read and sign out, and keeps the text of a failed post', async () => {
   vi.spyOn(console, 'warn').mockImplementation(nothing);
   rememberSession({ user: 'bo', epoch: 'e1' });
   // Written by a later release, so this one cannot open them.
@@ -54,7 +54,7 @@ test('without the browser’s databases one can read, keeps what one writes, and
   expect(await indexedDB.databases()).not.toContainEqual(expect.objectContaining({ version: 99 }));
 });
 
-test('whoever comes in by another tab stays the last one when this tab’s person goes', async () => {
+test('after a sign-in in another tab, that person stays stored as the last one', async () => {
   const chat = new Chat('~ana', callbacks, { connect: () => silent, random: () => 1 });
   await chat.start();
   rememberSession({ user: 'bo', epoch: 'e1' });
@@ -62,7 +62,7 @@ test('whoever comes in by another tab stays the last one when this tab’s perso
   expect(loadLastSession()?.user).toBe('bo');
 });
 
-test('a browser without space left keeps less, and that is all', () => {
+test('a browser without space left stores less, and everything else works', () => {
   vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
     throw new DOMException('Full.', 'QuotaExceededError');
   });

@@ -16,42 +16,42 @@ function best(typed: string, ...texts: string[]): string | undefined {
   return scores.sort((a, b) => b.score - a.score)[0]?.text;
 }
 
-describe('finding by some letters', () => {
-  test('what was typed is found as it is, wherever it stands', () => {
+describe('fuzzy search', () => {
+  test('finds the query as one piece anywhere', () => {
     expect(marked('Project garden', 'garden')).toBe('Project [garden]');
     expect(marked('Project garden', 'ject g')).toBe('Pro[ject g]arden');
   });
 
-  test('beginnings of words are found', () => {
+  test('finds beginnings of words', () => {
     expect(marked('Project garden', 'pg')).toBe('[P]roject [g]arden');
     expect(marked('Project garden', 'prgar')).toBe('[Pr]oject [gar]den');
     expect(marked('releaseNotes', 'rn')).toBe('[r]elease[N]otes');
   });
 
-  test('neither case nor accents matter, and a # or @ before it is no letter', () => {
+  test('ignores case, accents, and a leading # or @', () => {
     expect(marked('Café Zürich', 'cafe zur')).toBe('[Café Zür]ich');
     expect(marked('lobby', '#LOB')).toBe('[lob]by');
     expect(marked('Ana', '@ana')).toBe('[Ana]');
   });
 
-  test('letters that are missing, in another order, or all over the place find nothing', () => {
+  test('finds nothing if letters are missing, in another order, or scattered', () => {
     expect(marked('lobby', 'lobx')).toBeNull();
     expect(marked('lobby', 'ybl')).toBeNull();
     expect(marked('documentation of everything', 'ug')).toBeNull();
   });
 
-  test('the better one is first', () => {
+  test('ranks the better match first', () => {
     expect(best('design', 'Redesign', 'Design', 'Design review')).toBe('Design');
     expect(best('des', 'Redesign', 'Team design', 'Design')).toBe('Design');
     expect(best('pg', 'Piggy', 'Project garden')).toBe('Project garden');
   });
 
-  test('nothing typed finds everything, with nothing marked', () => {
+  test('an empty query finds everything, without marks', () => {
     expect(marked('lobby', '')).toBe('lobby');
     expect(marked('lobby', ' # ')).toBe('lobby');
   });
 
-  test('whatever is typed: pieces make up the text, and what is marked are the letters typed', () => {
+  test('for any query, the parts make up the text, and the marked ones are the letters of the query', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), fc.string({ maxLength: 6 }), (text, typed) => {
         const match = fuzzy(text, typed);

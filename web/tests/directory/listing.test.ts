@@ -32,7 +32,7 @@ function entry(fields: Partial<MyRoom>) {
 }
 
 describe('the sidebar', () => {
-  test('rooms stand by title, people by who wrote last, unread before read', () => {
+  test('rooms are sorted by title, people by their last message, unread before read', () => {
     const state = stateWith(
       room({ room: 'b', title: 'Room 10' }),
       room({ room: 'a', title: 'room 2' }),
@@ -44,14 +44,14 @@ describe('the sidebar', () => {
     expect(titles(state)).toEqual(['room 2', 'Room 10', 'waits', 'new', 'old', 'never']);
   });
 
-  test('what was put away is listed only while it is open', () => {
+  test('hidden rooms are listed only while they are open', () => {
     const state = stateWith(room({ room: 'a', archived: true }), direct('bo', 1, { hidden: true }));
     expect(titles(state)).toEqual([]);
     expect(titles(state, 'a')).toEqual(['a']);
     expect(titles(state, 'd-bo')).toEqual(['bo']);
   });
 
-  test('what a person does not want to be told of does not count', () => {
+  test('messages without notifications do not count', () => {
     expect(entry({ mentions: 1 })).toMatchObject({ unread: 3, mentions: 1, isMuted: false });
     expect(entry({ mentions: 1, notify: 'mentions' })).toMatchObject({ unread: 0, mentions: 1 });
     const muted = entry({ mentions: 1, notify: 'none' });
@@ -59,13 +59,13 @@ describe('the sidebar', () => {
     expect(isUnread(muted)).toBe(false);
   });
 
-  test('the badge counts mentions in rooms, and everything between people', () => {
+  test('the badge counts mentions in rooms, and everything in direct rooms', () => {
     expect(badgeOf(entry({ mentions: 2 }))).toBe(2);
     expect(badgeOf(entry({}))).toBe(0);
     expect(badgeOf(entry({ kind: 'direct' }))).toBe(3);
   });
 
-  test('what shows the same is the same object, all of it or in part', () => {
+  test('unchanged entries and lists keep their identity', () => {
     const state = stateWith(room({ room: 'a' }), room({ room: 'b' }), direct('bo', 1));
     const first = listRooms(state, null, EMPTY_LISTING);
     const message = toMessage({ room: 'a', seq: 1, rev: 1, by: 'me', at: 9 });
@@ -80,7 +80,7 @@ describe('the sidebar', () => {
     expect(after.people[0]).toBe(first.people[0]);
   });
 
-  test('somebody’s new name is their room’s new title', () => {
+  test('a new display name changes the title of the direct room', () => {
     const state = stateWith(direct('bo', 1));
     const first = listRooms(state, null);
     const people = new Map([['bo', { name: 'bo', display_name: 'Bo Diddley' }]]);
@@ -106,7 +106,7 @@ describe('keys', () => {
     expect(mac({ key: 'k', code: 'KeyK', ctrlKey: true })).toBe('K');
   });
 
-  test('to the next room and round, or to the next that is unread', () => {
+  test('go to the next room, wrapping around, or to the next unread one', () => {
     const state = stateWith(
       room({ room: 'a' }),
       room({ room: 'b', seq: 1 }),
@@ -127,10 +127,10 @@ describe('keys', () => {
   });
 });
 
-describe('where to begin', () => {
+describe('the starting room', () => {
   beforeEach(() => localStorage.clear());
 
-  test('in the room last seen that is still mine, else the lobby, else the first', () => {
+  test('is the last visited room, otherwise the lobby, otherwise the first', () => {
     const rooms = [room({ room: 'a' }), room({ room: 'lobby' }), room({ room: 'z' })];
     expect(startingRoom(stateWith(...rooms))).toBe('lobby');
     expect(startingRoom(stateWith(rooms[2]!, rooms[0]!))).toBe('a');
@@ -140,12 +140,12 @@ describe('where to begin', () => {
     expect(startingRoom(stateWith())).toBeNull();
   });
 
-  test('a guest begins in the lobby, without being in it yet', () => {
+  test('is the lobby for guests, even before joining it', () => {
     const me = { name: '~zoe', display_name: 'zoe', role: 'guest' as const };
     expect(startingRoom({ ...stateWith(), me })).toBe('lobby');
   });
 
-  test('the rooms last seen, each once, the latest first; what is broken is forgotten', () => {
+  test('recent rooms are listed once, the latest first; a damaged value is ignored', () => {
     for (const name of ['a', 'b', 'a']) rememberRoom(name);
     expect(recentRooms()).toEqual(['a', 'b']);
     localStorage.setItem('hubbub.recent', '{"not": "a list"');

@@ -5,22 +5,22 @@ import { needsSending, mergeTexts, onOwn, onIdle, onTheirs, UNKNOWN, type KnownD
 import type { Draft, ServerEvent } from '../../src/data/wire/protocol';
 import { Disconnected, Refused } from '../../src/data/wire/errors';
 
-describe('a draft that two devices write', () => {
-  test('is that of the one who went on', () => {
+describe('a draft written on two devices', () => {
+  test('is the text of the device that continued', () => {
     expect(mergeTexts('', '', 'theirs')).toBe('theirs');
     expect(mergeTexts('a', 'a', 'a b')).toBe('a b');
     expect(mergeTexts('a', 'a b', 'a')).toBe('a b');
     expect(mergeTexts('sent over there', 'sent over there', '')).toBe('');
   });
 
-  test('keeps both where both went on', () => {
+  test('keeps both texts if both continued', () => {
     expect(mergeTexts('a', 'a b', 'a c')).toBe('a b\na c');
     expect(mergeTexts('', 'hel', 'hello')).toBe('hello');
     expect(mergeTexts('a', 'a b', '')).toBe('a b');
     expect(mergeTexts('a', '', 'a b')).toBe('a b');
   });
 
-  test('does not change under the hands of somebody who types', () => {
+  test('does not change while the user is typing', () => {
     const { known, text } = onTheirs(UNKNOWN, 'mine', 'theirs', true);
     expect(text).toBe('mine');
     expect(needsSending(known, text)).toBe(false);
@@ -29,12 +29,12 @@ describe('a draft that two devices write', () => {
     expect(needsSending(rested.known, rested.text)).toBe(true);
   });
 
-  test('is taken at once by whoever has typed nothing of their own, or has rested', () => {
+  test('is applied at once if the user has typed nothing, or has paused', () => {
     expect(onTheirs(UNKNOWN, '', 'theirs', true).text).toBe('theirs');
     expect(onTheirs(UNKNOWN, 'mine', 'theirs', false).text).toBe('mine\ntheirs');
   });
 
-  test('that waits aside follows what its device makes of it, and goes with it', () => {
+  test('waiting aside follows later changes of its device, including deletion', () => {
     const first = onTheirs(UNKNOWN, 'mine', 'th', true);
     const then = onTheirs(first.known, 'mine', 'theirs', true);
     expect(onIdle(then.known, 'mine').text).toBe('mine\ntheirs');
@@ -164,11 +164,11 @@ async function quiet(server: Server): Promise<void> {
   }
 }
 
-describe('carrying drafts', () => {
+describe('syncing drafts', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  test('after a pause in typing the other device has it, and when it was sent, it is gone', async () => {
+  test('after a pause the other device has the draft, and after sending it is gone', async () => {
     const server = new Server();
     const [phone, desktop] = [new Device(server), new Device(server)] as const;
     await settled();
@@ -184,7 +184,7 @@ describe('carrying drafts', () => {
     expect([server.text, desktop.written]).toEqual(['', '']);
   });
 
-  test('what was typed offline is sent when the server is back, and not before it was asked', async () => {
+  test('offline drafts are sent after reconnecting, but only after loading the server’s', async () => {
     const server = new Server();
     const [phone, desktop] = [new Device(server), new Device(server)] as const;
     await settled();
@@ -200,7 +200,7 @@ describe('carrying drafts', () => {
     expect(desktop.written).toBe(server.text);
   });
 
-  test('what the server will not have stays here, and is not sent again and again', async () => {
+  test('a refused draft stays on the device, and is not sent repeatedly', async () => {
     const server = new Server();
     const device = new Device(server);
     await settled();
@@ -214,7 +214,7 @@ describe('carrying drafts', () => {
     expect(device.written).toBe('very long');
   });
 
-  test('no word is lost, in whatever order things happen, and all devices end alike', async () => {
+  test('no word is lost in any order of events, and all devices end with the same text', async () => {
     const step = fc.record({
       what: fc.constantFrom('type', 'pause', 'serve', 'hear', 'rest', 'send', 'disconnect', 'connect'),
       who: fc.nat(1),

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 
 describe('the list', () => {
-  test('has each emoji once, each with a name and a shortcode of its own', async () => {
+  test('contains each emoji once, with a unique name and shortcode', async () => {
     const list = await loadEmoji();
     const codes = list.flatMap(({ shortcodes }) => shortcodes);
     expect(list.length).toBeGreaterThan(1_800);
@@ -22,7 +22,7 @@ describe('the list', () => {
     expect(list.filter(({ name, shortcodes }) => !name || shortcodes.length === 0)).toEqual([]);
   });
 
-  test('has them in the form that Unicode calls fully qualified', async () => {
+  test('contains them in Unicode’s fully qualified form', async () => {
     const chars = new Set((await loadEmoji()).map(({ char }) => char));
     for (const char of ['👍', '❤️', '👁️‍🗨️', '🇩🇪', '1️⃣']) expect(chars).toContain(char);
     expect(chars).not.toContain('👍\ufe0f');
@@ -30,7 +30,7 @@ describe('the list', () => {
     expect([...chars].filter((char) => !recommended.test(char))).toEqual([]);
   });
 
-  test('speaks the language of the person', async () => {
+  test('uses the language of the user', async () => {
     const english = await loadEmoji();
     await language.choose('de');
     const german = await loadEmoji();
@@ -50,7 +50,7 @@ describe('searching', () => {
     expect(await first('woman astronaut')).toBe('👩‍🚀');
   });
 
-  test('an exact shortcode comes first, and no more come than were asked for', async () => {
+  test('an exact shortcode comes first, and the limit is kept', async () => {
     const list = await loadEmoji();
     for (const { char, shortcodes } of list.filter((_, index) => index % 20 === 0)) {
       expect(searchEmoji(list, shortcodes[0]!, 1).map((found) => found.char)).toEqual([char]);
@@ -60,8 +60,8 @@ describe('searching', () => {
   });
 });
 
-describe('those used last', () => {
-  test('come newest first, each once, sixteen of them', () => {
+describe('recently used emoji', () => {
+  test('are listed newest first, each once, at most sixteen', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...'😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰😗😙🥲')), (chars) => {
         localStorage.clear();
@@ -71,7 +71,7 @@ describe('those used last', () => {
     );
   });
 
-  test('survive whatever else was kept under their key', () => {
+  test('survive a damaged stored value', () => {
     for (const kept of ['{', 'null', '{"a":1}', '[1,"😀"]']) {
       localStorage.setItem('hubbub.emoji', kept);
       expect(recentEmoji()).toEqual(kept.startsWith('[') ? ['😀'] : []);
@@ -86,7 +86,7 @@ describe('arrow keys in the picker', () => {
     return to && [to.group, to.index];
   };
 
-  test('move along and between rows, within a group and into the next', () => {
+  test('move within rows, between rows, and into the next group', () => {
     expect(from(0, 2)('Next')).toEqual([1, 0]);
     expect(from(1, 0)('Previous')).toEqual([0, 2]);
     expect(from(0, 1)('ArrowDown')).toEqual([1, 1]);
@@ -107,7 +107,7 @@ describe('arrow keys in the picker', () => {
     expect(from(2, 5)('a')).toBe(null);
   });
 
-  test('every emoji is reached', () => {
+  test('every emoji can be reached', () => {
     let at: GridPosition | null = { group: 0, index: 0 };
     let count = 0;
     for (; at; at = nextPosition(at, 'Next', sizes, 4)) count += 1;

@@ -88,7 +88,7 @@ const WIRE_ROOM: Required<MyRoom> = {
   added_by: 'bo',
 };
 
-test('the databases, and what is in their rows', async () => {
+test('databases and the shape of their rows', async () => {
   const store = new Store('epoch-1', 'ana');
   await store.load(INITIAL);
   const message = toMessage({ room: 'lobby', seq: 1, rev: 1, by: 'bo', at: 4, text: 'Hello' });
@@ -143,7 +143,7 @@ test('the databases, and what is in their rows', async () => {
   await agrees('databases', { databases, channels, told, locks: [...new Set(locks)] });
 });
 
-test('the keys of the storages, and their values', async () => {
+test('storage keys and their values', async () => {
   rememberSession({ user: 'ana', epoch: 'epoch-1' });
   saveText('ana', 'lobby', null, 'a draft');
   saveText('ana', 'lobby', 41, 'an edit');
@@ -169,7 +169,7 @@ test('the keys of the storages, and their values', async () => {
   theme.choose('system');
 });
 
-test('the addresses', async () => {
+test('addresses', async () => {
   const paths = [
     '/', '/sign-in', '/sign-up', '/join/abc%2Fd', '/browse', '/threads', '/mentions', '/saved',
     '/settings', '/settings/profile', '/settings/password', '/settings/devices',
@@ -241,7 +241,7 @@ const EVENTS: Record<ServerEvent['on'], true> = {
   bookmark: true, draft: true, block: true, server: true,
 };
 
-test('the socket, and the words of its frames', async () => {
+test('the socket and its frames', async () => {
   const opened: unknown[] = [];
   const sent: string[] = [];
   class FakeSocket {
@@ -272,7 +272,7 @@ test('the socket, and the words of its frames', async () => {
   });
 });
 
-test('the requests over HTTP', async () => {
+test('HTTP requests', async () => {
   const asked: unknown[] = [];
   vi.stubGlobal('fetch', async (path: string, { method = 'GET', body = '' } = {}) => {
     asked.push([method, path, body]);
@@ -290,7 +290,7 @@ test('the requests over HTTP', async () => {
   await agrees('requests', asked);
 });
 
-test('the service worker: its address, its caches, and what the page tells it', async () => {
+test('the service worker: its address, caches and messages', async () => {
   const caches: string[] = [];
   const deleted: string[] = [];
   const listeners = new Map<string, (event: object) => void>();

@@ -97,7 +97,7 @@ test.each(costly)('each task puts a bounded part of many there: %s', async (_, t
   expect(tasks).toBeLessThan(200);
 }, 60_000);
 
-test('what people mostly say is all there at once', () => {
+test('ordinary messages are rendered at once', () => {
   const target = page();
   for (let n = 0; n < 50; n += 1) show(target, `Number ${n}, said as people do`);
   show(target, 'and *this*');
@@ -107,7 +107,7 @@ test('what people mostly say is all there at once', () => {
   expect(target.querySelector('em')?.textContent).toBe('this');
 });
 
-test('who is named is looked up once for each name, however often', () => {
+test('each name is looked up once, however often it occurs', () => {
   show(page(), filled(`@${NAME} @nobody `), [NAME]);
   vi.runAllTimers();
   flushSync();
@@ -116,7 +116,7 @@ test('who is named is looked up once for each name, however often', () => {
   expect(asked.filter((name) => name === NAME).length).toBeLessThanOrEqual(2);
 });
 
-test('whom nobody knows is text like the rest of it', () => {
+test('unknown names are plain text', () => {
   show(page(), filled('@nobody '));
   vi.runAllTimers();
   flushSync();
@@ -124,7 +124,7 @@ test('whom nobody knows is text like the rest of it', () => {
   expect(nodesIn(document.body)).toBeLessThan(30);
 });
 
-test('“Show more” brings the rest, and “Show less” folds it away again', () => {
+test('“Show more” unfolds the rest, and “Show less” folds it again', () => {
   const text = Array.from({ length: 900 }, (_, n) => `Line ${n} of it`).join('\n');
   const target = page();
   show(target, text);

@@ -46,8 +46,8 @@ function textOf(tree: readonly (Block | Inline)[]): string {
     .join('');
 }
 
-describe('reading a message', () => {
-  test('takes a bounded number of looks, and makes a bounded tree, whatever the text', () => {
+describe('parsing a message', () => {
+  test('needs limited work and produces a limited tree for every text', () => {
     let most = 0;
     let nth = 0;
     for (const text of pairs()) {
@@ -77,14 +77,14 @@ describe('reading a message', () => {
     expect(count).toBeLessThan(450);
   });
 
-  test('reads no further than it is shown', () => {
+  test('parses no further than what is shown', () => {
     const reading = new Reading(filled('**a** '));
     expect(textOf(reading.steps(1).flatMap(({ blocks }) => blocks)).length).toBeLessThan(CHARACTERS);
     expect(reading.hasMore(1)).toBe(true);
   });
 });
 
-describe('what is folded away', () => {
+describe('folded text', () => {
   const words = fc.constantFrom(
     ...['a', 'b ', 'word ', '\n', '\n\n', '**', '*', '> ', '- ', '1. ', '@ana ', '#', '[', '](', '||', '|', '\\', '~~'],
   );
@@ -94,7 +94,7 @@ describe('what is folded away', () => {
   const letters = (text: string) => text.match(/[a-z]/g)?.join('') ?? '';
   const all = (text: string) => new Reading(text).steps(Infinity).flatMap(({ blocks }) => blocks);
 
-  test('comes with the next steps, and none of it is lost or comes twice', () => {
+  test('appears in the next steps, and nothing is lost or repeated', () => {
     fc.assert(
       fc.property(long, (text) => {
         // The target of a link is not shown.
@@ -109,14 +109,14 @@ describe('what is folded away', () => {
     );
   });
 
-  test('prose of 16,000 characters is all of the same paragraphs', () => {
+  test('16,000 characters of prose keep their paragraphs', () => {
     const prose = Array.from({ length: 110 }, (_, n) => `${n}: ${'what people say '.repeat(9)}`).join('\n\n');
     const found = all(prose);
     expect(found).toHaveLength(110);
     expect(new Reading(prose).steps(Infinity).length).toBeLessThan(8);
   });
 
-  test('code goes on as code, and is copied as a whole', () => {
+  test('code continues as code, and is copied completely', () => {
     const code = Array.from({ length: 300 }, (_, n) => `line ${n} of the code`).join('\n');
     const found = all(`Look:\n\`\`\`js\n${code}\n\`\`\`\nand so on`);
     const blocks = found.filter((block) => block.is === 'code');
@@ -126,7 +126,7 @@ describe('what is folded away', () => {
     expect(found.at(-1)).toMatchObject({ is: 'paragraph' });
   });
 
-  test('a table goes on below its head', () => {
+  test('a table continues below its repeated head', () => {
     const rows = Array.from({ length: 120 }, (_, n) => `|${n}|cell|`);
     const found = all(`|a|b|\n|-|:-:|\n${rows.join('\n')}`);
     expect(found.length).toBeGreaterThan(2);
@@ -136,7 +136,7 @@ describe('what is folded away', () => {
     expect(found.flatMap((one) => (one.is === 'table' ? one.rows : []))).toHaveLength(120);
   });
 
-  test('a list goes on with its numbers', () => {
+  test('a list continues its numbers', () => {
     const found = all(Array.from({ length: 200 }, (_, n) => `${n + 1}. **item** ${n + 1}`).join('\n'));
     let next = 1;
     for (const list of found) {
@@ -147,7 +147,7 @@ describe('what is folded away', () => {
     expect(next).toBe(201);
   });
 
-  test('what is covered stays covered', () => {
+  test('spoilers stay hidden', () => {
     const secret = 'secret '.repeat(1_500);
     const uncovered = (tree: readonly (Block | Inline)[]): string =>
       tree
@@ -165,7 +165,7 @@ describe('what is folded away', () => {
     }
   });
 
-  test('code has a bounded number of coloured runs', () => {
+  test('code has a limited number of highlighted runs', () => {
     for (const bit of ['a(', '"a" ', '{[', 'if 1 ', '/*a*/ ', '<a b="c">']) {
       for (const language of ['javascript', 'python', 'xml', 'css', 'bash', 'cpp']) {
         expect((highlight(language, filled(bit, 3_000)) ?? []).length).toBeLessThanOrEqual(RUNS_MAX);

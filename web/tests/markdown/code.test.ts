@@ -21,7 +21,7 @@ function contrast(one: string, other: string): number {
 const TEXT_MAX = 16_000;
 
 describe('code', () => {
-  test('can be read in every colour it has, in light and dark', () => {
+  test('has enough contrast in every colour, in light and dark', () => {
     const surface = /--surface-3: light-dark\((#\w+), (#\w+)\)/.exec(tokens) ?? [];
     const used = [...codeBlock.matchAll(/--code-(\w+): light-dark\((#\w+), (#\w+)\)/g)];
     expect(used.length).toBeGreaterThan(5);
@@ -31,7 +31,7 @@ describe('code', () => {
     }
   });
 
-  test('is coloured by what it is, and stays the same text', () => {
+  test('is highlighted, and its text stays the same', () => {
     const code = 'def f(n: int) -> str:\n    return "x"  # 42';
     const runs = highlight('python', code) ?? [];
     expect(runs.map(({ text }) => text).join('')).toBe(code);
@@ -41,13 +41,13 @@ describe('code', () => {
     expect(kinds.get('# 42')).toBe('comment');
   });
 
-  test('in no language we know, or without end, has no colours', () => {
+  test('in an unknown language, or too long, is not highlighted', () => {
     expect(highlight('klingon', 'a')).toBe(null);
     expect(highlight('constructor', 'a')).toBe(null);
     expect(highlight('python', 'a'.repeat(TEXT_MAX))).toBe(null);
   });
 
-  test('is read with a bounded number of looks, whatever it is', () => {
+  test('needs limited work, whatever it contains', () => {
     let most = 0;
     for (const language of ['bash', 'cpp', 'css', 'javascript', 'python', 'sql', 'xml', 'yaml', 'diff']) {
       for (const bit of ['(', '<', '"', '/*', '{', 'a ', '${', '=', '- ', 'a:', '\\']) {

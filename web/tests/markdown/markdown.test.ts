@@ -53,7 +53,7 @@ describe('text without markup', () => {
     fc.string({ unit: 'binary', maxLength: 20 }),
   );
 
-  test('is the same with the parser as without it', () => {
+  test('is the same with and without the parser', () => {
     let plainOnes = 0;
     fc.assert(
       fc.property(text.map(said), (one) => {
@@ -66,7 +66,7 @@ describe('text without markup', () => {
     expect(plainOnes).toBeGreaterThan(500);
   });
 
-  test('is what people mostly say', () => {
+  test('includes ordinary messages', () => {
     for (const one of [
       'Morning! The release candidate is up, please give it a spin before lunch.',
       'first line\nsecond line\n\nanother paragraph',
@@ -129,7 +129,7 @@ describe('addresses, people and rooms', () => {
     expect(found?.name ?? null).toBe(name);
   });
 
-  test('a room is a word of its own', () => {
+  test('a room is a separate word', () => {
     expect(pieces('#lobby, (#Dev-2)')).toEqual([
       { is: 'room', text: '#lobby', room: 'lobby' },
       { is: 'text', text: ', (' },
@@ -139,7 +139,7 @@ describe('addresses, people and rooms', () => {
     expect(pieces('a#lobby ##lobby /#lobby #lobby_x &#65;')).toHaveLength(1);
   });
 
-  test('nothing of a text is lost or doubled', () => {
+  test('no part of a text is lost or repeated', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
         expect(shownBy(pieces(text))).toBe(text);
@@ -181,7 +181,7 @@ describe('markup', () => {
     ]);
   });
 
-  test('what stands between || and || is a spoiler', () => {
+  test('text between || and || is a spoiler', () => {
     const spoiler = (...children: Inline[]): Inline => ({ is: 'spoiler', children });
     const asText = (text: string): Inline => ({ is: 'text', text });
     expect(inlines('a ||b **c** `d||e`|| f ||g||')).toEqual([
@@ -203,7 +203,7 @@ describe('markup', () => {
     (text) => expect(JSON.stringify(parse(text))).not.toContain('spoiler'),
   );
 
-  test('a table of more cells than anybody reads is text', () => {
+  test('a table with too many cells stays text', () => {
     const table = (columns: number, rows: number) =>
       parse(`${'a|'.repeat(columns)}\n${'-|'.repeat(columns)}\n${'b\n'.repeat(rows)}`)[0]?.is;
     expect(table(10, 20)).toBe('table');
@@ -214,7 +214,7 @@ describe('markup', () => {
     expect(parse('a\n---\nb').map(({ is }) => is)).toEqual(['paragraph', 'rule', 'paragraph']);
   });
 
-  test('HTML, entities and definitions are shown as they were typed', () => {
+  test('HTML, entities and definitions are shown as typed', () => {
     for (const text of [
       '<script>alert(1)</script>',
       '<img src=x onerror=alert(1)>',
@@ -250,7 +250,7 @@ describe('markup', () => {
     }
   });
 
-  test('an image is a link, for nothing is fetched from elsewhere', () => {
+  test('an image becomes a link, so that nothing is fetched from another host', () => {
     expect(links('![a cat](https://a.b/c.png)')).toEqual([['a cat', 'https://a.b/c.png']]);
     expect(links('![](https://a.b/c.png)')).toEqual([
       ['https://a.b/c.png', 'https://a.b/c.png'],
@@ -263,14 +263,14 @@ describe('markup', () => {
     ]);
   });
 
-  test('the same text is read once', () => {
+  test('the same text is parsed once', () => {
     expect(readingOf('*once*')).toBe(readingOf('*once*'));
     for (let n = 0; n < 500; n += 1) readingOf(`*${n}*`);
     expect(readingOf('*499*')).toBe(readingOf('*499*'));
   });
 });
 
-describe('where a text is shown as it is', () => {
+describe('where the source of a text is shown', () => {
   test.each([
     ['a ||b|| c ||d\ne|| f', 'a ▒▒▒ c ▒▒▒ f'],
     ['`a || b || c` or ||d||', '`a || b || c` or ▒▒▒'],
@@ -280,7 +280,7 @@ describe('where a text is shown as it is', () => {
     ['||||a||||', '▒▒▒||'],
   ])('what %j hides stays hidden', (text, veil) => expect(hideSpoilers(text)).toBe(veil));
 
-  test('and a word says so to those who listen', () => {
+  test('and announcements replace it by a word', () => {
     expect(hideSpoilers('a ||b||', '(spoiler)')).toBe('a (spoiler)');
   });
 });
@@ -321,7 +321,7 @@ describe('hostile text', () => {
     Array.from({ length: 170 }, (_, depth) => `${'>'.repeat(depth)} a`).join('\n'),
   ];
 
-  test('is read to its end, without nesting deeper than a page bears', () => {
+  test('is parsed completely, with limited nesting', () => {
     const depthOf = (one: unknown): number =>
       typeof one === 'object' && one !== null ? 1 + Math.max(0, ...Object.values(one).map(depthOf)) : 0;
     for (const text of [...bombs, ...more, ...nested]) {
@@ -329,7 +329,7 @@ describe('hostile text', () => {
     }
   }, 60_000);
 
-  test('loses no letter', () => {
+  test('loses no character', () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom(...specials, 'a', 'b', ' ', '\n', '1.', '- ', '> ', '<b>'), { maxLength: 40 }),
@@ -352,7 +352,7 @@ describe('only emoji', () => {
   test.each(['', 'a', '1', '12', '#', '©', '👍 ok', '👍👍👍👍👍👍👍', '❤', ' '])('not %j', (text) =>
     expect(isOnlyEmoji(text)).toBe(false),
   );
-  test('each that the picker has', async () => {
+  test('covers every emoji of the picker', async () => {
     expect((await loadEmoji()).filter(({ char }) => !isOnlyEmoji(char))).toEqual([]);
   });
 });

@@ -31,7 +31,7 @@ describe('on the page', () => {
   }, 40_000);
   afterEach(() => shown.splice(0).forEach((one) => void unmount(one)));
 
-  test('markup is elements, with nothing added to the text', () => {
+  test('markup becomes elements, and nothing is added to the text', () => {
     const page = show('**a** *b*~~c~~ `d`, [e](https://a.b/)!\nf');
     expect(page.textContent).toBe('a bc d, e!\nf');
     expect(page.querySelector('strong')?.textContent).toBe('a');
@@ -39,14 +39,14 @@ describe('on the page', () => {
     expect(page.querySelector('a')?.target).toBe('_blank');
   });
 
-  test('HTML is text', () => {
+  test('HTML is shown as text', () => {
     const text = '<img src=x onerror=alert(1)> <script>alert(1)</script> **x**';
     const page = show(text);
     expect(page.textContent).toBe(text.replaceAll('*', ''));
     expect(page.querySelector('img, script')).toBe(null);
   });
 
-  test('people and rooms are called by their names, unknown ones as typed', () => {
+  test('people and rooms are shown by their names, unknown ones as typed', () => {
     const page = show('@bo @Ana @nobody #lobby #nowhere');
     expect(page.textContent).toBe('@Bo <b>B</b> @Ana @nobody #The lobby #nowhere');
     expect(page.querySelectorAll('.mention')).toHaveLength(2);
@@ -54,7 +54,7 @@ describe('on the page', () => {
     expect(page.querySelector('a')?.getAttribute('href')).toBe('/rooms/lobby');
   });
 
-  test('a heading does not disturb the page’s outline, and tasks say what they are', () => {
+  test('a heading does not change the page’s outline, and tasks have labels', () => {
     const page = show('# a\n- [x] b\n- [ ] c\n\n7. d');
     expect(page.querySelector('h1, h2, h3')).toBe(null);
     const boxes = [...page.querySelectorAll('input')];
@@ -70,7 +70,7 @@ describe('on the page', () => {
     expect(page.querySelector('pre')?.textContent).toBe('a\n\n  b  ');
   });
 
-  test('only emoji are large', () => {
+  test('messages with only emoji are large', () => {
     expect(show('👍 🎉').querySelector('.only-emoji')).not.toBe(null);
     expect(show('ok 👍').querySelector('.only-emoji')).toBe(null);
   });

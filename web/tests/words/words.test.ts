@@ -72,7 +72,7 @@ describe('English and German', () => {
     expect(shapes(GERMAN)).toEqual(shapes(ENGLISH));
   });
 
-  test('have no empty text, and none with space at an end that waits for another', () => {
+  test('have no empty text, and none that begins or ends with a space', () => {
     for (const [language, all] of [['en', ENGLISH], ['de', GERMAN]] as const) {
       const bad = [...all].filter(([, leaf]) => typeof leaf === 'string' && leaf.trim() !== leaf);
       const empty = [...all].filter(([path, leaf]) => leaf === '' && !MAY_BE_EMPTY.test(path));
@@ -80,7 +80,7 @@ describe('English and German', () => {
     }
   });
 
-  test('leave no gap to be filled in by somebody else', () => {
+  test('contain no placeholders', () => {
     const marker = /\{\w*\}|%[sd]|\$\{|undefined|\[object/;
     const bad = [...ENGLISH, ...GERMAN].filter(
       ([, leaf]) => typeof leaf === 'string' && marker.test(leaf),
@@ -88,14 +88,14 @@ describe('English and German', () => {
     expect(bad.map(([path]) => path)).toEqual([]);
   });
 
-  test('say the same in different words', () => {
+  test('differ in every text', () => {
     const same = [...ENGLISH].filter(
       ([path, leaf]) => typeof leaf === 'string' && leaf && GERMAN.get(path) === leaf,
     );
     expect(same.map(([path]) => path).filter((path) => !SAME.has(path))).toEqual([]);
   });
 
-  test('are both typed as people write: with real quotes, dashes and dots', () => {
+  test('use typographic quotes, dashes and ellipses', () => {
     const bad = [...ENGLISH, ...GERMAN].filter(
       ([, leaf]) => typeof leaf === 'string' && /\.\.\.|(?<=\p{L})'(?=\p{L})| - /u.test(leaf),
     );
@@ -171,13 +171,13 @@ function findings([file, source]: [string, string]): string[] {
     .map((text) => `${file}: ${text.trim()}`);
 }
 
-test('no view says anything that is not in the dictionary', () => {
+test('no view contains text that is not in the words', () => {
   const views = Object.entries(VIEWS);
   expect(views.length).toBeGreaterThan(20);
   expect(views.flatMap(findings)).toEqual([]);
 });
 
-test('which would be found', () => {
+test('such text would be found', () => {
   const { fragment } = parse(
     `<p class="box {open ? 'wide' : ''}" style:width="{size}px">Hello</p><p>{n > 1 ? 'many' : t.one}</p>
      <img alt="A duck" src="duck.png"><button title={\`Close \${it}\`}></button>`,

@@ -118,25 +118,25 @@ test.each(ROUTES.map(pathOf))('the page at %s opens without a network', async (p
 });
 
 test.each(['/api/docs', '/api/rooms', '/ws', '/metrics', '/healthz', '/readyz', '/icon.svg'])(
-  '%s is the server’s to answer',
+  '%s is answered by the server',
   async (path) => {
     expect(await navigate(path)).toBeNull();
     expect(await browser.ask(path)).toBeNull();
   },
 );
 
-test('what is sent goes to the network, and so does what is of another host', async () => {
+test('other methods and other hosts go to the network', async () => {
   expect(await browser.ask('/index.html', { method: 'POST' })).toBeNull();
   expect(await browser.ask('https://example.org/assets/index-1.js')).toBeNull();
 });
 
-test('files of the build come from what is kept', async () => {
+test('files of the build come from the cache', async () => {
   expect(await browser.ask('/assets/index-1.js')).toBe('/assets/index-1.js of 1');
   expect(await browser.ask('/theme.js')).toBe('/theme.js of 1');
   expect(browser.fetched).toEqual([]);
 });
 
-test('what is not kept from the start is kept when it is first used', async () => {
+test('other built files are cached at their first use', async () => {
   browser.isOffline = false;
   expect(await browser.ask('/assets/emoji-1.js')).toBe('/assets/emoji-1.js of 1');
   browser.isOffline = true;
@@ -144,7 +144,7 @@ test('what is not kept from the start is kept when it is first used', async () =
   expect(browser.fetched).toEqual(['/assets/emoji-1.js']);
 });
 
-test('a store that is broken or full takes nothing away from a page with a network', async () => {
+test('a broken or full cache does not affect a page that is online', async () => {
   browser.isOffline = false;
   const put = vi.spyOn(FakeCache.prototype, 'put').mockRejectedValue(new DOMException('Full.'));
   expect(await browser.ask('/assets/emoji-1.js')).toBe('/assets/emoji-1.js of 1');
@@ -155,13 +155,13 @@ test('a store that is broken or full takes nothing away from a page with a netwo
   expect(await browser.ask('/assets/index-1.js')).toBe('/assets/index-1.js of 1');
 });
 
-test('what the browser cleared is fetched again', async () => {
+test('files that the browser has cleared are fetched again', async () => {
   browser.caches.clear();
   browser.isOffline = false;
   expect(await navigate('/rooms/lobby')).toBe('/rooms/lobby of 1');
 });
 
-test('a new build waits to be asked, then lets the old one’s files go, and no others', async () => {
+test('a new build waits until it is asked, then deletes the files of the old one, and no others', async () => {
   browser.isOffline = false;
   browser.caches.set('someone-else', new FakeCache());
   await browser.start('2');

@@ -24,7 +24,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('nobody is here after five minutes without a sign of them', () => {
+test('the user is inactive after five minutes without input', () => {
   vi.advanceTimersByTime(4 * MINUTE_MS);
   dispatchEvent(new Event('pointermove'));
   vi.advanceTimersByTime(4 * MINUTE_MS);
@@ -33,7 +33,7 @@ test('nobody is here after five minutes without a sign of them', () => {
   expect(observer.setActive.mock.calls).toEqual([[false]]);
 });
 
-test('the first sign brings them back, once', () => {
+test('the first input makes the user active, once', () => {
   vi.advanceTimersByTime(6 * MINUTE_MS);
   dispatchEvent(new Event('keydown'));
   dispatchEvent(new Event('keydown'));
@@ -42,7 +42,7 @@ test('the first sign brings them back, once', () => {
   expect(observer.setActive).toHaveBeenLastCalledWith(false);
 });
 
-test('who looks at something else for a minute is not here, and is when they look again', () => {
+test('a hidden page makes the user inactive after a minute, and active when it is visible again', () => {
   hide(true);
   expect(observer.save).toHaveBeenCalledOnce();
   vi.advanceTimersByTime(MINUTE_MS - 1);
@@ -54,7 +54,7 @@ test('who looks at something else for a minute is not here, and is when they loo
   expect(observer.checkConnection).toHaveBeenCalledOnce();
 });
 
-test('a short look elsewhere changes nothing', () => {
+test('hiding the page briefly changes nothing', () => {
   hide(true);
   vi.advanceTimersByTime(MINUTE_MS / 2);
   hide(false);
@@ -62,7 +62,7 @@ test('a short look elsewhere changes nothing', () => {
   expect(observer.setActive).not.toHaveBeenCalled();
 });
 
-test('whatever wakes the page has the line looked at', () => {
+test('whatever wakes the page triggers a check of the connection', () => {
   for (const type of ['online', 'offline', 'focus']) dispatchEvent(new Event(type));
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
   expect(observer.checkConnection).toHaveBeenCalledTimes(4);
@@ -70,7 +70,7 @@ test('whatever wakes the page has the line looked at', () => {
   expect(observer.checkConnection).toHaveBeenCalledTimes(4);
 });
 
-test('what is known is saved before the page goes, and nothing is told after the end', () => {
+test('the state is saved before the page closes, and nothing is reported after stopping', () => {
   dispatchEvent(new Event('pagehide'));
   expect(observer.save).toHaveBeenCalledOnce();
   stop();

@@ -14,7 +14,7 @@ function stateOf(...rooms: (Partial<MyRoom> & { hidden?: boolean })[]): State {
   return { ...INITIAL, rooms: new Map(made) };
 }
 
-test('nothing unread asks for nothing', () => {
+test('without unread messages there is no badge', () => {
   expect(summarizeUnread(stateOf({}, { kind: 'direct' }))).toEqual({ count: 0, any: false });
 });
 
@@ -27,11 +27,11 @@ test('mentions count, and every message in a direct room does', () => {
   expect(summarizeUnread(state)).toEqual({ count: 5, any: true });
 });
 
-test('plain messages are a dot, without a number', () => {
+test('other messages show a dot without a number', () => {
   expect(summarizeUnread(stateOf({ read_seq: 4 }))).toEqual({ count: 0, any: true });
 });
 
-test('a muted room, or one put away, asks for nothing', () => {
+test('muted and hidden rooms do not count', () => {
   const state = stateOf(
     { read_seq: 1, mentions: 2, notify: 'none' },
     { kind: 'direct', read_seq: 1, notify: 'none' },
@@ -40,7 +40,7 @@ test('a muted room, or one put away, asks for nothing', () => {
   expect(summarizeUnread(state)).toEqual({ count: 0, any: false });
 });
 
-test('where only mentions are wanted, only they count', () => {
+test('in rooms with notifications for mentions only, only mentions count', () => {
   expect(summarizeUnread(stateOf({ read_seq: 1, notify: 'mentions' }))).toEqual({ count: 0, any: false });
   const mentioned = stateOf({ read_seq: 1, mentions: 1, notify: 'mentions' });
   expect(summarizeUnread(mentioned)).toEqual({ count: 1, any: true });

@@ -8,16 +8,16 @@ const html = (hash: string) =>
    <script type="module" src="/assets/index-${hash}.js"></script>
    <link rel="stylesheet" href="/assets/index-${hash}.css"></head>`;
 
-test('the same files are the same build, whatever the page has loaded besides', () => {
+test('the same files are the same build, whatever else the page has loaded', () => {
   const page = pageOf(html('a') + '<link rel="stylesheet" href="/assets/Settings-b.css">');
   expect(isAnotherBuild(html('a'), page)).toBe(false);
 });
 
-test('another script or another style is another build', () => {
+test('a different script or style is another build', () => {
   expect(isAnotherBuild(html('b'), pageOf(html('a')))).toBe(true);
   expect(isAnotherBuild(html('a').replace('a.css', 'b.css'), pageOf(html('a')))).toBe(true);
 });
 
-test('a page without built files, as of a server that is not built, is no offer', () => {
+test('a page without built files is not offered as an update', () => {
   expect(isAnotherBuild('<title>Not built</title>', pageOf(html('a')))).toBe(false);
 });

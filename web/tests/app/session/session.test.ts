@@ -95,7 +95,7 @@ beforeEach(() => {
 
 afterEach(() => vi.unstubAllGlobals());
 
-test('signing out leaves nothing of the account, and what is nobody’s', async () => {
+test('signing out erases everything of the account, and keeps what is not personal', async () => {
   use('ana');
   server({ 'POST /api/sign-out': () => ({ body: {} }) });
   const session = await fresh();
@@ -127,7 +127,7 @@ test('a server that refuses to end the session leaves everything as it is', asyn
   await session.currentChat.stop();
 });
 
-test('signed out without the server: erased at once, ended before anything else is asked', async () => {
+test('signing out without the server: erased at once, and ended before any other request', async () => {
   use('ana');
   server({});
   const session = await fresh();
@@ -158,7 +158,7 @@ test('signed out without the server: erased at once, ended before anything else 
   expect(pendingSignOut.isDue).toBe(false);
 });
 
-test('a session that ends keeps unsent text, and says so only if there is some', async () => {
+test('a session that ends keeps unsent text, and mentions it only if there is some', async () => {
   for (const [text, signedOutReason] of [['not sent', 'ended-unsent'], [null, 'ended']] as const) {
     const user = text ? 'bo' : 'cy';
     use(user);
@@ -175,7 +175,7 @@ test('a session that ends keeps unsent text, and says so only if there is some',
   }
 });
 
-test('a guest who gets an account leaves nothing of the guest', async () => {
+test('when a guest gets an account, everything of the guest is erased', async () => {
   use('~gus');
   server({ 'POST /api/sign-up': as('gus') });
   const session = await fresh();
@@ -189,7 +189,7 @@ test('a guest who gets an account leaves nothing of the guest', async () => {
   await session.currentChat.stop();
 });
 
-test('a new owner is asked before going in', async () => {
+test('a new owner is asked to set up the server first', async () => {
   server({
     'GET /api/about': () => ({ body: { ...ABOUT, needs_owner: true } }),
     'GET /api/me': signedOut,
@@ -206,7 +206,7 @@ test('a new owner is asked before going in', async () => {
   await session.currentChat.stop();
 });
 
-test('an answer that does not come is not taken for being signed out', async () => {
+test('a missing answer does not count as being signed out', async () => {
   server({ 'GET /api/about': () => ({ body: ABOUT }), 'GET /api/me': unreachable });
   const session = await fresh();
   await session.start();

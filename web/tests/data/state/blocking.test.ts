@@ -11,7 +11,7 @@ const PARTY: MyRoom = { room: 'party', kind: 'public', title: 'Party', role: 'me
 const start: State = { ...INITIAL, me: ME, myRev: 1, myHead: 1 };
 const addedBy = (state: State) => state.rooms.get('party')?.addedBy;
 
-test('a room says who added me until I stay, whatever else changes', () => {
+test('a room says who added the user until the user stays, whatever else changes', () => {
   let state = onEvent(start, { on: 'me', rev: 2, room: { ...PARTY, added_by: 'maya' } }, 0);
   expect(addedBy(state)).toBe('maya');
   state = onEvent(state, { on: 'room', room: 'party', rev: 1, title: 'Big party' }, 0);
@@ -24,11 +24,11 @@ test('a room says who added me until I stay, whatever else changes', () => {
   expect(addedBy(state)).toBeNull();
 });
 
-test('a room that I came into by myself says nobody', () => {
+test('a room that the user joined says nobody', () => {
   expect(addedBy(withMyRoom(start, PARTY, 2))).toBeNull();
 });
 
-test('a block is a change of mine: the next one counts on, and a gap is noticed', () => {
+test('a block is a change of the user’s rev: the next one continues it, and a gap is noticed', () => {
   let state = onEvent(start, { on: 'block', rev: 2, user: 'maya' }, 0);
   expect([state.myRev, state.myHead]).toEqual([2, 2]);
   state = onEvent(state, { on: 'block', rev: 4, user: 'maya', gone: true }, 0);

@@ -50,7 +50,7 @@ function at(state: State, seq: number): Message | null {
   return findMessage(tea(state), seq);
 }
 
-test('marks change no text, and count as a change of the room', () => {
+test('marks do not change the text, and count as a change of the room', () => {
   const state = after(joined(1, 1), marks(1, 2, { pinned: true, pinned_by: 'bo', replies: 2 }));
   expect(at(state, 1)).toMatchObject({
     text: '1',
@@ -60,7 +60,7 @@ test('marks change no text, and count as a change of the room', () => {
   expect(tea(state).have).toBe(2);
 });
 
-test('marks that come before their message wait for it', () => {
+test('marks that arrive before their message wait for it', () => {
   const earlyMarks = after(joined(1, 1), marks(2, 3));
   expect(at(earlyMarks, 2)).toBeNull();
   const state = after(earlyMarks, message(2, 2));
@@ -68,12 +68,12 @@ test('marks that come before their message wait for it', () => {
   expect(tea(state)).toMatchObject({ have: 3, earlyMarks: new Map() });
 });
 
-test('marks of a message far back are passed over', () => {
+test('marks of a message far back are ignored', () => {
   const state = after(joined(1, 1), marks(9, 2));
   expect(tea(state)).toMatchObject({ have: 2, earlyMarks: new Map() });
 });
 
-test('an edit and marks may cross each other', () => {
+test('an edit and marks may arrive in any order', () => {
   const edited = message(1, 3, { text: 'edited', marks_rev: 2, reactions: LIKED });
   const liked = marks(1, 2);
   const later = marks(1, 4, { reactions: [] });
@@ -84,7 +84,7 @@ test('an edit and marks may cross each other', () => {
   }
 });
 
-test('a message that was told again keeps the marks that are newer', () => {
+test('a message that is sent again keeps newer marks', () => {
   const known = toMessage(said(1, 1, { marks_rev: 5, reactions: LIKED }));
   expect(newest(known, toMessage(said(1, 4, { text: 'edited' })))).toMatchObject({
     text: 'edited',
@@ -103,7 +103,7 @@ test('a page of history brings newer marks', () => {
   expect(at(visited, 1)?.marks.replies).toBe(1);
 });
 
-test('a page that was read before the marks does not take them back', () => {
+test('a page that was read before the marks does not remove them', () => {
   const room = { room: ROOM, kind: 'public' as const, title: 'Tea', seq: 9, rev: 9 };
   const last = onJoined(INITIAL, { room, messages: [said(9, 9)], people: [] }, 0);
   const marked = after(onPageSent(last, ROOM), marks(8, 10));
@@ -113,14 +113,14 @@ test('a page that was read before the marks does not take them back', () => {
   expect(tea(state).earlyMarks.size).toBe(0);
 });
 
-test('a deleted message has the marks that the deletion left it', () => {
+test('a deleted message has the marks that the deletion left', () => {
   const liked = after(joined(1, 1), marks(1, 2, { replies: 3 }));
   const gone = after(liked, message(1, 3, { text: '', deleted: true, marks_rev: 3, replies: 3 }));
   expect(at(gone, 1)?.marks).toMatchObject({ reactions: [], replies: 3 });
   expect(at(after(gone, marks(1, 2)), 1)?.marks.reactions).toEqual([]);
 });
 
-test('more marks than may wait are asked for again', () => {
+test('if too many marks are waiting, they are synced', () => {
   const room = tea(joined(1, 1));
   const earlyMarks = new Map(
     Array.from({ length: EARLY_MARKS_MAX }, (_, index) => [index + 3, toMarks(marks(0, 9), 9)]),
@@ -128,7 +128,7 @@ test('more marks than may wait are asked for again', () => {
   expect(placeMarks({ ...room, earlyMarks }, 2, toMarks(marks(2, 9), 9))).toBeNull();
 });
 
-test('who is removed from a room is out of its threads as well', () => {
+test('being removed from a room also removes its threads', () => {
   const thread = {
     room: 'tea.1', kind: 'public' as const, title: '', parent: ROOM, parent_seq: 1, seq: 0, rev: 0,
   };
@@ -140,7 +140,7 @@ test('who is removed from a room is out of its threads as well', () => {
   expect([...unfollowed.rooms.keys()]).toEqual([ROOM]);
 });
 
-test('bookmarks and drafts count as changes of mine', () => {
+test('bookmarks and drafts count as changes of the user’s rev', () => {
   const state = after(
     joined(1, 1),
     { on: 'bookmark', rev: 1, room: ROOM, seq: 1 },

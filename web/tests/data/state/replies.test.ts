@@ -33,7 +33,7 @@ function tea(state: State): RoomState {
   return state.rooms.get(ROOM) as RoomState;
 }
 
-test('a live event that comes before a page that starts over is asked for again', () => {
+test('a live event that arrives before a reset is synced again', () => {
   let state = onSyncSent(welcomed(2, 2), ROOM);
   for (const event of [message(3, 3), { on: 'reset' as const, room: ROOM }, message(1, 1), message(2, 2)]) {
     state = onEvent(state, event, 0);
@@ -47,7 +47,7 @@ test('a live event that comes before a page that starts over is asked for again'
   expect(needsSync(tea(state), OPEN)).toBe(false);
 });
 
-test('while there is more to come, nothing is taken for complete', () => {
+test('while there is more to come, nothing counts as complete', () => {
   // Message 1 was edited to rev 3 after the head was sent, so the first part of the answer lacks it.
   let state = onEvent(onSyncSent(welcomed(2, 2), ROOM), message(2, 2), 0);
   state = onSynced(state, ROOM, { through: 2, more: true, reset: false });
@@ -58,7 +58,7 @@ test('while there is more to come, nothing is taken for complete', () => {
   expect(tea(state).live.messages.map(({ seq }) => seq)).toEqual([1, 2]);
 });
 
-test('a later page of members does not pass for the whole list', () => {
+test('a later page of members does not count as the whole list', () => {
   const page = (name: string, mrev: number) => ({
     members: [{ name, display_name: name }],
     mrev,

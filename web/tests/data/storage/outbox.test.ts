@@ -58,7 +58,7 @@ afterEach(() => {
 });
 
 describe('the outbox', () => {
-  test('keeps messages over a reload and sends them in the order they were written', async () => {
+  test('keeps messages across a reload and sends them in order', async () => {
     const server = new FakeServer();
     server.ready = false;
     const before = await open(server);
@@ -73,7 +73,7 @@ describe('the outbox', () => {
     expect((await open(server)).items).toEqual([]);
   });
 
-  test('sends again with the same nonce what was not acknowledged', async () => {
+  test('resends unacknowledged messages with the same nonce', async () => {
     const server = new FakeServer();
     server.answers = [new Disconnected()];
     const outbox = await open(server);
@@ -84,7 +84,7 @@ describe('the outbox', () => {
     expect(server.got).toEqual([{ room: 'lobby', text: 'hi', nonce }]);
   });
 
-  test('keeps order in a room while its first message has to wait', async () => {
+  test('keeps the order in a room while its first message has to wait', async () => {
     const server = new FakeServer();
     server.answers = [new Refused({ code: 'busy', message: 'Busy.', retry_after: 0.01 })];
     const outbox = await open(server);
@@ -93,7 +93,7 @@ describe('the outbox', () => {
     await eventually(() => expect(server.texts).toEqual(['one', 'two']));
   });
 
-  test('leaves what will never be taken to the person, and goes on with the rest', async () => {
+  test('leaves rejected messages to the user, and continues with the rest', async () => {
     const server = new FakeServer();
     server.answers = [new Refused({ code: 'too_large', message: 'Too long.' })];
     const outbox = await open(server);
@@ -107,7 +107,7 @@ describe('the outbox', () => {
     await eventually(() => expect(server.texts).toEqual(['short', 'long']));
   });
 
-  test('waits for whoever signs in again', async () => {
+  test('waits for the next sign-in', async () => {
     const server = new FakeServer();
     server.answers = [new Refused({ code: 'sign_in_required', message: 'Sign in first.' })];
     const outbox = await open(server);
@@ -118,7 +118,7 @@ describe('the outbox', () => {
     expect(server.texts).toEqual(['hi']);
   });
 
-  test('shows a sent message until the server’s own copy comes, in whatever order', async () => {
+  test('shows a sent message until the server’s copy arrives, in any order', async () => {
     const server = new FakeServer();
     const outbox = await open(server);
     const first = await outbox.add(draft('one'), 0);
@@ -133,7 +133,7 @@ describe('the outbox', () => {
     await eventually(async () => expect((await open(server)).items).toEqual([]));
   });
 
-  test('two tabs send each message once, and both see it go', async () => {
+  test('two tabs send each message once, and both see it being sent', async () => {
     const server = new FakeServer();
     let last: Promise<void> = Promise.resolve();
     const taking: Exclusively = (_name, run) => (last = last.then(run));
@@ -146,7 +146,7 @@ describe('the outbox', () => {
     await eventually(() => expect(there.items.every((item) => item.sent)).toBe(true));
   });
 
-  test('a message that was confirmed before this tab heard of it is not shown again', async () => {
+  test('a message confirmed before this tab knew of it is not shown again', async () => {
     const server = new FakeServer();
     server.ready = false;
     const here = await open(server);
@@ -158,7 +158,7 @@ describe('the outbox', () => {
     await eventually(() => expect(there.items.map((item) => item.text)).toEqual(['two']));
   });
 
-  test('a message that the browser cannot keep is refused, and leaves no row behind', async () => {
+  test('a message that the browser cannot store is rejected, and leaves no row', async () => {
     const server = new FakeServer();
     const outbox = await open(server);
     const full = new DOMException('The disk is full.', 'QuotaExceededError');
@@ -172,7 +172,7 @@ describe('the outbox', () => {
     await eventually(() => expect(server.texts).toEqual(['again']));
   });
 
-  test('a message given up is not sent', async () => {
+  test('a discarded message is not sent', async () => {
     const server = new FakeServer();
     server.ready = false;
     const outbox = await open(server);

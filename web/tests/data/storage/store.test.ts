@@ -39,8 +39,8 @@ async function kept(state: State): Promise<void> {
   await store.close();
 }
 
-describe('the browser’s database', () => {
-  test('opens with what was seen, and catches up from there', async () => {
+describe('the store', () => {
+  test('loads what was received, and continues from there', async () => {
     for (const text of ['one', 'two']) server.post('lobby', 'bo', text, text);
     await kept(welcomed());
     const opened = await new Store(epoch, 'ana').load(INITIAL);
@@ -52,7 +52,7 @@ describe('the browser’s database', () => {
     expect(texts(welcomed({ ...opened, epoch: server.epoch }))).toEqual(['won', 'two', 'three']);
   });
 
-  test('shows nothing of a room whose messages it lost', async () => {
+  test('shows nothing of a room whose messages are lost', async () => {
     server.post('lobby', 'bo', 'one', 'one');
     const store = new Store(epoch, 'ana');
     await store.save(welcomed());
@@ -61,7 +61,7 @@ describe('the browser’s database', () => {
     expect(texts(opened)).toEqual([]);
   });
 
-  test('never puts an older state over a newer one', async () => {
+  test('never replaces a newer state by an older one', async () => {
     server.post('lobby', 'bo', 'one', 'one');
     const state = welcomed();
     const old = toMessage(server.at('lobby').messages[0]!);
@@ -73,7 +73,7 @@ describe('the browser’s database', () => {
     expect(texts(await new Store(epoch, 'ana').load(INITIAL))).toEqual(['edited']);
   });
 
-  test('puts marks on a message that nobody looks at', async () => {
+  test('applies marks to a message that nobody is looking at', async () => {
     server.post('lobby', 'bo', 'one', 'one');
     await kept(welcomed());
     const event = server.react('lobby', 1, 'bo', '👍')!;
@@ -90,7 +90,7 @@ describe('the browser’s database', () => {
     expect(others).toEqual([]);
   });
 
-  test('forgets a room that was reset, and what is gone', async () => {
+  test('clears a room that was reset or removed', async () => {
     for (const text of ['one', 'two']) server.post('lobby', 'bo', text, text);
     const state = welcomed();
     await kept(state);
@@ -107,7 +107,7 @@ describe('the browser’s database', () => {
     expect(await store.before('lobby', 3, 10)).toEqual([]);
   });
 
-  test('reads further back without a network, up to the first hole', async () => {
+  test('reads further back offline, up to the first gap', async () => {
     for (let seq = 1; seq <= 30; seq += 1) server.post('lobby', 'bo', `${seq}`, `${seq}`);
     const state = welcomed();
     const store = new Store(epoch, 'ana');
@@ -118,7 +118,7 @@ describe('the browser’s database', () => {
     expect(page.map((message) => message.seq)).toEqual([...Array(15)].map((_, index) => index + 5));
   });
 
-  test('is one per epoch, and signing out deletes all', async () => {
+  test('has one database per epoch, and signing out deletes all', async () => {
     await kept(welcomed());
     await new Store(`${epoch}-restored`, 'ana').save(welcomed());
     const names = async () =>

@@ -66,7 +66,7 @@ afterEach(() => {
 });
 
 describe('the socket', () => {
-  test('gives each answer to the one who asked', async () => {
+  test('returns each reply to its command', async () => {
     latest().open();
     const first = socket.request('about', {});
     const second = socket.request('leave', { room: 'lobby' });
@@ -76,7 +76,7 @@ describe('the socket', () => {
     await expect(second).rejects.toThrow(Refused);
   });
 
-  test('tells those who wait when the connection is lost', async () => {
+  test('rejects waiting commands when the connection is lost', async () => {
     latest().open();
     const asked = socket.request('about', {});
     latest().fail(1006);
@@ -84,7 +84,7 @@ describe('the socket', () => {
     await expect(socket.request('about', {})).rejects.toThrow(Disconnected);
   });
 
-  test('comes back ever later, but at once when the network does', async () => {
+  test('reconnects with growing delays, but at once when the network comes back', async () => {
     const delays = [];
     for (let attempt = 0; attempt < 8; attempt += 1) {
       latest().fail(1006);
@@ -99,7 +99,7 @@ describe('the socket', () => {
     expect(sockets.length).toBe(before + 1);
   });
 
-  test('begins with short delays again once it was welcome', async () => {
+  test('starts with short delays again after a successful hello', async () => {
     for (let attempt = 0; attempt < 4; attempt += 1) {
       latest().fail(1006);
       await vi.advanceTimersByTimeAsync(30_000);
@@ -110,7 +110,7 @@ describe('the socket', () => {
     expect(listener.closed).toHaveBeenLastCalledWith(500);
   });
 
-  test('comes back when a stopping server asked it to, spread over as long again', async () => {
+  test('reconnects after the delay that a stopping server asked for, spread over as long again', async () => {
     latest().open();
     latest().receive({ on: 'notice', text: 'Restarting.', retry_after: 3 });
     latest().fail(1012);
@@ -120,7 +120,7 @@ describe('the socket', () => {
   test.each([
     [1008, 'policy'],
     [4001, 'sign-in'],
-  ])('does not come back after %i', async (code, sessionEnd) => {
+  ])('does not reconnect after %i', async (code, sessionEnd) => {
     latest().open();
     latest().fail(code);
     expect(listener.ended).toHaveBeenCalledWith(sessionEnd);
@@ -128,7 +128,7 @@ describe('the socket', () => {
     expect(sockets.length).toBe(1);
   });
 
-  test('comes back at once to sync when it was too slow', async () => {
+  test('reconnects at once to sync when it was too slow', async () => {
     latest().open();
     socket.confirmOpen();
     latest().fail(4000);
@@ -144,7 +144,7 @@ describe('the socket', () => {
     expect(sockets.length).toBe(1);
   });
 
-  test('finds out that a line is dead after sleep, and connects anew', async () => {
+  test('detects a dead connection after sleep, and reconnects', async () => {
     latest().open();
     socket.checkConnection();
     expect(latest().sent).toEqual([{ id: 1, do: 'about' }]);
@@ -152,7 +152,7 @@ describe('the socket', () => {
     expect(sockets.length).toBe(2);
   });
 
-  test('keeps a line that answers, even with a refusal', async () => {
+  test('keeps a connection that answers, even with a refusal', async () => {
     latest().open();
     socket.checkConnection();
     latest().receive({ re: 1, error: { code: 'unknown_command', message: 'No.' } });

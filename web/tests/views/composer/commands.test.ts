@@ -33,7 +33,7 @@ describe('a line that begins with a slash', () => {
     expect(parseLine(text)).toEqual({ is: 'text', text: said });
   });
 
-  test('names people, and may say something to them', () => {
+  test('may contain handles and a message', () => {
     expect(handlesIn('@ana hello you')).toEqual({ names: ['ana'], text: 'hello you' });
     expect(handlesIn('ana hello')).toEqual({ names: ['ana'], text: 'hello' });
     expect(handlesIn('@ana, @bo hello')).toEqual({ names: ['ana', 'bo'], text: 'hello' });
@@ -42,7 +42,7 @@ describe('a line that begins with a slash', () => {
 });
 
 describe('the commands', () => {
-  test('are all explained, in every language', () => {
+  test('are all explained in every language', () => {
     for (const { help } of [en, de]) expect(Object.keys(help)).toEqual(Object.keys(COMMANDS));
     for (const { help } of [en, de]) {
       for (const [name, { needs }] of Object.entries(COMMANDS)) {
@@ -53,7 +53,7 @@ describe('the commands', () => {
     }
   });
 
-  test('are offered to those who may', () => {
+  test('are offered to those who may use them', () => {
     const member = listCommands(as('member'), toRoomState(lobby, 0));
     expect(member).toEqual(['me', 'shrug', 'invite', 'join', 'leave', 'direct', 'mute', 'help']);
     expect(listCommands(as('owner'), toRoomState(lobby, 0))).toContain('topic');

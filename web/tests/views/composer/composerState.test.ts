@@ -8,8 +8,8 @@ import { removeInvalidCharacters, countCodePoints } from '../../../src/views/com
 // As in hubbub/model/messages.py.
 const FORBIDDEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|\p{Cs}/u;
 
-describe('what is sent', () => {
-  test('has nothing that the server refuses, and all the rest', () => {
+describe('the sent text', () => {
+  test('lacks the characters that the server refuses, and no others', () => {
     expect(removeInvalidCharacters('a\tb\nc\0\x1b\x7f\ud83d 🎉 é e\u0301 \u200d')).toBe('a\tb\nc 🎉 é e\u0301 \u200d');
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
@@ -19,7 +19,7 @@ describe('what is sent', () => {
     );
   });
 
-  test('is counted as the server counts', () => {
+  test('is counted as the server does', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(countCodePoints(text)).toBe([...text].length);
@@ -28,13 +28,13 @@ describe('what is sent', () => {
   });
 });
 
-describe('what is half-written', () => {
+describe('a draft', () => {
   beforeEach(() => {
     localStorage.clear();
     sessionStorage.clear();
   });
 
-  test('is kept for each person, room and message alone', () => {
+  test('is stored separately per person, room and message', () => {
     saveText('ana', 'tea', null, 'a draft');
     saveText('ana', 'tea', 7, 'an edit');
     expect(loadText('ana', 'tea', null)).toBe('a draft');
@@ -47,7 +47,7 @@ describe('what is half-written', () => {
     expect(countDrafts('ana')).toBe(1);
   });
 
-  test('goes with its person', () => {
+  test('is erased with its person', () => {
     saveText('ana', 'tea', null, 'a draft');
     saveText('ana', 'tea', 7, 'an edit');
     saveText('bo', 'tea', null, 'of another');
@@ -55,7 +55,7 @@ describe('what is half-written', () => {
     expect(Object.keys(localStorage)).toHaveLength(1);
   });
 
-  test('goes on as a reply or an edit', () => {
+  test('keeps its mode: reply or edit', () => {
     saveMode('ana', 'tea', { mode: 'reply', seq: 41 });
     expect(loadMode('ana', 'tea')).toEqual({ mode: 'reply', seq: 41 });
     expect(loadMode('ana', 'lobby')).toEqual({ mode: 'write' });

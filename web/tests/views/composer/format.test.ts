@@ -24,7 +24,7 @@ function shown({ text, start, end }: TextSelection): string {
 
 const toggled = (format: Format, text: string) => shown(toggle(format, drawn(text)));
 
-describe('marks around words', () => {
+describe('delimiters around words', () => {
   test.each<[Format, string, string]>([
     ['bold', 'a ‹word› b', 'a **‹word›** b'],
     ['italic', 'a ‹word› b', 'a *‹word›* b'],
@@ -57,11 +57,11 @@ describe('marks around words', () => {
     ['bold', '***‹a›***', '*‹a›*'],
     ['italic', '***‹a›***', '**‹a›**'],
     ['code', '`` ‹`a`› ``', '‹`a`›'],
-  ])('%s within %j is taken away', (format, before, after) => {
+  ])('%s inside %j is removed', (format, before, after) => {
     expect(toggled(format, before)).toBe(after);
   });
 
-  test('who has written to the end goes on without', () => {
+  test('at the end, typing continues outside of the format', () => {
     expect(toggled('bold', '**word‸** b')).toBe('**word**‸ b');
     expect(isOn('bold', drawn('**word**‸ b'))).toBe(false);
   });
@@ -70,7 +70,7 @@ describe('marks around words', () => {
     expect(toggled('bold', 'a‹ word ›b')).toBe('a **‹word›** b');
   });
 
-  test('no mark crosses paragraphs or items, and prefixes stay outside', () => {
+  test('no delimiter crosses paragraphs or items, and prefixes stay outside', () => {
     expect(toggled('bold', '‹one\ntwo\n\n> - three\n4. four›')).toBe(
       '**‹one\ntwo**\n\n> - **three**\n4. **four›**',
     );
@@ -81,7 +81,7 @@ describe('marks around words', () => {
     expect(toggled('bold', '‹- **one**\n- two›')).toBe('‹- **one**\n- **two›**');
   });
 
-  test('marks in code and escaped ones are none', () => {
+  test('delimiters in code and escaped ones do not count', () => {
     expect(isOn('bold', drawn('`**` a‸b `**`'))).toBe(false);
     expect(isOn('italic', drawn('\\*a‸b\\*'))).toBe(false);
   });
@@ -108,7 +108,7 @@ describe('lines', () => {
     expect(toggled('bullets', '3. o‸ne')).toBe('- o‸ne');
   });
 
-  test('a line that the selection only comes to is left alone, and what follows is apart', () => {
+  test('a line that the selection only reaches is unchanged, and the next line is separated', () => {
     expect(toggled('bullets', '‹one\n›two')).toBe('- ‹one\n›\ntwo');
     expect(toggled('quote', 'on‸e\ntwo')).toBe('> on‸e\n\ntwo');
     expect(toggled('bullets', 'on‸e\n- two')).toBe('- on‸e\n- two');
@@ -122,13 +122,13 @@ describe('lines', () => {
     ['> 1) o‹n›e', '> 1) o\n> 2) ‸e'],
     ['- one\n- ‸', '- one\n‸'],
     ['- [ ] ‸', '‸'],
-  ])('a line break in %j goes on with the list, or ends it', (before, after) => {
+  ])('a line break in %j continues or ends the list', (before, after) => {
     const next = continueList(drawn(before));
     expect(next && shown(next)).toBe(after);
   });
 
   test.each(['one‸', '-‸', '‸- one', '> one‸', '```\n- one‸\n```', '**one**‸'])(
-    'a line break in %j is only that',
+    'a line break in %j is nothing else',
     (text) => expect(continueList(drawn(text))).toBeNull(),
   );
 });
@@ -152,7 +152,7 @@ describe('blocks of code', () => {
     ['```a b\n‹c›', 'a b\n‹c›'],
   ])('in %j', (before, after) => expect(toggled('block', before)).toBe(after));
 
-  test('several lines of code are one', () => {
+  test('several lines of code become one block', () => {
     expect(toggled('code', '‹a\nb›')).toBe('```\n‹a\nb›\n```');
   });
 });
@@ -198,7 +198,7 @@ describe('links', () => {
   });
 });
 
-describe('what looks like code', () => {
+describe('text that looks like code', () => {
   test.each([
     ['python', 'def greet(name):\n    return f"Hello, {name}"\n\nprint(greet("Ana"))'],
     ['python', 'from os import path\n\nx = path.join("a", "b")'],
@@ -240,7 +240,7 @@ describe('what looks like code', () => {
     '',
   ])('not %j', (text) => expect(looksLikeCode(text)).toBe(false));
 
-  test('gets fences of its own', () => {
+  test('gets its own fences', () => {
     expect(withFences(drawn('x\n‹a\nb\n›y'), 'js').text).toBe('x\n```js\na\nb\n```\ny');
   });
 });
@@ -286,7 +286,7 @@ describe('any text', () => {
     } else expect(letters(after.text)).toBe(letters(before.text));
   }
 
-  test('keeps its words, and a selection within it', () => {
+  test('keeps its words and a selection inside them', () => {
     fc.assert(
       fc.property(fc.constantFrom(...FORMATS), draft, (format, before) => {
         const after = toggle(format, before);
@@ -299,7 +299,7 @@ describe('any text', () => {
     );
   }, 300_000);
 
-  test('differs from another by one edit', () => {
+  test('is turned into another text by one edit', () => {
     fc.assert(
       fc.property(draft, draft, ({ text: one }, { text: other }) => {
         const { from, to, by } = difference(one, other);
@@ -309,7 +309,7 @@ describe('any text', () => {
   });
 
   // An exponential pattern would take minutes.
-  test('does not hold up the page', () => {
+  test('does not block the page', () => {
     const signs = ['*', '**a ', '`', '`a', '|', '||a ', '~~', '[', '[a](', '- ', '- a\n', '> ', '\n', '\\', '```\n', 'a'];
     for (const sign of signs) {
       const text = sign.repeat(16_000 / sign.length);
@@ -324,6 +324,6 @@ describe('any text', () => {
   }, 60_000);
 });
 
-test('no two formats have the same key', () => {
+test('no two formats have the same shortcut', () => {
   expect(new Set(Object.values(KEYS)).size).toBe(Object.keys(KEYS).length);
 });

@@ -9,7 +9,7 @@ function at(marked: string) {
   return token && `${token.kind}:${token.query}`;
 }
 
-describe('what is being completed', () => {
+describe('finding the token at the caret', () => {
   test.each([
     ['@|', 'person:'],
     ['Hi @an|', 'person:an'],
@@ -48,7 +48,7 @@ describe('what is being completed', () => {
     '```\n@an|',
     '~~~py\n:smile|',
     '',
-  ])('nothing in %j', (marked) => {
+  ])('finds no token in %j', (marked) => {
     expect(at(marked)).toBe(null);
   });
 
@@ -58,7 +58,7 @@ describe('what is being completed', () => {
     '````\n```\n````\n@an|',
     '`never closed\n\n@an|',
     '```no``` fence @an|',
-  ])('where code has ended: %j', (marked) => {
+  ])('finds a token after code: %j', (marked) => {
     expect(at(marked)).toBe('person:an');
   });
 
@@ -68,7 +68,7 @@ describe('what is being completed', () => {
     expect(shortcodeAt('std::vec:', 9)).toBe(null);
   });
 
-  test('takes the place of exactly what was typed, whatever is around it', () => {
+  test('replaces exactly what was typed, whatever surrounds it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 120 }), fc.nat(), (text, n) => {
         const caret = n % (text.length + 1);
@@ -81,7 +81,7 @@ describe('what is being completed', () => {
     );
   });
 
-  test('a long text takes no longer to look at than it should', () => {
+  test('a long text does not take longer', () => {
     const text = `${'`a` '.repeat(4_000)}@an`;
     expect(tokenAt(text, text.length)?.query).toBe('an');
     expect(isInCode('```\n'.repeat(4_001), 16_004)).toBe(true);
@@ -89,7 +89,7 @@ describe('what is being completed', () => {
 });
 
 describe('what fits', () => {
-  test('the whole, its beginning, a word of it, a part, the letters in order', () => {
+  test('a complete name ranks before its beginning, a word, a part, and letters in order', () => {
     expect(fit('ana', 'Ana')).toBe(0);
     expect(fit('an', 'ana')).toBe(1);
     expect(fit('love', 'Ana Lovelace')).toBe(2);
@@ -99,7 +99,7 @@ describe('what fits', () => {
     expect(fit('jo', 'Jörg')).toBe(1);
   });
 
-  test('the best first, and among equals as they came', () => {
+  test('the best match comes first, and equal ones keep their order', () => {
     const names = ['banana', 'Bo An', 'Ana', 'an', 'Anton', 'Zoe'];
     expect(best(names, 'an', (name) => [name], 4)).toEqual(['an', 'Ana', 'Anton', 'Bo An']);
     expect(best(names, '', (name) => [name], 2)).toEqual(['banana', 'Bo An']);

@@ -22,20 +22,20 @@ describe('the members as a list', () => {
   const known = { people, presence, me: 'me', locale: 'en' };
   const names = (rows: readonly { name: string }[]) => rows.map(({ name }) => name);
 
-  test('begins with those who are there, each part by name', () => {
+  test('begins with those who are online, each part sorted by name', () => {
     const rows = toMemberRows(roles, known);
     expect(names(rows)).toEqual(['me', 'zoe', 'mo', 'bo', 'ana']);
     expect(rows.map((row) => row.presence)).toEqual(['online', 'online', 'away', 'offline', 'offline']);
     expect(rows.at(-1)?.shown).toBe('émile');
   });
 
-  test('of a large room tells nobody’s presence, and is by name alone', () => {
+  test('has no presence in a large room, and is sorted by name only', () => {
     const rows = toMemberRows(roles, { ...known, presence: null });
     expect(names(rows)).toEqual(['bo', 'ana', 'me', 'mo', 'zoe']);
     expect(rows.every((row) => row.presence === null)).toBe(true);
   });
 
-  test('is searched in names and handles, whatever the case and the accents', () => {
+  test('can be searched by names and handles, ignoring case and accents', () => {
     const rows = toMemberRows(roles, known);
     for (const wanted of ['zoe ang', 'ZOË', '@zoe', ' oe ']) {
       expect(names(filterMembers(rows, wanted))).toEqual(['zoe']);
@@ -45,7 +45,7 @@ describe('the members as a list', () => {
   });
 });
 
-describe('the members are loaded', () => {
+describe('loading the members', () => {
   afterEach(() => {
     session.chat = null;
   });
@@ -78,7 +78,7 @@ describe('the members are loaded', () => {
     return { chat, list: () => chat.state.rooms.get('tea')?.memberList as MemberList };
   }
 
-  test('all of them, where each coming and going is told', async () => {
+  test('loads all of them in rooms with individual events', async () => {
     const { chat, list } = joined(150);
     await new Roster('tea').load();
     expect(chat.asked).toEqual(['', 'p0099']);
@@ -86,7 +86,7 @@ describe('the members are loaded', () => {
     expect(list().more).toBe(false);
   });
 
-  test('page by page where there are many, and anew as far as they were shown', async () => {
+  test('loads large lists page by page, and again as far as they were shown', async () => {
     const { chat, list } = joined(450);
     const roster = new Roster('tea');
     await roster.load();
@@ -106,7 +106,7 @@ describe('the members are loaded', () => {
     expect(chat.asked).toEqual(['', 'p0099', 'p0199', 'p0299', 'p0399']);
   });
 
-  test('one request at a time; what fails is said, and can be tried again', async () => {
+  test('sends one request at a time; a failure is shown and can be retried', async () => {
     const { chat } = joined(50);
     const roster = new Roster('tea');
     await Promise.all([roster.load(), roster.load()]);
@@ -124,7 +124,7 @@ describe('the members are loaded', () => {
   });
 });
 
-test('both languages say every sentence, and each with what it is about', () => {
+test('both languages have every sentence, and insert its values', () => {
   expect(Object.keys(german)).toEqual(Object.keys(english));
   for (const words of [english, german]) {
     for (const [key, said] of Object.entries(words)) {

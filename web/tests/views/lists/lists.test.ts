@@ -14,7 +14,7 @@ const mentioned = (seq: number, more: Partial<WireMessage> = {}): ListedMention 
 });
 const seqs = (list: readonly ListedMention[] | null) => list?.map(({ message }) => message.seq);
 
-describe('who is called', () => {
+describe('mass mentions', () => {
   test.each([
     ['lunch, @room!', 'room'],
     ['@Here?', 'here'],
@@ -26,7 +26,7 @@ describe('who is called', () => {
   });
 });
 
-test('a quote has its sign on every line, and leaves one to write on', () => {
+test('a quote has its sign on every line, and an empty line below', () => {
   expect(toQuote('a\n\nb\n')).toBe('> a\n> \n> b\n\n');
 });
 
@@ -39,13 +39,13 @@ describe('the list of mentions', () => {
     state = { ...INITIAL, rooms: new Map([['tea', { ...room, live }]]) };
   });
 
-  test('goes on from a newer page as long as the two meet', () => {
+  test('continues from a newer page if the two overlap', () => {
     const before = [4, 3, 2].map((seq) => mentioned(seq));
     expect(seqs(mergePage([6, 5, 4].map((seq) => mentioned(seq)), before))).toEqual([6, 5, 4, 3, 2]);
     expect(mergePage([9, 8].map((seq) => mentioned(seq)), before)).toBeNull();
   });
 
-  test('shows what is left of them, and whether they were read by now', () => {
+  test('shows the remaining ones, and whether they have been read', () => {
     const list = withLatest(state, [7, 6, 5, 4].map((seq) => mentioned(seq)), 'ana');
     expect(seqs(list)).toEqual([7, 4]);
     expect(list.map(({ unread }) => unread)).toEqual([true, false]);

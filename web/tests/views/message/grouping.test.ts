@@ -26,8 +26,8 @@ const around = (more: Partial<GroupingContext> = {}): GroupingContext => ({
 const heads = (entries: TimelineEntry[], more: Partial<GroupingContext> = {}) =>
   groupRows(entries, around(more)).list.map((row) => row.head);
 
-describe('messages stand together', () => {
-  test('of one author within five minutes', () => {
+describe('messages are grouped', () => {
+  test('if they are by one author within five minutes', () => {
     const at = NOON;
     expect(
       heads([
@@ -39,7 +39,7 @@ describe('messages stand together', () => {
     ).toEqual([true, false, true, true]);
   });
 
-  test('but not over midnight, which has a line', () => {
+  test('but not across midnight, which has a line', () => {
     const before = new Date(2025, 10, 25, 23, 59).getTime();
     const { list } = groupRows(
       [message(1, 'ana', before), message(2, 'ana', before + 2 * MINUTE)],
@@ -51,7 +51,7 @@ describe('messages stand together', () => {
     ]);
   });
 
-  test('replies and what somebody does stand alone', () => {
+  test('replies and actions are not grouped', () => {
     const at = NOON;
     expect(
       heads([
@@ -63,7 +63,7 @@ describe('messages stand together', () => {
     ).toEqual([true, true, true, true]);
   });
 
-  test('and the last of them is known, for the space below', () => {
+  test('and the last row of a group is marked', () => {
     const rows = groupRows(
       [message(1, 'ana', NOON), message(2, 'ana', NOON), message(3, 'bo', NOON)],
       around(),
@@ -71,7 +71,7 @@ describe('messages stand together', () => {
     expect(rows.list.map((row) => row.tail)).toEqual([false, true, true]);
   });
 
-  test('a server clock that was set back begins no day', () => {
+  test('a server clock that was set back does not start a new day', () => {
     const at = new Date(2025, 10, 25, 0, 1).getTime();
     const { list } = groupRows([message(1, 'ana', at), message(2, 'bo', at - 5 * MINUTE)], around());
     expect(list.map((row) => row.day)).toEqual([true, false]);
@@ -83,12 +83,12 @@ describe('the line "New"', () => {
   const first = (newAfter: number | null, entries: TimelineEntry[] = three) =>
     groupRows(entries, around({ newAfter })).list.findIndex((row) => row.isNew);
 
-  test('stands before the first unread message, which shows its author again', () => {
+  test('is before the first unread message, which shows its author again', () => {
     expect(first(4)).toBe(1);
     expect(heads(three, { newAfter: 4 })).toEqual([true, true, false]);
   });
 
-  test('stands nowhere if all is read, or if its place is not loaded', () => {
+  test('does not exist if everything is read, or if its place is not loaded', () => {
     expect(first(null)).toBe(-1);
     expect(first(6)).toBe(-1);
     expect(first(1)).toBe(-1);
@@ -96,7 +96,7 @@ describe('the line "New"', () => {
   });
 });
 
-describe('messages on their way', () => {
+describe('pending messages', () => {
   test('keep their row when the server has them', () => {
     const way = groupRows([message(1, 'bo', NOON), pending('n1', NOON + 1)], around());
     const here = groupRows(
@@ -107,7 +107,7 @@ describe('messages on their way', () => {
     expect(here.list.map((row) => row.key)).toEqual(way.list.map((row) => row.key));
   });
 
-  test('nonces that were not written here make no keys: others may use the same', () => {
+  test('nonces of others are not used as keys, since they may be the same', () => {
     const { list } = groupRows(
       [message(1, 'bo', NOON, { nonce: 'n1' }), message(2, 'ana', NOON, { nonce: 'n1' })],
       around(),
@@ -115,14 +115,14 @@ describe('messages on their way', () => {
     expect(list.map((row) => row.key)).toEqual([1, 2]);
   });
 
-  test('stand after what is above them, however wrong the clock here is', () => {
+  test('never have an earlier time than the row above, however wrong the clock is', () => {
     const { list } = groupRows([message(1, 'ana', NOON), pending('n1', NOON - 86_400_000)], around());
     expect(list[1]).toMatchObject({ at: NOON, day: false, head: false });
   });
 });
 
 describe('a new message', () => {
-  test('leaves all rows but the one above it the same objects', () => {
+  test('keeps all row objects except the one above it', () => {
     const old = [1, 2, 3, 4].map((seq) => message(seq, 'ana', NOON));
     const before = groupRows(old, around());
     const after = groupRows([...old, message(5, 'ana', NOON)], around(), before);
@@ -131,7 +131,7 @@ describe('a new message', () => {
     expect(after.list[3]).not.toBe(before.list[3]);
   });
 
-  test('or any other change ends in the rows that would be made from nothing', () => {
+  test('or any other change results in the same rows as grouping from scratch', () => {
     const entry = fc.record({
       by: fc.constantFrom('ana', 'bo'),
       minutes: fc.integer({ min: 0, max: 9 }),

@@ -31,7 +31,7 @@ const seen = (of: Message) =>
   reactionStore.of(of, 'ana').map(({ emoji, count, names, mine }) => [emoji, count, names, mine]);
 
 describe('a reaction', () => {
-  test('is shown at once, and then as the server has it', async () => {
+  test('is shown at once, and then as the server sends it', async () => {
     let answer = (_: { rev: number }) => {};
     chat.request.mockReturnValue(new Promise((resolve) => (answer = resolve)));
     const before = message([['👍', 1, ['bo']]]);
@@ -45,7 +45,7 @@ describe('a reaction', () => {
     expect(seen(message([['👍', 1, ['ana']]], 3))).toEqual([['👍', 1, ['ana'], true]]);
   });
 
-  test('that is taken back is gone, with the chip if it was the last', async () => {
+  test('disappears when it is removed, with its chip if it was the last', async () => {
     chat.request.mockResolvedValue({ rev: 2 });
     const before = message([['👍', 1, ['ana']]]);
     await reactionStore.toggle(before, '👍');
@@ -53,7 +53,7 @@ describe('a reaction', () => {
     expect(seen(before)).toEqual([]);
   });
 
-  test('that is refused is not shown any more', async () => {
+  test('disappears when it is refused', async () => {
     vi.spyOn(console, 'error').mockReturnValue();
     chat.request.mockRejectedValue(new Error('no'));
     const before = message([]);
@@ -61,7 +61,7 @@ describe('a reaction', () => {
     expect(seen(before)).toEqual([]);
   });
 
-  test('of one of many is asked for before it is taken for new', async () => {
+  test('of one of many is fetched before it is toggled', async () => {
     const many = message([['👍', 30, ['bo', 'ce']]]);
     expect(seen(many)).toEqual([['👍', 30, ['bo', 'ce'], null]]);
     chat.request.mockImplementation(async (command: string, fields: Fields<'react'>) => {
@@ -76,14 +76,14 @@ describe('a reaction', () => {
     expect(seen(message([['👍', 29, ['bo', 'ce']]], 2))).toEqual([['👍', 29, ['bo', 'ce'], false]]);
   });
 
-  test('with all names told asks for nothing', async () => {
+  test('with all names listed needs no request', async () => {
     await reactionStore.ask(message([['👍', 1, ['bo']]]));
     expect(chat.request).not.toHaveBeenCalled();
   });
 });
 
-describe('what one reacts with most', () => {
-  test('comes first, each account for itself; the others keep their order', () => {
+describe('the most used emoji', () => {
+  test('come first, per account; the others keep their order', () => {
     const offered = listFavourites('ana');
     expect(offered).toHaveLength(8);
     for (const emoji of ['🦆', '🦆', '✅']) countReaction('ana', emoji);
@@ -91,7 +91,7 @@ describe('what one reacts with most', () => {
     expect(listFavourites('bo')).toEqual(offered);
   });
 
-  test('is counted anew if something else wrote there', () => {
+  test('are counted again after a damaged stored value', () => {
     for (const kept of ['7', '{', '["x"]', 'null']) {
       localStorage.setItem('hubbub.reactions:ana', kept);
       expect(listFavourites('ana')).toHaveLength(8);

@@ -24,27 +24,27 @@ const me = (role: ServerRole) => ({ ...INITIAL, me: { name: 'ana', display_name:
 describe('sections', () => {
   const ALL = [...OF_PERSON, ...OF_SERVER];
 
-  test('are for those who may change what they hold', () => {
+  test('are available to those who may change them', () => {
     expect(listOpenSections(me('owner'), ALL)).toEqual(ALL);
     expect(listOpenSections(me('admin'), ALL)).toEqual([...OF_PERSON, 'people', 'invites', 'about']);
     expect(listOpenSections(me('member'), ALL)).toEqual([...OF_PERSON, 'about']);
     expect(listOpenSections(me('guest'), ALL)).toEqual(['appearance', 'about']);
   });
 
-  test('say who else may open them', () => {
+  test('say who may open them otherwise', () => {
     expect(findRestriction(me('member'), 'people')).toBe('admins');
     expect(findRestriction(me('admin'), 'server')).toBe('owners');
     expect(findRestriction(me('guest'), 'profile')).toBe('account');
   });
 });
 
-describe('how far away a moment is', () => {
+describe('the distance to a moment', () => {
   const NOW = Date.UTC(2026, 0, 15, 12);
   const MINUTE = 60_000;
   const DAY = 24 * 60 * MINUTE;
   const far = (away: number, code = 'en') => fromNow(NOW + away, NOW, code, 'just now');
 
-  test('is told in the largest unit that fits, days at most', () => {
+  test('is given in the largest unit that fits, at most days', () => {
     expect(far(-20_000)).toBe('just now');
     expect(far(-5 * MINUTE)).toBe('5 minutes ago');
     expect(far(-3 * 60 * MINUTE)).toBe('3 hours ago');
@@ -53,7 +53,7 @@ describe('how far away a moment is', () => {
     expect(far(-3 * 60 * MINUTE, 'de')).toBe('vor 3 Stunden');
   });
 
-  test('is not a unit less for a moment that has passed since', () => {
+  test('is not a unit less because a moment has passed', () => {
     expect(far(7 * DAY - 900)).toBe('in 7 days');
     expect(far(DAY - 900)).toBe('in 1 day');
     expect(far(365 * DAY)).toBe('in 365 days');
@@ -61,7 +61,7 @@ describe('how far away a moment is', () => {
 });
 
 describe('devices', () => {
-  test('are named in the person’s language', () => {
+  test('are named in the user’s language', () => {
     expect(deviceName('Firefox on Linux', de.devices)).toBe('Firefox auf Linux');
     expect(deviceName('a Python program on Linux', de.devices)).toBe(
       'Ein Python-Programm auf Linux',
@@ -70,7 +70,7 @@ describe('devices', () => {
     expect(deviceName('something newer', de.devices)).toBe('something newer');
   });
 
-  test('look like what they are', () => {
+  test('have matching icons', () => {
     expect(kindOf('Chrome on Android')).toBe('phone');
     expect(kindOf('Hubbub for Python')).toBe('program');
     expect(kindOf('Safari on macOS')).toBe('computer');
@@ -127,7 +127,7 @@ afterEach(async () => {
 });
 
 describe('the display name', () => {
-  test('is sent without the space around it, and only when it is another one', async () => {
+  test('is sent without surrounding spaces, and only if it has changed', async () => {
     const ask = vi.fn<Ask>(async () => ({}));
     show(Profile, ask);
     expect(button().disabled).toBe(true);
@@ -138,13 +138,13 @@ describe('the display name', () => {
     expect(ask).toHaveBeenCalledExactlyOnceWith('update_me', { display_name: 'Ana B' });
   });
 
-  test('is seen in the preview while it is typed', () => {
+  test('is previewed while it is typed', () => {
     show(Profile, async () => ({}));
     type(en.profile.displayName, 'Zoe Quinn');
     expect(document.querySelector('.avatar')?.textContent.trim()).toBe('ZQ');
   });
 
-  test('that is too long, or that the server refuses, is told at its field', async () => {
+  test('shows at its field that it is too long or was refused', async () => {
     show(Profile, async () => {
       throw new Refused({ code: 'invalid', message: 'Nothing in it can be seen.' });
     });
@@ -158,7 +158,7 @@ describe('the display name', () => {
     expect(page()).not.toContain('Nothing in it can be seen.');
   });
 
-  test('that was changed on another device comes in', () => {
+  test('is updated after a change on another device', () => {
     show(Profile, async () => ({}));
     session.state = { ...me('owner'), me: { name: 'ana', display_name: 'Anna', role: 'owner' } };
     flushSync();
@@ -189,7 +189,7 @@ describe('the password', () => {
     expect(fetch).not.toHaveBeenCalled();
   });
 
-  test('needs the present one, and says at its field that it was wrong', async () => {
+  test('needs the current one, and says at its field if it was wrong', async () => {
     answer(401, { code: 'wrong_credentials', detail: 'Name or password is not right.' });
     show(Password, async () => ({}));
     const old = type(words.old, 'a guess');
@@ -202,7 +202,7 @@ describe('the password', () => {
     expect(page()).not.toContain(words.wrong);
   });
 
-  test('is out of the form once it was changed', async () => {
+  test('is cleared from the form after the change', async () => {
     answer(200, {});
     show(Password, async () => ({}));
     const old = type(words.old, 'old words');
@@ -217,7 +217,7 @@ describe('the server', () => {
   const radio = (value: string) =>
     document.querySelector<HTMLInputElement>(`input[value=${value}]`)!;
 
-  test('saves at once who may join', async () => {
+  test('saves immediately who may join', async () => {
     const ask = vi.fn<Ask>(async () => ({}));
     show(Server, ask);
     radio('closed').click();
@@ -226,7 +226,7 @@ describe('the server', () => {
     expect(radio('closed').checked).toBe(true);
   });
 
-  test('shows what is so when it could not be changed, and that the operator decides', async () => {
+  test('shows the unchanged value after a refusal, and that the operator has fixed it', async () => {
     show(Server, async () => {
       throw new Refused({ code: 'conflict', message: 'The operator has set it.' });
     });
@@ -239,7 +239,7 @@ describe('the server', () => {
   });
 });
 
-test('a QR code has its quiet zone, and says what it is', () => {
+test('a QR code has a quiet zone and a label', () => {
   const text = 'https://chat.example.org/join/3f2a9c';
   mounted = mount(QrCode, { target: document.body, props: { text, label: 'QR code' } });
   const svg = document.querySelector('svg[role=img]');

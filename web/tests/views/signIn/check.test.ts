@@ -17,11 +17,11 @@ describe('a name', () => {
     ['Straße', 'strasse'],
     ['ΟΔΟΣ', 'οδοσ'],
     ['İnci', 'i̇nci'],
-  ])('%s becomes %s, as the server has it', (typed, handle) => {
+  ])('%s becomes %s, as on the server', (typed, handle) => {
     expect(toHandle(typed)).toBe(handle);
   });
 
-  test.each(['a', 'ana.b-c_9', 'Zoë', '李雷', 'मीरा', 'x'.repeat(32)])('%s can be one', (name) => {
+  test.each(['a', 'ana.b-c_9', 'Zoë', '李雷', 'मीरा', 'x'.repeat(32)])('%s is valid', (name) => {
     expect(nameProblem(name)).toBeNull();
   });
 
@@ -36,12 +36,12 @@ describe('a name', () => {
     ['ana-', 'nameEdges'],
     ['\u0301ana', 'nameEdges'],
     ['x'.repeat(33), 'nameLong'],
-  ])('“%s” cannot: %s', (name, problem) => {
+  ])('“%s” is not valid: %s', (name, problem) => {
     expect(nameProblem(name)).toBe(problem);
   });
 });
 
-test('lengths are those of the server, in characters and not in units of memory', () => {
+test('lengths are counted in code points, as on the server', () => {
   expect(passwordProblem('1234567')).toBe('passwordShort');
   expect(passwordProblem('🔑'.repeat(7))).toBe('passwordShort');
   expect(passwordProblem('        ')).toBeNull();
@@ -58,7 +58,7 @@ test.each([
   [75, 'Wait 75 seconds,'],
   [91, 'Wait 2 minutes,'],
   [3600, 'Wait 60 minutes,'],
-])('who guessed too often is told how long to wait: %d s', (retry_after, told) => {
+])('after too many attempts, says how long to wait: %d s', (retry_after, told) => {
   const refused = new Refused({ code: 'rate_limited', message: 'Too many attempts.', retry_after });
   expect(explainAttempt(refused)).toContain(told);
 });

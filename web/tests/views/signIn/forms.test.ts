@@ -58,7 +58,7 @@ describe('signing out', () => {
     nonce, room: 'lobby', text: 'hi', kind: 'text', replyTo: null, at: 0, failed: null, sent: false,
   });
 
-  test('asks nothing where nothing would be lost', () => {
+  test('does not ask if nothing would be lost', () => {
     session.pending = [{ ...unsent('a'), sent: true }];
     const done = signOut();
     show(SignOut, {});
@@ -66,7 +66,7 @@ describe('signing out', () => {
     expect(all('dialog')).toEqual([]);
   });
 
-  test('says how much unsent text would be lost, and loses none on Cancel', () => {
+  test('says how much unsent text would be lost, and keeps it on Cancel', () => {
     session.pending = [unsent('a'), unsent('b')];
     localStorage.setItem('hubbub.draft:ana:lobby', 'half');
     localStorage.setItem('hubbub.draft:bo:lobby', 'somebody else’s');
@@ -82,7 +82,7 @@ describe('signing out', () => {
     expect(done).toHaveBeenCalledExactlyOnceWith({ server: true });
   });
 
-  test('without the server it says what can be done, and does that', async () => {
+  test('offers to sign out anyway if the server does not answer', async () => {
     const done = signOut().mockRejectedValueOnce(new Unreachable(null));
     show(SignOut, {});
     await eventually(() => expect(text()).toContain('The server did not answer.'));
@@ -91,7 +91,7 @@ describe('signing out', () => {
   });
 });
 
-test('too many tries: for how long to wait', async () => {
+test('after too many attempts, says how long to wait', async () => {
   vi.mocked(door.signIn).mockRejectedValue(
     new Refused({ code: 'rate_limited', message: 'Too fast.', retry_after: 7.2 }),
   );
@@ -106,7 +106,7 @@ test('too many tries: for how long to wait', async () => {
   );
 });
 
-test('a form with something wrong is not sent, and leads to the first of it', async () => {
+test('a form with errors is not sent, and the first one gets the focus', async () => {
   const signUp = vi.mocked(door.signUp).mockResolvedValue();
   show(SignUpForm, { invite: 'c0de' });
   const [name, , password] = all<HTMLInputElement>('input');

@@ -50,7 +50,7 @@ function chatOf(state: State): Chat {
 describe('a thread', () => {
   const state = stateWith(TEA, THREAD);
 
-  test('stands in no list of rooms', () => {
+  test('is not in any list of rooms', () => {
     expect(inOrder(listRooms(state, null)).map(({ room }) => room)).toEqual(['tea']);
     const rooms = (groups: ReturnType<typeof listDefaults>) =>
       groups.flatMap(({ options }) => options.map(({ key }) => key));
@@ -58,7 +58,7 @@ describe('a thread', () => {
     expect(rooms(findMatching(state, 'tea', [], { rooms: [], people: [] }))).toEqual(['tea']);
   });
 
-  test('has its title and its rules from its room', () => {
+  test('has the title and the rights of its room', () => {
     const thread = at(state, 'tea.4');
     expect(titleOf(state, thread)).toBe('Tea');
     expect(homeOf(state, thread).room).toBe('tea');
@@ -70,7 +70,7 @@ describe('a thread', () => {
     expect(may.post(left, at(left, 'tea.4'))).toBe(false);
   });
 
-  test('counts among the threads with something unread, and in the title of the page', () => {
+  test('counts as an unread thread, and in the title of the page', () => {
     expect(countUnreadThreads(state)).toEqual({ count: 1, isForMe: false });
     expect(summarizeUnread(state)).toEqual({ count: 0, any: true });
     const called = stateWith(TEA, { ...THREAD, mentions: 1 });
@@ -82,7 +82,7 @@ describe('a thread', () => {
     expect(countUnreadThreads(stateWith({ ...TEA, read_seq: 0 })).count).toBe(0);
   });
 
-  test('is begun by whoever may write, on a message that is still there', () => {
+  test('can be started by anyone who may write, on a message that is not deleted', () => {
     const message = toMessage({ room: 'tea', seq: 4, rev: 4, by: 'bo', at: 1 });
     expect(canOpenThread(message, true)).toBe(true);
     expect(canOpenThread(message, false)).toBe(false);
@@ -114,7 +114,7 @@ describe('its address', () => {
 describe('on screen', () => {
   const opened = (...rooms: MyRoom[]) => onOpened(stateWith(...rooms), ['tea', 'tea.4']);
 
-  test('it is owed what its room is owed, and goes with it', () => {
+  test('it is synced and removed together with its room', () => {
     const state = opened(TEA, THREAD);
     expect(needsSync(at(state, 'tea'), state.open)).toBe(true);
     expect(needsSync(at(state, 'tea.4'), state.open)).toBe(true);
@@ -122,7 +122,7 @@ describe('on screen', () => {
     expect([...gone.rooms.keys()]).toEqual([]);
   });
 
-  test('it stays when it is followed no more, and goes when it is closed', () => {
+  test('it stays after unfollowing, and is removed when it is closed', () => {
     const removed = { on: 'removed', room: 'tea.4', rev: 2, reason: 'left' } as const;
     const state = onEvent(opened(TEA, THREAD), removed, 0);
     expect(at(state, 'tea.4').role).toBeNull();
@@ -132,19 +132,19 @@ describe('on screen', () => {
     expect(onOpened(opened(TEA, THREAD), ['tea']).rooms.has('tea.4')).toBe(true);
   });
 
-  describe('without an answer', () => {
+  describe('without replies', () => {
     let chat: Chat;
     beforeEach(() => {
       chat = chatOf(onOpened(stateWith(TEA), ['tea', 'tea.4']));
       startThread(chat, at(chat.state, 'tea'), 4);
     });
 
-    test('it is begun here, and nothing is asked for', () => {
+    test('it is created locally, without any request', () => {
       expect(isUnstarted(at(chat.state, 'tea.4'))).toBe(true);
       expect(needsSync(at(chat.state, 'tea.4'), chat.state.open)).toBe(false);
     });
 
-    test('my first answer takes its place as it comes', () => {
+    test('the user’s first reply is added when it arrives', () => {
       const mine = { ...THREAD, seq: 1, rev: 1, read_seq: 1 };
       let state = onEvent({ ...chat.state, myRev: 1 }, { on: 'me', rev: 2, room: mine }, 0);
       const said = { room: 'tea.4', seq: 1, rev: 1, by: 'ana', at: 5, text: 'So' };
@@ -154,7 +154,7 @@ describe('on screen', () => {
       expect({ have, role }).toEqual({ have: 1, role: 'member' });
     });
 
-    test('what others answered comes with watching it', () => {
+    test('replies of others arrive by watching it', () => {
       const answers = [1, 2, 3].map((seq) => ({ room: 'tea.4', seq, rev: seq, by: 'bo', at: seq }));
       const state = onJoined(
         chat.state,
@@ -164,7 +164,7 @@ describe('on screen', () => {
       expect(at(state, 'tea.4').live).toMatchObject({ messages: { length: 3 }, start: true });
     });
 
-    test('it stays over a lost connection', () => {
+    test('it survives a lost connection', () => {
       const welcome: Welcome = {
         epoch: 'e', me: ME, rooms: [TEA], gone: [], presence: {},
         server: {
@@ -179,7 +179,7 @@ describe('on screen', () => {
   });
 });
 
-test('a fresh page of threads takes the place of what it tells of', () => {
+test('a new page of threads replaces the entries that it contains', () => {
   const thread = (room: string, when: number): ListedThread => ({
     room,
     root: toMessage({ room: 'tea', seq: 1, rev: 1, by: 'bo', at: 0 }),

@@ -25,7 +25,7 @@ describe('times', () => {
     expect(times.full(AT)).toContain('2025');
   });
 
-  test('days are counted by the calendar, also over a night that lasts 25 hours', () => {
+  test('days are counted by the calendar, even if a day has 25 hours', () => {
     vi.stubEnv('TZ', 'Europe/Berlin');
     const times = new Times('en-GB');
     const before = new Date(2025, 9, 25, 23, 50).getTime();
@@ -38,7 +38,7 @@ describe('times', () => {
     expect(startOfDay(evening, 1)).toBe(new Date(2025, 9, 27).getTime());
   });
 
-  test('another year is named', () => {
+  test('another year is shown', () => {
     vi.stubEnv('TZ', 'Europe/Berlin');
     const now = new Date(2025, 0, 5).getTime();
     expect(new Times('en-GB').day(new Date(2024, 11, 25).getTime(), now)).toMatch(
@@ -46,32 +46,32 @@ describe('times', () => {
     );
   });
 
-  test('the variant of the language is the browser’s, if it has one', () => {
+  test('the regional variant is the browser’s, if it has one', () => {
     expect(localeOf('en', ['de-AT', 'en-AU', 'en-US'])).toBe('en-AU');
     expect(localeOf('de', ['en-GB'])).toBe('de');
   });
 });
 
-describe('what is unread', () => {
+describe('the line "New"', () => {
   const room = (seq: number, readSeq: number, more: Partial<RoomState> = {}): RoomState => ({
     ...toRoomState({ room: 'tea', kind: 'public', title: 'Tea', role: 'member', seq, read_seq: readSeq }, 1),
     ...more,
   });
 
-  test('the line stands where reading was left, and stays while one reads on', () => {
+  test('is where the user stopped reading, and stays while the user reads on', () => {
     const at = newLineOnOpen(room(9, 4));
     expect(at.newAfter).toBe(4);
     expect(newLineOnChange(at, room(9, 9), true).newAfter).toBe(4);
     expect(newLineOnChange(newLineOnChange(at, room(9, 9), true), room(12, 9), true).newAfter).toBe(4);
   });
 
-  test('there is none in a room that is read, nor for what comes before one’s eyes', () => {
+  test('does not exist in a read room, nor for messages that the user sees arriving', () => {
     const at = newLineOnOpen(room(9, 9));
     expect(at.newAfter).toBeNull();
     expect(newLineOnChange(at, room(10, 9), true).newAfter).toBeNull();
   });
 
-  test('what comes while nobody looks stands below one, and the first of it stays first', () => {
+  test('is set above messages that arrive while nobody is looking, and stays there', () => {
     const away = newLineOnChange(newLineOnOpen(room(9, 9)), room(10, 9), false);
     expect(away.newAfter).toBe(9);
     expect(newLineOnChange(away, room(12, 9), false).newAfter).toBe(9);
@@ -80,14 +80,14 @@ describe('what is unread', () => {
     expect(newLineOnChange(back, room(13, 12), false).newAfter).toBe(12);
   });
 
-  test('marking as unread moves the line and holds it till somebody comes back', () => {
+  test('is moved by marking as unread, and held until the user comes back', () => {
     const at = newLineOnChange(newLineOnOpen(room(9, 9)), room(9, 5), true);
     expect(at).toMatchObject({ newAfter: 5, isHeld: true });
     expect(newLineOnChange(at, room(10, 5), true).isHeld).toBe(true);
     expect(newLineOnReturn(at)).toMatchObject({ newAfter: 5, isHeld: false });
   });
 
-  test('a marker on its way counts as read', () => {
+  test('counts a marker under way as read', () => {
     expect(newLineOnOpen(room(9, 4, { sentRead: 9 })).newAfter).toBeNull();
   });
 });
@@ -112,14 +112,14 @@ describe('live messages', () => {
     for (const text of texts) announcer.add({ kind: 'text', name: 'bo', text });
   };
 
-  test('are read at once, a few more after them', () => {
+  test('are announced at once, a few more after them', () => {
     hear('one', 'two', 'three');
     expect(said).toEqual(['bo: one']);
     vi.advanceTimersByTime(2_000);
     expect(said).toEqual(['bo: one', 'bo: two\nbo: three']);
   });
 
-  test('are counted if there are too many, for as long as they keep coming', () => {
+  test('are only counted if there are too many, as long as they keep arriving', () => {
     hear('one', 'two', 'three', 'four', 'five');
     vi.advanceTimersByTime(2_000);
     hear('six', 'seven', 'eight', 'nine');
@@ -130,7 +130,7 @@ describe('live messages', () => {
     expect(said.at(-1)).toBe('bo: ten');
   });
 
-  test('that say the same twice are read twice; long ones not to the end', () => {
+  test('with the same text are announced twice; long ones are shortened', () => {
     hear('ok');
     vi.advanceTimersByTime(5_000);
     hear('ok');
@@ -140,7 +140,7 @@ describe('live messages', () => {
     expect(said[2]?.length).toBeLessThan(320);
   });
 
-  test('are not read any more when the room is left', () => {
+  test('are no longer announced when the room is left', () => {
     hear('one', 'two');
     announcer.stop();
     vi.advanceTimersByTime(5_000);
