@@ -236,7 +236,7 @@ test('slash commands work, and an unknown one keeps its text', async ({ someone 
   const field = composer(page);
 
   await keyboard.type('/');
-  await expect(options(page).filter({ hasText: '/topic' })).toContainText('what this room is about');
+  await expect(options(page).filter({ hasText: '/topic' })).toContainText('Set the topic of this room');
   await keyboard.type('top');
   await keyboard.press('Enter');
   await expect(field).toHaveValue('/topic ');

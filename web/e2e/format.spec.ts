@@ -136,7 +136,7 @@ test('a pasted address makes a link, and pasted code is offered as a block', asy
   await paste(page, code);
   await expect(field).toHaveValue(code);
   await expect(offer).toBeVisible();
-  await expect(page.getByText('An offer to make it a code block')).toBeAttached();
+  await expect(page.getByText('Before the text field there is a button')).toBeAttached();
   await expectClean(page, 'the offer');
   await page.keyboard.press('Escape');
   await expect(offer).toBeHidden();

@@ -91,12 +91,12 @@ test('sign in, join, post, edit, reply, switch the room, sign out', async ({
   await expect(page.getByRole('menuitem', { name: 'Sign out' })).toBeFocused();
   await keyboard.press('Enter');
   const confirm = page.getByRole('dialog').getByRole('button', { name: /^Sign out/ });
-  const door = page.getByRole('button', { name: 'Sign in' });
-  await expect(confirm.or(door).first()).toBeVisible();
+  const signInButton = page.getByRole('button', { name: 'Sign in' });
+  await expect(confirm.or(signInButton).first()).toBeVisible();
   if (await confirm.isVisible()) {
     await tabTo(page, /^Sign out/);
     await keyboard.press('Enter');
   }
-  await expect(door).toBeVisible();
+  await expect(signInButton).toBeVisible();
   await context.close();
 });

@@ -33,7 +33,7 @@ async function again(browser: Browser, server: Server, who: Someone, problems: s
 }
 
 /** A room with more members than one may mention without a confirmation. */
-async function crowd(browser: Browser, server: Server, room: string): Promise<void> {
+async function addMembers(browser: Browser, server: Server, room: string): Promise<void> {
   const context = await browser.newContext({ baseURL: server.url });
   for (let nth = 0; nth < 20; nth += 1) {
     const headers = { Origin: server.url };
@@ -55,7 +55,7 @@ test('a mass mention needs a confirmation, and appears in the mentions of others
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
-  await crowd(browser, server, room);
+  await addMembers(browser, server, room);
   await expect(main(ana.page).getByText('22 members')).toBeVisible();
   await bo.page.goto('/mentions');
   await expect(bo.page.getByText('Nobody has mentioned you yet.')).toBeVisible();
@@ -123,7 +123,7 @@ test('a message is saved with a note on all devices, and removed again', async (
   await say(bo, 'The code is 0000');
   const other = await again(browser, server, ana, problems);
   await other.page.goto('/saved');
-  await expect(other.page.getByText('Nothing is saved.')).toBeVisible();
+  await expect(other.page.getByText('Nothing is saved yet')).toBeVisible();
 
   for (const [text, note] of [['The key is under the mat', 'for Friday'], ['The code is 0000', '']] as const) {
     await act(ana.page, text, 'Save for later');
@@ -148,7 +148,7 @@ test('a message is saved with a note on all devices, and removed again', async (
   await items.first().getByRole('button', { name: /^Remove/ }).click();
   await expect(items).toHaveCount(1);
   await act(ana.page, 'The key is under the mat', 'Remove from saved');
-  await expect(other.page.getByText('Nothing is saved.')).toBeVisible();
+  await expect(other.page.getByText('Nothing is saved yet')).toBeVisible();
   await other.context.close();
 });
 

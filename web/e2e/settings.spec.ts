@@ -118,7 +118,7 @@ test('the owner names the server, invites somebody, and locks them out', async (
   await expect(bo.page.getByText('The Tea Room')).toBeVisible();
   // On this server an option fixes who may join, so the owner cannot change it.
   await page.getByText('Nobody new').click();
-  await expect(page.getByText('This was set when the server was started').first()).toBeVisible();
+  await expect(page.getByText('This is set by an option of the server').first()).toBeVisible();
   await expect(page.getByRole('radio', { name: 'Everyone' })).toBeChecked();
 
   await page.getByRole('link', { name: 'Invites' }).click();

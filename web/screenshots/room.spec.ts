@@ -173,7 +173,7 @@ test('settings', async () => {
   await takeAll(page, 'settings');
 });
 
-test('the door', async ({ browser }) => {
+test('the sign-in pages', async ({ browser }) => {
   const server = await Server.start([]);
   const page = await browser.newPage({ baseURL: server.url });
   await page.goto(`/join/${server.takeOwnerInvite() ?? ''}`);

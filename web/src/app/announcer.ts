@@ -13,7 +13,7 @@ export interface Announcement {
 export interface AnnouncerOutput {
   say(text: string): void;
   /** `one` makes a sentence of one message; `many` gives only their number. */
-  one(heard: Announcement): string;
+  one(announcement: Announcement): string;
   many(count: number): string;
 }
 
@@ -28,12 +28,12 @@ export class Announcer {
 
   constructor(private readonly voice: AnnouncerOutput) {}
 
-  add(heard: Announcement): void {
+  add(announcement: Announcement): void {
     if (this.#timer) {
-      this.#gathered.push(heard);
+      this.#gathered.push(announcement);
       return;
     }
-    this.#say(this.#sentence(heard));
+    this.#say(this.#sentence(announcement));
     this.#timer = setTimeout(() => this.#flush(), WITHIN_MS);
   }
 
@@ -48,13 +48,14 @@ export class Announcer {
     this.stop();
     if (gathered.length === 0) return;
     if (gathered.length > AT_MOST) this.#say(this.voice.many(gathered.length));
-    else this.#say(gathered.map((heard) => this.#sentence(heard)).join('\n'));
+    else this.#say(gathered.map((announcement) => this.#sentence(announcement)).join('\n'));
     this.#timer = setTimeout(() => this.#flush(), WITHIN_MS);
   }
 
-  #sentence(heard: Announcement): string {
-    const isLong = heard.text.length > TEXT_MAX;
-    return this.voice.one(isLong ? { ...heard, text: `${heard.text.slice(0, TEXT_MAX)}…` } : heard);
+  #sentence(announcement: Announcement): string {
+    const isLong = announcement.text.length > TEXT_MAX;
+    const text = isLong ? `${announcement.text.slice(0, TEXT_MAX)}…` : announcement.text;
+    return this.voice.one({ ...announcement, text });
   }
 
   #say(text: string): void {

@@ -10,7 +10,7 @@ const WRITING: ComposerMode = { mode: 'write' };
 class ComposerHandle {
   composing = $state.raw<ComposerMode>(WRITING);
   /** Increased whenever the composer should take the focus. */
-  focusAsked = $state.raw(0);
+  focusRequests = $state.raw(0);
   /** Text to insert at the caret, such as a mention. The composer inserts it and clears this field. */
   insertion = $state.raw<string | null>(null);
 
@@ -35,7 +35,7 @@ class ComposerHandle {
   }
 
   focus(): void {
-    this.focusAsked += 1;
+    this.focusRequests += 1;
   }
 
   /** The composer leaves the screen. */

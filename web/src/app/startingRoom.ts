@@ -11,8 +11,8 @@ const AT_MOST = 20;
 
 export function recentRooms(): string[] {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(RECENT) ?? '[]');
-    return Array.isArray(kept) ? kept.filter((room) => typeof room === 'string') : [];
+    const stored: unknown = JSON.parse(localStorage.getItem(RECENT) ?? '[]');
+    return Array.isArray(stored) ? stored.filter((room) => typeof room === 'string') : [];
   } catch {
     return [];
   }

@@ -105,7 +105,7 @@ export class Chat {
     this.markers = new ReadMarkers(this, (fields) => this.request('read', fields));
     this.history = new History(this, {
       page: (fields) => this.request('history', fields),
-      kept: async (room, seq, limit) => (await this.#store?.before(room, seq, limit)) ?? [],
+      stored: async (room, seq, limit) => (await this.#store?.before(room, seq, limit)) ?? [],
       arrived: (messages) => this.#arrived(messages),
     });
   }
@@ -131,10 +131,10 @@ export class Chat {
   async #load(store: Store): Promise<void> {
     this.#store = store;
     try {
-      const kept = await store.load(this.state);
+      const stored = await store.load(this.state);
       // A view may have opened rooms while the store was loading.
       const { open } = this.state;
-      this.state = { ...kept, open };
+      this.state = { ...stored, open };
       await store.prune();
     } catch (error) {
       // The database is only a cache, so continue without it.

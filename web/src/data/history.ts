@@ -12,7 +12,7 @@ const PAGE = 60;
 
 interface Sources {
   page(fields: Fields<'history'>): Promise<Page>;
-  kept(room: string, beforeSeq: number, limit: number): Promise<Message[]>;
+  stored(room: string, beforeSeq: number, limit: number): Promise<Message[]>;
   arrived(messages: readonly WireMessage[]): void;
 }
 
@@ -48,10 +48,10 @@ export class History {
   }
 
   async #older(name: string, first: number): Promise<void> {
-    const kept = await this.#from.kept(name, first, PAGE);
-    if (kept.length === 0) return;
+    const stored = await this.#from.stored(name, first, PAGE);
+    if (stored.length === 0) return;
     this.#holder.update((state) =>
-      changeRoom(onPageSent(state, name), name, (room) => addPage(room, kept, 'before', kept[0]?.seq === 1)),
+      changeRoom(onPageSent(state, name), name, (room) => addPage(room, stored, 'before', stored[0]?.seq === 1)),
     );
   }
 

@@ -19,7 +19,7 @@ export function namesIn({ by, mentions, origin }: Message): string[] {
 
 export class People {
   #wanted = new Set<string>();
-  #asked = new Set<string>();
+  #requested = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #holder: StateHolder;
   readonly #ask: Ask;
@@ -31,9 +31,9 @@ export class People {
 
   /** Queues a handle. Guests are shown by their handles. */
   want(name: string): void {
-    if (name.startsWith('~') || this.#asked.has(name)) return;
+    if (name.startsWith('~') || this.#requested.has(name)) return;
     if (this.#holder.state.people.has(name)) return;
-    this.#asked.add(name);
+    this.#requested.add(name);
     this.#wanted.add(name);
     this.#timer ??= setTimeout(() => void this.#askAll(), WAIT_MS);
   }
@@ -48,7 +48,7 @@ export class People {
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
       // Fetched again with their next message.
-      for (const name of names) this.#asked.delete(name);
+      for (const name of names) this.#requested.delete(name);
     }
     if (this.#wanted.size > 0) this.#timer = setTimeout(() => void this.#askAll(), WAIT_MS);
   }

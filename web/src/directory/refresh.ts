@@ -12,14 +12,14 @@ import { isGuestName } from './naming';
 /** The most names that the server answers at once; those of the latest messages are fetched. */
 const AT_ONCE = 100;
 
-export async function refreshNames(chat: Chat, room: string, asked: Set<string>): Promise<void> {
+export async function refreshNames(chat: Chat, room: string, requested: Set<string>): Promise<void> {
   const known = chat.state.rooms.get(room);
   const messages = known ? shownSegment(known).messages : [];
   const all = messages.flatMap(({ by, mentions }) => [by, ...mentions]);
-  const fresh = new Set(all.filter((name) => name[0] !== '@' && !isGuestName(name) && !asked.has(name)));
+  const fresh = new Set(all.filter((name) => name[0] !== '@' && !isGuestName(name) && !requested.has(name)));
   const names = [...fresh].slice(-AT_ONCE);
   if (names.length === 0) return;
-  for (const name of names) asked.add(name);
+  for (const name of names) requested.add(name);
   try {
     const { users } = await chat.request('users', { names });
     chat.update((state) => withPeople(state, users));

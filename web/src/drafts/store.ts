@@ -84,8 +84,8 @@ class BrowserDraftStore implements DraftStore {
 
   #readStored(): StoredDrafts {
     try {
-      const kept = JSON.parse(localStorage.getItem(knownKey(this.chat.user)) ?? 'null') as StoredDrafts | null;
-      if (kept?.epoch === this.#epoch) return kept;
+      const stored = JSON.parse(localStorage.getItem(knownKey(this.chat.user)) ?? 'null') as StoredDrafts | null;
+      if (stored?.epoch === this.#epoch) return stored;
     } catch {
       // The stored value was damaged.
     }

@@ -74,8 +74,8 @@ function rankOf({ shortcodes, name, tags }: Emoji, wanted: string): number | nul
 /** The ones last used on this device, the newest first. */
 export function recentEmoji(): string[] {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(RECENT_KEY) ?? '[]');
-    return Array.isArray(kept) ? kept.filter((char) => typeof char === 'string') : [];
+    const stored: unknown = JSON.parse(localStorage.getItem(RECENT_KEY) ?? '[]');
+    return Array.isArray(stored) ? stored.filter((char) => typeof char === 'string') : [];
   } catch {
     // The stored value was damaged.
     return [];

@@ -8,8 +8,8 @@ const COUNTED_MAX = 40;
 
 function counts(user: string): Map<string, number> {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(reactionsKey(user)) ?? '[]');
-    return new Map(kept as [string, number][]);
+    const stored: unknown = JSON.parse(localStorage.getItem(reactionsKey(user)) ?? '[]');
+    return new Map(stored as [string, number][]);
   } catch {
     // The stored value was damaged.
     return new Map();
@@ -30,6 +30,6 @@ export function countReaction(user: string, emoji: string): void {
   used.set(emoji, (used.get(emoji) ?? 0) + 1);
   const most = [...used].sort(([, a], [, b]) => b - a);
   // Keep the latest even if it is new, so that its count can grow.
-  const kept = most.filter(([one], index) => index < COUNTED_MAX || one === emoji);
-  storeItem(reactionsKey(user), JSON.stringify(kept));
+  const stored = most.filter(([one], index) => index < COUNTED_MAX || one === emoji);
+  storeItem(reactionsKey(user), JSON.stringify(stored));
 }

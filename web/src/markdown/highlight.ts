@@ -22,7 +22,7 @@ import { RUNS_MAX } from './parsing/steps';
 type Root = ReturnType<ReturnType<typeof createLowlight>['highlight']>;
 type Node = Root['children'][number];
 
-export type Kind = 'comment' | 'keyword' | 'string' | 'number' | 'name' | 'type' | 'gone';
+export type Kind = 'comment' | 'keyword' | 'string' | 'number' | 'name' | 'type' | 'deleted';
 
 export interface Run {
   kind: Kind | null;
@@ -77,25 +77,25 @@ const KINDS: Record<string, Kind> = {
   type: 'type',
   built_in: 'type',
   'template-variable': 'type',
-  deletion: 'gone',
+  deletion: 'deleted',
 };
 
 // Longer code is not highlighted, since that would block the page.
 const LENGTH_MAX = 4_000;
-const KEPT_MAX = 200;
+const CACHE_MAX = 200;
 
-const kept = new Map<string, readonly Run[]>();
+const cache = new Map<string, readonly Run[]>();
 
 /** Null: an unknown language, or too long. */
 export function highlight(language: string, text: string): readonly Run[] | null {
   const name = language.toLowerCase();
   if (!lowlight.registered(name) || text.length > LENGTH_MAX) return null;
   const key = `${name}\n${text}`;
-  const known = kept.get(key);
+  const known = cache.get(key);
   if (known) return known;
   const runs = read(name, text);
-  if (kept.size >= KEPT_MAX) kept.delete(kept.keys().next().value ?? '');
-  kept.set(key, runs);
+  if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value ?? '');
+  cache.set(key, runs);
   return runs;
 }
 

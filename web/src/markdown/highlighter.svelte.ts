@@ -6,22 +6,22 @@ type HighlightModule = typeof import('./highlight');
 
 class Highlighter {
   #module = $state.raw<HighlightModule | null>(null);
-  #asked = false;
+  #requested = false;
 
   get isHere(): boolean {
     return this.#module !== null;
   }
 
   load(): void {
-    if (this.#asked) return;
-    this.#asked = true;
+    if (this.#requested) return;
+    this.#requested = true;
     import('./highlight').then(
       (module) => {
         this.#module = module;
       },
       () => {
         // Offline: the next block tries again.
-        this.#asked = false;
+        this.#requested = false;
       },
     );
   }

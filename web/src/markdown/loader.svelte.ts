@@ -5,18 +5,18 @@ type Rich = typeof import('./rich');
 class Loader {
   /** Null until it is loaded. */
   rich = $state.raw<Rich | null>(null);
-  #asked = false;
+  #requested = false;
 
   load(): void {
-    if (this.#asked) return;
-    this.#asked = true;
+    if (this.#requested) return;
+    this.#requested = true;
     import('./rich').then(
       (rich) => {
         this.rich = rich;
       },
       () => {
         // Offline: the next text that needs it tries again.
-        this.#asked = false;
+        this.#requested = false;
       },
     );
   }

@@ -4,6 +4,6 @@ import { language, type Language } from '../words/language.svelte';
 import { markdown as de } from '../words/de/markdown';
 import { markdown as en, type MarkdownWords } from '../words/en/markdown';
 
-const TEXT: Record<Language, MarkdownWords> = { en, de };
+const WORDS: Record<Language, MarkdownWords> = { en, de };
 
-export const markdownWords = (): MarkdownWords => TEXT[language.current];
+export const markdownWords = (): MarkdownWords => WORDS[language.current];

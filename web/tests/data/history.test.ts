@@ -22,7 +22,7 @@ class Reader {
   #answers: { fields: Fields<'history'>; give: (page: Page) => void }[] = [];
   readonly history = new History(this, {
     page: (fields) => new Promise((give) => this.#answers.push({ fields, give })),
-    kept: () => Promise.resolve([]),
+    stored: () => Promise.resolve([]),
     arrived: () => undefined,
   });
 

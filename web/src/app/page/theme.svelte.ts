@@ -6,13 +6,13 @@ export type Theme = 'system' | 'light' | 'dark';
 
 const KEY = 'hubbub.theme';
 
-function kept(): Theme {
+function storedTheme(): Theme {
   const theme = localStorage.getItem(KEY);
   return theme === 'light' || theme === 'dark' ? theme : 'system';
 }
 
 class ThemeChoice {
-  current = $state.raw<Theme>(kept());
+  current = $state.raw<Theme>(storedTheme());
 
   choose(theme: Theme): void {
     this.current = theme;

@@ -15,14 +15,14 @@ export interface EarlyRequests {
   mine: Promise<Response>;
 }
 
-/** Asks the server who is signed in. `asked` holds requests that are already under way. */
-export async function restoreSession(asked: EarlyRequests | null): Promise<void> {
+/** Asks the server who is signed in. `early` holds requests that are already under way. */
+export async function restoreSession(early: EarlyRequests | null): Promise<void> {
   if (pendingSignOut.isDue) {
     await api.signOut();
     pendingSignOut.end();
     session.signedOutReason = 'signed-out';
   }
-  const [about, mine] = await Promise.allSettled([api.fetchServerInfo(asked?.about), api.fetchMe(asked?.mine)]);
+  const [about, mine] = await Promise.allSettled([api.fetchServerInfo(early?.about), api.fetchMe(early?.mine)]);
   if (about.status === 'rejected') throw about.reason;
   session.about = about.value;
   session.isUnreachable = false;

@@ -26,9 +26,9 @@ export const signedOutNotice = {
   },
   /** Returns whether it was set, and clears it. */
   take(): boolean {
-    const said = sessionStorage.getItem(GOODBYE) !== null;
+    const isSet = sessionStorage.getItem(GOODBYE) !== null;
     sessionStorage.removeItem(GOODBYE);
-    return said;
+    return isSet;
   },
 };
 

@@ -17,16 +17,15 @@ type Phase = 'starting' | 'out' | 'in';
 /** Why nobody is signed in any more, if that needs an explanation. */
 type SignedOutReason = 'ended' | 'ended-unsent' | 'no-guests' | 'signed-out';
 
-/** Separate chunks: the sign-in page does not need the chat, */
+// Separate chunks: the sign-in page does not need the chat, and a signed-in user not the sign-in code.
 const loadChat = () => import('../../data/chat');
-/** and whoever is signed in does not need the sign-in code. */
 const loadAuth = () => import('./auth');
 
 function fetchEarly(path: string): Promise<Response> {
-  const asked = fetch(path);
+  const response = fetch(path);
   // The caller that awaits the response reports the error.
-  asked.catch(() => undefined);
-  return asked;
+  response.catch(() => undefined);
+  return response;
 }
 
 class Session {
@@ -82,8 +81,8 @@ class Session {
   async #ask(): Promise<void> {
     // Start the requests while the code that reads the answers is loading, unless a sign-out has to be
     // sent first.
-    const asked = pendingSignOut.isDue ? null : { about: fetchEarly('/api/about'), mine: fetchEarly('/api/me') };
-    await (await loadAuth()).restoreSession(asked);
+    const early = pendingSignOut.isDue ? null : { about: fetchEarly('/api/about'), mine: fetchEarly('/api/me') };
+    await (await loadAuth()).restoreSession(early);
   }
 
   get isGuest(): boolean {

@@ -42,13 +42,13 @@ function openWithoutMembership(
   open: State['open'],
   gone: readonly string[],
 ): Map<string, RoomState> {
-  const kept = new Map<string, RoomState>();
+  const remaining = new Map<string, RoomState>();
   for (const name of open.keys()) {
     const room = rooms.get(name);
     if (room?.role !== null || (gone.includes(name) && !isUnstarted(room))) continue;
-    kept.set(name, { ...room, catchUp: isUnstarted(room) ? 'none' : 'later' });
+    remaining.set(name, { ...room, catchUp: isUnstarted(room) ? 'none' : 'later' });
   }
-  return kept;
+  return remaining;
 }
 
 function withHeads(room: RoomState, seq: number, rev: number): RoomState {

@@ -229,10 +229,10 @@ export class Outbox {
   }
 
   async #reload(): Promise<void> {
-    const kept = await this.#readAll();
+    const stored = await this.#readAll();
     const sent = this.items.filter((item) => item.sent);
     const finished = new Set([...this.#confirmed, ...sent.map((item) => item.nonce)]);
-    const waiting = kept.filter((item) => !finished.has(item.nonce));
+    const waiting = stored.filter((item) => !finished.has(item.nonce));
     this.#setItems([...sent, ...waiting]);
   }
 

@@ -13,15 +13,15 @@ function call<T>(method: string, path: string, body: object): Promise<T> {
   return read(fetch(path, { method, headers, body: JSON.stringify(body) }));
 }
 
-async function read<T>(asked: Promise<Response>): Promise<T> {
-  const response = await reach(asked);
+async function read<T>(request: Promise<Response>): Promise<T> {
+  const response = await reach(request);
   if (response.ok) return (await response.json()) as T;
   throw toRefused(response, await response.json().catch(() => ({})) as Problem);
 }
 
-async function reach(asked: Promise<Response>): Promise<Response> {
+async function reach(request: Promise<Response>): Promise<Response> {
   try {
-    return await asked;
+    return await request;
   } catch (error) {
     throw new Unreachable(error);
   }
@@ -36,8 +36,8 @@ function toRefused(response: Response, problem: Problem): Refused {
 }
 
 // The page may already have started these requests.
-export const fetchServerInfo = (asked = fetch('/api/about')) => read<ServerInfo>(asked);
-export const fetchMe = (asked = fetch('/api/me')) => read<Mine>(asked);
+export const fetchServerInfo = (request = fetch('/api/about')) => read<ServerInfo>(request);
+export const fetchMe = (request = fetch('/api/me')) => read<Mine>(request);
 
 export interface NewAccount {
   name: string;

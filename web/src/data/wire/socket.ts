@@ -204,10 +204,10 @@ export class Socket {
   }
 
   #delayMs(code: number): number {
-    const asked = this.#retryAfterS;
+    const retryAfterS = this.#retryAfterS;
     this.#retryAfterS = null;
     // All clients of a server reconnect, so spread them over as long again as it asked for.
-    if (asked !== null) return asked * 1000 * (1 + this.environment.random());
+    if (retryAfterS !== null) return retryAfterS * 1000 * (1 + this.environment.random());
     if (code === CLOSE.tooSlow && this.#failures === 0) return 0;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures);
     return longest * (0.5 + this.environment.random() / 2);

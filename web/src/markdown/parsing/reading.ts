@@ -83,15 +83,15 @@ function namesIn(tree: readonly (Block | Inline)[], found = new Set<string>()): 
   return found;
 }
 
-const KEPT_MAX = 300;
-const kept = new Map<string, Reading>();
+const CACHE_MAX = 300;
+const cache = new Map<string, Reading>();
 
 /** Cached by text, because rows are mounted and unmounted. */
 export function readingOf(text: string): Reading {
-  const known = kept.get(text);
+  const known = cache.get(text);
   if (known) return known;
   const reading = new Reading(text);
-  if (kept.size >= KEPT_MAX) kept.delete(kept.keys().next().value ?? '');
-  kept.set(text, reading);
+  if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value ?? '');
+  cache.set(text, reading);
   return reading;
 }

@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { blocking as de } from '../../words/de/blocking';
 import { blocking as en, type BlockingWords } from '../../words/en/blocking';
 
-const BLOCKING: Record<Language, BlockingWords> = { en, de };
+const WORDS: Record<Language, BlockingWords> = { en, de };
 
-export const blockingWords = (): BlockingWords => BLOCKING[language.current];
+export const blockingWords = (): BlockingWords => WORDS[language.current];

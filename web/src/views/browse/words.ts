@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { browse as de } from '../../words/de/browse';
 import { browse as en, type BrowseWords } from '../../words/en/browse';
 
-const BROWSE: Record<Language, BrowseWords> = { en, de };
+const WORDS: Record<Language, BrowseWords> = { en, de };
 
-export const browseWords = (): BrowseWords => BROWSE[language.current];
+export const browseWords = (): BrowseWords => WORDS[language.current];

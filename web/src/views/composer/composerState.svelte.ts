@@ -173,7 +173,7 @@ export class ComposerState {
       if (line.is === 'text') return this.#post(line.text, text);
       const problem = await runCommand(line.name, line.rest, {
         room,
-        post: (said, kind) => this.#hand(said, kind, composing, alsoInRoom),
+        post: (posted, kind) => this.#hand(posted, kind, composing, alsoInRoom),
       });
       if (problem) {
         this.problem = problem;

@@ -28,12 +28,12 @@ interface Known {
 export function toMemberRows(roles: Iterable<readonly [string, RoomRole]>, known: Known): MemberRow[] {
   const { people, presence, me, locale } = known;
   const rows = Array.from(roles, ([name, role]): MemberRow => {
-    const heard = presence?.get(name) ?? (name === me ? 'online' : 'offline');
+    const status = presence?.get(name) ?? (name === me ? 'online' : 'offline');
     return {
       name,
       shown: people.get(name)?.display_name ?? name,
       role,
-      presence: presence && heard,
+      presence: presence && status,
     };
   });
   const { compare } = new Intl.Collator(locale, { numeric: true });

@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { roomDetails as de } from '../../words/de/roomDetails';
 import { roomDetails as en, type RoomDetailsWords } from '../../words/en/roomDetails';
 
-const PANEL: Record<Language, RoomDetailsWords> = { en, de };
+const WORDS: Record<Language, RoomDetailsWords> = { en, de };
 
-export const roomDetailsWords = (): RoomDetailsWords => PANEL[language.current];
+export const roomDetailsWords = (): RoomDetailsWords => WORDS[language.current];

@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { keys as de } from '../../words/de/keys';
 import { keys as en, type KeysWords } from '../../words/en/keys';
 
-const KEYS: Record<Language, KeysWords> = { en, de };
+const WORDS: Record<Language, KeysWords> = { en, de };
 
-export const keysWords = (): KeysWords => KEYS[language.current];
+export const keysWords = (): KeysWords => WORDS[language.current];

@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { lists as de } from '../../words/de/lists';
 import { lists as en, type ListWords } from '../../words/en/lists';
 
-const KEEPING: Record<Language, ListWords> = { en, de };
+const WORDS: Record<Language, ListWords> = { en, de };
 
-export const listWords = (): ListWords => KEEPING[language.current];
+export const listWords = (): ListWords => WORDS[language.current];

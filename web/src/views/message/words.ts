@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { message as de } from '../../words/de/message';
 import { message as en, type MessageWords } from '../../words/en/message';
 
-const ACTS: Record<Language, MessageWords> = { en, de };
+const WORDS: Record<Language, MessageWords> = { en, de };
 
-export const messageWords = (): MessageWords => ACTS[language.current];
+export const messageWords = (): MessageWords => WORDS[language.current];

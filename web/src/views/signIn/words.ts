@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { signIn as de } from '../../words/de/signIn';
 import { signIn as en, type SignInWords } from '../../words/en/signIn';
 
-const DOOR: Record<Language, SignInWords> = { en, de };
+const WORDS: Record<Language, SignInWords> = { en, de };
 
-export const signInWords = (): SignInWords => DOOR[language.current];
+export const signInWords = (): SignInWords => WORDS[language.current];

@@ -4,6 +4,6 @@ import { language, type Language } from '../../words/language.svelte';
 import { status as de } from '../../words/de/status';
 import { status as en, type StatusWords } from '../../words/en/status';
 
-const STATUS: Record<Language, StatusWords> = { en, de };
+const WORDS: Record<Language, StatusWords> = { en, de };
 
-export const statusWords = (): StatusWords => STATUS[language.current];
+export const statusWords = (): StatusWords => WORDS[language.current];

@@ -50,7 +50,7 @@ export const roomDetails: RoomDetailsWords = {
     moderator: 'Rolle „Moderator:in“ geben',
     member: 'Rolle „Mitglied“ geben',
   },
-  made: {
+  roleChanged: {
     owner: (name) => `${name} hat jetzt die Rolle „Eigentümer:in“`,
     moderator: (name) => `${name} hat jetzt die Rolle „Moderator:in“`,
     member: (name) => `${name} hat jetzt die Rolle „Mitglied“`,

@@ -12,9 +12,9 @@ export const threads: ThreadWords = {
   last: (when) => (when ? `zuletzt ${when}` : 'gerade eben'),
   justNow: 'gerade eben',
   open: ({ count, isUnread, when, names }) => {
-    const said = [replies(count), ...(isUnread ? ['ungelesen'] : []), `zuletzt ${when}`];
-    if (names.length > 0) said.push(`von ${list.format(names)}`);
-    return `${said.join(', ')}. Thread öffnen`;
+    const parts = [replies(count), ...(isUnread ? ['ungelesen'] : []), `zuletzt ${when}`];
+    if (names.length > 0) parts.push(`von ${list.format(names)}`);
+    return `${parts.join(', ')}. Thread öffnen`;
   },
 
   title: 'Thread',

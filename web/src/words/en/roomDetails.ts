@@ -45,7 +45,7 @@ export const roomDetails = {
   message: 'Message',
   mention: 'Mention',
   make: { owner: 'Make owner', moderator: 'Make moderator', member: 'Make member' },
-  made: {
+  roleChanged: {
     owner: (name: string): string => `${name} is now an owner`,
     moderator: (name: string): string => `${name} is now a moderator`,
     member: (name: string): string => `${name} is now a member`,

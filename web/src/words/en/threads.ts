@@ -15,11 +15,11 @@ export const threads = {
   /**
    * The number of replies, whether any is new, the time of the last one, and the people who replied.
    */
-  open: (parts: { count: number; isUnread: boolean; when: string; names: string[] }) => {
-    const { count, isUnread, when, names } = parts;
-    const said = [replies(count), ...(isUnread ? ['unread'] : []), `last one ${when}`];
-    if (names.length > 0) said.push(`by ${list.format(names)}`);
-    return `${said.join(', ')}. Open thread`;
+  open: (thread: { count: number; isUnread: boolean; when: string; names: string[] }) => {
+    const { count, isUnread, when, names } = thread;
+    const parts = [replies(count), ...(isUnread ? ['unread'] : []), `last one ${when}`];
+    if (names.length > 0) parts.push(`by ${list.format(names)}`);
+    return `${parts.join(', ')}. Open thread`;
   },
 
   title: 'Thread',

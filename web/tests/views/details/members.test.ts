@@ -134,6 +134,6 @@ test('both languages have every sentence, and insert its values', () => {
     expect(words.searchedFirst(1_000)).toMatch(/1[.,]000/u);
     expect(words.notAdded('Ana', 'No.')).toMatch(/Ana.*No\./u);
     expect(words.deleteField('Tea')).toContain('Tea');
-    expect(words.made.owner('Ana')).toContain('Ana');
+    expect(words.roleChanged.owner('Ana')).toContain('Ana');
   }
 });

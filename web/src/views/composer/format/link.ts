@@ -71,7 +71,7 @@ function linkAround(draft: TextSelection): Found | null {
 }
 
 function wordsOf(from: number, label: string, address: string): Range {
-  const kept = label.trim() ? label : address;
-  const start = from + (kept === label ? '[' : `[${label}](`).length;
-  return { from: start, to: start + kept.length };
+  const linkText = label.trim() ? label : address;
+  const start = from + (linkText === label ? '[' : `[${label}](`).length;
+  return { from: start, to: start + linkText.length };
 }

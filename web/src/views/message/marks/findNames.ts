@@ -8,13 +8,13 @@ import { withPeople } from '../../../data/state/reducer';
 /** The most names that the server answers at once. */
 const AT_ONCE = 100;
 
-const asked = new WeakMap<Chat, Map<string, Promise<void>>>();
+const requests = new WeakMap<Chat, Map<string, Promise<void>>>();
 
 /** Resolves when they are known or could not be fetched; then their handles are shown. */
 export async function fetchNames(names: readonly string[]): Promise<void> {
   const chat = session.currentChat;
-  const before = asked.get(chat) ?? new Map<string, Promise<void>>();
-  asked.set(chat, before);
+  const before = requests.get(chat) ?? new Map<string, Promise<void>>();
+  requests.set(chat, before);
   const unknown = names.filter((name) => !isGuestName(name) && !chat.state.people.has(name));
   const fresh = unknown.filter((name) => !before.has(name)).slice(0, AT_ONCE);
   if (fresh.length > 0) {

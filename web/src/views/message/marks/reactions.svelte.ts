@@ -32,7 +32,7 @@ export interface ShownReaction {
 }
 
 /** The most messages whose answers are cached. */
-const ASKED_MAX = 200;
+const KNOWN_MAX = 200;
 
 const idOf = ({ room, seq }: MessageRef): string => `${room}/${seq}`;
 
@@ -56,13 +56,13 @@ class ReactionStore {
   }
 
   #shown(message: Message, reaction: ShownReaction, me: string): ShownReaction {
-    const asked = this.#known.get(idOf(message));
-    const answer = asked?.reactions.find(({ emoji }) => emoji === reaction.emoji);
-    const isFresh = asked !== undefined && asked.rev >= message.marks.rev;
+    const known = this.#known.get(idOf(message));
+    const answer = known?.reactions.find(({ emoji }) => emoji === reaction.emoji);
+    const isFresh = known !== undefined && known.rev >= message.marks.rev;
     const names = isFresh && answer ? answer.names : reaction.names;
     if (names.includes(me)) return { ...reaction, names, mine: true };
     if (names.length >= reaction.count) return { ...reaction, names, mine: false };
-    return { ...reaction, names, mine: answer?.mine ?? (asked ? false : null) };
+    return { ...reaction, names, mine: answer?.mine ?? (known ? false : null) };
   }
 
   /**
@@ -113,8 +113,8 @@ class ReactionStore {
   async #ask({ room, seq, marks }: Message): Promise<void> {
     const { reactions, people } = await session.currentChat.request('reactions', { room, seq });
     session.currentChat.update((state) => withPeople(state, people));
-    const kept = [...this.#known].slice(1 - ASKED_MAX);
-    this.#known = new Map([...kept, [idOf({ room, seq }), { rev: marks.rev, reactions }]]);
+    const newest = [...this.#known].slice(1 - KNOWN_MAX);
+    this.#known = new Map([...newest, [idOf({ room, seq }), { rev: marks.rev, reactions }]]);
   }
 
   /** The user's reactions on other devices, which the message may not list. */
@@ -135,10 +135,10 @@ class ReactionStore {
 
   #setMine(message: MessageRef, emoji: string, mine: boolean): void {
     const id = idOf(message);
-    const asked = this.#known.get(id);
-    if (!asked) return;
-    const others = asked.reactions.filter((one) => one.emoji !== emoji);
-    const before = asked.reactions.find((one) => one.emoji === emoji);
+    const known = this.#known.get(id);
+    if (!known) return;
+    const others = known.reactions.filter((one) => one.emoji !== emoji);
+    const before = known.reactions.find((one) => one.emoji === emoji);
     const after = { emoji, count: before?.count ?? 1, names: before?.names ?? [], mine };
     // Its names are outdated now.
     this.#known = new Map(this.#known).set(id, { rev: -1, reactions: [...others, after] });

@@ -4,6 +4,6 @@ import { language, type Language } from '../../../words/language.svelte';
 import { marks as de } from '../../../words/de/marks';
 import { marks as en, type MarkWords } from '../../../words/en/marks';
 
-const MARKS: Record<Language, MarkWords> = { en, de };
+const WORDS: Record<Language, MarkWords> = { en, de };
 
-export const markWords = (): MarkWords => MARKS[language.current];
+export const markWords = (): MarkWords => WORDS[language.current];

@@ -9,10 +9,10 @@ import { settingsWords } from './words';
 /** Returns whether it was saved. */
 export async function saveNow(
   what: () => Promise<unknown>,
-  said: string = settingsWords().saved,
+  notice: string = settingsWords().saved,
 ): Promise<boolean> {
   const isDone = await attempt(what);
-  if (isDone) liveRegion.show(said);
+  if (isDone) liveRegion.show(notice);
   return isDone;
 }
 

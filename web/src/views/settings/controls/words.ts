@@ -4,6 +4,6 @@ import { language, type Language } from '../../../words/language.svelte';
 import { settings as de } from '../../../words/de/settings';
 import { settings as en, type SettingsWords } from '../../../words/en/settings';
 
-const SETTINGS: Record<Language, SettingsWords> = { en, de };
+const WORDS: Record<Language, SettingsWords> = { en, de };
 
-export const settingsWords = (): SettingsWords => SETTINGS[language.current];
+export const settingsWords = (): SettingsWords => WORDS[language.current];

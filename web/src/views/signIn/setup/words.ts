@@ -4,6 +4,6 @@ import { language, type Language } from '../../../words/language.svelte';
 import { setup as de } from '../../../words/de/setup';
 import { setup as en, type SetupWords } from '../../../words/en/setup';
 
-const SETUP: Record<Language, SetupWords> = { en, de };
+const WORDS: Record<Language, SetupWords> = { en, de };
 
-export const setupWords = (): SetupWords => SETUP[language.current];
+export const setupWords = (): SetupWords => WORDS[language.current];
