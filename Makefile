@@ -37,7 +37,7 @@ test: $(venv)/.dev $(client) ## check and test everything, as CI does
 		exec $(python) scripts/checks.py
 
 soak: $(venv)/.dev web/node_modules/.made ## run randomised tests many times (about 30 minutes)
-	@export HUBBUB_SOAK=1 && $(npm) run --silent test -- tests/bounds.test.ts tests/format.test.ts && \
+	@export HUBBUB_SOAK=1 && $(npm) run --silent test -- tests/markdown/bounds.test.ts tests/views/composer/format.test.ts && \
 		exec $(python) -m pytest -q -s $(chance)
 
 lint: $(venv)/.dev ## check style, types and import layers

@@ -1,7 +1,7 @@
 import { defineConfig } from '@playwright/test';
 import { browser } from './e2e/browser';
 
-/** What the client takes in a real browser: `make bench-web`. One at a time, nothing beside it. */
+/** Measurements in a real browser: `make bench-web`. One at a time, with nothing running beside it. */
 export default defineConfig({
   testDir: 'bench',
   outputDir: 'test-results',

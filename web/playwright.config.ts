@@ -5,15 +5,15 @@ export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
   fullyParallel: true,
-  // Tests wait for servers and pages about half of their time.
+  // Tests spend about half of their time waiting for servers and pages.
   workers: 4,
-  // A second try would hide what goes by luck.
+  // A retry would hide flaky tests.
   retries: 0,
-  // Against what hangs, and not a promise of speed: others may use the machine.
+  // A limit for hanging tests, and not a promise of speed, because the machine may be shared.
   timeout: 240_000,
   expect: { timeout: 30_000 },
   forbidOnly: true,
   reporter: [['list']],
-  // Traces of all pages cost as much as the tests; one that failed is run again with `--trace on`.
+  // Tracing all pages would double the time; run a failed test again with `--trace on`.
   use: { ...browser, screenshot: 'only-on-failure' },
 });

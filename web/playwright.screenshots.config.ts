@@ -1,7 +1,7 @@
 import { defineConfig } from '@playwright/test';
 import { browser } from './e2e/browser';
 
-/** Pictures for README and docs: `make screenshots`. */
+/** Screenshots for README and docs: `make screenshots`. */
 export default defineConfig({
   testDir: 'screenshots',
   outputDir: 'test-results',

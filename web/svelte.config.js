@@ -7,10 +7,10 @@ const components = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.svelte'))
   .sort();
 
-/** The class of one component's style: a number is shorter than a hash, and packs better. */
+/** The scoping class of a component's style: a number is shorter than a hash, and compresses better. */
 function cssHash({ filename, hash }) {
   const number = components.indexOf(relative(SOURCE, resolve(filename)));
-  // While developing, a component may be newer than this list.
+  // During development, a component may be newer than this list.
   return number < 0 ? `s-${hash(filename)}` : `s${number.toString(36)}`;
 }
 
@@ -18,9 +18,9 @@ export default {
   preprocess: vitePreprocess(),
   compilerOptions: {
     cssHash,
-    // Nobody asks the page which Svelte it is made with.
+    // Nobody needs to know the version of Svelte.
     discloseVersion: false,
-    // Without this a component that shows no rune brings the older kind of components with it.
+    // Without this, a component without runes would bring in the legacy mode.
     runes: true,
   },
 };

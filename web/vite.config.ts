@@ -6,7 +6,7 @@ import { emoji } from './build/emoji';
 import { strict } from './build/strict';
 import { worker } from './build/worker';
 
-// The server a development page talks to; `make run` starts one there.
+// The server that the development page connects to; `make run` starts one there.
 const server = process.env['HUBBUB_SERVER'] ?? 'http://localhost:8080';
 
 export default defineConfig({
@@ -15,12 +15,12 @@ export default defineConfig({
     outDir: '../hubbub/gateway/static',
     emptyOutDir: true,
     target: 'es2022',
-    // The content policy allows no data: address for styles or scripts, and files cache better.
+    // The content policy does not allow data: URLs for styles or scripts, and files can be cached.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // Slower than esbuild, and 3 % smaller: every visitor waits for the one, nobody for the other.
+    // Slower than esbuild but 3 % smaller: one build is slower, and every visitor downloads less.
     minify: 'terser',
-    // A chunk names every file it may load, and no packing makes a hash shorter.
+    // A chunk names every file it may load, and hashes do not compress.
     rollupOptions: {
       output: {
         manualChunks: chunkOf(),
@@ -30,7 +30,7 @@ export default defineConfig({
         assetFileNames: 'assets/[name]-[hash:6][extname]',
       },
     },
-    // Functions and statements kept apart are longer, and pack better.
+    // Separate functions and statements are longer, but compress better.
     terserOptions: {
       module: true,
       ecma: 2020,
@@ -45,18 +45,18 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
-    // A process for each file would spend most of its time on loading jsdom and the test library.
-    // Here a process goes on to the next file, with globals and modules that are new for each.
+    // A process per file would spend most of its time loading jsdom and the test library. Here a
+    // process runs several files, each with new globals and modules.
     pool: 'vmForks',
-    // Printed; `--sequence.seed` gives it again.
+    // The seed is printed; `--sequence.seed` repeats it.
     sequence: { shuffle: true },
-    // Against what hangs, and not a promise of speed: others may use the machine.
+    // A limit for hanging tests, and not a promise of speed, because the machine may be shared.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // Tests compute the contrast of colours; they need no other style.
+    // Tests compute the contrast of colours, and need no other styles.
     css: { include: [/tokens\.css/] },
     env: { HUBBUB_SOAK: process.env['HUBBUB_SOAK'] ?? '' },
   },
-  // Under vitest the browser's build of Svelte is the one to test.
+  // Under vitest, use the browser build of Svelte.
   ...(process.env['VITEST'] ? { resolve: { conditions: ['browser'] } } : {}),
 });

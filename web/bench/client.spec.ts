@@ -1,22 +1,22 @@
-/** The bounds that the client keeps on a machine with two cores; each prints what it measured. */
+/** Limits that the client must meet on a machine with two cores. Each test prints its measurement. */
 
 import type { CDPSession, Page } from '@playwright/test';
 import { expect, PASSWORD, test } from '../e2e/fixtures';
-import { Line } from '../e2e/line';
+import { TextConnection } from '../e2e/textConnection';
 import { composer } from '../e2e/people';
 
 const report = (what: string, figure: string) => console.log(`    ${what}: ${figure}`);
 const numbered = (count: number, begin = 0) =>
   Array.from({ length: count }, (_, n) => `Number ${begin + n} of many, said as people do`);
 
-test('from signing in to a room that can be used', async ({ someone, browser, server }) => {
+test('from signing in to a usable room', async ({ someone, browser, server }) => {
   const { name } = await someone('ana');
   const took: number[] = [];
   for (let round = 0; round < 3; round += 1) {
     const context = await browser.newContext({ baseURL: server.url });
     const page = await context.newPage();
     await page.goto('/sign-in');
-    await page.getByRole('textbox', { name: 'Name' }).fill(name);
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill(name);
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
     const started = Date.now();
     await page.getByRole('button', { name: 'Sign in' }).click();
@@ -28,11 +28,11 @@ test('from signing in to a room that can be used', async ({ someone, browser, se
   expect(Math.min(...took)).toBeLessThanOrEqual(1_000);
 });
 
-test('typing stays smooth while 1,000 messages come at 200 a second', async ({ someone }) => {
+test('typing stays smooth while 1,000 messages arrive at 200 per second', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await expect(composer(ana.page)).toBeVisible();
-  const line = await Line.open(bo.context, 'lobby');
+  const line = await TextConnection.open(bo.context, 'lobby');
   await ana.page.evaluate(() => {
     const tasks: number[] = [];
     new PerformanceObserver((list) => {
@@ -56,7 +56,7 @@ test('opening a room with 100,000 messages', async ({ someone }) => {
     headers: { Origin: new URL(ana.page.url()).origin },
   });
   const { room } = (await made.json()) as { room: { room: string } };
-  const line = await Line.open(ana.context, room.room);
+  const line = await TextConnection.open(ana.context, room.room);
   await line.say(numbered(100_000), 4_000);
   await line.close();
   await ana.page.reload();
@@ -88,7 +88,7 @@ test('memory stays flat over 10,000 live messages', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await expect(composer(ana.page)).toBeVisible();
-  const line = await Line.open(bo.context, 'lobby');
+  const line = await TextConnection.open(bo.context, 'lobby');
   const devtools = await ana.context.newCDPSession(ana.page);
   await devtools.send('Performance.enable');
   await line.say(numbered(1_000), 400);

@@ -1,13 +1,13 @@
-/** Opening a room full of each text that has frozen readers, or could: how long the page is busy at once. */
+/** Opens rooms full of texts that have frozen clients, and measures how long the page is blocked. */
 
 import type { Browser, Page } from '@playwright/test';
 import { expect, test } from '../e2e/fixtures';
 import { command, composer, roomFor } from '../e2e/people';
-import { kinds } from '../tests/hostile';
+import { kinds } from '../tests/markdown/hostile';
 
 const MESSAGES = 50;
 const LONGEST_MS = 100;
-/** For trying a few of them out. */
+/** For trying only a few of them. */
 const ONLY = process.env['HUBBUB_BENCH_TEXTS'];
 
 test('opening a room full of hostile texts', async ({ someone, browser }) => {
@@ -35,12 +35,12 @@ test('opening a room full of hostile texts', async ({ someone, browser }) => {
 });
 
 interface Busy {
-  /** Milliseconds that the longest task took, by the clock and of the processor. */
+  /** The longest task in milliseconds, in wall-clock time and in CPU time. */
   clock: number;
   processor: number;
 }
 
-/** From the lobby into the room, until nothing has happened there for a while. */
+/** From the lobby into the room, until the page has been idle for a while. */
 async function open(browser: Browser, page: Page, room: string): Promise<Busy> {
   await page.getByRole('link', { name: /lobby/i }).first().click();
   await expect(page.locator(`a[href="/rooms/${room}"]`)).toBeVisible();
@@ -65,7 +65,7 @@ interface TraceEvent {
   ph: string;
   pid: number;
   tid: number;
-  /** Microseconds, of the clock and of the processor. */
+  /** Microseconds of wall-clock and of CPU time. */
   dur?: number;
   tdur?: number;
   args?: { name?: string };

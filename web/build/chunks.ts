@@ -1,33 +1,34 @@
 /**
- * Puts into one file what would be many small ones by the bundler's own rule, and is always fetched
- * together: each costs a request, packs worse alone, and is named by the file that may load it.
+ * Bundles modules that are always loaded together into one chunk, where the bundler would make many
+ * small ones. Every chunk costs a request, compresses worse alone, and is named in each file that may
+ * load it.
  */
 
 import type { Rollup } from 'vite';
 
-// What the rooms and the door begin with.
+// The entry: what both the rooms and the sign-in page need.
 const FIRST =
-  /\/src\/(?:main|app\/(?:initials|layout\.svelte|trouble))\.ts$|\/lucide\/.*\/icons\/x\.mjs$/;
+  /\/src\/(?:main|directory\/initials|app\/(?:errors|page\/layout\.svelte))\.ts$|\/lucide\/.*\/icons\/x\.mjs$/;
 const CHAT = /\/src\/data\/chat\.ts$/;
 const SVELTE = /\/node_modules\/(?:svelte|esm-env)\//;
-// Of Svelte, what only views need that come later: each of these would else be in the first load.
+// Parts of Svelte that only later views need; otherwise they would be in the first load.
 const LATER = /\/bindings\/(?:input|select)\.js$|\/reactivity\/window\/|\/blocks\/(?:snippet|svelte-head)\.js$/;
 
-// What the timeline gets as soon as there is time, and nearly every dialog has as well.
+// What the timeline loads when idle, and nearly every dialog needs as well.
 const PARTS =
-  /\/src\/parts\/(?:Ask|Dialog|DialogForm|Empty|Menu|place)\.|\/src\/app\/clipboard\.ts$|\/lucide\/.*\/icons\/(?:copy|trash)\.mjs$/;
+  /\/src\/parts\/(?:ConfirmDialog|Dialog|DialogForm|Empty|Menu|position)\.|\/src\/app\/page\/clipboard\.ts$|\/lucide\/.*\/icons\/(?:copy|trash)\.mjs$/;
 
-// The ways to find and to make rooms, which lead to each other.
-const BROWSE = /\/src\/views\/browse\/|\/src\/words\/..\/browse\.ts$/;
+// The views for finding and creating rooms, which lead to each other.
+const BROWSE = /\/src\/views\/browse\/|\/src\/parts\/search\.|\/src\/words\/..\/browse\.ts$/;
 
-// The pages of what is gathered from all rooms.
+// The lists from all rooms.
 const GATHERED =
-  /\/src\/views\/keeping\/(?:Card|Excerpt|Filter|Frame|Mentions|mentions|Saved)\.|\/src\/views\/thread\/(?:Followed|Threads|list)\./;
+  /\/src\/views\/lists\/(?:MessageCard|Excerpt|UnreadFilter|ListPage)\.|\/src\/views\/lists\/(?:mentions|threads)\/[A-Za-z]+\.svelte|\/src\/views\/lists\/saved\/Saved\./;
 
-// What the timeline says of threads, and a thread of itself. None of these needs anything that is
-// not in here or above, or else the file would need one that needs it.
+// What messages show of threads, and the words of threads. These modules must not need anything outside
+// of this chunk and those above, or loading it would load more.
 const THREADS =
-  /\/src\/views\/timeline\/(?:quotes|Replies)\.|\/src\/views\/thread\/(?:opening|words)\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/app\/ago\./;
+  /\/src\/views\/message\/(?:quotes|Replies|threadLink)\.|\/src\/views\/lists\/threads\/words\.ts$|\/src\/words\/..\/threads\.ts$|\/src\/time\/ago\./;
 
 export function chunkOf(): Rollup.GetManualChunk {
   let first: Set<string> | null = null;
@@ -52,7 +53,7 @@ export function chunkOf(): Rollup.GetManualChunk {
 
 function reached(from: readonly string[], next: (id: string) => readonly string[]): Set<string> {
   const found = new Set(from);
-  // A set goes on to what is added while it is gone through.
+  // A set also iterates over elements that are added during the loop.
   for (const id of found) for (const other of next(id)) found.add(other);
   return found;
 }

@@ -1,4 +1,4 @@
-/** Lays packed siblings (.br, .gz) beside the built files: the server hands them out as they are. */
+/** Writes compressed versions (.br, .gz) beside the built files; the server sends them as they are. */
 
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { Plugin } from 'vite';
 
 const TEXT = /\.(?:js|css|html|svg|json|webmanifest)$/;
-// Below this a packed file still takes one packet, and as many reads.
+// Smaller files fit into one packet anyway.
 const WORTH_BYTES = 1024;
 
 const packers = {

@@ -1,7 +1,7 @@
 /**
- * The emoji as a module, made from emojibase when the client is built: its tables are ten times as
- * large as what a picker needs. `virtual:emoji` has what every language shares, `virtual:emoji/de`
- * what they are called in German; line n of one belongs to line n of the other.
+ * The emoji as virtual modules, generated from emojibase at build time, because its tables are ten
+ * times as large as a picker needs. `virtual:emoji` has what all languages share, `virtual:emoji/de`
+ * the German names; the lines of both correspond.
  */
 
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ interface Source {
   tags?: string[];
   group?: number;
   order?: number;
-  /** 1: a picture without being asked for by a variation selector. */
+  /** 1: shown as a picture without a variation selector. */
   type: 0 | 1;
   version: number;
 }
@@ -22,28 +22,34 @@ interface Source {
 type Codes = Record<string, string | string[]>;
 
 const ID = /^virtual:emoji(?:\/([a-z]{2}))?$/;
-// Newer ones show as empty boxes, or fall into their parts, on devices a few years old.
+// Newer ones appear as empty boxes, or as their parts, on devices a few years old.
 const NEWEST = 15.1;
-// Skin tones and hair by themselves.
+// Single skin tones and hair styles.
 const COMPONENTS = 2;
 
 const load = createRequire(import.meta.url);
 const source = <T>(path: string): T => load(`emojibase-data/${path}.json`) as T;
 
-/** In the order of Unicode's own list. */
+/** In Unicode's order. */
 function chosen(language: string): Source[] {
   return source<Source[]>(`${language}/data`)
     .filter(({ group, version }) => group !== undefined && group !== COMPONENTS && version <= NEWEST)
     .sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
 }
 
-/** Emojibase asks for a picture always; Unicode's "fully qualified" form only where it has to. */
+/**
+ * Emojibase always adds the variation selector; Unicode's "fully qualified" form only where it is
+ * needed.
+ */
 function qualified({ emoji, type }: Source): string {
   const [first = '', selector, ...rest] = emoji;
   return type === 1 && selector === '\ufe0f' && rest.length === 0 ? first : emoji;
 }
 
-/** GitHub's first, as people know them; then those of emojibase that mean nothing else there. */
+/**
+ * GitHub's shortcodes first, because they are the best known; then those of emojibase that GitHub does
+ * not use for another emoji.
+ */
 function shortcodes(): (hexcode: string) => string[] {
   const github = source<Codes>('en/shortcodes/github');
   const others = source<Codes>('en/shortcodes/emojibase');
@@ -68,7 +74,7 @@ export function emoji(): Plugin {
     load(id) {
       const found = id.startsWith('\0') ? ID.exec(id.slice(1)) : null;
       if (!found) return null;
-      // Engines read a string of JSON faster than the same thing as a program.
+      // Engines parse a string of JSON faster than the equivalent program.
       const json = JSON.stringify(JSON.stringify(rows(found[1])));
       return `export default JSON.parse(${json})`;
     },

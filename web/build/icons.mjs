@@ -1,7 +1,7 @@
 /**
- * Makes the pictures that systems ask for in place of an SVG, from public/icon.svg:
+ * Generates the PNG icons that systems want instead of an SVG, from public/icon.svg:
  *
- *     HUBBUB_CHROMIUM="$(scripts/find-browser)" node web/build/icons.mjs
+ * HUBBUB_CHROMIUM="$(scripts/find-browser)" node web/build/icons.mjs
  */
 
 import { readFile, writeFile } from 'node:fs/promises';
@@ -9,11 +9,13 @@ import { chromium } from '@playwright/test';
 
 const PUBLIC = new URL('../public/', import.meta.url);
 
-/** `scale` of the mark; a system that cuts a shape of its own from the picture wants no corners. */
+/**
+ * `scale` of the mark. Systems that cut the icon to their own shape need it without rounded corners.
+ */
 const PICTURES = [
   { name: 'icon-192.png', size: 192 },
   { name: 'icon-512.png', size: 512 },
-  // Only a circle of 80 % is sure to be seen: the tail has to fit into it, too.
+  // Only a circle of 80 % is always visible, and the tail has to fit into it.
   { name: 'icon-maskable-512.png', size: 512, scale: 0.74, square: true },
   { name: 'apple-touch-icon.png', size: 180, scale: 0.9, square: true },
 ];

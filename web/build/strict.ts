@@ -1,4 +1,4 @@
-/** A warning ends a build: whoever builds could do nothing about it, and nobody would read it. */
+/** Turns warnings of the build into errors, since otherwise nobody would read them. */
 
 import type { Plugin } from 'vite';
 

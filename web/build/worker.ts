@@ -1,6 +1,6 @@
 /**
- * Builds the service worker as /sw.js, under one name for ever, and tells it the files of the build
- * that it is to keep.
+ * Builds the service worker as /sw.js, a name that never changes, and inserts the list of files to
+ * cache.
  */
 
 import { createHash } from 'node:crypto';
@@ -10,12 +10,12 @@ import type { Plugin, Rollup } from 'vite';
 
 const SOURCE = 'src/worker/sw.ts';
 const NAME = 'sw.js';
-// Pictures in other forms are for the system, which asks for them when the client is installed.
+// Other image formats are fetched by the system when the client is installed.
 const KEPT = /\.(?:js|css|html|svg|webmanifest)$/;
 
 type Built = Rollup.OutputChunk | Rollup.OutputAsset;
 
-/** Tables made at build, such as that of the emoji: kept when they are first used. */
+/** Tables generated at build time, such as the emoji, are cached when they are first used. */
 const isData = (file: Built): boolean =>
   file.type === 'chunk' && (file.facadeModuleId?.startsWith('\0virtual:') ?? false);
 
@@ -33,7 +33,7 @@ export function worker(): Plugin {
       this.emitFile({ type: 'chunk', id: SOURCE, fileName: NAME });
     },
     generateBundle: {
-      // After the page and the styles have been put in.
+      // After the page and the styles have been added.
       order: 'post',
       handler(_options, bundle) {
         const own = bundle[NAME];

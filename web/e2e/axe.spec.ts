@@ -1,11 +1,11 @@
-/** axe finds nothing on any page: light and dark, on a desktop and on a phone. */
+/** axe finds no problems on any page: light and dark, on a desktop and on a phone. */
 
 import { expectClean } from './axe';
 import { expect, test } from './fixtures';
 import { command, composer, roomFor, say } from './people';
 import { Server } from './server';
 
-test('the doors', async ({ browser }) => {
+test('the sign-in pages', async ({ browser }) => {
   const server = await Server.start(['--guests']);
   try {
     const context = await browser.newContext({ baseURL: server.url });
@@ -103,7 +103,7 @@ test('threads', async ({ someone }) => {
   await expectClean(page, 'no threads');
 });
 
-test('what helps to write', async ({ someone }) => {
+test('completion, toolbar and pickers', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await roomFor(ana, bo);
@@ -114,7 +114,7 @@ test('what helps to write', async ({ someone }) => {
   await composer(page).fill('');
 
   await page.getByRole('button', { name: 'Emoji' }).click();
-  // All 1,900 of them take axe half a minute, and are of one kind.
+  // All 1,900 emoji would take axe half a minute, and they are all alike.
   await page.keyboard.type('heart');
   await expect(page.getByRole('dialog').getByRole('button', { name: /heart/i }).first()).toBeVisible();
   await expectClean(page, 'the emoji picker');

@@ -1,4 +1,4 @@
-/** axe finds nothing on a page: light and dark, on a desktop and on a phone. */
+/** Runs axe on a page: light and dark, on a desktop and on a phone. */
 
 import { expect, type Page } from '@playwright/test';
 import type axe from 'axe-core';
@@ -11,16 +11,16 @@ export const SIZES = [
   { width: 390, height: 844 },
 ] as const;
 
-// In the dark nothing but the colours is different.
+// In the dark theme only the colours differ.
 const OF_COLOURS = ['color-contrast', 'link-in-text-block'];
 
-/** As the page is just now. */
+/** The page in its current state. */
 export async function expectAccessible(page: Page, what: string, rules?: string[]): Promise<void> {
-  // By hand: axe's own builder reads its 600 KB into the page anew for every scan.
+  // By hand, because axe's own builder loads its 600 KB into the page for every scan.
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(SOURCE);
   const violations = await page.evaluate(async (rules) => {
     const run = (window as unknown as { axe: typeof axe }).axe.run;
-    // Only what is wrong is told in full, and no styles of other sites need to be fetched.
+    // Report only violations in detail, and do not fetch style sheets of other sites.
     const options = { resultTypes: ['violations' as const], preload: false };
     const { violations } = await run(document, rules ? { ...options, runOnly: rules } : options);
     return violations;
@@ -33,12 +33,12 @@ export async function expectAccessible(page: Page, what: string, rules?: string[
   expect(found, what).toEqual([]);
 }
 
-/** In all forms that it has; the page is a light one on a desktop afterwards. */
+/** In all four variants; afterwards the page is a light one on a desktop again. */
 export async function expectClean(page: Page, what: string): Promise<void> {
   for (const size of SIZES) {
     await page.setViewportSize(size);
     for (const colorScheme of ['dark', 'light'] as const) {
-      // Colours that are on their way to others would be measured half-way.
+      // Colours in transition would be measured half-way.
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       const rules = colorScheme === 'dark' ? OF_COLOURS : undefined;
       await expectAccessible(page, `${what}, ${colorScheme}, ${size.width} px`, rules);

@@ -1,4 +1,4 @@
-/** Being added to a room by somebody else, the ways out of it, and blocking people. */
+/** Being added to a room by somebody else, ways to leave it, and blocking people. */
 
 import type { Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
@@ -11,7 +11,7 @@ const dialog = (page: Page) => page.getByRole('dialog');
 
 let made = 0;
 
-/** A room of one's own with these others in it, who were not asked. */
+/** A new room with these other members, who were not asked. */
 async function pushInto(owner: Someone, kind: 'public' | 'private', ...others: Someone[]) {
   made += 1;
   const members = others.map(({ name }) => name);
@@ -31,7 +31,7 @@ for (const width of WIDTHS) {
   test.describe(`at ${width} px`, () => {
     test.use({ viewport: { width, height: width < 720 ? 844 : 800 } });
 
-    test('who was added is told by whom, and stays, by keyboard alone', async ({ someone }) => {
+    test('an added person sees by whom, and stays, with the keyboard alone', async ({ someone }) => {
       const maya = await someone('maya');
       const bo = await someone('bo');
       await command(maya, 'PATCH', '/api/me', { display_name: 'Maya' });
@@ -53,13 +53,13 @@ for (const width of WIDTHS) {
       await bo.page.reload();
       await expect(composer(bo.page)).toBeVisible();
       await expect(banner(bo.page)).toHaveCount(0);
-      // Who made it was added by nobody.
+      // Its creator was not added by anybody.
       await maya.page.goto(`/rooms/${room}`);
       await expect(composer(maya.page)).toBeVisible();
       await expect(banner(maya.page)).toHaveCount(0);
     });
 
-    test('a room is left from there, a private one after a question', async ({ someone }) => {
+    test('the room can be left from there, a private one after a confirmation', async ({ someone }) => {
       const maya = await someone('maya');
       const bo = await someone('bo');
       const open = await pushInto(maya, 'public', bo);
@@ -74,7 +74,7 @@ for (const width of WIDTHS) {
       expect(await blockedBy(bo)).toEqual([]);
     });
 
-    test('blocking leaves the room, holds, and is taken back in the settings', async ({ someone }) => {
+    test('blocking leaves the room, takes effect, and is undone in the settings', async ({ someone }) => {
       const maya = await someone('maya');
       const bo = await someone('bo');
       await command(maya, 'PATCH', '/api/me', { display_name: 'Maya' });
@@ -99,7 +99,7 @@ for (const width of WIDTHS) {
   });
 }
 
-test('a conversation that somebody begins can be hidden or answered', async ({ someone }) => {
+test('a conversation that somebody starts can be hidden or answered', async ({ someone }) => {
   const maya = await someone('maya');
   const bo = await someone('bo');
   const { room } = await command<{ room: { room: string } }>(maya, 'POST', '/api/direct', {
@@ -109,7 +109,7 @@ test('a conversation that somebody begins can be hidden or answered', async ({ s
   await bo.page.goto(`/rooms/${room.room}`);
   await expect(banner(bo.page)).toContainText(`${maya.name} started this conversation`);
   await expect(banner(bo.page).getByRole('button', { name: 'Hide' })).toBeVisible();
-  // Whoever answers has decided.
+  // Replying means staying.
   await say(bo, 'Of course!');
   await expect(banner(bo.page)).toHaveCount(0);
 });

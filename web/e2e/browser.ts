@@ -2,7 +2,7 @@ import type { PlaywrightTestOptions, PlaywrightWorkerOptions } from '@playwright
 
 const executablePath = process.env['HUBBUB_CHROMIUM'];
 
-/** An installed Chromium that talks to nobody but the server under test. */
+/** An installed Chromium that contacts only the server under test. */
 export const browser: Partial<PlaywrightTestOptions & PlaywrightWorkerOptions> = {
   browserName: 'chromium',
   locale: 'en-GB',
@@ -10,7 +10,7 @@ export const browser: Partial<PlaywrightTestOptions & PlaywrightWorkerOptions> =
   launchOptions: {
     ...(executablePath ? { executablePath } : {}),
     args: [
-      // Tests run in containers and as root, where the sandbox cannot.
+      // Tests run in containers and as root, where the sandbox does not work.
       '--no-sandbox',
       '--disable-gpu',
       '--disable-quic',

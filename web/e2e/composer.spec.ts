@@ -1,4 +1,4 @@
-/** What a person does in the composer. */
+/** Writing in the composer. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
@@ -20,7 +20,7 @@ async function ask(
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
-/** A room of one's own: tests share the lobby. */
+/** A new room, because tests share the lobby. */
 async function ownRoom(who: Someone, title: string): Promise<string> {
   const room = `${title.toLowerCase()}-${who.name}`;
   await ask(who, '/api/rooms', { title, room });
@@ -66,7 +66,7 @@ test('Enter sends, Shift+Enter breaks, and nothing is sent while a word is compo
   await expect(field).toBeFocused();
 });
 
-test('a draft survives another room and a reload', async ({ someone }) => {
+test('a draft survives changing rooms and a reload', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   const room = await ownRoom(ana, 'Drafts');
@@ -94,7 +94,7 @@ test('the last message is edited by ↑, and Escape brings the draft back', asyn
   const field = composer(page);
   await page.keyboard.type('Helo');
   await page.keyboard.press('Enter');
-  // At once: what is still on its way is what is meant.
+  // Immediately, because the message still being sent is the one to edit.
   await page.keyboard.press('ArrowUp');
   await expect(page.getByRole('button', { name: 'Save' })).toBeVisible();
   await expect(field).toHaveValue('Helo');
@@ -127,7 +127,7 @@ test('the last message is edited by ↑, and Escape brings the draft back', asyn
   await expect(field).toHaveValue('A draft');
 });
 
-test('a reply is kept with its draft, and given up by Escape; the picker puts emoji at the caret', async ({
+test('a reply is stored with its draft, and cancelled by Escape; the picker inserts emoji at the caret', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -167,7 +167,7 @@ test('a reply is kept with its draft, and given up by Escape; the picker puts em
   await expect(reply).toContainText('Anyone for tea?');
 });
 
-test('an edit that is refused keeps its text and says why', async ({ someone }) => {
+test('a refused edit keeps its text and says why', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   const room = await ownRoom(ana, 'Refused');
@@ -227,7 +227,7 @@ test('people, rooms and emoji are completed by keyboard and by mouse', async ({ 
   await expect(options(page)).toHaveCount(0);
 });
 
-test('a slash does things, and what it does not know is not lost', async ({ someone }) => {
+test('slash commands work, and an unknown one keeps its text', async ({ someone }) => {
   const bo = await someone('bo');
   const ana = await someone('ana');
   const { page } = ana;
@@ -236,7 +236,7 @@ test('a slash does things, and what it does not know is not lost', async ({ some
   const field = composer(page);
 
   await keyboard.type('/');
-  await expect(options(page).filter({ hasText: '/topic' })).toContainText('what this room is about');
+  await expect(options(page).filter({ hasText: '/topic' })).toContainText('Set the topic of this room');
   await keyboard.type('top');
   await keyboard.press('Enter');
   await expect(field).toHaveValue('/topic ');
@@ -275,7 +275,7 @@ test('a text that is too long says so and stays', async ({ someone }) => {
   const field = composer(page);
   await field.fill('a'.repeat(15_600));
   await expect(page.getByText('400 characters left')).toBeVisible();
-  // As the server counts: an emoji is one.
+  // Counted as the server does: an emoji is one character.
   await field.fill('🎉'.repeat(16_001));
   await expect(page.getByText('1 character too many')).toBeVisible();
   await field.press('Enter');
@@ -286,7 +286,7 @@ test('a text that is too long says so and stays', async ({ someone }) => {
   await expect(timeline(page).getByRole('listitem')).toHaveCount(1);
 });
 
-test('a message that the browser cannot take comes back to its writer', async ({ someone }) => {
+test('a message that the browser cannot store returns to the composer', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   await ownRoom(ana, 'Full');
@@ -304,7 +304,7 @@ test('a message that the browser cannot take comes back to its writer', async ({
   await expect(composer(page)).toHaveValue('Not to be lost');
 });
 
-test('on a phone Enter breaks the line, and the keyboard stays away until it is wanted', async ({
+test('on a phone Enter breaks the line, and the keyboard stays closed until it is needed', async ({
   someone,
   browser,
   server,
@@ -338,7 +338,7 @@ test('on a phone Enter breaks the line, and the keyboard stays away until it is 
 
 test('a guest may write in public rooms, and is offered only what guests may do', async ({ page }) => {
   await page.goto('/sign-in');
-  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await page.getByRole('button', { name: 'Continue as a guest' }).click();
   await expect(composer(page)).toBeFocused();
   await page.keyboard.type('/');
   await expect(options(page)).toHaveText([/\/me/, /\/shrug/, /\/help/]);
@@ -348,7 +348,7 @@ test('a guest may write in public rooms, and is offered only what guests may do'
   await expect(said(page, 'Just looking in')).toBeVisible();
 });
 
-test('a room that one only looks into offers to join it', async ({ someone }) => {
+test('a public room can be read before joining, and offers to join', async ({ someone }) => {
   const bo = await someone('bo');
   const room = await ownRoom(bo, 'Open');
   const ana = await someone('ana');

@@ -1,4 +1,4 @@
-/** What a room is, who is in it, and the ways out: live for everyone who looks. */
+/** The details of a room, its members, and ways to leave it: live for everyone. */
 
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';
@@ -14,7 +14,7 @@ async function choose(page: Page, name: string, action: string): Promise<void> {
   await page.getByRole('menuitem', { name: action }).click();
 }
 
-test('title and topic, and who is there, are the same for everyone at once', async ({ someone }) => {
+test('title, topic and presence are live for everyone', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await roomFor(ana, bo);
@@ -32,7 +32,7 @@ test('title and topic, and who is there, are the same for everyone at once', asy
   await expect(link).toHaveAttribute('href', 'https://tea.example/list');
   await expect(panel(bo.page).getByRole('button', { name: 'Edit title and topic' })).toHaveCount(0);
 
-  // Escape closes the panel, and the focus goes back to what opened it.
+  // Escape closes the details, and the focus returns to the button that opened them.
   await bo.page.keyboard.press('Escape');
   await expect(panel(bo.page)).toHaveCount(0);
   await expect(opener(bo.page)).toBeFocused();

@@ -3,7 +3,7 @@ import { expect, test } from './fixtures';
 
 const LIMIT_BYTES = 60 * 1024;
 
-test('who is in gets a room with at most 60 KB of code, all of it from this server', async ({
+test('a signed-in person gets a room with at most 60 KB of code, all from this server', async ({
   someone,
   browser,
   server,
@@ -14,7 +14,7 @@ test('who is in gets a room with at most 60 KB of code, all of it from this serv
     const answer = await context.request.post(path, { data, headers: { Origin: server.url } });
     expect(answer.ok(), await answer.text()).toBe(true);
   };
-  // A room of its own: what others wrote in the lobby may need more than plain text does.
+  // A new room: messages of other tests in the lobby may need more than plain text does.
   await tell('/api/rooms', { room: 'weighed', title: 'Weighed' });
   await tell('/api/rooms/weighed/messages', { text: 'What does it take to see this?' });
 
@@ -24,7 +24,7 @@ test('who is in gets a room with at most 60 KB of code, all of it from this serv
     serviceWorkers: 'block',
   });
   const page = await fresh.newPage();
-  // What is fetched because the browser has nothing to do is nothing that anybody waits for.
+  // Nobody waits for what is loaded while the browser is idle.
   await page.addInitScript(() => (window.requestIdleCallback = () => 0));
   const sizes = new Map<string, Promise<number>>();
   const hosts = new Set<string>();

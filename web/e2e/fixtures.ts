@@ -1,4 +1,4 @@
-/** What every test has: a server of its worker, and people in browsers of their own. */
+/** Fixtures of every test: a server per worker, and people in browsers of their own. */
 
 import { test as base, expect, type Browser, type BrowserContext, type Page } from '@playwright/test';
 import { Server } from './server';
@@ -7,7 +7,7 @@ export { expect };
 
 let serial = 0;
 
-/** Somebody's browser, signed in. */
+/** A browser with somebody signed in. */
 export interface Someone {
   name: string;
   page: Page;
@@ -19,7 +19,7 @@ interface Fixtures {
   someone: (name: string) => Promise<Someone>;
   /** The server's owner in a new browser, in the lobby. */
   owner: () => Promise<Someone>;
-  /** What pages did wrong so far; a test may take out what it brought about on purpose. */
+  /** Errors of all pages so far. A test may remove those it has caused on purpose. */
   problems: string[];
 }
 
@@ -101,7 +101,7 @@ async function enter(
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
-/** No page may break the content policy or throw. */
+/** No page may violate the content policy or throw. */
 export function watch(page: Page, problems: string[]): void {
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('console', (message) => {

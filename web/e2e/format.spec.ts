@@ -1,4 +1,4 @@
-/** Help with formatting while one writes, and what comes of it for those who read. */
+/** Formatting tools for the writer, and the result for the readers. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expectAccessible, SIZES } from './axe';
@@ -9,7 +9,7 @@ const aa = (page: Page): Locator => page.getByRole('button', { name: 'Formatting
 const toolbar = (page: Page): Locator => page.getByRole('toolbar', { name: 'Formatting' });
 const tool = (page: Page, name: string): Locator => toolbar(page).getByRole('button', { name, exact: true });
 
-/** Write it anew, and select the first `chosen` in it. */
+/** Replaces the text and selects the first `chosen` in it. */
 async function write(page: Page, text: string, chosen: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).evaluate((field, chosen) => {
@@ -34,7 +34,7 @@ async function expectClean(page: Page, what: string): Promise<void> {
   await page.setViewportSize(SIZES[0]);
 }
 
-test('the toolbar formats what is selected, takes it away, and can be undone', async ({ someone }) => {
+test('the toolbar formats the selection, removes formats, and can be undone', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   const { page } = ana;
@@ -53,7 +53,7 @@ test('the toolbar formats what is selected, takes it away, and can be undone', a
   await tool(page, 'Bold').click();
   await expect(field).toHaveValue('so very good');
 
-  // It is one stop for Tab; arrows lead on in it.
+  // The toolbar is one tab stop, with arrow keys inside.
   await page.keyboard.press('Shift+Tab');
   await expect(tool(page, 'Bold')).toBeFocused();
   await page.keyboard.press('ArrowLeft');
@@ -80,7 +80,7 @@ test('the toolbar formats what is selected, takes it away, and can be undone', a
   await expect(toolbar(page)).toBeHidden();
 });
 
-test('keys format too, and lists go on', async ({ someone }) => {
+test('shortcuts format too, and lists continue', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   const { page } = ana;
@@ -117,7 +117,7 @@ test('keys format too, and lists go on', async ({ someone }) => {
   await expect(timeline(page).getByRole('checkbox')).toHaveCount(2);
 });
 
-test('an address makes a link of words, and code is offered a block', async ({ someone }) => {
+test('a pasted address makes a link, and pasted code is offered as a block', async ({ someone }) => {
   const ana = await someone('ana');
   await roomFor(ana);
   const { page, context } = ana;
@@ -136,7 +136,7 @@ test('an address makes a link of words, and code is offered a block', async ({ s
   await paste(page, code);
   await expect(field).toHaveValue(code);
   await expect(offer).toBeVisible();
-  await expect(page.getByText('An offer to make it a code block')).toBeAttached();
+  await expect(page.getByText('Before the text field there is a button')).toBeAttached();
   await expectClean(page, 'the offer');
   await page.keyboard.press('Escape');
   await expect(offer).toBeHidden();
@@ -152,12 +152,12 @@ test('an address makes a link of words, and code is offered a block', async ({ s
   await expect(offer).toBeHidden();
   await page.keyboard.press('ControlOrMeta+z');
   await expect(field).toHaveValue(code);
-  // Who goes on writing in it has answered.
+  // Typing on in the block dismisses the offer.
   await field.fill('');
   await expect(offer).toBeHidden();
 });
 
-test('a spoiler stays covered until somebody opens it', async ({ someone }) => {
+test('a spoiler stays hidden until somebody opens it', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -166,7 +166,7 @@ test('a spoiler stays covered until somebody opens it', async ({ someone }) => {
   const post = (text: string, reply_to?: number) =>
     command<{ seq: number }>(bo, 'POST', `/api/rooms/${room}/messages`, { text, reply_to });
   const { seq } = await post('It was ||the **butler**|| and `a || b || c`');
-  // Before anything else is read out in its place.
+  // Before another announcement replaces it.
   await expect(page.getByText('It was (Spoiler)')).toBeAttached();
   await post('I knew!', seq);
   const covered = log.getByRole('button', { name: 'Spoiler, hidden' });
@@ -192,7 +192,7 @@ test('a spoiler stays covered until somebody opens it', async ({ someone }) => {
   await expect(page.locator('body')).not.toContainText('butler');
 });
 
-test('tables scroll in themselves, and tasks say what is done', async ({ someone }) => {
+test('tables scroll on their own, and tasks show whether they are done', async ({ someone }) => {
   const ana = await someone('ana');
   const room = await roomFor(ana);
   const { page } = ana;

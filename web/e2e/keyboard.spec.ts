@@ -1,10 +1,10 @@
-/** Everything with the keyboard alone: no test here touches the mouse or sets a focus. */
+/** Everything with the keyboard alone: no test here uses the mouse or sets the focus. */
 
 import type { Page } from '@playwright/test';
 import { expect, PASSWORD, test } from './fixtures';
 import { command, timeline } from './people';
 
-/** Walk on with Tab until something with this name has the focus, as a person does. */
+/** Presses Tab until an element with this name has the focus. */
 async function tabTo(page: Page, name: RegExp, { back = false } = {}): Promise<void> {
   for (let step = 0; step < 60; step += 1) {
     const focused = await page.evaluate(() => {
@@ -91,12 +91,12 @@ test('sign in, join, post, edit, reply, switch the room, sign out', async ({
   await expect(page.getByRole('menuitem', { name: 'Sign out' })).toBeFocused();
   await keyboard.press('Enter');
   const confirm = page.getByRole('dialog').getByRole('button', { name: /^Sign out/ });
-  const door = page.getByRole('button', { name: 'Sign in' });
-  await expect(confirm.or(door).first()).toBeVisible();
+  const signInButton = page.getByRole('button', { name: 'Sign in' });
+  await expect(confirm.or(signInButton).first()).toBeVisible();
   if (await confirm.isVisible()) {
     await tabTo(page, /^Sign out/);
     await keyboard.press('Enter');
   }
-  await expect(door).toBeVisible();
+  await expect(signInButton).toBeVisible();
   await context.close();
 });

@@ -1,4 +1,4 @@
-/** Reactions and pins: by mouse and by keys, and the same for everyone at once. */
+/** Reactions and pins: by mouse and by keys, live for everyone. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expect, test } from './fixtures';
@@ -16,7 +16,7 @@ async function fromMenu(page: Page, text: string, item: string): Promise<void> {
   await page.getByRole('menuitem', { name: item }).click();
 }
 
-test('a reaction by mouse: seen at once by others, who add theirs and take it back', async ({ someone }) => {
+test('a reaction by mouse appears live for others, who add theirs and remove it', async ({ someone }) => {
   const bo = await someone('bo');
   await command(bo, 'PATCH', '/api/me', { display_name: 'Bo Berg' });
   const ana = await someone('ana');
@@ -31,9 +31,9 @@ test('a reaction by mouse: seen at once by others, who add theirs and take it ba
   await expect(mine).toHaveAccessibleName('👍 1: you');
   const hers = chip(row(ana.page, 'Cake'), '👍');
   await expect(hers).toHaveAttribute('aria-pressed', 'false');
-  // Who has said nothing yet is called by name all the same.
+  // People who have not written anything yet are also shown by name.
   await expect(hers).toHaveAccessibleName('👍 1: Bo Berg');
-  // Only whose message it is hears of it.
+  // Only the author of the message gets the announcement.
   await expect(ana.page.locator('[aria-live=polite]')).toContainText('Bo Berg reacted 👍 to your message');
 
   await hers.click();
@@ -49,7 +49,7 @@ test('a reaction by mouse: seen at once by others, who add theirs and take it ba
   await expect(mine).toHaveCount(0);
 });
 
-test('a reaction by keys only, with all emoji to search in', async ({ someone }) => {
+test('a reaction with the keyboard alone, using the complete picker', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await roomFor(ana, bo);
@@ -77,7 +77,7 @@ test('a reaction by keys only, with all emoji to search in', async ({ someone })
   await expect(chip(message, '⛵')).toHaveAttribute('aria-pressed', 'true');
   await expect(chip(row(bo.page, 'The ship'), '⛵')).toHaveAccessibleName(`⛵ 1: ${ana.name}`);
 
-  // From the row Tab leads to what is below its text, which says who it was.
+  // From the row, Tab leads to the marks below its text, which say who pinned it.
   await page.keyboard.press('Tab');
   await expect(chip(message, '⛵')).toBeFocused();
   await expect(message.getByText('⛵ you')).toBeVisible();
@@ -87,7 +87,7 @@ test('a reaction by keys only, with all emoji to search in', async ({ someone })
   await expect(chip(message, '⛵')).toHaveCount(0);
 });
 
-test('what one reacts with most comes first, and stays over a reload with the reaction', async ({ someone }) => {
+test('the most used emoji come first, and survive a reload with the reaction', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   await roomFor(ana);
@@ -104,7 +104,7 @@ test('what one reacts with most comes first, and stays over a reload with the re
   await expect(page.getByRole('menuitemcheckbox').first()).toBeChecked();
 });
 
-test('a message is pinned, found in the details, gone to and unpinned', async ({ someone }) => {
+test('a message is pinned, found in the details, visited and unpinned', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -127,7 +127,7 @@ test('a message is pinned, found in the details, gone to and unpinned', async ({
   await expect(row(ana.page, 'The door code')).not.toContainText('Pinned');
 });
 
-test('on a phone: the emoji stand above the menu of a message, and pins have their place', async ({ someone }) => {
+test('on a phone the emoji are above the menu of a message, and pins are in the details', async ({ someone }) => {
   const ana = await someone('ana');
   const { page } = ana;
   const room = await roomFor(ana);
@@ -145,7 +145,7 @@ test('on a phone: the emoji stand above the menu of a message, and pins have the
   await expect(panel(page)).toHaveCount(0);
 });
 
-test('the end of the talk stays in sight, and where nothing is added any more nobody reacts', async ({ someone }) => {
+test('the end of the timeline stays visible, and nobody can react in an archived room', async ({ someone }) => {
   const ana = await someone('ana');
   const room = await roomFor(ana);
   for (let line = 1; line <= 30; line += 1) {

@@ -12,11 +12,11 @@ async function write(page: Page, text: string): Promise<void> {
   await expect(page.getByText(text, { exact: true })).toBeVisible();
 }
 
-/** The worker has taken the page over, so all of its files are kept. */
+/** The worker controls the page, so all of its files are cached. */
 const workerReady = (page: Page) =>
   page.waitForFunction(() => navigator.serviceWorker.controller?.state === 'activated');
 
-/** The browser's database has it: it is written a moment after the page shows it. */
+/** The message is stored: the database is written a moment after the page shows it. */
 const kept = (page: Page, text: string) =>
   expect
     .poll(() =>
@@ -46,7 +46,7 @@ async function texts({ context }: Someone, url: string): Promise<string[]> {
   return messages.map(({ text = '' }) => text);
 }
 
-test('without a network the page opens with what was seen, says so, and sends when back', async ({
+test('offline the page opens with stored messages, says so, and sends after reconnecting', async ({
   someone,
   server,
 }) => {
@@ -59,8 +59,8 @@ test('without a network the page opens with what was seen, says so, and sends wh
   await context.setOffline(true);
   await page.reload();
   await expect(page.getByText(`${ana.name} was online`)).toBeVisible();
-  await expect(page.getByText('You’re offline. Messages will send when you’re back.')).toBeVisible();
-  await expect(page.getByText('This is what your device kept from last time.')).toBeVisible();
+  await expect(page.getByText('You’re offline. Messages will be sent when you’re back.')).toBeVisible();
+  await expect(page.getByText('You are seeing what this device stored last time.')).toBeVisible();
   await expect(page.getByRole('navigation', { name: 'Rooms and people' })).toContainText(/lobby/i);
 
   const written = [1, 2, 3].map((n) => `${ana.name} wrote this offline: ${n}`);
@@ -75,7 +75,7 @@ test('without a network the page opens with what was seen, says so, and sends wh
   await expect.poll(sent).toEqual([`${ana.name} was online`, ...written]);
 });
 
-test('of what people write nothing is kept by the service worker', async ({ someone }) => {
+test('the service worker caches nothing that people write', async ({ someone }) => {
   const bo = await someone('bo');
   const { page } = bo;
   await write(page, `a secret of ${bo.name}`);
@@ -100,7 +100,7 @@ test('of what people write nothing is kept by the service worker', async ({ some
   expect(entries.filter(({ text }) => text.includes(bo.name))).toEqual([]);
 });
 
-/** As a newer release would come: another page, and a worker that differs from the one here. */
+/** Simulates a newer release: another page, and another worker. */
 async function nextBuild(client: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hubbub-e2e-build-'));
   await cp(client, folder, { recursive: true });
@@ -116,7 +116,7 @@ async function nextBuild(client: string): Promise<string> {
   return folder;
 }
 
-test('a newer client is offered, with a worker and without, and comes when it is wanted', async ({
+test('an update is offered with and without a worker, and loaded on request', async ({
   someone,
   server,
   browser,

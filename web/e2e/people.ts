@@ -1,4 +1,4 @@
-/** What people do in tests, and what the database says of it. */
+/** Actions of people in tests, and what the database contains afterwards. */
 
 import { expect, type Locator, type Page } from '@playwright/test';
 import type { Someone } from './fixtures';
@@ -7,14 +7,14 @@ export const composer = (page: Page): Locator => page.getByRole('textbox', { nam
 
 export const timeline = (page: Page): Locator => page.getByRole('log', { name: 'Messages' });
 
-/** Write a message as a person does, and see it in the timeline. */
+/** Writes a message as a person does, and waits until it is in the timeline. */
 export async function say({ page }: { page: Page }, text: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).press('Enter');
   await expect(timeline(page).getByText(text, { exact: true })).toBeVisible();
 }
 
-/** A command over HTTP, by somebody's browser. */
+/** A command over HTTP with somebody's cookie. */
 export async function command<T = unknown>(
   { page, context }: Someone,
   method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE',
@@ -51,7 +51,7 @@ export async function kept(who: Someone, room: string): Promise<Kept[]> {
 
 let rooms = 0;
 
-/** A public room of one's own, since tests share the lobby; everyone named is in it. */
+/** A new public room, because tests share the lobby; everyone listed joins it. */
 export async function roomFor(owner: Someone, ...others: Someone[]): Promise<string> {
   rooms += 1;
   const room = `room-${Date.now().toString(36)}-${rooms}`;

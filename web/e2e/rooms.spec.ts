@@ -1,4 +1,4 @@
-/** Finding one's way: the list, the switcher, rooms to join and to make, direct messages. */
+/** Navigation: the list, the switcher, joining and creating rooms, direct messages. */
 
 import type { Page } from '@playwright/test';
 import { expect, test, watch } from './fixtures';
@@ -9,7 +9,7 @@ const linkTo = (page: Page, title: string | RegExp) => list(page).getByRole('lin
 const heading = (page: Page, name: string | RegExp) =>
   page.getByRole('heading', { level: 1, name });
 
-test('one makes rooms, another joins what is public and sees nothing of what is private', async ({
+test('public rooms can be joined, and private ones are invisible to others', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -31,7 +31,7 @@ test('one makes rooms, another joins what is public and sees nothing of what is 
   await dialog.getByLabel('Title').fill(`Secret ${ana.name}`);
   await dialog.getByLabel('Private').check();
   await dialog.getByRole('combobox', { name: 'People to add' }).fill('nobody at all');
-  await expect(dialog.getByText('Nobody is called that.')).toBeVisible();
+  await expect(dialog.getByText('There is nobody with that name.')).toBeVisible();
   await dialog.getByRole('combobox', { name: 'People to add' }).fill('');
   await dialog.getByRole('button', { name: 'Create room' }).click();
   await expect(heading(ana.page, `Secret ${ana.name}`)).toBeVisible();
@@ -50,7 +50,7 @@ test('one makes rooms, another joins what is public and sees nothing of what is 
   await expect(bo.page.getByRole('main')).toContainText('does not exist, or it is private');
 });
 
-test('a direct message shows up for the other, and what it brings can be muted', async ({
+test('a direct message appears for the other person, and can be muted', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -80,7 +80,7 @@ test('a direct message shows up for the other, and what it brings can be muted',
   await expect(link).not.toHaveAccessibleName(/unread/);
 });
 
-test('with the keyboard: the switcher, and to the next room and the next unread one', async ({
+test('with the keyboard: the switcher, the next room, and the next unread one', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -121,7 +121,7 @@ test('with the keyboard: the switcher, and to the next room and the next unread 
   await keyboard.press('Control+/');
   await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toContainText('Unread room below');
   await keyboard.press('Escape');
-  // All of it is for the switcher, however soon it comes.
+  // All of it goes into the switcher, however late that appears.
   await keyboard.press('Control+k');
   await keyboard.type(ana.name);
   await expect(field).toHaveValue(ana.name);
@@ -130,7 +130,7 @@ test('with the keyboard: the switcher, and to the next room and the next unread 
   await expect(heading(page, ana.name)).toBeVisible();
 });
 
-test('on a phone: list, room, and Back; removed from a room, one is told', async ({ someone }) => {
+test('on a phone: list, room, and Back; being removed from a room is explained', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -156,7 +156,7 @@ test('on a phone: list, room, and Back; removed from a room, one is told', async
   await expect(composer(page)).toBeVisible();
 });
 
-test('a guest looks into any public room, and can get an account', async ({
+test('a guest can open any public room, and get an account', async ({
   someone,
   browser,
   server,
@@ -168,7 +168,7 @@ test('a guest looks into any public room, and can get an account', async ({
   const page = await context.newPage();
   watch(page, problems);
   await page.goto('/sign-in');
-  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await page.getByRole('button', { name: 'Continue as a guest' }).click();
   await expect(heading(page, 'Lobby')).toBeVisible();
   await expect(list(page).getByRole('button', { name: 'Create a room' })).toHaveCount(0);
   await list(page).getByRole('link', { name: 'Browse rooms' }).click();

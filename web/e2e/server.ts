@@ -1,4 +1,4 @@
-/** A real server in a folder of its own, which can be killed and started again on its port. */
+/** A real server with its own data folder, which can be killed and restarted on the same port. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +26,7 @@ export class Server {
   #output = '';
   #hasOwner = false;
 
-  /** Which build of the client it serves from its next start on; another for trying one out. */
+  /** The build of the client to serve from the next start on. */
   client = process.env['HUBBUB_E2E_STATIC'] ?? BUILT;
 
   private constructor(
@@ -46,16 +46,16 @@ export class Server {
     return `http://localhost:${this.port}`;
   }
 
-  /** What the server has written so far: its address, invites, log lines. */
+  /** The server's output so far: its address, invites, log lines. */
   get output(): string {
     return this.#output;
   }
 
-  /** The code of the link by which this server gets its owner; null once it was taken. */
+  /** The code of the link that makes somebody the owner of this server; null once it was used. */
   takeOwnerInvite(): string | null {
     if (this.#hasOwner) return null;
     this.#hasOwner = true;
-    // The last, as a start without an owner voids the link of the one before.
+    // The last link, because a start without an owner invalidates the one before.
     const code = [...this.#output.matchAll(/\/join\/(\S+)/g)].at(-1)?.[1];
     if (!code) throw new Error(`The server printed no link for its owner:\n${this.#output}`);
     return code;

@@ -1,4 +1,4 @@
-/** What people set, and what the others see of it. */
+/** Settings, and what others see of them. */
 
 import type { Browser, Page } from '@playwright/test';
 import { expect, PASSWORD, test, type Someone } from './fixtures';
@@ -20,7 +20,7 @@ async function elsewhere(browser: Browser, url: string, name: string, password: 
   return { context, ok: answer.ok() };
 }
 
-test('a display name is seen by others as soon as it is saved', async ({ someone }) => {
+test('a display name changes for others as soon as it is saved', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   await say(ana, `Is this me, ${ana.name}?`);
@@ -32,7 +32,7 @@ test('a display name is seen by others as soon as it is saved', async ({ someone
   await expect(row).toContainText('Countess of Lovelace');
 });
 
-test('a new password holds, the old one does not, and other devices are out', async ({
+test('the new password works, the old one does not, and other devices are signed out', async ({
   someone,
   browser,
   server,
@@ -60,7 +60,7 @@ test('a new password holds, the old one does not, and other devices are out', as
   const third = await elsewhere(browser, server.url, ana.name, 'four words do better');
   expect(third.ok).toBe(true);
 
-  // And from here it is put out again, as any device that one does not know.
+  // From here that device is signed out, as one would do with an unknown device.
   const other = await third.context.newPage();
   await other.goto('/rooms/lobby');
   await settings(ana.page, 'devices');
@@ -70,7 +70,7 @@ test('a new password holds, the old one does not, and other devices are out', as
   await expect(other.getByRole('button', { name: 'Sign in' })).toBeVisible();
 });
 
-test('theme and language stay over a reload', async ({ someone }) => {
+test('theme and language survive a reload', async ({ someone }) => {
   const { page } = await someone('ana');
   await settings(page, 'appearance');
   await page.getByRole('radio', { name: 'Dark' }).check();
@@ -85,7 +85,7 @@ test('theme and language stay over a reload', async ({ someone }) => {
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Settings');
 });
 
-test('on a phone, a section is a step, and Back leads out again', async ({ someone }) => {
+test('on a phone, a section is a separate step, and Back leads out of it', async ({ someone }) => {
   const { page } = await someone('ana');
   await page.setViewportSize({ width: 390, height: 844 });
   await page.goto('/settings');
@@ -113,12 +113,12 @@ test('the owner names the server, invites somebody, and locks them out', async (
   const guest = await newcomer(browser, server, problems);
   await settings(page, 'server');
   const bo = await someone('bo');
-  await page.getByRole('textbox', { name: 'Name of the server' }).fill('The Tea Room');
+  await page.getByRole('textbox', { name: 'Server name' }).fill('The Tea Room');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(bo.page.getByText('The Tea Room')).toBeVisible();
-  // Who may join is an option of this server's, so it is not the owner's to change.
+  // On this server an option fixes who may join, so the owner cannot change it.
   await page.getByText('Nobody new').click();
-  await expect(page.getByText('This was set when the server was started').first()).toBeVisible();
+  await expect(page.getByText('This is set by an option of the server').first()).toBeVisible();
   await expect(page.getByRole('radio', { name: 'Everyone' })).toBeChecked();
 
   await page.getByRole('link', { name: 'Invites' }).click();
@@ -146,11 +146,11 @@ test('the owner names the server, invites somebody, and locks them out', async (
   await expect(row).toContainText('Locked out');
   await expect(guest.page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await guest.context.close();
-  // Other tests have this server after us.
+  // Other tests use the same server afterwards.
   await command(olivia, 'PATCH', '/api/server', { name: 'Hubbub' });
 });
 
-/** Somebody who has no account yet. */
+/** Somebody without an account. */
 async function newcomer(browser: Browser, server: Server, problems: string[]): Promise<Someone> {
   const context = await browser.newContext({ baseURL: server.url });
   const page = await context.newPage();

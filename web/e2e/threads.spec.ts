@@ -1,4 +1,4 @@
-/** Answers to a message beside the timeline, and what is new in the threads that one follows. */
+/** Replies beside the timeline, and new replies in followed threads. */
 
 import type { Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
@@ -18,7 +18,7 @@ const threads = (page: Page): Locator =>
 const post = (who: Someone, room: string, text: string) =>
   command(who, 'POST', `/api/rooms/${room}/messages`, { text });
 
-/** Said, and not only on its way. */
+/** Posted, and not only pending. */
 async function ask(who: Someone, room: string, text: string): Promise<void> {
   await post(who, room, text);
   await expect(timeline(who.page).getByText(text, { exact: true })).toBeVisible();
@@ -36,7 +36,7 @@ async function openFrom(page: Page, text: string): Promise<void> {
   await expect(writer(page)).toBeFocused();
 }
 
-test('an answer is seen live, beside the room and under its message', async ({ someone }) => {
+test('a reply appears live, beside the room and below its message', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -62,7 +62,7 @@ test('an answer is seen live, beside the room and under its message', async ({ s
   ]);
 });
 
-test('what is new in a thread is listed until it has been read', async ({ someone }) => {
+test('new replies are listed until they are read', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -89,7 +89,7 @@ test('what is new in a thread is listed until it has been read', async ({ someon
   await page.goBack();
   await page.getByRole('button', { name: 'Unread', exact: true }).click();
   await expect(items).toHaveText([/Second answer/]);
-  // On a phone what stands beside the title goes below it, and leaves it in one line.
+  // On a phone, what is beside the title wraps below it, and the title stays on one line.
   await page.setViewportSize({ width: 390, height: 844 });
   const title = await page.getByRole('heading', { name: 'Threads' }).boundingBox();
   expect(title?.height).toBeLessThan(40);
@@ -99,7 +99,7 @@ test('what is new in a thread is listed until it has been read', async ({ someon
   await expect(threads(page)).toHaveAccessibleName(/^Threads$/);
 });
 
-test('an answer can be said to the room too; whoever unfollows hears no more of it', async ({
+test('a reply can also be posted to the room; after unfollowing there are no more notifications', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -114,7 +114,7 @@ test('an answer can be said to the room too; whoever unfollows hears no more of 
 
   await bo.page.getByRole('button', { name: 'Unfollow' }).click();
   await expect(bo.page.getByRole('button', { name: 'Follow', exact: true })).toBeVisible();
-  // On screen it is told of all the same, and nothing of it is unread.
+  // On screen it still receives events, and nothing of it is unread.
   await post(ana, `${room}.1`, 'Make it one');
   await expect(replies(bo.page).getByText('Make it one')).toBeVisible();
   await bo.page.keyboard.press('Escape');
@@ -150,7 +150,7 @@ test('with the keyboard alone: T opens the thread, Escape goes back to the messa
   await keyboard.type('By the way');
   await keyboard.press('Enter');
   await expect(replies(page).getByText('By the way')).toBeVisible();
-  // The room hears of it by an event of its own.
+  // The room receives its own event.
   await expect(footer(page)).toBeVisible();
   await keyboard.press('Escape');
   await expect(panel(page)).toHaveCount(0);
@@ -161,7 +161,7 @@ test('with the keyboard alone: T opens the thread, Escape goes back to the messa
   await expect(writer(page)).toBeFocused();
 });
 
-test('on a phone it is a page of its own, and Back leads to the room', async ({ someone }) => {
+test('on a phone a thread is its own page, and Back leads to the room', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -182,7 +182,7 @@ test('on a phone it is a page of its own, and Back leads to the room', async ({ 
   await expect(timeline(page)).toBeVisible();
 });
 
-test('a link to an answer leads to it, also after a reload and in an old thread', async ({
+test('a link to a reply leads to it, also after a reload and in an old thread', async ({
   someone,
 }) => {
   const ana = await someone('ana');
@@ -208,7 +208,7 @@ test('a link to an answer leads to it, also after a reload and in an old thread'
     .toMatch(new RegExp(`/rooms/${room}/1/thread/5$`));
 });
 
-test('an answer without a connection, the first of its thread, is sent when it is back', async ({
+test('an offline reply, the first of its thread, is sent after reconnecting', async ({
   someone,
   server,
 }) => {
@@ -219,10 +219,10 @@ test('an answer without a connection, the first of its thread, is sent when it i
   await openFrom(bo.page, 'Is anybody there?');
   await server.kill();
   await answer(bo, 'Soon again');
-  await expect(replies(bo.page).getByText('Waiting for the connection')).toBeVisible();
+  await expect(replies(bo.page).getByText('Waiting for a connection')).toBeVisible();
   await server.up();
   await expect(footer(ana.page)).toHaveAccessibleName(/^1 reply/);
-  await expect(replies(bo.page).getByText('Waiting for the connection')).toHaveCount(0);
+  await expect(replies(bo.page).getByText('Waiting for a connection')).toHaveCount(0);
   await expect(replies(bo.page).getByText('Soon again', { exact: true })).toHaveCount(1);
   expect(await kept(bo, `${room}.1`)).toHaveLength(1);
 
@@ -230,7 +230,7 @@ test('an answer without a connection, the first of its thread, is sent when it i
   await expect(replies(bo.page).getByText('Welcome back')).toBeVisible();
 });
 
-test('of a deleted message the answers can still be read', async ({ someone }) => {
+test('the replies to a deleted message can still be read', async ({ someone }) => {
   const ana = await someone('ana');
   const bo = await someone('bo');
   const room = await roomFor(ana, bo);
@@ -246,7 +246,7 @@ test('of a deleted message the answers can still be read', async ({ someone }) =
   await expect(panel(bo.page)).toHaveCount(0);
 });
 
-test('a guest looks into a thread, hears it live, and answers', async ({
+test('a guest opens a thread, receives live replies, and replies', async ({
   someone,
   browser,
   server,
@@ -258,7 +258,7 @@ test('a guest looks into a thread, hears it live, and answers', async ({
   const context = await browser.newContext({ baseURL: server.url });
   const page = await context.newPage();
   await page.goto(`/rooms/${room}/1/thread`);
-  await page.getByRole('button', { name: 'Look in as a guest' }).click();
+  await page.getByRole('button', { name: 'Continue as a guest' }).click();
   await expect(replies(page).getByText('Say hello')).toBeVisible();
   await post(ana, `${room}.1`, 'Do not be shy');
   await expect(replies(page).getByText('Do not be shy')).toBeVisible();

@@ -1,6 +1,6 @@
 import type { BrowserContext, Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
-import { Line } from './line';
+import { TextConnection } from './textConnection';
 import type { Server } from './server';
 
 const log = (page: Page) => page.getByRole('log', { name: 'Messages' });
@@ -24,14 +24,14 @@ async function post(server: Server, context: BrowserContext, room: string, draft
 }
 
 async function postMany(who: Someone, room: string, from: number, to: number) {
-  const line = await Line.open(who.context, room);
+  const line = await TextConnection.open(who.context, room);
   await line.say(Array.from({ length: to - from + 1 }, (_, n) => `number ${from + n}.`));
   await line.close();
 }
 
 let rooms = 0;
 
-/** A room of one's own, so that other tests say nothing in it. */
+/** A new room, so that other tests do not write in it. */
 async function newRoom(server: Server, who: Someone): Promise<string> {
   rooms += 1;
   const answer = await who.context.request.post('/api/rooms', {
@@ -50,17 +50,17 @@ async function join(server: Server, who: Someone, room: string) {
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
-/** How far from the top of the timeline something is. */
+/** The distance of an element from the top of the timeline. */
 async function topOf(page: Page, what: Locator): Promise<number> {
   const [outer, inner] = [await log(page).boundingBox(), await what.boundingBox()];
   return (inner?.y ?? NaN) - (outer?.y ?? NaN);
 }
 
-/** Scroll there; and which row is then the first that can be seen, and where. */
+/** Scrolls there and returns the first visible row and its position. */
 const firstInSight = (page: Page, scrollTop: number) =>
   log(page).evaluate(async (box, to) => {
     box.scrollTop = to;
-    // Rows get their real heights when they come into sight.
+    // Rows get their real heights when they become visible.
     for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
     const { top } = box.getBoundingClientRect();
     const rows = [...box.querySelectorAll<HTMLElement>('[data-seq]')];
@@ -71,7 +71,7 @@ const firstInSight = (page: Page, scrollTop: number) =>
 const isAtEnd = (page: Page) =>
   log(page).evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2);
 
-test('paging through hundreds of messages keeps the place, mounts few, and comes back', async ({
+test('paging through hundreds of messages keeps the position, mounts few rows, and returns', async ({
   someone,
   server,
 }) => {
@@ -81,7 +81,7 @@ test('paging through hundreds of messages keeps the place, mounts few, and comes
   await ana.page.goto(`/rooms/${room}`);
   await expect(row(ana.page, 'number 420.')).toBeInViewport();
 
-  // Up, page by page: what was in sight when a page came is still where it was.
+  // Up, page by page: what was visible when a page arrived has not moved.
   const first = log(ana.page).getByRole('listitem').first();
   while (!(await first.filter({ hasText: 'number 1.' }).count())) {
     const before = (await first.textContent()) ?? '';
@@ -95,7 +95,7 @@ test('paging through hundreds of messages keeps the place, mounts few, and comes
   await expect(ana.page.getByText(/This is the beginning of #Tea/)).toBeInViewport();
   await expect(ana.page.getByText('You are looking at older messages')).toBeVisible();
 
-  // Down again to where it goes on live.
+  // Down again to the live end.
   await expect(async () => {
     await log(ana.page).evaluate((box) => (box.scrollTop = box.scrollHeight));
     await expect(row(ana.page, 'number 420.')).toBeInViewport({ timeout: 300 });
@@ -105,7 +105,7 @@ test('paging through hundreds of messages keeps the place, mounts few, and comes
   await expect(row(ana.page, 'and one more')).toBeInViewport();
 });
 
-test('a link to a message opens in the middle, again when it is followed again', async ({
+test('a link to a message scrolls it to the middle, again when it is followed again', async ({
   someone,
   server,
 }) => {
@@ -125,7 +125,7 @@ test('a link to a message opens in the middle, again when it is followed again',
   await ana.page.getByRole('button', { name: 'Jump to latest' }).click();
   await expect(row(ana.page, 'as I said')).toBeInViewport();
   await expect(ana.page).toHaveURL(new RegExp(`/rooms/${room}$`));
-  // The line that is quoted is found, though its message is not loaded any more.
+  // The quoted message is found, although it is no longer loaded.
   const quote = row(ana.page, 'as I said').getByRole('link', { name: /number 40\./ });
   await quote.click();
   await expect(wanted).toBeInViewport();
@@ -137,7 +137,7 @@ test('a link to a message opens in the middle, again when it is followed again',
   await expect(composer(ana.page)).toBeFocused();
 });
 
-test('who reads further up is told how many are new, and where they begin', async ({
+test('reading further up shows the number of new messages and where they begin', async ({
   someone,
   server,
 }) => {
@@ -147,7 +147,7 @@ test('who reads further up is told how many are new, and where they begin', asyn
   await join(server, bo, room);
   await postMany(ana, room, 1, 60);
 
-  // Bo opens it with more unread than fits: at the line.
+  // Bo opens it with more unread messages than fit on the screen: at the line.
   await bo.page.getByRole('navigation').getByRole('link', { name: /Tea/ }).first().click();
   await expect(row(bo.page, 'number 1.')).toBeInViewport();
   await expect(bo.page.getByText('New', { exact: true })).toBeInViewport();
@@ -162,14 +162,14 @@ test('who reads further up is told how many are new, and where they begin', asyn
   await expect(row(bo.page, 'number 63.')).toBeInViewport();
   await expect(pill).toHaveCount(0);
 
-  // At the end it follows, also when the composer grows over it.
+  // At the end it follows new messages, also when the composer grows.
   await composer(bo.page).fill('a\nb\nc\nd\ne');
   await expect.poll(() => isAtEnd(bo.page)).toBe(true);
   await postMany(ana, room, 64, 64);
   await expect(row(bo.page, 'number 64.')).toBeInViewport();
 });
 
-test('everything is done with a message by keys alone', async ({ someone, server }) => {
+test('all actions of a message work with the keyboard alone', async ({ someone, server }) => {
   const ana = await someone('ana');
   const { page } = ana;
   await ana.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
@@ -222,7 +222,7 @@ test('everything is done with a message by keys alone', async ({ someone, server
   await expect(row(page, 'number 3.')).toBeFocused();
 });
 
-test('what is done with the mouse leaves the focus where it was done', async ({ someone, server }) => {
+test('mouse actions leave the focus in the row', async ({ someone, server }) => {
   const ana = await someone('ana');
   const { page } = ana;
   const room = await newRoom(server, ana);
@@ -244,12 +244,12 @@ test('what is done with the mouse leaves the focus where it was done', async ({ 
   await expect(row(page, 'number 3.').getByRole('button', { name: 'Reply', exact: true })).toBeVisible();
   await expect(second).toBeFocused();
 
-  // Whoever writes points at nothing any more.
+  // While somebody is typing, no row is active.
   await composer(page).click();
   await expect(log(page).getByRole('button', { name: 'Reply' })).toHaveCount(0);
 });
 
-test('what is written while the server is away waits in its place, and keeps its row', async ({
+test('messages written while the server is down wait in place, and keep their rows', async ({
   someone,
   server,
 }) => {
@@ -257,7 +257,7 @@ test('what is written while the server is away waits in its place, and keeps its
   const { page } = ana;
   const room = await newRoom(server, ana);
   await page.goto(`/rooms/${room}`);
-  await expect(page.getByText('Nothing has been said here yet.')).toBeVisible();
+  await expect(page.getByText('There are no messages here yet.')).toBeVisible();
   await composer(page).fill('before');
   await page.getByRole('button', { name: 'Send' }).click();
   await expect(row(page, 'before')).toHaveAttribute('data-seq', '1');
@@ -265,7 +265,7 @@ test('what is written while the server is away waits in its place, and keeps its
   await server.kill();
   await composer(page).fill('meanwhile');
   await page.getByRole('button', { name: 'Send' }).click();
-  await expect(row(page, 'meanwhile').getByText('Waiting for the connection')).toBeVisible();
+  await expect(row(page, 'meanwhile').getByText('Waiting for a connection')).toBeVisible();
   const element = await row(page, 'meanwhile').elementHandle();
   await server.up();
   await expect(row(page, 'meanwhile')).toHaveAttribute('data-seq', '2');

@@ -1,11 +1,11 @@
-// Before the first paint, so that a dark page never begins light. A file of its own, since the
-// content policy allows no script in the page.
+// Runs before the first paint, so that a dark page never starts light. In its own file, because the
+// content policy allows no inline scripts.
 {
   const root = document.documentElement;
   const theme = localStorage.getItem('hubbub.theme');
   if (theme) root.dataset.theme = theme;
 
-  // What the system draws around the page follows, now and when another theme is chosen later.
+  // The browser's own controls follow the theme, also when it is changed later.
   const colourBar = () => {
     const chosen = root.dataset.theme;
     for (const meta of document.querySelectorAll('meta[name="theme-color"]')) {

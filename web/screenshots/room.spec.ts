@@ -1,4 +1,4 @@
-/** The pictures of README and docs: the main states, light and dark, on a desktop and on a phone. */
+/** The screenshots of README and docs: the main states, light and dark, on a desktop and on a phone. */
 
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Page } from '@playwright/test';
@@ -18,7 +18,7 @@ const PEOPLE = {
 } as const;
 type Name = keyof typeof PEOPLE;
 
-/** A club's chat with a morning's talk in it. */
+/** A club's chat with a morning's conversation. */
 class Club {
   private constructor(
     readonly server: Server,
@@ -59,7 +59,7 @@ class Club {
     for (const who of people) await this.ask(who, 'PUT', path);
   }
 
-  /** Somebody's page; the others who are named are online as well. */
+  /** Somebody's page; the other people listed are online as well. */
   async page(who: Name, path: string): Promise<Page> {
     const page = await this.people[who].newPage();
     await page.goto(path);
@@ -173,7 +173,7 @@ test('settings', async () => {
   await takeAll(page, 'settings');
 });
 
-test('the door', async ({ browser }) => {
+test('the sign-in pages', async ({ browser }) => {
   const server = await Server.start([]);
   const page = await browser.newPage({ baseURL: server.url });
   await page.goto(`/join/${server.takeOwnerInvite() ?? ''}`);

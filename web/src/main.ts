@@ -2,9 +2,9 @@ import './styles/tokens.css';
 import './styles/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
-import { language } from './app/language.svelte';
+import { language } from './words/language.svelte';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('The page has no #app.');
-// Not awaited at the top: the bundler would cut the page's own script into four files for it.
+// No top-level await: the bundler would split the entry chunk into four files.
 void language.start().then(() => mount(App, { target }));

@@ -1,6 +1,6 @@
-/** Where the person is, as the address says; Back, reload and links work because of it. */
+/** The current place in the client, kept in the address so that Back, reload and links work. */
 
-import { threadId, threadOf } from '../data/thread';
+import { threadId, threadOf } from '../data/state/thread';
 
 export const SECTIONS = [
   'profile',
@@ -16,25 +16,25 @@ export const SECTIONS = [
 export type Section = (typeof SECTIONS)[number];
 
 export type Route =
-  /** The list of rooms; where there is room for more, with the room last seen. */
+  /** The list of rooms; on wide screens with the last room beside it. */
   | { at: 'home' }
   | { at: 'sign-in' }
   | { at: 'sign-up'; invite: string | null }
-  /** A room; at a message of it, with its details open, or with the thread of a message. */
-  | { at: 'room'; room: string; seq: number | null; details: boolean; thread?: ThreadPlace }
-  /** All the rooms that one may know of; threads; where one was mentioned; what one keeps. */
+  /** A room, optionally at a message, with its details open, or with a thread beside it. */
+  | { at: 'room'; room: string; seq: number | null; details: boolean; thread?: ThreadRoute }
+  /** All public rooms, followed threads, mentions, saved messages. */
   | { at: 'browse' | 'threads' | 'mentions' | 'saved' }
-  /** Null: the list of sections; where there is room for more, with the first. */
+  /** Null: the list of sections; on wide screens with the first section beside it. */
   | { at: 'settings'; section: Section | null };
 
-export interface ThreadPlace {
-  /** The message that it is about. */
+export interface ThreadRoute {
+  /** The message that the thread belongs to. */
   root: number;
-  /** An answer to go to. */
+  /** The reply to scroll to. */
   seq: number | null;
 }
 
-/** Of a thread it is the room that it is in, with the thread beside it. */
+/** For a thread: its room with the thread beside it. */
 export function roomRoute(room: string, seq: number | null = null): Route {
   const found = threadOf(room);
   if (!found) return { at: 'room', room, seq, details: false };
@@ -53,17 +53,17 @@ function seqOf(part: string): number | null {
   return /^[1-9]\d{0,15}$/.test(part) ? Number(part) : null;
 }
 
-function decoded(part: string): string {
+function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    // A stray % that somebody typed.
+    // Somebody typed a single % into the address.
     return part;
   }
 }
 
 export function routeOf(path: string): Route {
-  const [first = '', second = '', third = '', ...beyond] = path.split('/').slice(1).map(decoded);
+  const [first = '', second = '', third = '', ...beyond] = path.split('/').slice(1).map(decode);
   if (first === 'sign-in') return { at: 'sign-in' };
   if (first === 'sign-up') return { at: 'sign-up', invite: null };
   if (first === 'join' && second) return { at: 'sign-up', invite: second };
@@ -110,16 +110,16 @@ export function pathOf(route: Route): string {
   }
 }
 
-/** The one router of the page. */
+/** The only router of the page. */
 class Router {
   route = $state.raw<Route>(routeOf(location.pathname));
-  /** Rises with every step, also to where one is already: a permalink clicked again. */
-  steps = $state.raw(0);
+  /** Increased by every navigation, even to the current place, as when a permalink is clicked again. */
+  navigations = $state.raw(0);
 
   constructor() {
     addEventListener('popstate', () => {
       this.route = routeOf(location.pathname);
-      this.steps += 1;
+      this.navigations += 1;
     });
   }
 
@@ -130,15 +130,15 @@ class Router {
       history.pushState({ inside: true, from: location.pathname }, '', path);
     }
     this.route = route;
-    this.steps += 1;
+    this.navigations += 1;
   }
 
-  /** Whether Back leads there. */
-  isBehind(route: Route): boolean {
+  /** Whether Back leads to this route. */
+  isPrevious(route: Route): boolean {
     return (history.state as { from?: string } | null)?.from === pathOf(route);
   }
 
-  /** To where one came from inside the client, else to `otherwise`. */
+  /** Back to the previous page of the client, or to `otherwise` if there is none. */
   back(otherwise: Route): void {
     if ((history.state as { inside?: boolean } | null)?.inside) history.back();
     else this.go(otherwise, { replace: true });
@@ -147,8 +147,10 @@ class Router {
 
 export const router = new Router();
 
-/** For links: an ordinary click stays in the page, any other is the browser's. */
-export function follow(route: Route): (event: MouseEvent) => void {
+/**
+ * A click handler for links: a plain click navigates inside the page, any other is left to the browser.
+ */
+export function linkTo(route: Route): (event: MouseEvent) => void {
   return (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0) return;
     event.preventDefault();

@@ -1,16 +1,16 @@
 /**
- * The keys that work everywhere. The help reads this table too, so that it says what is true;
- * those of the timeline and the composer are theirs.
+ * The global keyboard shortcuts. The help is made from the same table. The timeline and the composer
+ * handle their own keys.
  */
 
-import { dialogs, type DialogName } from './dialogs.svelte';
-import { inOrder, isUnread, listed, type Entry } from './listing';
+import { dialogs, type DialogName } from './page/dialogs.svelte';
+import { inOrder, isUnread, listRooms, type RoomEntry } from '../directory/listing';
 import { roomRoute, router } from './router.svelte';
-import { session } from './session.svelte';
+import { session } from './session/session.svelte';
 
 export const isMac = /Mac|iP(hone|ad|od)/.test(navigator.platform);
 
-/** As a person of this system reads it. */
+/** As it is printed on the keyboards of this system. */
 export const commandKey = isMac ? '⌘' : 'Ctrl';
 
 /** `Mod` is ⌘ on a Mac, and Ctrl elsewhere. */
@@ -27,7 +27,7 @@ export type ShortcutName = keyof typeof SHORTCUTS;
 
 const BY_KEYS = new Map(Object.values(SHORTCUTS).map(({ keys, run }) => [keys as string, run]));
 
-/** The key that is meant, on whatever layout: the letter's place where it is no Latin one. */
+/** The key by its letter; on layouts without Latin letters, by its position. */
 function keyOf({ key, code }: KeyboardEvent): string {
   if (key.length > 1) return key;
   const [, letter] = /^Key([A-Z])$/.exec(code) ?? [];
@@ -37,7 +37,7 @@ function keyOf({ key, code }: KeyboardEvent): string {
 export function keysOf(event: KeyboardEvent, mac = isMac): string {
   const key = keyOf(event);
   const mod = mac ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
-  // A sign such as / may need Shift; only with letters and arrows it says something else.
+  // A sign such as / may need Shift, so Shift only counts with letters and named keys.
   const shift = event.shiftKey && (key.length > 1 || /[A-Z]/.test(key));
   return [mod && 'Mod', event.altKey && 'Alt', shift && 'Shift', key].filter(Boolean).join('+');
 }
@@ -45,13 +45,15 @@ export function keysOf(event: KeyboardEvent, mac = isMac): string {
 export function onKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing) return;
   const run = BY_KEYS.get(keysOf(event));
-  // Alt and an arrow open a list of choices.
+  // Alt and an arrow open a select element.
   if (!run || event.target instanceof HTMLSelectElement) return;
   event.preventDefault();
   run();
 }
 
-/** Whoever presses the switcher's key types on at once: that is for it, and not for the composer. */
+/**
+ * The user may go on typing right after the shortcut of the switcher; those keys belong to its field.
+ */
 export function typeAhead(event: KeyboardEvent): void {
   if (dialogs.open !== 'switcher' || document.querySelector('dialog[open]')) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -61,7 +63,10 @@ export function typeAhead(event: KeyboardEvent): void {
   if (event.key !== 'Enter') dialogs.typedAhead += event.key;
 }
 
-/** What stands in a dialog is not thrown away by a key; only these two give way to each other. */
+/**
+ * A shortcut must not discard the content of a dialog; only the switcher and the help can replace each
+ * other.
+ */
 function isBlocked(): boolean {
   if (dialogs.open) return dialogs.open !== 'switcher' && dialogs.open !== 'keys';
   return document.querySelector('dialog[open]') !== null;
@@ -73,13 +78,13 @@ function toggle(name: DialogName): void {
   else dialogs.show(name);
 }
 
-/** To the next of those that are wanted, and from the last to the first. */
+/** The next matching entry, wrapping around at the ends. */
 export function nextOf(
-  entries: readonly Entry[],
+  entries: readonly RoomEntry[],
   from: string | null,
   by: 1 | -1,
-  isWanted: (entry: Entry) => boolean,
-): Entry | null {
+  isWanted: (entry: RoomEntry) => boolean,
+): RoomEntry | null {
   const { length } = entries;
   const at = entries.findIndex(({ room }) => room === from);
   const start = at < 0 && by < 0 ? length : at;
@@ -90,10 +95,10 @@ export function nextOf(
   return null;
 }
 
-function step(by: 1 | -1, isWanted: (entry: Entry) => boolean = () => true): void {
+function step(by: 1 | -1, isWanted: (entry: RoomEntry) => boolean = () => true): void {
   if (dialogs.open || isBlocked()) return;
   const { route } = router;
   const from = route.at === 'room' ? route.room : null;
-  const entry = nextOf(inOrder(listed(session.state, from)), from, by, isWanted);
+  const entry = nextOf(inOrder(listRooms(session.state, from)), from, by, isWanted);
   if (entry) router.go(roomRoute(entry.room));
 }

@@ -1,16 +1,16 @@
 /**
- * One person's chat in one tab: puts socket, reducer, sync, store and outbox together.
+ * The chat of one person in one tab: connects socket, reducer, sync, store and outbox.
  *
- * Data flows one way: socket → reducer → `state` → whoever was told of the change. Views call the
- * methods here; what these bring about comes back through the same door.
+ * Data flows one way: socket → reducer → `state` → listeners. Views call the methods here, and the
+ * results come back through the state.
  */
 
-import { hasSession } from './alive';
-import { eraseDrafts, lastSession, reactionsKey, rememberSession } from './local';
-import { ReadMarkers } from './markers';
-import { eraseOutbox, Outbox, type Draft, type Pending } from './outbox';
+import { hasSession } from './wire/hasSession';
+import { eraseDrafts, loadLastSession, reactionsKey, rememberSession } from './storage/local';
+import { ReadMarkers } from './readMarkers';
+import { eraseOutbox, Outbox, type NewMessage, type Pending } from './storage/outbox';
 import { History } from './history';
-import { People, shownIn } from './people';
+import { People, namesIn } from './people';
 import type {
   CommandName,
   Fields,
@@ -20,9 +20,9 @@ import type {
   Ok,
   ServerEvent,
   Welcome,
-} from './protocol';
-import { Disconnected, Refused } from './refusals';
-import { onEvent } from './reducer';
+} from './wire/protocol';
+import { Disconnected, Refused } from './wire/errors';
+import { onEvent } from './state/reducer';
 import {
   onDisconnected,
   onFollowing,
@@ -31,10 +31,10 @@ import {
   onOpened,
   onWelcome,
   onWelcomeOver,
-} from './replies';
-import { browserSurroundings, Socket, type Ending, type Surroundings } from './socket';
-import { findMessage, INITIAL, marksOf, messageOf, type State } from './state';
-import { eraseCaches, Store } from './store';
+} from './state/replies';
+import { browserEnvironment, Socket, type SessionEnd, type Environment } from './wire/socket';
+import { findMessage, INITIAL, toMarks, toMessage, type State } from './state/state';
+import { eraseCaches, Store } from './storage/store';
 import { Syncing } from './sync';
 
 const SAVE_AFTER_MS = 500;
@@ -45,23 +45,26 @@ export type Connection =
   | { readonly status: 'lost'; readonly since: number };
 
 export interface Callbacks {
-  /** State, pending messages or the connection changed. */
+  /** State, pending messages or the connection have changed. */
   changed(): void;
-  /** A word from the server to everyone. */
+  /** An announcement of the server to everyone. */
   notice(text: string): void;
-  /** A message came live, as news and not as history. */
+  /** A live message has arrived, and not one from history. */
   heard(message: WireMessage): void;
-  /** The session is over: `policy` for good, `sign-in` may sign in again. */
-  ended(ending: Ending): void;
-  /** The cookie is somebody else's now: they signed in in another tab. */
-  becameAnother(): void;
+  /**
+   * The session is over. With `policy` it is not allowed any more, after `sign-in` one can sign in
+   * again.
+   */
+  ended(sessionEnd: SessionEnd): void;
+  /** The cookie belongs to somebody else now, who signed in in another tab. */
+  userChanged(): void;
 }
 
 /**
- * Told of each event when it has been applied, and whether it came as news; null: some may have
- * been missed, so ask again.
+ * Called after each event was applied, with whether it was live. Null: events may have been missed, so
+ * fetch again.
  */
-export type Listener = (event: ServerEvent | null, isLive: boolean) => void;
+export type ChatListener = (event: ServerEvent | null, isLive: boolean) => void;
 
 export class Chat {
   state: State = INITIAL;
@@ -72,12 +75,12 @@ export class Chat {
   #store: Store | null = null;
   #outbox: Outbox | null = null;
   #saveTimer: ReturnType<typeof setTimeout> | undefined;
-  #askingMine = false;
+  #isFetchingMine = false;
   #typing = { room: '', at: 0 };
   #active = true;
-  /** Events that came before the welcome they belong to. */
-  #early: ServerEvent[] | null = null;
-  readonly #listeners = new Set<Listener>();
+  /** Events that arrived before the welcome. */
+  #earlyEvents: ServerEvent[] | null = null;
+  readonly #listeners = new Set<ChatListener>();
   readonly #socket: Socket;
   readonly #syncing: Syncing;
   readonly #people: People;
@@ -85,31 +88,31 @@ export class Chat {
   constructor(
     readonly user: string,
     private readonly callbacks: Callbacks,
-    world: Surroundings = browserSurroundings(),
+    environment: Environment = browserEnvironment(),
   ) {
     this.#socket = new Socket(
       {
         opened: () => void this.#hello(),
         event: (event) => this.#onEvent(event),
         closed: () => this.#onClosed(),
-        ended: (ending) => callbacks.ended(ending),
+        ended: (sessionEnd) => callbacks.ended(sessionEnd),
         mayRetry: hasSession,
       },
-      world,
+      environment,
     );
     this.#syncing = new Syncing(this, (fields) => this.request('sync', fields));
     this.#people = new People(this, (fields) => this.request('users', fields));
     this.markers = new ReadMarkers(this, (fields) => this.request('read', fields));
     this.history = new History(this, {
       page: (fields) => this.request('history', fields),
-      kept: async (room, seq, limit) => (await this.#store?.before(room, seq, limit)) ?? [],
+      stored: async (room, seq, limit) => (await this.#store?.before(room, seq, limit)) ?? [],
       arrived: (messages) => this.#arrived(messages),
     });
   }
 
-  /** Open what this browser keeps of the person, then connect. */
+  /** Loads what the browser has stored, then connects. */
   async start(): Promise<void> {
-    const last = lastSession();
+    const last = loadLastSession();
     if (last?.user === this.user) await this.#load(new Store(last.epoch, last.user));
     try {
       this.#outbox = await Outbox.open(
@@ -118,7 +121,7 @@ export class Chat {
         () => this.callbacks.changed(),
       );
     } catch (error) {
-      // One can read without it; whoever writes is told that the browser does not take it.
+      // Reading works without it; posting reports an error.
       console.warn('Hubbub could not open the browser’s database.', error);
     }
     this.callbacks.changed();
@@ -128,18 +131,18 @@ export class Chat {
   async #load(store: Store): Promise<void> {
     this.#store = store;
     try {
-      const kept = await store.load(this.state);
-      // A view may have come on screen meanwhile, and have said so.
+      const stored = await store.load(this.state);
+      // A view may have opened rooms while the store was loading.
       const { open } = this.state;
-      this.state = { ...kept, open };
+      this.state = { ...stored, open };
       await store.prune();
     } catch (error) {
-      // A database that cannot be read is only a cache: begin without it.
+      // The database is only a cache, so continue without it.
       console.warn('Hubbub could not read the browser’s database.', error);
     }
   }
 
-  /** Leave everything as it is and stop. */
+  /** Stops without changing anything. */
   async stop(): Promise<void> {
     this.#socket.stop();
     clearTimeout(this.#saveTimer);
@@ -148,11 +151,14 @@ export class Chat {
     this.#outbox?.close();
   }
 
-  /** Stop, and erase what this browser keeps of the person; unsent text only if `unsent`. */
+  /**
+   * Stops and erases what the browser has stored of the person; drafts and unsent messages only with
+   * `unsent`.
+   */
   async erase({ unsent }: { unsent: boolean }): Promise<void> {
     await this.stop();
-    // In another tab somebody else may have come in by now.
-    if (lastSession()?.user === this.user) rememberSession(null);
+    // Somebody else may have signed in in another tab.
+    if (loadLastSession()?.user === this.user) rememberSession(null);
     await eraseCaches(this.user);
     localStorage.removeItem(reactionsKey(this.user));
     if (!unsent) return;
@@ -168,7 +174,7 @@ export class Chat {
     return this.#outbox?.items ?? [];
   }
 
-  /** Ask the server. Throws Refused or Disconnected. */
+  /** Sends a command. Throws Refused or Disconnected. */
   request<C extends CommandName>(command: C, fields: Fields<C>): Promise<Ok<C>> {
     return this.#socket.request(command, fields);
   }
@@ -182,20 +188,20 @@ export class Chat {
     this.callbacks.changed();
   }
 
-  /** Until the returned function is called. */
-  listen(listener: Listener): () => void {
+  /** Listens until the returned function is called. */
+  listen(listener: ChatListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  #tell(event: ServerEvent | null, isLive = false): void {
+  #notifyListeners(event: ServerEvent | null, isLive = false): void {
     for (const listener of this.#listeners) listener(event, isLive);
   }
 
   // --- what a person does -------------------------------------------------------------------------
 
-  /** Throws if the browser cannot keep it: the text is then the caller's to save. */
-  async post(draft: Draft): Promise<void> {
+  /** Throws if the browser cannot store the message; then the caller has to keep the text. */
+  async post(draft: NewMessage): Promise<void> {
     if (!this.#outbox) throw new Error('The outbox is not open yet.');
     await this.#outbox.add(draft, Date.now());
     this.#typing = { room: '', at: 0 };
@@ -205,11 +211,11 @@ export class Chat {
     void this.#outbox?.retry(nonce);
   }
 
-  giveUp(nonce: string): void {
+  discard(nonce: string): void {
     void this.#outbox?.remove(nonce);
   }
 
-  /** These rooms are on screen now. */
+  /** Sets the rooms on screen. */
   open(...rooms: string[]): void {
     this.update((state) => onOpened(state, rooms));
   }
@@ -219,32 +225,35 @@ export class Chat {
   }
 
   async join(room: string): Promise<void> {
-    this.joined(await this.request('join', { room }));
+    this.applyJoined(await this.request('join', { room }));
   }
 
   typing(room: string): void {
     const now = Date.now();
     if (this.#typing.room === room && now - this.#typing.at < TYPING_EVERY_MS) return;
     this.#typing = { room, at: now };
-    this.#socket.tell('typing', { room });
+    this.#socket.sendOneWay('typing', { room });
   }
 
-  /** Whether somebody sits at this device. */
+  /** Sets whether the user is active on this device. */
   setActive(active: boolean): void {
     if (this.#active === active) return;
     this.#active = active;
     if (this.isOnline) this.#tellActive();
   }
 
-  /** The network, the tab or the machine woke up: see whether the line still stands. */
-  nudge(): void {
-    this.#socket.nudge();
+  /**
+   * Called when the network, the tab or the machine woke up: checks whether the connection is still
+   * alive.
+   */
+  checkConnection(): void {
+    this.#socket.checkConnection();
   }
 
   // --- what comes in -----------------------------------------------------------------------------
 
   async #hello(): Promise<void> {
-    this.#early = [];
+    this.#earlyEvents = [];
     const rooms: Record<string, number> = {};
     for (const room of this.state.rooms.values()) {
       const isMine = room.role !== null || this.state.me?.role === 'guest';
@@ -252,28 +261,28 @@ export class Chat {
     }
     try {
       this.#welcome(await this.request('hello', { epoch: this.state.epoch, rooms }));
-      await this.#socket.echo();
+      await this.#socket.roundTrip();
       this.update(onWelcomeOver);
     } catch (error) {
       if (error instanceof Disconnected) return;
       if (!(error instanceof Refused)) throw error;
-      this.#socket.giveUp(error.retryAfterS);
+      this.#socket.reconnectLater(error.retryAfterS);
     }
   }
 
   #welcome(welcome: Welcome): void {
     if (welcome.me.name !== this.user) {
-      this.callbacks.becameAnother();
+      this.callbacks.userChanged();
       return;
     }
     if (this.#store?.epoch !== welcome.epoch) this.#changeEpoch(welcome.epoch);
-    this.#socket.settled();
+    this.#socket.confirmOpen();
     this.connection = { status: 'online' };
     this.update((state) => onWelcome(state, welcome));
-    const early = this.#early ?? [];
-    this.#early = null;
+    const early = this.#earlyEvents ?? [];
+    this.#earlyEvents = null;
     for (const event of early) this.#onEvent(event);
-    this.#tell(null);
+    this.#notifyListeners(null);
     if (!this.#active) this.#tellActive();
     this.markers.resend();
     void this.#outbox?.drain();
@@ -287,8 +296,8 @@ export class Chat {
   }
 
   #onEvent(event: ServerEvent): void {
-    if (this.#early) {
-      this.#early.push(event);
+    if (this.#earlyEvents) {
+      this.#earlyEvents.push(event);
       return;
     }
     if (event.on === 'notice') this.callbacks.notice(event.text);
@@ -299,10 +308,10 @@ export class Chat {
       this.#arrived([event]);
       if (wasLive) this.callbacks.heard(event);
     }
-    if (event.on === 'marks') this.#marked(event);
-    this.#tell(event, wasLive);
+    if (event.on === 'marks') this.#onMarks(event);
+    this.#notifyListeners(event, wasLive);
     if (event.on === 'removed') this.#store?.forget(event.room);
-    if (this.state.myHead > this.state.myRev) void this.#askMine();
+    if (this.state.myHead > this.state.myRev) void this.#fetchMine();
   }
 
   #isLive(room: string): boolean {
@@ -311,48 +320,48 @@ export class Chat {
 
   #arrived(messages: readonly WireMessage[]): void {
     for (const wire of messages) {
-      for (const name of shownIn(wire)) this.#people.seen(name);
+      for (const name of namesIn(wire)) this.#people.want(name);
       if (wire.by === this.user && wire.nonce) this.#outbox?.confirm(wire.nonce);
-      // What is owed and not asked for yet would leave a hole in what is kept.
+      // In a room that has not been synced yet, the message would leave a gap in the store.
       const room = this.state.rooms.get(wire.room);
       if (!room || room.catchUp === 'later') continue;
-      this.#store?.keep(findMessage(room, wire.seq) ?? messageOf(wire));
+      this.#store?.keep(findMessage(room, wire.seq) ?? toMessage(wire));
     }
     this.#saveSoon();
   }
 
-  #marked(event: MarksEvent): void {
+  #onMarks(event: MarksEvent): void {
     const { room, seq, rev } = event;
-    this.#store?.keep({ room, seq, marks: marksOf(event, rev) });
+    this.#store?.keep({ room, seq, marks: toMarks(event, rev) });
     this.#saveSoon();
   }
 
-  /** A room was joined, made or found: this is what it is called. */
-  joined(reply: Joined): string {
+  /** Applies the reply to joining, creating or finding a room, and returns its id. */
+  applyJoined(reply: Joined): string {
     this.update((state) => onJoined(state, reply, state.myRev));
     this.#arrived(reply.messages);
     return reply.room.room;
   }
 
-  async #askMine(): Promise<void> {
-    if (this.#askingMine || !this.isOnline) return;
-    this.#askingMine = true;
+  async #fetchMine(): Promise<void> {
+    if (this.#isFetchingMine || !this.isOnline) return;
+    this.#isFetchingMine = true;
     try {
       while (this.state.myHead > this.state.myRev) {
         const reply = await this.request('me', {});
         this.update((state) => onMine(state, reply));
-        this.#tell(null);
+        this.#notifyListeners(null);
       }
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
       // The next event of mine, or the next welcome, closes the gap.
     } finally {
-      this.#askingMine = false;
+      this.#isFetchingMine = false;
     }
   }
 
   #tellActive(): void {
-    this.#socket.tell('active', { active: this.#active });
+    this.#socket.sendOneWay('active', { active: this.#active });
   }
 
   #onClosed(): void {
@@ -365,7 +374,7 @@ export class Chat {
     this.#saveTimer ??= setTimeout(() => this.save(), SAVE_AFTER_MS);
   }
 
-  /** Write to the browser's database now; the page may be about to go. */
+  /** Writes to the database immediately, as the page may be closing. */
   save(): void {
     clearTimeout(this.#saveTimer);
     this.#saveTimer = undefined;

@@ -1,39 +1,41 @@
-/** Pages of a room's history: from the server, or without a network from what is kept. */
+/** Pages of a room's history: from the server, or offline from the store. */
 
-import type { Fields, Message as WireMessage, Page } from './protocol';
-import { Disconnected } from './refusals';
-import type { Holder } from './markers';
-import { change } from './reducer';
-import { onPage, onPageFailed, onPageSent } from './replies';
-import { addPage, leaveVisit, walkDown, type Where } from './segments';
-import { shown, type Message } from './state';
+import type { Fields, Message as WireMessage, Page } from './wire/protocol';
+import { Disconnected } from './wire/errors';
+import type { StateHolder } from './readMarkers';
+import { changeRoom } from './state/reducer';
+import { onPage, onPageFailed, onPageSent } from './state/replies';
+import { addPage, leaveDetachedRange, joinDetachedRange, type Where } from './state/segments';
+import { shownSegment, type Message } from './state/state';
 
 const PAGE = 60;
 
 interface Sources {
   page(fields: Fields<'history'>): Promise<Page>;
-  kept(room: string, beforeSeq: number, limit: number): Promise<Message[]>;
+  stored(room: string, beforeSeq: number, limit: number): Promise<Message[]>;
   arrived(messages: readonly WireMessage[]): void;
 }
 
 export class History {
-  /** Room and direction of what is under way: each is asked for once. */
+  /** Requests under way, by room and direction; each is sent only once. */
   #busy = new Map<string, Promise<void>>();
-  /** Where somebody wants to be; null: at the latest. A page for another place comes too late. */
+  /**
+   * The place the user navigated to; null: the latest messages. A page for another place is dropped.
+   */
   #goingTo: string | null = null;
-  readonly #holder: Holder;
+  readonly #holder: StateHolder;
   readonly #from: Sources;
 
-  constructor(holder: Holder, from: Sources) {
+  constructor(holder: StateHolder, from: Sources) {
     this.#holder = holder;
     this.#from = from;
   }
 
-  /** The page above what is shown. */
+  /** Loads the page above the messages on screen. */
   async older(name: string): Promise<void> {
     const room = this.#holder.state.rooms.get(name);
-    if (!room || shown(room).start) return;
-    const first = shown(room).messages[0]?.seq;
+    if (!room || shownSegment(room).start) return;
+    const first = shownSegment(room).messages[0]?.seq;
     if (first === undefined) return this.latest(name);
     await this.#once(`${name} before`, async () => {
       try {
@@ -46,22 +48,22 @@ export class History {
   }
 
   async #older(name: string, first: number): Promise<void> {
-    const kept = await this.#from.kept(name, first, PAGE);
-    if (kept.length === 0) return;
+    const stored = await this.#from.stored(name, first, PAGE);
+    if (stored.length === 0) return;
     this.#holder.update((state) =>
-      change(onPageSent(state, name), name, (room) => addPage(room, kept, 'before', kept[0]?.seq === 1)),
+      changeRoom(onPageSent(state, name), name, (room) => addPage(room, stored, 'before', stored[0]?.seq === 1)),
     );
   }
 
-  /** The page below a place visited; the latest messages join it when they are reached. */
+  /** Loads the page below a detached range, which joins the latest messages when it reaches them. */
   async newer(name: string): Promise<void> {
-    const visit = this.#holder.state.rooms.get(name)?.visit;
-    const last = visit?.messages.at(-1)?.seq;
+    const detachedRange = this.#holder.state.rooms.get(name)?.detachedRange;
+    const last = detachedRange?.messages.at(-1)?.seq;
     if (last === undefined) return;
     let joined = false;
     this.#holder.update((state) =>
-      change(state, name, (room) => {
-        const walked = walkDown(room);
+      changeRoom(state, name, (room) => {
+        const walked = joinDetachedRange(room);
         joined = walked !== null;
         return walked ?? room;
       }),
@@ -72,14 +74,14 @@ export class History {
     );
   }
 
-  /** Go to a message: a place apart from the latest, unless it is among them. */
+  /** Goes to a message: in a detached range, unless it is among the latest messages. */
   async around(name: string, seq: number): Promise<void> {
     const room = this.#holder.state.rooms.get(name);
     if (!room) return;
     const place = `${name} around ${seq}`;
     this.#goingTo = place;
     if (room.live.messages.some((message) => message.seq === seq)) {
-      this.#holder.update((state) => change(state, name, leaveVisit));
+      this.#holder.update((state) => changeRoom(state, name, leaveDetachedRange));
       return;
     }
     await this.#once(place, () =>
@@ -90,7 +92,7 @@ export class History {
   /** Back to the latest messages. */
   async latest(name: string): Promise<void> {
     this.#goingTo = null;
-    this.#holder.update((state) => change(state, name, leaveVisit));
+    this.#holder.update((state) => changeRoom(state, name, leaveDetachedRange));
     const room = this.#holder.state.rooms.get(name);
     if (!room || room.live.messages.length > 0 || room.live.start) return;
     await this.#once(`${name} latest`, () =>

@@ -1,39 +1,39 @@
-/** Finds the display names of people whose handles came with events. */
+/** Fetches the display names of people whose handles arrived with events. */
 
-import type { Fields, Message, Ok } from './protocol';
-import { Disconnected, Refused } from './refusals';
-import { withPeople } from './reducer';
-import type { Holder } from './markers';
+import type { Fields, Message, Ok } from './wire/protocol';
+import { Disconnected, Refused } from './wire/errors';
+import { withPeople } from './state/reducer';
+import type { StateHolder } from './readMarkers';
 
 const WAIT_MS = 30;
-/** As many as the server answers at once. */
+/** The most names that the server answers at once. */
 const AT_ONCE = 100;
 
 type Ask = (fields: Fields<'users'>) => Promise<Ok<'users'>>;
 
-/** Whose names a message shows. */
-export function shownIn({ by, mentions, origin }: Message): string[] {
+/** The handles whose display names a message shows. */
+export function namesIn({ by, mentions, origin }: Message): string[] {
   const names = (mentions ?? []).filter((name) => name[0] !== '@');
   return origin ? [by, origin.by, ...names] : [by, ...names];
 }
 
 export class People {
   #wanted = new Set<string>();
-  #asked = new Set<string>();
+  #requested = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #holder: Holder;
+  readonly #holder: StateHolder;
   readonly #ask: Ask;
 
-  constructor(holder: Holder, ask: Ask) {
+  constructor(holder: StateHolder, ask: Ask) {
     this.#holder = holder;
     this.#ask = ask;
   }
 
-  /** Somebody appeared; guests are shown by their handle and not asked for. */
-  seen(name: string): void {
-    if (name.startsWith('~') || this.#asked.has(name)) return;
+  /** Queues a handle. Guests are shown by their handles. */
+  want(name: string): void {
+    if (name.startsWith('~') || this.#requested.has(name)) return;
     if (this.#holder.state.people.has(name)) return;
-    this.#asked.add(name);
+    this.#requested.add(name);
     this.#wanted.add(name);
     this.#timer ??= setTimeout(() => void this.#askAll(), WAIT_MS);
   }
@@ -47,8 +47,8 @@ export class People {
       this.#holder.update((state) => withPeople(state, users));
     } catch (error) {
       if (!(error instanceof Disconnected) && !(error instanceof Refused)) throw error;
-      // Asked again when they next say something.
-      for (const name of names) this.#asked.delete(name);
+      // Fetched again with their next message.
+      for (const name of names) this.#requested.delete(name);
     }
     if (this.#wanted.size > 0) this.#timer = setTimeout(() => void this.#askAll(), WAIT_MS);
   }

@@ -1,33 +1,29 @@
-/** Asks for what is missing: one sync per room at a time, the room on screen first. */
+/** Fetches missing changes: one sync per room at a time, rooms on screen first. */
 
-import type { SyncReply } from './protocol';
-import { Disconnected, Refused } from './refusals';
-import { without } from './reducer';
-import { onSynced, onSyncFailed, onSyncSent } from './replies';
-import type { RoomState, State } from './state';
+import type { StateHolder } from './readMarkers';
+import type { SyncReply } from './wire/protocol';
+import { Disconnected, Refused } from './wire/errors';
+import { withoutRoom } from './state/reducer';
+import { onSynced, onSyncFailed, onSyncSent } from './state/replies';
+import type { RoomState, State } from './state/state';
 
-/** More at once would only make each of them slower. */
+/** More at once would only slow each other down. */
 const AT_ONCE = 3;
 
-/** Whether changes of this room are missing that nobody has asked for. */
-export function isOwed(room: RoomState, open: State['open']): boolean {
+/** Whether changes of this room are missing and have not been requested. */
+export function needsSync(room: RoomState, open: State['open']): boolean {
   if (room.catchUp === 'later') return open.has(room.room);
   return room.catchUp === 'none' && (room.have === null || room.have < room.rev);
 }
 
-/** The rooms to ask for now. */
-export function owedRooms(state: State): RoomState[] {
+/** The rooms to sync now. */
+export function roomsToSync(state: State): RoomState[] {
   const rooms = [...state.rooms.values()];
   const running = rooms.filter((room) => room.catchUp === 'sync').length;
   return rooms
-    .filter((room) => isOwed(room, state.open))
+    .filter((room) => needsSync(room, state.open))
     .sort((a, b) => Number(state.open.has(b.room)) - Number(state.open.has(a.room)))
     .slice(0, Math.max(0, AT_ONCE - running));
-}
-
-export interface Holder {
-  readonly state: State;
-  update(how: (state: State) => State): void;
 }
 
 type Ask = (fields: { room: string; after: number }) => Promise<SyncReply>;
@@ -36,15 +32,15 @@ export class Syncing {
   #pausedUntil = 0;
 
   constructor(
-    private readonly holder: Holder,
+    private readonly holder: StateHolder,
     private readonly ask: Ask,
   ) {}
 
-  /** Call whenever the state has changed while connected. */
+  /** To be called after every change of the state while connected. */
   check(): void {
     if (Date.now() < this.#pausedUntil) return;
-    // One at a time: asking changes the state, and so comes back here.
-    const [next] = owedRooms(this.holder.state);
+    // One at a time: sending changes the state, which calls this again.
+    const [next] = roomsToSync(this.holder.state);
     if (next) void this.#sync(next);
   }
 
@@ -62,7 +58,7 @@ export class Syncing {
     if (error instanceof Disconnected) return;
     if (!(error instanceof Refused)) throw error;
     if (error.code === 'not_found') {
-      this.holder.update((state) => without(state, room));
+      this.holder.update((state) => withoutRoom(state, room));
       return;
     }
     const pauseMs = (error.retryAfterS ?? 1) * 1000;

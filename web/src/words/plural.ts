@@ -1,8 +1,8 @@
-/** Chooses the form that a language has for a number. */
+/** Chooses the plural form for a number. */
 
 type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
 
-/** `#` in a form stands for the number, written as the language writes it. */
+/** `#` in a form is replaced by the number in the language's format. */
 export function pluralIn(language: string): (count: number, forms: Forms) => string {
   const rules = new Intl.PluralRules(language);
   const numbers = new Intl.NumberFormat(language);

@@ -1,9 +1,9 @@
-/** The rule every consumer follows, under any order, loss and repetition. */
+/** The rule for clients holds under any order, loss and repetition. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ServerEvent, SyncReply } from '../../src/data/protocol';
-import { onEvent } from '../../src/data/reducer';
+import type { ServerEvent, SyncReply } from '../../src/data/wire/protocol';
+import { onEvent } from '../../src/data/state/reducer';
 import {
   onDisconnected,
   onPage,
@@ -13,22 +13,22 @@ import {
   onSyncSent,
   onWelcome,
   onWelcomeOver,
-} from '../../src/data/replies';
-import { INITIAL, messageOf, shown, unread, type State } from '../../src/data/state';
-import { owedRooms } from '../../src/data/sync';
+} from '../../src/data/state/replies';
+import { INITIAL, toMessage, shownSegment, countUnread, type State } from '../../src/data/state/state';
+import { roomsToSync } from '../../src/data/sync';
 import { ModelServer } from './model';
 
 const ROOMS = ['general', 'random'];
 const PEOPLE = ['ana', 'bo'];
 
-/** Frames of one answer come in order; live events may cross them, and each other, in any way. */
+/** Frames of one answer arrive in order; live events may overtake them and each other. */
 type Stream = ((state: State) => State)[];
 
 class Device {
   state: State = INITIAL;
   live: ServerEvent[] = [];
   streams: Stream[] = [];
-  /** Rooms of which pages are under way. */
+  /** Rooms with pages of history under way. */
   pages: string[] = [];
   connected = false;
 
@@ -63,7 +63,7 @@ class Device {
 
   ask(): void {
     if (!this.connected) return;
-    for (const { room, have } of owedRooms(this.state)) {
+    for (const { room, have } of roomsToSync(this.state)) {
       this.state = onSyncSent(this.state, room);
       const { events, reply } = this.server.sync(room, have ?? 0);
       this.streams.push([...events.map(applying), synced(room, reply)]);
@@ -88,7 +88,7 @@ class Device {
     ]);
   }
 
-  /** Let one frame arrive: of the answers that are under way, or one of the next live events. */
+  /** Delivers one frame: from an answer under way, or one of the next live events. */
   receive(choice: number): void {
     const ready = this.streams.length + (this.live.length > 0 ? 1 : 0);
     if (ready === 0) return;
@@ -117,7 +117,7 @@ class Device {
 const applying = (event: ServerEvent) => (state: State) => onEvent(state, event, 0);
 const synced = (room: string, reply: SyncReply) => (state: State) => onSynced(state, room, reply);
 
-/** What must be true at rest of a room somebody has synced. */
+/** What must hold for a synced room when nothing is under way. */
 function expectEqual(device: Device, name: string): void {
   const room = device.state.rooms.get(name);
   const truth = device.server.at(name);
@@ -126,16 +126,16 @@ function expectEqual(device: Device, name: string): void {
   expect(room.title).toBe(truth.title);
   expect(room.seq).toBe(truth.seq);
   const kept = room.live.messages;
-  expect(kept).toEqual(truth.messages.slice(truth.seq - kept.length).map(messageOf));
+  expect(kept).toEqual(truth.messages.slice(truth.seq - kept.length).map(toMessage));
   if (truth.seq > 0) expect(kept.length).toBeGreaterThan(0);
-  for (const message of shown(room).messages) {
-    expect(message).toEqual(messageOf(truth.messages[message.seq - 1] as never));
+  for (const message of shownSegment(room).messages) {
+    expect(message).toEqual(toMessage(truth.messages[message.seq - 1] as never));
   }
-  expect(room.strays.size).toBe(0);
+  expect(room.outOfOrder.size).toBe(0);
   expect(room.ahead.size).toBe(0);
-  expect(room.early.size).toBe(0);
+  expect(room.earlyMarks.size).toBe(0);
   expect(room.readSeq).toBe(truth.readSeq.get(device.who));
-  expect(unread(room)).toBe(truth.seq - (truth.readSeq.get(device.who) ?? 0));
+  expect(countUnread(room)).toBe(truth.seq - (truth.readSeq.get(device.who) ?? 0));
 }
 
 type Step = readonly [what: string, room: number, who: number, number: number];
@@ -206,7 +206,7 @@ class World {
 
   older(device: Device, name: string): void {
     const room = device.state.rooms.get(name);
-    const first = room && shown(room).messages[0]?.seq;
+    const first = room && shownSegment(room).messages[0]?.seq;
     if (first && first > 1 && room.loading === 0) device.page(name, first, false);
   }
 
@@ -214,11 +214,11 @@ class World {
     const [event] = device.live.slice(number % Math.max(1, device.live.length));
     if (!event) return;
     if (what === 'repeat') device.live.push(event);
-    // Other nodes' events may be lost on the way; only a later event shows the gap.
+    // Events from other nodes may be lost; only a later event shows the gap.
     if (what === 'lose') device.live = device.live.filter((other) => other !== event);
   }
 
-  /** Everyone comes to rest, with every room opened once. */
+  /** Every device comes to rest, with every room opened once. */
   settle(): void {
     for (const device of this.devices) {
       device.disconnect();
@@ -228,7 +228,7 @@ class World {
   }
 }
 
-describe('whatever order events and replies come in', () => {
+describe('in any order of events and replies', () => {
   test('every device ends equal to the server', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
@@ -241,7 +241,7 @@ describe('whatever order events and replies come in', () => {
     );
   });
 
-  test('a device that only catches up by syncs, without a new welcome, ends equal too', () => {
+  test('a device that only syncs, without a new welcome, also ends equal', () => {
     const kinds = [
       'post', 'edit', 'delete', 'react', 'rename', 'receive', 'ask', 'repeat', 'page', 'around',
     ];
@@ -263,7 +263,7 @@ describe('whatever order events and replies come in', () => {
     );
   });
 
-  test('have never passes a change that is not here', () => {
+  test('`have` never passes a missing change', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const world = new World();
@@ -277,7 +277,7 @@ describe('whatever order events and replies come in', () => {
   });
 });
 
-/** Every kept message is at least as new as it was at `have`. */
+/** Every stored message is at least as new as it was at `have`. */
 function expectHonest(device: Device): void {
   for (const room of device.state.rooms.values()) {
     if (room.have === null) continue;
@@ -292,7 +292,7 @@ function expectHonest(device: Device): void {
 }
 
 describe('mentions', () => {
-  test('are counted once, live or caught up, and forgotten when read', () => {
+  test('are counted once, live or synced, and cleared when read', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const world = new World();

@@ -1,10 +1,10 @@
-// Pages of history that come after somebody has gone elsewhere.
+// Pages of history that arrive after the user has navigated elsewhere.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { History } from '../../src/data/history';
-import type { Fields, Message as WireMessage, MyRoom, Page } from '../../src/data/protocol';
-import { onEvent } from '../../src/data/reducer';
-import { onOpened } from '../../src/data/replies';
-import { INITIAL, roomOf, shown, type State } from '../../src/data/state';
+import type { Fields, Message as WireMessage, MyRoom, Page } from '../../src/data/wire/protocol';
+import { onEvent } from '../../src/data/state/reducer';
+import { onOpened } from '../../src/data/state/replies';
+import { INITIAL, toRoomState, shownSegment, type State } from '../../src/data/state/state';
 
 const ROOM = 'tea';
 const LAST = 400;
@@ -16,19 +16,19 @@ const message = (seq: number): WireMessage => ({
 const range = (from: number, to: number): number[] =>
   Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
 
-/** A room with its newest page, and a server that answers when it is told to. */
+/** A room with its newest page, and a server that answers on request. */
 class Reader {
   state: State;
   #answers: { fields: Fields<'history'>; give: (page: Page) => void }[] = [];
   readonly history = new History(this, {
     page: (fields) => new Promise((give) => this.#answers.push({ fields, give })),
-    kept: () => Promise.resolve([]),
+    stored: () => Promise.resolve([]),
     arrived: () => undefined,
   });
 
   constructor() {
     const wire: MyRoom = { room: ROOM, kind: 'public', title: 'Tea', role: 'member', seq: LAST - 60, rev: LAST - 60 };
-    const room = { ...roomOf(wire, 0), have: LAST - 60, catchUp: 'none' as const };
+    const room = { ...toRoomState(wire, 0), have: LAST - 60, catchUp: 'none' as const };
     this.state = onOpened({ ...INITIAL, rooms: new Map([[ROOM, room]]) }, [ROOM]);
   }
 
@@ -36,7 +36,7 @@ class Reader {
     this.state = how(this.state);
   }
 
-  /** Answer what was asked first, or the one that was asked after that. */
+  /** Answers the first request, or a later one. */
   async answer(which = 0): Promise<void> {
     const [asked] = this.#answers.splice(which, 1);
     if (!asked) throw new Error('Nothing was asked.');
@@ -58,7 +58,7 @@ class Reader {
 
   get seqs(): number[] {
     const room = this.state.rooms.get(ROOM);
-    return room ? shown(room).messages.map(({ seq }) => seq) : [];
+    return room ? shownSegment(room).messages.map(({ seq }) => seq) : [];
   }
 }
 
@@ -71,8 +71,8 @@ beforeEach(async () => {
   expect(reader.seqs).toEqual(range(281, 340));
 });
 
-describe('a page of history that comes late', () => {
-  test('makes no hole in the latest messages when its place has been left', async () => {
+describe('a late page of history', () => {
+  test('leaves no gap in the latest messages if the user has left its place', async () => {
     void reader.history.around(ROOM, 100);
     await reader.answer();
     void reader.history.older(ROOM);
@@ -81,7 +81,7 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(281, 340));
   });
 
-  test('makes no hole in another place that is visited by then', async () => {
+  test('leaves no gap in another detached range', async () => {
     void reader.history.around(ROOM, 200);
     await reader.answer();
     void reader.history.newer(ROOM);
@@ -91,14 +91,14 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(70, 129));
   });
 
-  test('does not lead away from the latest messages', async () => {
+  test('does not replace the latest messages', async () => {
     void reader.history.around(ROOM, 100);
     await reader.history.latest(ROOM);
     await reader.answer();
     expect(reader.seqs).toEqual(range(281, 340));
   });
 
-  test('does not lead away from what was asked for after it', async () => {
+  test('does not replace the result of a later request', async () => {
     void reader.history.around(ROOM, 100);
     void reader.history.around(ROOM, 200);
     await reader.answer(1);
@@ -106,7 +106,7 @@ describe('a page of history that comes late', () => {
     expect(reader.seqs).toEqual(range(170, 229));
   });
 
-  test('leaves no place to visit in a room that is not on screen any more', async () => {
+  test('leaves no detached range in a closed room', async () => {
     void reader.history.around(ROOM, 100);
     reader.update((state) => onOpened(state, []));
     await reader.answer();
@@ -117,7 +117,7 @@ describe('a page of history that comes late', () => {
   });
 });
 
-test('whoever asks for the same page again waits for it too', async () => {
+test('a repeated request waits for the same page', async () => {
   const done: number[] = [];
   void reader.history.around(ROOM, 100).then(() => done.push(1));
   void reader.history.around(ROOM, 100).then(() => done.push(2));

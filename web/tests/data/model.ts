@@ -1,6 +1,6 @@
 /**
- * A model of the server's side of the protocol, small enough to be seen to be right: it keeps
- * rooms in memory, numbers changes, and answers hello and sync from one snapshot.
+ * A model of the server's side of the protocol, small enough to be obviously right: it keeps rooms in
+ * memory, numbers changes, and answers hello and sync from one snapshot.
  */
 
 import type {
@@ -11,7 +11,7 @@ import type {
   ServerEvent,
   SyncReply,
   Welcome,
-} from '../../src/data/protocol';
+} from '../../src/data/wire/protocol';
 
 interface ModelRoom {
   room: string;
@@ -24,11 +24,11 @@ interface ModelRoom {
 }
 
 export interface Limits {
-  /** More changes than this are answered by a reset. */
+  /** More changes than this are answered with a reset. */
   changes: number;
-  /** Changes in one sync reply. */
+  /** The most changes in one sync reply. */
   reply: number;
-  /** Messages in a reset. */
+  /** The most messages in a reset. */
   page: number;
 }
 
@@ -89,7 +89,7 @@ export class ModelServer {
     return this.#change(name, seq, { text: '', deleted: true, mentions: [], ...marks });
   }
 
-  /** React, or take it back; deleted messages have none. */
+  /** Sets or removes a reaction; deleted messages have none. */
   react(name: string, seq: number, by: string, emoji: string): MarksEvent | null {
     const message = this.#message(name, seq);
     if (message.deleted) return null;
@@ -176,7 +176,7 @@ export class ModelServer {
     });
   }
 
-  /** One snapshot: event frames in order of rev, and the reply after them. */
+  /** One snapshot: events by ascending rev, then the reply. */
   sync(name: string, after: number): { events: ServerEvent[]; reply: SyncReply } {
     const room = this.at(name);
     const changed: (MessageEvent | MarksEvent)[] = [

@@ -2,8 +2,8 @@
 import 'fake-indexeddb/auto';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Chat, type Callbacks } from '../../src/data/chat';
-import { answer } from '../../src/data/database';
-import { keepDraft, lastSession, rememberSession } from '../../src/data/local';
+import { resultOf } from '../../src/data/storage/database';
+import { saveDraft, loadLastSession, rememberSession } from '../../src/data/storage/local';
 
 const nothing = () => undefined;
 const callbacks: Callbacks = {
@@ -11,7 +11,7 @@ const callbacks: Callbacks = {
   notice: nothing,
   heard: nothing,
   ended: nothing,
-  becameAnother: nothing,
+  userChanged: nothing,
 };
 
 const silent = { send: nothing, close: nothing } as unknown as WebSocket;
@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test('a room that comes on screen while the browser’s database is read stays open', async () => {
+test('a room opened while the database is loading stays open', async () => {
   rememberSession({ user: 'ana', epoch: 'e1' });
   const chat = new Chat('ana', callbacks, { connect: () => silent, random: () => 1 });
   const started = chat.start();
@@ -32,12 +32,12 @@ test('a room that comes on screen while the browser’s database is read stays o
   await chat.stop();
 });
 
-test('without the browser’s databases one can read, keeps what one writes, and can sign out', async () => {
+test('without databases one can read and sign out, and keeps the text of a failed post', async () => {
   vi.spyOn(console, 'warn').mockImplementation(nothing);
   rememberSession({ user: 'bo', epoch: 'e1' });
-  // Of a later release: to this one they do not open.
+  // Written by a later release, so this one cannot open them.
   for (const name of ['hubbub-cache:bo:e1', 'hubbub-outbox:bo']) {
-    (await answer(indexedDB.open(name, 99))).close();
+    (await resultOf(indexedDB.open(name, 99))).close();
   }
   let attempts = 0;
   const connect = () => {
@@ -47,25 +47,25 @@ test('without the browser’s databases one can read, keeps what one writes, and
   const chat = new Chat('bo', callbacks, { connect, random: () => 1 });
   await chat.start();
   expect(attempts).toBe(1);
-  // The composer puts the text back.
+  // The composer restores the text.
   const draft = { room: 'tea', text: 'hi', kind: 'text' as const, replyTo: null };
   await expect(chat.post(draft)).rejects.toThrow();
   await chat.erase({ unsent: true });
   expect(await indexedDB.databases()).not.toContainEqual(expect.objectContaining({ version: 99 }));
 });
 
-test('whoever comes in by another tab stays the last one when this tab’s person goes', async () => {
+test('after a sign-in in another tab, that person stays stored as the last one', async () => {
   const chat = new Chat('~ana', callbacks, { connect: () => silent, random: () => 1 });
   await chat.start();
   rememberSession({ user: 'bo', epoch: 'e1' });
   await chat.erase({ unsent: false });
-  expect(lastSession()?.user).toBe('bo');
+  expect(loadLastSession()?.user).toBe('bo');
 });
 
-test('a browser without space left keeps less, and that is all', () => {
+test('a browser without space left stores less, and everything else works', () => {
   vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
     throw new DOMException('Full.', 'QuotaExceededError');
   });
   expect(() => rememberSession({ user: 'ana', epoch: 'e1' })).not.toThrow();
-  expect(() => keepDraft('ana', 'tea', 'hi')).not.toThrow();
+  expect(() => saveDraft('ana', 'tea', 'hi')).not.toThrow();
 });

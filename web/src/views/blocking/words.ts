@@ -1,9 +1,9 @@
-/** The words of blocking, in every language: they are few, and come with the views. */
+/** The words for blocking in every language, loaded with the views. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { blocking as de } from '../../words/de/blocking';
 import { blocking as en, type BlockingWords } from '../../words/en/blocking';
 
-const BLOCKING: Record<Language, BlockingWords> = { en, de };
+const WORDS: Record<Language, BlockingWords> = { en, de };
 
-export const blockingWords = (): BlockingWords => BLOCKING[language.current];
+export const blockingWords = (): BlockingWords => WORDS[language.current];

@@ -1,9 +1,9 @@
-/** The words for finding and making rooms, in every language: they come with these views. */
+/** The words for finding and creating rooms in every language, loaded with these views. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { browse as de } from '../../words/de/browse';
 import { browse as en, type BrowseWords } from '../../words/en/browse';
 
-const BROWSE: Record<Language, BrowseWords> = { en, de };
+const WORDS: Record<Language, BrowseWords> = { en, de };
 
-export const browseWords = (): BrowseWords => BROWSE[language.current];
+export const browseWords = (): BrowseWords => WORDS[language.current];

@@ -1,12 +1,12 @@
-/** The pinned messages of a room, and of its threads, as long as somebody looks at them. */
+/** The pinned messages of a room and its threads, kept up to date while they are shown. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
-import { withPeople } from '../../data/reducer';
-import type { ServerEvent } from '../../data/protocol';
-import { Disconnected } from '../../data/refusals';
-import { messageOf, type Message } from '../../data/state';
-import { threadOf } from '../../data/thread';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
+import { withPeople } from '../../data/state/reducer';
+import type { ServerEvent } from '../../data/wire/protocol';
+import { Disconnected } from '../../data/wire/errors';
+import { toMessage, type Message } from '../../data/state/state';
+import { threadOf } from '../../data/state/thread';
 
 export class Pins {
   /** The latest pin first; null: not known yet. */
@@ -20,7 +20,7 @@ export class Pins {
   /** Until the returned function is called. */
   attach(): () => void {
     void this.load();
-    return session.here.listen((event) => {
+    return session.currentChat.listen((event) => {
       if (event === null || this.#isAbout(event)) void this.load();
     });
   }
@@ -30,7 +30,7 @@ export class Pins {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      // What changes while an answer is on its way may not be in it.
+      // Changes during a request may be missing in its answer.
       while (this.#isStale) await this.#ask();
     } finally {
       this.#isAsking = false;
@@ -40,17 +40,17 @@ export class Pins {
   async #ask(): Promise<void> {
     this.#isStale = false;
     try {
-      const { messages, people } = await session.here.request('pins', { room: this.room });
-      session.here.update((state) => withPeople(state, people));
-      this.list = messages.map(messageOf);
+      const { messages, people } = await session.currentChat.request('pins', { room: this.room });
+      session.currentChat.update((state) => withPeople(state, people));
+      this.list = messages.map(toMessage);
       this.problem = null;
     } catch (error) {
-      // Once the connection is back it is asked again.
+      // Loaded again after reconnecting.
       if (!(error instanceof Disconnected)) this.problem = explain(error);
     }
   }
 
-  /** Whether it changes what is in the list: a pin, or a message that is in it. */
+  /** Whether the event changes the list: a pin, or a listed message. */
   #isAbout(event: ServerEvent): boolean {
     if (event.on !== 'marks' && event.on !== 'message') return false;
     if ((threadOf(event.room)?.parent ?? event.room) !== this.room) return false;

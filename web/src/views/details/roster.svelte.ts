@@ -1,34 +1,34 @@
-/** Loads the members of a room, and again when events left a hole in what is known of them. */
+/** Loads the members of a room, and again after a gap in the events. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
-import { loadMembers } from '../../data/asking';
-import { Disconnected } from '../../data/refusals';
-import { LARGE } from './people';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
+import { loadMembers } from '../../data/requests';
+import { Disconnected } from '../../data/wire/errors';
+import { LARGE } from './memberRows';
 
-/** In a large room each coming and going makes the list old: not every one is worth a page. */
+/** In a large room every join and leave makes the list outdated; not each is worth a request. */
 const REST_MS = 5_000;
 
 export class Roster {
   busy = $state.raw(false);
   problem = $state.raw<string | null>(null);
   #pages = 1;
-  /** Where the last page ended; events add names that no page brought. */
+  /** Where the last page ended; events may add later names. */
   #end = '';
   #loadedAt: number | null = null;
 
   constructor(readonly room: string) {}
 
-  /** How long to wait before the list is loaded anew. */
+  /** How long to wait before loading the list again. */
   get restMs(): number {
     if (this.#loadedAt === null || !this.#isLarge) return 0;
     return Math.max(0, this.#loadedAt + REST_MS - Date.now());
   }
 
-  /** The list from its beginning, as far as it was shown before; a small room's, all of it. */
+  /** Loads the list from its beginning as far as it was shown; in a small room, all of it. */
   async load(): Promise<void> {
     this.problem = null;
-    // Views are a frame behind: what they miss may have come.
+    // Views are one frame behind, so the list may already be complete.
     if (this.#isWhole) return;
     await this.#loading(async () => {
       await this.#page('');
@@ -47,7 +47,7 @@ export class Roster {
   }
 
   async #page(after: string): Promise<void> {
-    await loadMembers(session.here, this.room, after);
+    await loadMembers(session.currentChat, this.room, after);
     this.#end = [...(this.#list?.roles.keys() ?? [])].at(-1) ?? '';
   }
 
@@ -58,7 +58,7 @@ export class Roster {
     try {
       await what();
     } catch (error) {
-      // Without a connection there is nothing to say: once it is back it is done.
+      // Offline: it is loaded after reconnecting.
       if (!(error instanceof Disconnected)) this.problem = explain(error);
     } finally {
       this.#loadedAt = Date.now();
@@ -67,12 +67,12 @@ export class Roster {
   }
 
   get #list() {
-    return session.here.state.rooms.get(this.room)?.memberList ?? null;
+    return session.currentChat.state.rooms.get(this.room)?.memberList ?? null;
   }
 
-  /** Nothing happened since it was loaded that is not in it. */
+  /** No change since it was loaded is missing. */
   get #isWhole(): boolean {
-    const room = session.here.state.rooms.get(this.room);
+    const room = session.currentChat.state.rooms.get(this.room);
     return !room || (room.memberList !== null && room.memberList.mrev >= room.mrev);
   }
 
@@ -81,6 +81,6 @@ export class Roster {
   }
 
   get #isLarge(): boolean {
-    return (session.here.state.rooms.get(this.room)?.members ?? 0) > LARGE;
+    return (session.currentChat.state.rooms.get(this.room)?.members ?? 0) > LARGE;
   }
 }

@@ -1,9 +1,9 @@
-/** The words of the details, in every language: they are few, and come with the view. */
+/** The words of the details in every language, loaded with the view. */
 
-import { language, type Language } from '../../app/language.svelte';
-import { panel as de } from '../../words/de/panel';
-import { panel as en, type PanelWords } from '../../words/en/panel';
+import { language, type Language } from '../../words/language.svelte';
+import { roomDetails as de } from '../../words/de/roomDetails';
+import { roomDetails as en, type RoomDetailsWords } from '../../words/en/roomDetails';
 
-const PANEL: Record<Language, PanelWords> = { en, de };
+const WORDS: Record<Language, RoomDetailsWords> = { en, de };
 
-export const panelWords = (): PanelWords => PANEL[language.current];
+export const roomDetailsWords = (): RoomDetailsWords => WORDS[language.current];

@@ -1,24 +1,24 @@
-/** All keys there are, in groups. Those that work everywhere come from what acts on them. */
+/** All keyboard shortcuts in groups. The global ones come from the table that handles them. */
 
 import { isMac, SHORTCUTS, type ShortcutName } from '../../app/shortcuts';
 import type { KeysWords } from '../../words/en/keys';
-import { KEYS, type Format } from '../composer/format/keys';
+import { KEYS, type Format } from '../composer/format/formats';
 
-type Does = { [Name in keyof KeysWords]: KeysWords[Name] extends string ? Name : never }[keyof KeysWords];
+type ActionName = { [Name in keyof KeysWords]: KeysWords[Name] extends string ? Name : never }[keyof KeysWords];
 
 export interface Key {
-  does: Does;
-  /** Ways to press it, each of keys pressed together. */
+  does: ActionName;
+  /** Alternative ways, each a list of keys pressed together. */
   ways: string[][];
 }
 
-/** `Mod+K` as the keys of this system. */
+/** `Mod+K` as keys of this system. */
 export function pressed(keys: string, mac = isMac): string[] {
   const sign: Record<string, string> = mac ? { Mod: '⌘', Alt: '⌥', Shift: '⇧' } : { Mod: 'Ctrl' };
   return keys.split('+').map((key) => sign[key] ?? key);
 }
 
-const way = (does: Does, ...ways: string[]): Key => ({
+const way = (does: ActionName, ...ways: string[]): Key => ({
   does,
   ways: ways.map((keys) => pressed(keys)),
 });
@@ -49,11 +49,11 @@ export const IN_COMPOSER: Key[] = [
 interface Written {
   written: string;
   name: string;
-  /** None: there is only the button. */
+  /** Empty: there is only the button. */
   keys: string[];
 }
 
-/** What is written, what it is called, and the keys that write it. */
+/** The Markdown to write, what it is called, and the shortcut for it. */
 export function markdown(t: KeysWords): Written[] {
   const item = (written: string, name: string, format?: Format): Written => {
     const keys = format && KEYS[format];

@@ -1,9 +1,9 @@
-/** The words of the help, in every language: they come with it. */
+/** The words of the help in every language, loaded with it. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { keys as de } from '../../words/de/keys';
 import { keys as en, type KeysWords } from '../../words/en/keys';
 
-const KEYS: Record<Language, KeysWords> = { en, de };
+const WORDS: Record<Language, KeysWords> = { en, de };
 
-export const keysWords = (): KeysWords => KEYS[language.current];
+export const keysWords = (): KeysWords => WORDS[language.current];

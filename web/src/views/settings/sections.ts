@@ -1,18 +1,18 @@
-/** Which settings there are for whom. */
+/** Which settings are available to whom. */
 
-import { isGuest, may } from '../../app/may';
+import { isGuest, may } from '../../app/policy';
 import type { Section } from '../../app/router.svelte';
-import type { State } from '../../data/state';
+import type { State } from '../../data/state/state';
 
 export const OF_PERSON = ['profile', 'password', 'devices', 'appearance', 'blocked'] as const;
 export const OF_SERVER = ['server', 'people', 'invites', 'about'] as const;
 
-/** Who else may open a section, by the key of the sentence that says so. */
-export type Closed = 'account' | 'owners' | 'admins';
+/** Who may open a section; also the key of the sentence that says so. */
+export type Restriction = 'account' | 'owners' | 'admins';
 
 const hasAccount = (state: State): boolean => !isGuest(state);
 
-const RULES: Record<Section, readonly [Closed, (state: State) => boolean]> = {
+const RULES: Record<Section, readonly [Restriction, (state: State) => boolean]> = {
   profile: ['account', hasAccount],
   password: ['account', hasAccount],
   devices: ['account', hasAccount],
@@ -24,13 +24,13 @@ const RULES: Record<Section, readonly [Closed, (state: State) => boolean]> = {
   about: ['account', () => true],
 };
 
-/** Null: it is open to this person. */
-export function closedFor(state: State, section: Section): Closed | null {
+/** Null: the user may open it. */
+export function findRestriction(state: State, section: Section): Restriction | null {
   const [who, isOpen] = RULES[section];
   return isOpen(state) ? null : who;
 }
 
-/** Those of a list that this person may open. */
-export function openOf<S extends Section>(state: State, sections: readonly S[]): S[] {
-  return sections.filter((section) => closedFor(state, section) === null);
+/** The sections that the user may open. */
+export function listOpenSections<S extends Section>(state: State, sections: readonly S[]): S[] {
+  return sections.filter((section) => findRestriction(state, section) === null);
 }

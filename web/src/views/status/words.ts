@@ -1,9 +1,9 @@
-/** The words about the connection, in every language: they come with what shows it. */
+/** The words about the connection in every language, loaded with what uses them. */
 
-import { language, type Language } from '../../app/language.svelte';
+import { language, type Language } from '../../words/language.svelte';
 import { status as de } from '../../words/de/status';
 import { status as en, type StatusWords } from '../../words/en/status';
 
-const STATUS: Record<Language, StatusWords> = { en, de };
+const WORDS: Record<Language, StatusWords> = { en, de };
 
-export const statusWords = (): StatusWords => STATUS[language.current];
+export const statusWords = (): StatusWords => WORDS[language.current];

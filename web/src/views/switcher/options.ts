@@ -1,12 +1,12 @@
-/** What the switcher offers: of my own rooms by what is typed, and what the server has found. Pure. */
+/** The options of the switcher: the user's own rooms that match, and what the server found. Pure. */
 
-import { fuzzy, type Match } from '../../app/fuzzy';
-import { entryOf, isUnread, type Entry } from '../../app/listing';
-import type { Person, Room } from '../../data/protocol';
-import type { State } from '../../data/state';
+import { fuzzy, type Match } from '../../directory/fuzzy';
+import { entryOf, isUnread, type RoomEntry } from '../../directory/listing';
+import type { Person, Room } from '../../data/wire/protocol';
+import type { State } from '../../data/state/state';
 
 export type Option = { key: string; title: string; match: Match } & (
-  | { kind: 'mine'; entry: Entry }
+  | { kind: 'mine'; entry: RoomEntry }
   | { kind: 'join'; room: Room }
   | { kind: 'person'; person: Person }
 );
@@ -23,12 +23,12 @@ export interface Found {
 
 const AT_MOST = 50;
 const PLAIN: Match = { score: 0, spans: [] };
-/** A room that is visited often is meant before one that reads alike; one put away, after it. */
+/** Recent rooms rank before others that match equally well, hidden ones after them. */
 const RECENT_BONUS = 40;
 const UNREAD_BONUS = 20;
 const AWAY_PENALTY = 200;
 
-const mine = (entry: Entry, match: Match): Option => ({
+const mine = (entry: RoomEntry, match: Match): Option => ({
   key: entry.room,
   kind: 'mine',
   title: entry.title,
@@ -36,8 +36,8 @@ const mine = (entry: Entry, match: Match): Option => ({
   match,
 });
 
-/** Before anything is typed: where one was last, then what is unread, then the rest. */
-export function offered(state: State, recent: readonly string[], open: string | null): Group[] {
+/** Before anything is typed: recent rooms, then unread ones, then the rest. */
+export function listDefaults(state: State, recent: readonly string[], open: string | null): Group[] {
   const entries = [...state.rooms.values()]
     .filter((room) => room.room !== open && !room.hidden && !room.archived && !room.parent)
     .map((room) => entryOf(state, room));
@@ -52,7 +52,7 @@ export function offered(state: State, recent: readonly string[], open: string | 
   });
 }
 
-export function matching(
+export function findMatching(
   state: State,
   typed: string,
   recent: readonly string[],
@@ -67,7 +67,7 @@ export function matching(
   }
   yours.sort((a, b) => b.match.score - a.match.score || a.title.localeCompare(b.title));
 
-  // Who has a conversation with me stands there already.
+  // People with whom the user has a conversation are already listed.
   const alone = yours.flatMap((option) =>
     option.kind === 'mine' && option.entry.people.length === 1 ? option.entry.people : [],
   );
@@ -94,15 +94,15 @@ export function matching(
   });
 }
 
-/** By a handle, or the id in the room's address: neither is to be seen in the title. */
-function hiddenMatch(entry: Entry, typed: string): Match | null {
+/** By a handle or the room's id, neither of which is visible in the title. */
+function hiddenMatch(entry: RoomEntry, typed: string): Match | null {
   const names = entry.kind === 'direct' ? entry.people : entry.kind === 'public' ? [entry.room] : [];
   const matches = names.flatMap((name) => fuzzy(name, typed) ?? []);
   const best = Math.max(...matches.map(({ score }) => score));
   return matches.length > 0 ? { score: best, spans: [] } : null;
 }
 
-function bonus(entry: Entry, recent: readonly string[]): number {
+function bonus(entry: RoomEntry, recent: readonly string[]): number {
   const at = recent.indexOf(entry.room);
   return (
     (at < 0 ? 0 : RECENT_BONUS - at) +

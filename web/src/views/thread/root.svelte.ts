@@ -1,12 +1,12 @@
-/** The message that a thread is about: as it is in the room, or fetched if it is not among those. */
+/** The root message of a thread: from the room's state, otherwise fetched. */
 
-import { session } from '../../app/session.svelte';
-import { findMessage, type Message, type RoomState } from '../../data/state';
-import { lookUp } from '../timeline/quotes';
+import { session } from '../../app/session/session.svelte';
+import { findMessage, type Message, type RoomState } from '../../data/state/state';
+import { findQuoted } from '../message/quotes';
 
-/** To be made while a component is set up: it lives as long as that does. */
+/** Create it during component initialisation; it lives as long as the component. */
 export class Root {
-  /** Null: not here yet, or there is none. */
+  /** Null: not loaded yet, or missing. */
   message: Message | null;
   isMissing = $state(false);
 
@@ -23,7 +23,7 @@ export class Root {
 
   async #find(room: string, seq: number): Promise<void> {
     try {
-      const found = await lookUp(room, seq);
+      const found = await findQuoted(room, seq);
       this.#fetched = found?.message ?? null;
       this.isMissing = found === null;
     } catch {

@@ -1,10 +1,10 @@
-/** Has a thread on screen told of, whether or not the person follows it. */
+/** Receives the events of a thread on screen, whether or not the user follows it. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
-import { begin, unwatch, watch } from '../../data/following';
-import { Disconnected } from '../../data/refusals';
-import type { RoomState } from '../../data/state';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
+import { startThread, unwatchThread, watchThread } from '../../data/threadRequests';
+import { Disconnected } from '../../data/wire/errors';
+import type { RoomState } from '../../data/state/state';
 import type { Root } from './root.svelte';
 
 interface Watched {
@@ -14,7 +14,7 @@ interface Watched {
   root: Root;
 }
 
-/** To be made while a component is set up: it lives as long as that does. */
+/** Create it during component initialisation; it lives as long as the component. */
 export class Watching {
   problem = $state('');
 
@@ -26,19 +26,19 @@ export class Watching {
 
     $effect(() => {
       if (room() || !root.message || isThere || root.message.deleted) return;
-      begin(session.here, home(), root.message.seq);
+      startThread(session.currentChat, home(), root.message.seq);
     });
     $effect(() => {
       if (!isOnline || !isThere || isHeard) return;
       void this.#watch(name);
-      return () => void unwatch(session.here, name);
+      return () => void unwatchThread(session.currentChat, name);
     });
   }
 
   async #watch(name: string): Promise<void> {
     this.problem = '';
     try {
-      await watch(session.here, name);
+      await watchThread(session.currentChat, name);
     } catch (error) {
       if (!(error instanceof Disconnected)) this.problem = explain(error);
     }

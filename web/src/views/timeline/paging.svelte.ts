@@ -1,46 +1,46 @@
-/** Asks for the pages above and below what is shown, one at a time, when their end comes near. */
+/** Loads the pages above and below the messages on screen, one at a time, when an end comes near. */
 
-import { session } from '../../app/session.svelte';
-import { explain } from '../../app/trouble';
-import { shown, type RoomState } from '../../data/state';
+import { session } from '../../app/session/session.svelte';
+import { explain } from '../../app/errors';
+import { shownSegment, type RoomState } from '../../data/state/state';
 
 type Where = 'older' | 'newer';
 
 function endOf(room: RoomState | undefined, where: Where): number | undefined {
-  return room && shown(room).messages.at(where === 'older' ? 0 : -1)?.seq;
+  return room && shownSegment(room).messages.at(where === 'older' ? 0 : -1)?.seq;
 }
 
 export class Paging {
   busy = $state<Where | null>(null);
-  /** What went wrong, and where it is to be tried again. */
-  trouble = $state.raw<{ where: Where; text: string } | null>(null);
-  /** Where nothing more came, though there is more: without a network, for one. */
+  /** What went wrong, and in which direction to retry. */
+  problem = $state.raw<{ where: Where; text: string } | null>(null);
+  /** Where nothing was loaded although there is more, for example offline. */
   #stuck = new Map<Where, number | undefined>();
 
   constructor(private readonly room: string) {}
 
   async ask(where: Where): Promise<void> {
-    if (this.busy || this.trouble) return;
-    const end = endOf(session.here.state.rooms.get(this.room), where);
-    // A page that has come is on screen with the next frame; only then is it known how far it goes.
+    if (this.busy || this.problem) return;
+    const end = endOf(session.currentChat.state.rooms.get(this.room), where);
+    // A new page is on screen with the next frame; only then is its end known.
     if (end !== endOf(session.state.rooms.get(this.room), where)) return;
     if (this.#stuck.has(where) && this.#stuck.get(where) === end) return;
     this.busy = where;
     try {
-      await session.here.history[where](this.room);
-      if (endOf(session.here.state.rooms.get(this.room), where) === end) this.#stuck.set(where, end);
+      await session.currentChat.history[where](this.room);
+      if (endOf(session.currentChat.state.rooms.get(this.room), where) === end) this.#stuck.set(where, end);
     } catch (error) {
-      this.trouble = { where, text: explain(error) };
+      this.problem = { where, text: explain(error) };
     } finally {
       this.busy = null;
     }
   }
 
-  /** The connection is back, or somebody says so. */
-  again(): void {
+  /** After reconnecting, or when the user retries. */
+  retry(): void {
     this.#stuck.clear();
-    const { trouble } = this;
-    this.trouble = null;
-    if (trouble) void this.ask(trouble.where);
+    const { problem } = this;
+    this.problem = null;
+    if (problem) void this.ask(problem.where);
   }
 }

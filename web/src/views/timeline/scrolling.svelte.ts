@@ -1,10 +1,10 @@
 /**
- * Keeps the place in the timeline: at its end while that is being followed, else with the same
- * row in the same place on screen, whatever is put in, taken out or grows above and below.
+ * Keeps the scroll position of the timeline: at the end while following, otherwise with the same row in
+ * the same place, whatever is inserted, removed or resized above and below.
  */
 
 const FOLLOW_WITHIN_PX = 80;
-/** How far from an end the next page is asked for. */
+/** The distance from an end at which the next page is loaded. */
 const AHEAD_PX = 900;
 
 interface Anchor {
@@ -12,40 +12,40 @@ interface Anchor {
   top: number;
 }
 
-/** Something to go to as soon as it is there; says whether it was. */
+/** A target to scroll to as soon as it exists; returns whether it did. */
 type Goal = (scrolling: Scrolling) => boolean;
 
 interface Watcher {
-  /** Whether the end of what is shown is the end of all there is. */
+  /** Whether the end of the list is the latest message. */
   isLive(): boolean;
   nearStart(): void;
   nearEnd(): void;
 }
 
 export class Scrolling {
-  /** At the end, and moving on with it. */
+  /** At the end, and moving along with it. */
   following = $state(true);
   /** More than a screen away from the end. */
   isFar = $state(false);
-  /** Whether there is anything to see of it at all. */
+  /** Whether the timeline is visible at all. */
   isShown = $state(true);
 
   #box: HTMLElement | null = null;
   #list: HTMLElement | null = null;
   #anchor: Anchor | null = null;
   #goal: Goal | null = null;
-  /** Where a row was put on purpose: it stays there until somebody scrolls. */
+  /** The scroll position of a row that was placed on purpose; it stays until the user scrolls. */
   #pinnedAt: number | null = null;
 
   constructor(private readonly watcher: Watcher) {}
 
-  /** `inner` is all that scrolls in the box, `list` the rows in it. */
+  /** `inner` is the whole content of the box, `list` contains the rows. */
   attach(box: HTMLElement, inner: HTMLElement, list: HTMLElement): () => void {
     this.#box = box;
     this.#list = list;
     const onscroll = () => this.#scrolled();
     box.addEventListener('scroll', onscroll, { passive: true });
-    // Rows that grow, a composer that grows, a keyboard that comes up: all before the next paint.
+    // Resized rows, composer or keyboard are handled before the next paint.
     const observer = new ResizeObserver(() => this.hold());
     observer.observe(box);
     observer.observe(inner);
@@ -57,14 +57,14 @@ export class Scrolling {
     };
   }
 
-  /** Go there as soon as it can be reached. */
+  /** Scrolls to the target as soon as it can be reached. */
   seek(goal: Goal | null): void {
     this.#goal = goal;
     if (goal) this.following = false;
     this.hold();
   }
 
-  /** It cannot be reached; whether that was still the goal. */
+  /** The target cannot be reached. Returns whether it was still the target. */
   giveUp(goal: Goal): boolean {
     if (this.#goal !== goal) return false;
     this.seek(null);
@@ -79,7 +79,7 @@ export class Scrolling {
     });
   }
 
-  /** Put a row in the middle of the screen, or a part of the way down from the top. */
+  /** Places a row in the middle of the screen, or in the upper part. */
   toRow(row: Element, where: 'middle' | 'upper'): void {
     const box = this.#box;
     if (!box) return;
@@ -91,7 +91,7 @@ export class Scrolling {
     this.#restore(box);
   }
 
-  /** What is shown has changed. */
+  /** The content has changed. */
   hold(): void {
     const box = this.#box;
     if (!box) return;
@@ -101,12 +101,12 @@ export class Scrolling {
     const isWaiting = this.#goal !== null && this.#anchor === null;
     if (isWaiting || (this.following && this.watcher.isLive())) box.scrollTop = box.scrollHeight;
     else this.#restore(box);
-    this.#look(box);
+    this.#updatePosition(box);
   }
 
   #restore(box: HTMLElement): void {
     if (!this.#anchor?.row.isConnected) {
-      this.#drop(box);
+      this.#reanchor(box);
       return;
     }
     const moved = topIn(box, this.#anchor.row) - this.#anchor.top;
@@ -116,30 +116,30 @@ export class Scrolling {
 
   #scrolled(): void {
     const box = this.#box;
-    // A pane that is hidden loses its place; it comes back to the anchor.
+    // A hidden pane loses its scroll position; it is restored from the anchor.
     if (!box || box.clientHeight === 0) return;
-    // Rows around it that come into sight get their real heights, and it is still the one to keep.
+    // Rows that become visible get their real heights, and the placed row has to stay.
     const isPinned = this.#pinnedAt !== null && Math.abs(box.scrollTop - this.#pinnedAt) < 1;
-    if (!isPinned) this.#drop(box);
-    this.#look(box);
+    if (!isPinned) this.#reanchor(box);
+    this.#updatePosition(box);
   }
 
-  /** The first row that can be seen whole is what stays in its place. */
-  #drop(box: HTMLElement): void {
+  /** The first row that is completely visible becomes the anchor. */
+  #reanchor(box: HTMLElement): void {
     this.#pinnedAt = null;
     const first = this.#list && firstBelow(this.#list.children, box.getBoundingClientRect().top);
     const next = first?.nextElementSibling;
-    // One that is cut off above may grow or shrink, unless it is all there is to see.
+    // A row cut off at the top may change its height, so prefer the next one.
     const isCut = first && next && topIn(box, first) < 0;
     const row = isCut && topIn(box, next) < box.clientHeight / 2 ? next : first;
     const inside = row?.lastElementChild;
     this.#anchor = inside ? { row: inside, top: topIn(box, inside) } : null;
   }
 
-  #look(box: HTMLElement): void {
+  #updatePosition(box: HTMLElement): void {
     const below = box.scrollHeight - box.clientHeight - box.scrollTop;
     this.isFar = below > box.clientHeight;
-    // On the way to somewhere, what is passed does not count.
+    // While scrolling to a target, positions on the way do not count.
     if (this.#goal) return;
     this.following = below <= FOLLOW_WITHIN_PX && this.watcher.isLive();
     if (box.scrollTop < AHEAD_PX) this.watcher.nearStart();

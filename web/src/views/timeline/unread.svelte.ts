@@ -1,26 +1,26 @@
-/** What is unread in the room on screen: where it begins, and when it has been read. */
+/** The unread messages of the room on screen: where they begin, and when they become read. */
 
 import { untrack } from 'svelte';
-import { moved, opened, returned, type Reading } from '../../app/reading';
-import { session } from '../../app/session.svelte';
-import { readUpTo, type RoomState } from '../../data/state';
-import { attention } from './attention.svelte';
+import { newLineOnChange, newLineOnOpen, newLineOnReturn, type NewLine } from './newLine';
+import { session } from '../../app/session/session.svelte';
+import { readUpTo, type RoomState } from '../../data/state/state';
+import { attention } from '../../app/page/attention.svelte';
 import type { Scrolling } from './scrolling.svelte';
 
-/** To be made while a component is set up: it lives as long as that does. */
+/** Create it during component initialisation; it lives as long as the component. */
 export class Unread {
-  reading: Reading;
-  /** How many have come since the end was last on screen. */
+  newLine: NewLine;
+  /** The number of messages that arrived since the end was last on screen. */
   below: number;
-  /** What was missed while the room was not on screen has come. */
+  /** Everything missed while the room was closed has arrived. */
   isSettled = $state(false);
 
   #seenSeq: number;
 
   constructor(room: () => RoomState, scrolling: Scrolling, settled: () => void) {
-    this.reading = $state.raw(untrack(() => opened(room())));
+    this.newLine = $state.raw(untrack(() => newLineOnOpen(room())));
     this.#seenSeq = $state(untrack(() => room().seq));
-    // Read elsewhere, or written there, is not new here.
+    // Messages read or written on another device are not new here.
     this.below = $derived(Math.max(0, room().seq - Math.max(this.#seenSeq, readUpTo(room()))));
 
     const isCaughtUp = $derived.by(() => {
@@ -32,7 +32,7 @@ export class Unread {
     $effect.pre(() => {
       const now = room();
       const sees = isThere && now.catchUp !== 'later' && now.catchUp !== 'hello';
-      untrack(() => (this.reading = moved(this.reading, now, sees)));
+      untrack(() => (this.newLine = newLineOnChange(this.newLine, now, sees)));
     });
     $effect(() => {
       if (attention.isThere) untrack(() => this.release());
@@ -43,23 +43,23 @@ export class Unread {
       untrack(settled);
     });
     $effect(() => {
-      const { room: name, visit, live } = room();
-      const last = visit ? undefined : live.messages.at(-1)?.seq;
-      if (!last || !isThere || !scrolling.following || this.reading.isHeld) return;
-      session.here.markers.read(name, last);
+      const { room: name, detachedRange, live } = room();
+      const last = detachedRange ? undefined : live.messages.at(-1)?.seq;
+      if (!last || !isThere || !scrolling.following || this.newLine.isHeld) return;
+      session.currentChat.markers.read(name, last);
     });
     $effect(() => {
       if (scrolling.following) this.#seenSeq = room().seq;
     });
   }
 
-  /** What was marked as unread may be read again. */
+  /** Messages marked as unread may become read again. */
   release(): void {
-    this.reading = returned(this.reading);
+    this.newLine = newLineOnReturn(this.newLine);
   }
 
-  /** Only what stands above the line has been seen. */
+  /** Only messages above the line have been seen. */
   seenToLine(): void {
-    this.#seenSeq = this.reading.newAfter ?? this.#seenSeq;
+    this.#seenSeq = this.newLine.newAfter ?? this.#seenSeq;
   }
 }

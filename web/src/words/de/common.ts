@@ -12,6 +12,6 @@ export const common: Words['common'] = {
   away: 'abwesend',
   offline: 'offline',
   tryAgain: 'Noch einmal versuchen',
-  newVersion: 'Eine neue Version ist da.',
+  newVersion: 'Eine neue Version ist verfügbar.',
   reload: 'Neu laden und aktualisieren',
 };

@@ -21,10 +21,10 @@ export const composer: Words['composer'] = {
       other: 'Eine Nachricht hat höchstens # Zeichen. Kürze sie oder sende sie in Teilen.',
     }),
   notKept:
-    'Dein Browser konnte diese Nachricht nicht annehmen; sie wurde nicht gesendet. Versuch es noch einmal.',
-  visiting: 'Tritt dem Raum bei, um hier zu schreiben.',
+    'Dein Browser konnte diese Nachricht nicht speichern, daher wurde sie nicht gesendet. Versuche es noch einmal.',
+  joinToWrite: 'Tritt dem Raum bei, um hier zu schreiben.',
   join: 'Beitreten',
-  archived: 'Dieser Raum ist archiviert. Du kannst ihn lesen, aber hier schreibt niemand mehr.',
+  archived: 'Dieser Raum ist archiviert. Du kannst ihn lesen, aber niemand kann hier mehr schreiben.',
   oneTypes: (name) => `${name} schreibt …`,
   twoType: (name, other) => `${name} und ${other} schreiben …`,
   manyType: 'Mehrere schreiben …',

@@ -12,14 +12,14 @@ const codes: Record<ErrorCode, string> = {
   registration_closed: 'Dieser Server nimmt keine neuen Konten an.',
   invite_required: 'Für ein neues Konto brauchst du eine Einladung.',
   invite_invalid: 'Diese Einladung gilt nicht mehr. Bitte um eine neue.',
-  not_found: 'Das gibt es hier nicht, oder es ist nicht für dich bestimmt.',
+  not_found: 'Das gibt es hier nicht, oder du darfst es nicht sehen.',
   name_taken: 'Dieser Name ist vergeben oder einem vergebenen zu ähnlich. Nimm einen anderen.',
-  conflict: 'Das ist so, wie die Dinge stehen, nicht möglich.',
-  last_owner: 'Mache zuerst jemand anderen zum Besitzer.',
+  conflict: 'Das ist im Moment nicht möglich. Vielleicht hat sich inzwischen etwas geändert: Lade die Seite neu.',
+  last_owner: 'Gib zuerst noch jemandem die Rolle „Eigentümer:in“.',
   too_large: 'Der Text ist zu lang. Kürze ihn.',
-  wrong_host: 'Dieser Server heißt anders. Prüfe die Adresse.',
-  invalid: 'Diese Eingabe ist nicht möglich. Ändere sie und versuche es noch einmal.',
-  rate_limited: 'Das war zu schnell. Warte einen Augenblick.',
+  wrong_host: 'Dieser Server hat eine andere Adresse. Prüfe die Adresse im Browser.',
+  invalid: 'Diese Eingabe ist nicht erlaubt. Ändere sie und versuche es noch einmal.',
+  rate_limited: 'Das war zu oft hintereinander. Warte einen Augenblick und versuche es noch einmal.',
   quota_reached:
     'Mehr geht auf diesem Server nicht. Entferne etwas, das du nicht mehr brauchst, oder mach morgen weiter.',
   too_many_connections: 'Zu viele Verbindungen. Schließe einige Fenster.',
@@ -29,7 +29,7 @@ const codes: Record<ErrorCode, string> = {
 };
 
 export const errors: Words['errors'] = {
-  disconnected: 'Die Verbindung ist weg. Versuche es gleich noch einmal.',
+  disconnected: 'Die Verbindung ist unterbrochen. Versuche es gleich noch einmal.',
   unreachable: 'Der Server ist nicht erreichbar. Prüfe deine Verbindung und versuche es noch einmal.',
   unexpected: 'Etwas ist schiefgegangen. Versuche es noch einmal.',
   codes,

@@ -18,7 +18,7 @@ export const formatting: FormattingWords = {
   control: 'Strg',
   shift: 'Umschalt',
   offered:
-    'Das sieht nach Code aus. Vor dem Textfeld steht ein Angebot, einen Codeblock daraus zu machen.',
+    'Das sieht nach Code aus. Vor dem Textfeld ist ein Knopf, der einen Codeblock daraus macht.',
   looksLikeCode: 'Das sieht nach Code aus.',
   makeBlock: 'Codeblock daraus machen',
   notNow: 'So lassen',

@@ -1,4 +1,4 @@
-/** Deutsch. */
+/** German. */
 
 import { common } from './common';
 import { composer } from './composer';

@@ -17,14 +17,14 @@ export const keys: KeysWords = {
 
   move: 'Nachricht darüber oder darunter',
   ends: 'Erste oder letzte Nachricht auf dem Bildschirm',
-  actions: 'Was du mit der Nachricht tun kannst',
+  actions: 'Aktionen für die Nachricht',
   reply: 'Auf die Nachricht antworten',
   react: 'Auf die Nachricht reagieren',
   thread: 'In ihrem Thread antworten',
 
   send: 'Senden',
   line: 'Neue Zeile',
-  editLast: 'Deine letzte Nachricht bearbeiten, wenn nichts geschrieben ist',
+  editLast: 'Deine letzte Nachricht bearbeiten, wenn das Feld leer ist',
   complete: 'Den Vorschlag für @, # oder : übernehmen',
   onTouch: 'Auf Touchscreens beginnt Enter eine neue Zeile.',
 
@@ -41,7 +41,7 @@ export const keys: KeysWords = {
   list: 'eine Liste',
   numbers: 'eine nummerierte Liste',
   tasks: 'eine Aufgabenliste',
-  spoiler: 'einen Spoiler, verdeckt, bis man ihn öffnet',
+  spoiler: 'einen Spoiler, verborgen, bis man ihn öffnet',
   table: 'eine Tabelle',
   link: 'einen Link',
   text: 'Text',

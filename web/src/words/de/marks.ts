@@ -1,4 +1,4 @@
-/** Deutsch: Reaktionen und angeheftete Nachrichten. */
+/** German: reactions and pins. */
 
 import type { MarkWords } from '../en/marks';
 import { pluralIn } from '../plural';

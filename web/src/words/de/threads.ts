@@ -12,9 +12,9 @@ export const threads: ThreadWords = {
   last: (when) => (when ? `zuletzt ${when}` : 'gerade eben'),
   justNow: 'gerade eben',
   open: ({ count, isUnread, when, names }) => {
-    const said = [replies(count), ...(isUnread ? ['ungelesen'] : []), `zuletzt ${when}`];
-    if (names.length > 0) said.push(`von ${list.format(names)}`);
-    return `${said.join(', ')}. Thread öffnen`;
+    const parts = [replies(count), ...(isUnread ? ['ungelesen'] : []), `zuletzt ${when}`];
+    if (names.length > 0) parts.push(`von ${list.format(names)}`);
+    return `${parts.join(', ')}. Thread öffnen`;
   },
 
   title: 'Thread',
@@ -29,18 +29,18 @@ export const threads: ThreadWords = {
   unfollowed: 'Du folgst diesem Thread nicht mehr',
   write: 'Im Thread antworten',
   alsoInRoom: (title) => `Auch in #${title} senden`,
-  alsoInDirect: 'Auch in der Unterhaltung senden',
+  alsoInDirect: 'Auch im Gespräch senden',
   noReplies: 'Noch hat niemand geantwortet.',
   noRoot: 'Die Nachricht zu diesem Thread gibt es in diesem Raum nicht.',
-  rootDeleted: 'Eine gelöschte Nachricht hat keinen Thread.',
-  notKept: 'Was hier geschrieben wurde, siehst du, sobald du verbunden bist.',
-  says: (name, text) => `${name} im Thread: ${text}`,
-  saidMany: (count) =>
+  rootDeleted: 'Diese Nachricht wurde gelöscht und hat daher keinen Thread.',
+  notKept: 'Die Antworten erscheinen, sobald du verbunden bist.',
+  announced: (name, text) => `${name} im Thread: ${text}`,
+  announcedMany: (count) =>
     plural(count, { one: '# neue Antwort im Thread', other: '# neue Antworten im Thread' }),
 
   readAll: 'Alle als gelesen markieren',
   allRead: 'Alle Threads sind als gelesen markiert',
-  none: 'Du folgst noch keinem Thread. Antworte im Thread einer Nachricht, dann steht er hier.',
+  none: 'Du folgst noch keinem Thread. Antworte im Thread einer Nachricht, dann erscheint er hier.',
   noUnread: 'Du hast in deinen Threads alles gelesen.',
   showMore: 'Mehr anzeigen',
   newReplies: (count) => plural(count, { one: '# neue', other: '# neue' }),

@@ -3,7 +3,7 @@
 export const blocking = {
   region: 'Who added you',
   addedBy: (name: string): string => `Added by ${name}`,
-  begunBy: (name: string): string => `${name} started this conversation`,
+  startedBy: (name: string): string => `${name} started this conversation`,
   leave: 'Leave',
   hide: 'Hide',
   stay: 'Stay here',
@@ -12,7 +12,7 @@ export const blocking = {
   blockPerson: (name: string): string => `Block ${name}`,
   blockTitle: (name: string): string => `Block ${name}?`,
   blockText: (name: string): string =>
-    `${name} will no longer be able to add you to rooms or message you directly, and will not be told. Nothing changes in the rooms you share.`,
+    `${name} will no longer be able to add you to rooms or message you directly, and will not be notified. Nothing changes in the rooms you share.`,
   alsoLeaves: 'You also leave this room.',
   alsoHides: 'The conversation is hidden as well.',
   blockAndLeave: 'Block and leave',
@@ -21,7 +21,7 @@ export const blocking = {
   unblockPerson: (name: string): string => `Unblock ${name}`,
   unblocked: (name: string): string => `${name} is no longer blocked`,
 
-  hint: 'They can’t add you to rooms or message you directly, and you can’t do so to them. They are not told.',
+  hint: 'These people cannot add you to rooms or message you directly, and you cannot do so with them either. They are not notified.',
   none: 'You have not blocked anybody.',
 };
 

@@ -1,4 +1,4 @@
-/** Finding and making rooms, choosing people, the switcher: loaded with these views. */
+/** Finding and creating rooms, choosing people, the switcher; loaded with these views. */
 
 import { pluralIn } from '../plural';
 
@@ -12,37 +12,37 @@ export const browse = {
   joinRoom: (title: string): string => `Join ${title}`,
   open: 'Open',
   openRoom: (title: string): string => `Open ${title}`,
-  joined: 'You’re in',
+  joined: 'Joined',
   private: 'Private',
   archived: 'Archived',
   showMore: 'Show more',
   showAll: 'Show all rooms',
   noRooms: 'There are no rooms yet.',
-  noRoomFound: 'No room is called that.',
+  noRoomFound: 'There is no matching room.',
   found: (count: number): string => plural(count, { one: '# room', other: '# rooms' }),
-  browseOffline: 'You’re offline. The list of rooms comes from the server.',
+  browseOffline: 'You’re offline. The list of rooms needs a connection.',
 
   // A new room
   newRoom: 'Create a room',
   title: 'Title',
   needsTitle: 'Give the room a title.',
-  titleTooLong: 'At most 80 characters.',
+  titleTooLong: 'Use at most 80 characters.',
   topic: 'Topic',
-  topicTooLong: 'At most 500 characters.',
+  topicTooLong: 'Use at most 500 characters.',
   optional: 'optional',
   topicHint: 'What is this room for?',
   who: 'Who can find it?',
   public: 'Public',
   publicHint: 'Anyone on this server can find it, read it and join.',
   privateHint: 'Only people who are added can see it.',
-  bring: 'People to add',
+  peopleToAdd: 'People to add',
   create: 'Create room',
 
-  // A new direct message
+  // A direct message
   newDirect: 'New message',
   to: 'To',
   start: 'Start conversation',
-  directHint: 'One person, or up to eight.',
+  directHint: 'Choose one to eight people.',
 
   // Choosing people
   findPeople: 'Search by name',
@@ -50,10 +50,10 @@ export const browse = {
   remove: (name: string): string => `Remove ${name}`,
   added: (name: string): string => `${name} added`,
   removed: (name: string): string => `${name} removed`,
-  nobody: 'Nobody is called that.',
+  nobody: 'There is nobody with that name.',
   nobodyElse: 'There is nobody else yet.',
   full: (max: number): string =>
-    plural(max, { one: 'No more than # person.', other: 'No more than # people.' }),
+    plural(max, { one: 'You can choose at most # person.', other: 'You can choose at most # people.' }),
   peopleOffline: 'You’re offline. People can be found again when you’re back.',
 
   // The switcher
@@ -66,16 +66,16 @@ export const browse = {
   others: 'People',
   unread: (count: number): string =>
     plural(count, { one: '# unread message', other: '# unread messages' }),
-  nothing: 'Nothing is called that.',
+  nothing: 'There is no matching room or person.',
   results: (count: number): string => plural(count, { one: '# result', other: '# results' }),
-  switchOffline: 'You’re offline: only your own rooms are listed.',
+  switchOffline: 'You’re offline, so only your own rooms are listed.',
 
-  // A room that is not among mine
+  // A room that the user is not in
   joinHint: 'You are not in this room. Join to read it and write in it.',
   none: 'This room does not exist, or it is private.',
   removedHere: 'You are no longer in this room.',
   gone: 'You are no longer in this room, or it was deleted.',
-  roomOffline: 'You’re offline, and this room is not kept on this device.',
+  roomOffline: 'You’re offline, and this room is not stored on this device.',
 };
 
 export type BrowseWords = typeof browse;

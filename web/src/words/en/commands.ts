@@ -1,4 +1,4 @@
-/** What completion and slash commands say. They are loaded when they are first used. */
+/** Completion and slash commands; loaded when they are first used. */
 
 import { pluralIn } from '../plural';
 
@@ -17,19 +17,19 @@ export type CommandName =
   | 'unmute'
   | 'help';
 
-/** What follows the command, and what it does. */
+/** The arguments of the command, and what it does. */
 type Help = readonly [usage: string, does: string];
 
 const help: Record<CommandName, Help> = {
-  me: ['text', 'Say what you are doing'],
+  me: ['text', 'Describe what you are doing'],
   shrug: ['text', 'Add ¯\\_(ツ)_/¯'],
-  topic: ['text', 'Say what this room is about'],
-  invite: ['@name', 'Bring somebody into this room'],
+  topic: ['text', 'Set the topic of this room'],
+  invite: ['@name', 'Add somebody to this room'],
   join: ['#room', 'Join a room, or go to it'],
   leave: ['', 'Leave this room'],
-  direct: ['@name text', 'Write to somebody alone'],
+  direct: ['@name text', 'Send a direct message'],
   mute: ['', 'Mute this room'],
-  unmute: ['', 'Hear from this room again'],
+  unmute: ['', 'Unmute this room'],
   help: ['', 'Show the keyboard shortcuts'],
 };
 
@@ -37,13 +37,13 @@ export const commands = {
   suggestions: 'Suggestions',
   notInRoom: 'not in this room',
   allInRoom: (count: number) =>
-    plural(count, { one: 'Tells # member of this room', other: 'Tells all # members of this room' }),
-  allHere: 'Tells those who are here just now',
+    plural(count, { one: 'Notifies # member of this room', other: 'Notifies all # members of this room' }),
+  allHere: 'Notifies everybody who is online now',
   noCommand: (name: string) =>
     `There is no command /${name}. To send this as a message, begin it with two slashes.`,
   notHere: (name: string) => `You cannot use /${name} here.`,
   usage: (name: string, usage: string) => `Write it like this: /${name} ${usage}`,
-  invited: (names: readonly string[]) => `Invited: ${listed(names)}`,
+  invited: (names: readonly string[]) => `Added: ${listed(names)}`,
   muted: 'This room is muted.',
   unmuted: 'This room is no longer muted.',
   help,

@@ -1,4 +1,4 @@
-/** Words that several parts of the client use. */
+/** Words used in several parts of the client. */
 export const common = {
   cancel: 'Cancel',
   close: 'Close',
@@ -11,6 +11,6 @@ export const common = {
   away: 'away',
   offline: 'offline',
   tryAgain: 'Try again',
-  newVersion: 'A new version is here.',
+  newVersion: 'A new version is available.',
   reload: 'Reload to update',
 };

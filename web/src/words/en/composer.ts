@@ -17,10 +17,10 @@ export const composer = {
     plural(count, { one: '# character too many', other: '# characters too many' }),
   tooLong: (limit: number) =>
     plural(limit, { other: 'A message has at most # characters. Shorten it, or send it in parts.' }),
-  notKept: 'Your browser could not take this message, so it was not sent. Try again.',
-  visiting: 'Join to write in this room.',
+  notKept: 'Your browser could not store this message, so it was not sent. Try again.',
+  joinToWrite: 'Join to write in this room.',
   join: 'Join',
-  archived: 'This room is archived. It can be read, but nobody writes here any more.',
+  archived: 'This room is archived. You can read it, but nobody can write here any more.',
   oneTypes: (name: string) => `${name} is typing…`,
   twoType: (name: string, other: string) => `${name} and ${other} are typing…`,
   manyType: 'Several people are typing…',

@@ -1,4 +1,4 @@
-/** What the head of a room says; what its details say is in `panel.ts`, and comes with them. */
+/** The header of a room; the words of its details are in `roomDetails.ts`. */
 
 import { pluralIn } from '../plural';
 

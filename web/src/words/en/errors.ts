@@ -1,4 +1,4 @@
-/** The codes of `docs/protocol.md`. */
+/** The error codes of `docs/protocol.md`. */
 export type ErrorCode =
   | 'malformed'
   | 'unknown_command'
@@ -28,6 +28,6 @@ export const errors = {
   disconnected: 'The connection is lost. Try again in a moment.',
   unreachable: 'The server cannot be reached. Check your connection and try again.',
   unexpected: 'Something went wrong. Try again.',
-  /** Empty in English: there the server's own sentence says it, and says it more exactly. */
+  /** Empty in English, where the server's own sentence is shown, which is more precise. */
   codes: {} as Partial<Record<ErrorCode, string>>,
 };

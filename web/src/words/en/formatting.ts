@@ -1,4 +1,4 @@
-/** Formatting what is written, and spoilers in what is read: loaded with these. */
+/** Formatting in the composer, and spoilers in messages; loaded with these. */
 
 export const formatting = {
   title: 'Formatting',
@@ -17,8 +17,8 @@ export const formatting = {
   },
   control: 'Ctrl',
   shift: 'Shift',
-  /** Read out when the offer below appears. */
-  offered: 'This looks like code. An offer to make it a code block stands before the text field.',
+  /** Announced when the offer below appears. */
+  offered: 'This looks like code. Before the text field there is a button that makes it a code block.',
   looksLikeCode: 'This looks like code.',
   makeBlock: 'Make it a code block',
   notNow: 'Leave it as it is',

@@ -1,4 +1,4 @@
-/** English: the language that says which words there are. Each part of the client has a file. */
+/** English defines which words there are. Each part of the client has a file. */
 
 import { common } from './common';
 import { composer } from './composer';
@@ -16,5 +16,5 @@ export const en = {
   timeline,
 };
 
-/** Every language is complete, or it does not compile. */
+/** An incomplete language does not compile. */
 export type Words = typeof en;

@@ -1,4 +1,4 @@
-/** The help with keys and Markdown: loaded with it. */
+/** The help on keyboard shortcuts and Markdown; loaded with it. */
 
 export const keys = {
   title: 'Keyboard shortcuts',
@@ -17,16 +17,16 @@ export const keys = {
 
   move: 'Message above or below',
   ends: 'First or last message on screen',
-  actions: 'What can be done with the message',
+  actions: 'Actions for the message',
   reply: 'Reply to the message',
   react: 'React to the message',
   thread: 'Reply in its thread',
 
   send: 'Send',
   line: 'New line',
-  editLast: 'Edit your last message, if nothing is written',
-  complete: 'Take the suggestion for @, # or :',
-  onTouch: 'On touch screens Enter makes a new line.',
+  editLast: 'Edit your last message, if the field is empty',
+  complete: 'Accept the suggestion for @, # or :',
+  onTouch: 'On touch screens, Enter starts a new line.',
 
   formatting: 'Formatting',
   write: 'Write',
@@ -34,14 +34,14 @@ export const keys = {
   keys: 'Or press',
   bold: 'bold',
   italic: 'italic',
-  struck: 'struck out',
+  struck: 'strikethrough',
   code: 'code',
-  block: 'a block of code',
+  block: 'a code block',
   quote: 'a quotation',
   list: 'a list',
   numbers: 'a numbered list',
-  tasks: 'a list of tasks',
-  spoiler: 'a spoiler, covered until it is opened',
+  tasks: 'a task list',
+  spoiler: 'a spoiler, hidden until it is opened',
   table: 'a table',
   link: 'a link',
   text: 'text',
@@ -56,7 +56,7 @@ export const keys = {
     Home: 'Home',
     End: 'End',
   } as Record<string, string>,
-  /** Read out for keys that show a sign. */
+  /** Announced for keys that are shown as signs. */
   arrows: { ArrowUp: 'Up arrow', ArrowDown: 'Down arrow' } as Record<string, string>,
 };
 

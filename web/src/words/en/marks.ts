@@ -1,4 +1,4 @@
-/** Reactions and pins: they come with what shows them. */
+/** Reactions and pins; loaded with what shows them. */
 
 import { pluralIn } from '../plural';
 
@@ -9,7 +9,7 @@ export const marks = {
   reactions: 'Reactions',
   more: 'More emoji…',
   you: 'you',
-  /** Who reacted, of whom only some are named. */
+  /** Who reacted; only some of the names are listed. */
   who: (names: readonly string[], others: number): string =>
     names.length === 0
       ? plural(others, { one: '# person', other: '# people' })

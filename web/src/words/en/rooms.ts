@@ -1,4 +1,4 @@
-/** The sidebar; the words by which rooms are found and made are in `browse.ts`. */
+/** The sidebar; the words for finding and creating rooms are in `browse.ts`. */
 
 import { pluralIn } from '../plural';
 

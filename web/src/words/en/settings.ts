@@ -23,9 +23,9 @@ export const settings = {
   copyFailed: 'The browser did not allow copying. Select the link and copy it yourself.',
   offline: 'You’re offline. You can change things here once you’re back.',
   notYours: {
-    account: 'This takes an account, and you are a guest.',
+    account: 'Guests cannot use this. Create an account first.',
     owners: 'Only owners of this server can change it.',
-    admins: 'This is for owners and admins of this server.',
+    admins: 'Only owners and admins of this server can use this.',
   },
   guest: {
     text: 'You are a guest. With an account you keep your name, your rooms and what you have read.',
@@ -38,9 +38,9 @@ export const settings = {
     displayName: 'Display name',
     displayNameHint: 'What others see beside your messages.',
     missing: 'Enter a name.',
-    long: 'At most 64 characters, please.',
+    long: 'Use at most 64 characters.',
     handle: 'Handle',
-    handleHint: 'People mention you by it. It stays as it is.',
+    handleHint: 'People use it to mention you. It cannot be changed.',
     preview: 'Preview',
     sample: 'This is how others see you.',
   },
@@ -48,18 +48,18 @@ export const settings = {
   password: {
     old: 'Current password',
     new: 'New password',
-    newHint: 'At least 8 characters. Three words do well.',
+    newHint: 'Use at least 8 characters. Three random words work well.',
     show: 'Show what I type',
     endsOthers: 'All your other devices will be signed out; this one stays signed in.',
     change: 'Change password',
     oldMissing: 'Enter your current password.',
-    short: 'A password has at least 8 characters.',
+    short: 'Use at least 8 characters.',
     wrong: 'This is not your current password.',
     changed: 'Password changed. Your other devices are signed out.',
   },
 
   devices: {
-    hint: 'Where you are signed in. End what you do not know or no longer use.',
+    hint: 'These devices are signed in to your account. Sign out those that you do not recognise or no longer use.',
     label: (browser: string, system: string) => `${browser} on ${system}`,
     named: {
       'Unknown device': 'Unknown device',
@@ -78,8 +78,8 @@ export const settings = {
         one: '# other device will have to sign in again.',
         other: '# other devices will have to sign in again.',
       }),
-    ended: 'Signed out there',
-    alone: 'You are signed in nowhere else.',
+    ended: 'The device is signed out',
+    alone: 'You are not signed in anywhere else.',
   },
 
   appearance: {
@@ -88,14 +88,14 @@ export const settings = {
     themeHint: 'System follows your device, by day and by night.',
     language: 'Language',
     languageOfBrowser: (language: string) => `As in the browser (${language})`,
-    here: 'These two hold in this browser only.',
+    here: 'Both settings apply to this browser only.',
   },
 
   server: {
-    name: 'Name of the server',
-    nameHint: 'Everyone sees it, already when signing in.',
+    name: 'Server name',
+    nameHint: 'Everyone sees it, even before signing in.',
     nameMissing: 'Enter a name.',
-    nameLong: 'At most 60 characters, please.',
+    nameLong: 'Use at most 60 characters.',
     registration: 'Who may join?',
     registrations: {
       open: 'Everyone',
@@ -103,13 +103,13 @@ export const settings = {
       closed: 'Nobody new',
     },
     registrationHints: {
-      open: 'Whoever can reach this server can create an account.',
-      invite: 'An account takes an invite link, which admins make.',
-      closed: 'Only an invite link still makes an account possible.',
+      open: 'Anyone who can reach this server can create an account.',
+      invite: 'People need an invite link from an admin to create an account.',
+      closed: 'Nobody can create an account, except with an invite link.',
     },
-    guests: 'Let guests in',
+    guests: 'Allow guests',
     guestsHint: 'They need no account, and can read and write in public rooms.',
-    byOperator: 'This was set when the server was started, and can only be changed there.',
+    byOperator: 'This is set by an option of the server. Only its operator can change it.',
   },
 
   about: {
@@ -120,7 +120,7 @@ export const settings = {
 
   people: {
     search: 'Find people',
-    none: 'Nobody here is called that.',
+    none: 'There is nobody with that name.',
     more: 'Show more',
     you: 'you',
     lockedOut: 'Locked out',
@@ -129,7 +129,7 @@ export const settings = {
     makeAdmin: 'Make admin',
     makeMember: 'Make member',
     lockOut: 'Lock out',
-    letIn: 'Let in again',
+    allowSignIn: 'Allow to sign in again',
     roleChanged: {
       owner: (name: string) => `${name} is now an owner`,
       admin: (name: string) => `${name} is now an admin`,
@@ -137,8 +137,8 @@ export const settings = {
     },
     askOwner: (name: string) => `Make ${name} an owner?`,
     askOwnerText:
-      'Owners may do everything here: change the server, everyone’s role, and yours as well.',
-    askOwn: 'Give up being an owner?',
+      'Owners can do everything here: change the server’s settings and everyone’s role, including yours.',
+    askOwn: 'Give up your role as an owner?',
     askOwnText: 'Only another owner can make you one again.',
     askOwnYes: 'Give it up',
     askLockOut: (name: string) => `Lock ${name} out?`,
@@ -149,23 +149,23 @@ export const settings = {
   },
 
   invites: {
-    hint: 'Whoever opens an invite link can create an account here. Give it only to those you want.',
+    hint: 'Anyone with an invite link can create an account here. Share it only with people you want here.',
     create: 'Create invite',
-    days: 'Works for',
-    uses: 'Good for',
+    days: 'Valid for',
+    uses: 'Can be used by',
     daysOf: (count: number) => plural(count, { one: '# day', other: '# days' }),
     usesOf: (count: number) => plural(count, { one: '# person', other: '# people' }),
     other: 'Another number…',
     otherDays: 'Days',
     otherUses: 'People',
-    between: (low: string, high: string) => `A number from ${low} to ${high}.`,
-    list: 'Links that still work',
-    none: 'No invite link works at the moment.',
+    between: (low: string, high: string) => `Enter a number from ${low} to ${high}.`,
+    list: 'Valid invite links',
+    none: 'There are no valid invite links.',
     by: (name: string) => `by ${name}`,
     byOperator: 'by the operator',
     expires: (when: string) => `expires ${when}`,
     usesLeft: (count: number) =>
-      plural(count, { one: 'good for # more person', other: 'good for # more people' }),
+      plural(count, { one: 'can be used by # more person', other: 'can be used by # more people' }),
     show: 'QR code',
     showOf: (url: string) => `QR code of ${url}`,
     copy: 'Copy link',
@@ -178,7 +178,7 @@ export const settings = {
     qrLabel: 'QR code of the invite link',
     shareTitle: (server: string) => `Join ${server}`,
     askEnd: 'End this invite?',
-    askEndText: 'Its link stops working at once. Who has joined by it stays.',
+    askEndText: 'The link stops working immediately. People who have already joined with it stay.',
     askEndYes: 'End invite',
     hasEnded: 'The invite has ended',
   },

@@ -1,8 +1,8 @@
-/** How the connection is, and the titles of the page. */
+/** The state of the connection, and the titles of the page. */
 export const status = {
   reconnecting: 'Reconnecting…',
-  offline: 'You’re offline. Messages will send when you’re back.',
-  kept: 'This is what your device kept from last time.',
+  offline: 'You’re offline. Messages will be sent when you’re back.',
+  kept: 'You are seeing what this device stored last time.',
   notNow: 'Not now',
   dismiss: 'Dismiss',
   /** Titles of the page. */

@@ -1,4 +1,4 @@
-/** Threads: what a message says of its own, the thread itself, and the view of all that one follows. */
+/** Threads: on their root message, beside the room, and in the list of followed threads. */
 
 import { pluralIn } from '../plural';
 
@@ -12,12 +12,14 @@ export const threads = {
   replies,
   last: (when: string | null) => (when ? `last ${when}` : 'just now'),
   justNow: 'just now',
-  /** Of these: how many, new ones, when the last came, and from whom. */
-  open: (parts: { count: number; isUnread: boolean; when: string; names: string[] }) => {
-    const { count, isUnread, when, names } = parts;
-    const said = [replies(count), ...(isUnread ? ['unread'] : []), `last one ${when}`];
-    if (names.length > 0) said.push(`by ${list.format(names)}`);
-    return `${said.join(', ')}. Open thread`;
+  /**
+   * The number of replies, whether any is new, the time of the last one, and the people who replied.
+   */
+  open: (thread: { count: number; isUnread: boolean; when: string; names: string[] }) => {
+    const { count, isUnread, when, names } = thread;
+    const parts = [replies(count), ...(isUnread ? ['unread'] : []), `last one ${when}`];
+    if (names.length > 0) parts.push(`by ${list.format(names)}`);
+    return `${parts.join(', ')}. Open thread`;
   },
 
   title: 'Thread',
@@ -28,22 +30,22 @@ export const threads = {
   follow: 'Follow',
   unfollow: 'Unfollow',
   followHint: 'You will find new replies under Threads',
-  followed: 'You follow this thread',
-  unfollowed: 'You no longer follow this thread',
+  followed: 'You are following this thread',
+  unfollowed: 'You are no longer following this thread',
   write: 'Reply in the thread',
   alsoInRoom: (title: string) => `Also send to #${title}`,
   alsoInDirect: 'Also send to the conversation',
   noReplies: 'Nobody has replied yet.',
   noRoot: 'The message of this thread is not in this room.',
-  rootDeleted: 'A message that was deleted has no thread.',
-  notKept: 'What was said here will show once you are connected.',
-  says: (name: string, text: string) => `${name} in the thread: ${text}`,
-  saidMany: (count: number) =>
+  rootDeleted: 'This message was deleted, so it has no thread.',
+  notKept: 'The replies will appear once you are connected.',
+  announced: (name: string, text: string) => `${name} in the thread: ${text}`,
+  announcedMany: (count: number) =>
     plural(count, { one: '# new reply in the thread', other: '# new replies in the thread' }),
 
   readAll: 'Mark all as read',
   allRead: 'All threads are marked as read',
-  none: 'You follow no thread yet. Reply to a message in its thread, and it will be here.',
+  none: 'You are not following any threads yet. Reply to a message in its thread, and the thread will appear here.',
   noUnread: 'You have read everything in your threads.',
   showMore: 'Show more',
   newReplies: (count: number) => plural(count, { one: '# new', other: '# new' }),

@@ -1,4 +1,4 @@
-/** What every message shows; what is done with messages is in `acts.ts`, and comes with that. */
+/** What every message shows; the words of its actions are in `message.ts`. */
 
 export const timeline = {
   messages: 'Messages',

@@ -1,6 +1,6 @@
-/** Blocks of code. */
+/** Fenced blocks of code. */
 
-import { edited, lineStart, type Draft, type Edit } from './draft';
+import { applyEdits, lineStart, type TextSelection, type Edit } from './textEdit';
 
 /** The two lines around a block, each with its line break. */
 interface Fence {
@@ -11,7 +11,7 @@ interface Fence {
 const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
 
 /** The block in which the selection lies; an open one reaches to the end of the text. */
-export function fenceAround({ text, start, end }: Draft): Fence | null {
+export function fenceAround({ text, start, end }: TextSelection): Fence | null {
   let opening: (Edit & { sign: string }) | null = null;
   let from = 0;
   for (const line of text.split('\n')) {
@@ -34,14 +34,14 @@ export function fenceAround({ text, start, end }: Draft): Fence | null {
   return opening ? { opening, closing: { from: ending, to: ending, by: '' } } : null;
 }
 
-export function toggleBlock(draft: Draft): Draft {
+export function toggleBlock(draft: TextSelection): TextSelection {
   const fence = fenceAround(draft);
-  if (fence) return edited(draft, [fence.opening, fence.closing]);
-  return fenced(draft.start === draft.end ? wholeLine(draft) : draft);
+  if (fence) return applyEdits(draft, [fence.opening, fence.closing]);
+  return withFences(draft.start === draft.end ? wholeLine(draft) : draft);
 }
 
 /** With fences around what is selected, on lines of their own. */
-export function fenced({ text, start, end }: Draft, language = ''): Draft {
+export function withFences({ text, start, end }: TextSelection, language = ''): TextSelection {
   const code = text.slice(start, end).replace(/\n$/, '');
   const longest = Math.max(2, ...(code.match(/`{3,}/g) ?? []).map(({ length }) => length));
   const fence = '`'.repeat(longest + 1);
@@ -55,7 +55,7 @@ export function fenced({ text, start, end }: Draft, language = ''): Draft {
   };
 }
 
-function wholeLine({ text, start }: Draft): Draft {
+function wholeLine({ text, start }: TextSelection): TextSelection {
   const end = text.indexOf('\n', start);
   return { text, start: lineStart(text, start), end: end < 0 ? text.length : end };
 }

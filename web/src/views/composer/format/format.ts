@@ -1,35 +1,35 @@
-/** Formatting: a text with its selection in, the same out. What is on already is taken away. */
+/** Formatting: maps a text with a selection to another. A format that is already on is removed. */
 
-import type { Draft } from './draft';
+import type { TextSelection } from './textEdit';
 import { fenceAround, toggleBlock } from './fences';
-import type { Format } from './keys';
+import type { Format } from './formats';
 import { areLines, toggleLines, type LineKind } from './lines';
 import { isLink, toggleLink } from './link';
-import { isMarked, toggleMark, type Mark } from './marks';
+import { isDelimited, toggleDelimiter, type Delimiter } from './delimiters';
 
-interface Way {
-  readonly toggle: (draft: Draft) => Draft;
-  readonly isOn: (draft: Draft) => boolean;
+interface FormatRule {
+  readonly toggle: (draft: TextSelection) => TextSelection;
+  readonly isOn: (draft: TextSelection) => boolean;
 }
 
-const marked = (mark: Mark): Way => ({
-  toggle: (draft) => toggleMark(mark, draft),
-  isOn: (draft) => isMarked(mark, draft),
+const delimited = (delimiter: Delimiter): FormatRule => ({
+  toggle: (draft) => toggleDelimiter(delimiter, draft),
+  isOn: (draft) => isDelimited(delimiter, draft),
 });
 
-const inLines = (kind: LineKind): Way => ({
+const inLines = (kind: LineKind): FormatRule => ({
   toggle: (draft) => toggleLines(kind, draft),
   isOn: (draft) => areLines(kind, draft),
 });
 
-const block: Way = { toggle: toggleBlock, isOn: (draft) => fenceAround(draft) !== null };
-const code = marked('`');
+const block: FormatRule = { toggle: toggleBlock, isOn: (draft) => fenceAround(draft) !== null };
+const code = delimited('`');
 
-const WAYS: Record<Format, Way> = {
-  bold: marked('**'),
-  italic: marked('*'),
-  strike: marked('~~'),
-  // Several lines of code are a block.
+const RULES: Record<Format, FormatRule> = {
+  bold: delimited('**'),
+  italic: delimited('*'),
+  strike: delimited('~~'),
+  // Several lines of code become a block.
   code: { ...code, toggle: (draft) => (isOneLine(draft) ? code : block).toggle(draft) },
   block,
   link: { toggle: toggleLink, isOn: isLink },
@@ -37,12 +37,12 @@ const WAYS: Record<Format, Way> = {
   bullets: inLines('bullets'),
   numbers: inLines('numbers'),
   tasks: inLines('tasks'),
-  spoiler: marked('||'),
+  spoiler: delimited('||'),
 };
 
-const isOneLine = ({ text, start, end }: Draft): boolean =>
+const isOneLine = ({ text, start, end }: TextSelection): boolean =>
   !text.slice(start, end).trim().includes('\n');
 
-export const toggle = (format: Format, draft: Draft): Draft => WAYS[format].toggle(draft);
+export const toggle = (format: Format, draft: TextSelection): TextSelection => RULES[format].toggle(draft);
 
-export const isOn = (format: Format, draft: Draft): boolean => WAYS[format].isOn(draft);
+export const isOn = (format: Format, draft: TextSelection): boolean => RULES[format].isOn(draft);

@@ -1,15 +1,15 @@
-/** Marks at the beginning of lines: quotes and lists. */
+/** Prefixes of lines: quotes and lists. */
 
-import { edited, lineStart, type Draft, type Edit } from './draft';
+import { applyEdits, lineStart, type TextSelection, type Edit } from './textEdit';
 import { fenceAround } from './fences';
 
 export type LineKind = 'quote' | 'bullets' | 'numbers' | 'tasks';
 
-/** What may stand before a line's own words. */
+/** Any prefix that may precede the words of a line. */
 export const PREFIX =
   /^[^\S\n]*(?:(?:(?:[-*+]|\d{1,9}[.)])[^\S\n]+(?:\[[ xX]\][^\S\n]+)?|>[^\S\n]?|#{1,6}[^\S\n]+)[^\S\n]*)+/;
 
-// The indent, of which a quote around the list is a part; the mark of the item; its box.
+// The indentation, including a quote around the list; the marker of the item; its checkbox.
 const ITEM = /^((?:[^\S\n]|>)*)(?:[-*+]|(\d{1,9})([.)]))[^\S\n]+(\[[ xX]\](?:[^\S\n]+|$))?/;
 const INDENT = /^(?:[^\S\n]|>)*/;
 const QUOTED = /^[^\S\n]*>[^\S\n]?/;
@@ -19,40 +19,39 @@ interface Line {
   readonly text: string;
 }
 
-export function toggleLines(kind: LineKind, draft: Draft): Draft {
+export function toggleLines(kind: LineKind, draft: TextSelection): TextSelection {
   const lines = linesOf(draft);
-  const wanted = wantedOf(lines);
-  const isOn = wanted.every(({ text }) => isOf(kind, text));
-  if (isOn) return edited(draft, lines.flatMap((line) => unmarking(kind, line)));
+  const wanted = nonEmptyLines(lines);
+  const isOn = wanted.every(({ text }) => hasPrefix(kind, text));
+  if (isOn) return applyEdits(draft, lines.flatMap((line) => removePrefix(kind, line)));
   const marked = kind === 'quote' ? lines : wanted;
-  const edits = marked.map((line, at) => marking(kind, line, at + 1));
-  return edited(draft, [...edits, ...parting(kind, draft.text, lines.at(-1))]);
+  const edits = marked.map((line, at) => addPrefix(kind, line, at + 1));
+  return applyEdits(draft, [...edits, ...separateNext(kind, draft.text, lines.at(-1))]);
 }
 
-export const areLines = (kind: LineKind, draft: Draft): boolean =>
-  wantedOf(linesOf(draft)).every(({ text }) => isOf(kind, text));
+export const areLines = (kind: LineKind, draft: TextSelection): boolean =>
+  nonEmptyLines(linesOf(draft)).every(({ text }) => hasPrefix(kind, text));
 
 /**
- * A line break at the caret goes on with the list there; in an item without words it ends the list.
- * Null: no list is there.
+ * A line break at the caret continues the list; in an empty item it ends the list. Null: not in a list.
  */
-export function continued(draft: Draft): Draft | null {
+export function continueList(draft: TextSelection): TextSelection | null {
   const { text, start, end } = draft;
   const from = lineStart(text, start);
   const [line = ''] = text.slice(from).split('\n', 1);
   const [prefix, indent = '', number, dot = '', box] = ITEM.exec(line) ?? [];
   if (prefix === undefined || start < from + prefix.length || fenceAround(draft)) return null;
   if (start === end && prefix.length === line.length) {
-    return edited(draft, [{ from: from + indent.length, to: start, by: '' }]);
+    return applyEdits(draft, [{ from: from + indent.length, to: start, by: '' }]);
   }
   const mark = number ? `${Number(number) + 1}${dot}` : line.charAt(indent.length);
-  return edited({ text, start: end, end }, [
+  return applyEdits({ text, start: end, end }, [
     { from: start, to: end, by: `\n${indent}${mark} ${box ? '[ ] ' : ''}` },
   ]);
 }
 
-/** Those that the selection touches; one that it only comes to the beginning of is not. */
-function linesOf({ text, start, end }: Draft): Line[] {
+/** The lines that the selection touches, except one at whose beginning it ends. */
+function linesOf({ text, start, end }: TextSelection): Line[] {
   let from = lineStart(text, start);
   const last = end > start && text[end - 1] === '\n' ? end - 1 : end;
   const until = text.indexOf('\n', last);
@@ -66,13 +65,13 @@ function linesOf({ text, start, end }: Draft): Line[] {
     });
 }
 
-/** Empty lines between others need no mark of their own. */
-function wantedOf(lines: Line[]): Line[] {
+/** Empty lines between others need no prefix. */
+function nonEmptyLines(lines: Line[]): Line[] {
   const written = lines.filter(({ text }) => text.trim() !== '');
   return written.length > 0 ? written : lines.slice(0, 1);
 }
 
-function isOf(kind: LineKind, line: string): boolean {
+function hasPrefix(kind: LineKind, line: string): boolean {
   if (kind === 'quote') return QUOTED.test(line);
   const item = ITEM.exec(line);
   if (!item) return false;
@@ -80,7 +79,7 @@ function isOf(kind: LineKind, line: string): boolean {
   return kind === (box ? 'tasks' : number ? 'numbers' : 'bullets');
 }
 
-function unmarking(kind: LineKind, { from, text }: Line): Edit[] {
+function removePrefix(kind: LineKind, { from, text }: Line): Edit[] {
   if (kind === 'quote') {
     const length = QUOTED.exec(text)?.[0].length ?? 0;
     return length > 0 ? [{ from, to: from + length, by: '' }] : [];
@@ -89,7 +88,7 @@ function unmarking(kind: LineKind, { from, text }: Line): Edit[] {
   return prefix ? [{ from: from + indent.length, to: from + prefix.length, by: '' }] : [];
 }
 
-function marking(kind: LineKind, { from, text }: Line, count: number): Edit {
+function addPrefix(kind: LineKind, { from, text }: Line, count: number): Edit {
   if (kind === 'quote') return { from, to: from, by: '> ' };
   const indent = INDENT.exec(text)?.[0].length ?? 0;
   const length = ITEM.exec(text)?.[0].length ?? indent;
@@ -97,8 +96,8 @@ function marking(kind: LineKind, { from, text }: Line, count: number): Edit {
   return { from: from + indent, to: from + length, by: mark };
 }
 
-/** Without an empty line between them, what follows would belong to the quote or to the last item. */
-function parting(kind: LineKind, text: string, last: Line | undefined): Edit[] {
+/** Without an empty line, the next line would belong to the quote or the last item. */
+function separateNext(kind: LineKind, text: string, last: Line | undefined): Edit[] {
   const next = last ? last.from + last.text.length + 1 : text.length;
   const [line = ''] = text.slice(next).split('\n', 1);
   const belongs = kind === 'quote' ? QUOTED : ITEM;

@@ -1,22 +1,22 @@
-/** What is done with text that is pasted. */
+/** Handling pasted text. */
 
-import type { Draft } from './draft';
+import type { TextSelection } from './textEdit';
 import { fenceAround } from './fences';
-import { isAddress, isLink, linked } from './link';
-import { isMarked } from './marks';
+import { isAddress, isLink, withLink } from './link';
+import { isDelimited } from './delimiters';
 
-/** An address over selected words makes them a link; null: it is pasted as it is. */
-export function pastedOver(draft: Draft, pasted: string): Draft | null {
+/** An address pasted over selected words makes them a link; null: paste it as it is. */
+export function pasteLink(draft: TextSelection, pasted: string): TextSelection | null {
   const address = pasted.trim();
   const chosen = draft.text.slice(draft.start, draft.end).trim();
   if (!isAddress(address) || chosen === '' || isAddress(chosen)) return null;
-  // No label crosses paragraphs.
+  // A label cannot cross paragraphs.
   if (/\n\s*\n/.test(chosen)) return null;
-  if (isLink(draft) || isMarked('`', draft) || fenceAround(draft)) return null;
-  return linked(draft, address);
+  if (isLink(draft) || isDelimited('`', draft) || fenceAround(draft)) return null;
+  return withLink(draft, address);
 }
 
-/** How lines of code begin. */
+/** Typical beginnings of lines of code. */
 const BEGINNINGS = [
   /^(?:#!|#include\b|\$ \w|\/\/|\/\*|<\/?[a-z!])/,
   /^@\w+[\w.]*(?:\(|$)/,
@@ -30,7 +30,7 @@ const BEGINNINGS = [
   /^git (?:add|branch|checkout|clone|commit|fetch|init|log|merge|pull|push|rebase|status|switch)\b/,
   /^(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE)\s/,
 ];
-/** Signs that sentences do not have, at the end or anywhere. */
+/** Characters that are unusual in sentences, at the end or anywhere. */
 const SIGNS = [
   /[;{}]$|[)\]}],?$/,
   /=>|->|::|[!=]==?|&&|\|\||\w\(\)/,
@@ -40,10 +40,10 @@ const SIGNS = [
 const INDENTED = /^(?:\t| {2,})\S/;
 const LISTED = /^\s*(?:[-*+>]|\d{1,9}[.)])\s/;
 
-/** How it begins tells what it is. */
+/** The beginning is enough to tell. */
 const LOOKED_AT = 200;
 
-/** Several lines, most of which look like no sentence; a guess, so it is only ever offered. */
+/** Several lines, most of which do not look like sentences. This is a guess, so it is only offered. */
 export function looksLikeCode(text: string): boolean {
   const lines = text.split('\n').filter((line) => line.trim() !== '').slice(0, LOOKED_AT);
   if (lines.length < 2 || text.length > 16_000 || /^ {0,3}(?:```|~~~)/m.test(text)) return false;
@@ -68,7 +68,7 @@ const LANGUAGES: [language: string, sign: RegExp][] = [
   ['javascript', /^(?:(?:export )?(?:const|let|function|async function) \w|import .* from ['"])/m],
 ];
 
-/** Only where it is plain to see; else nothing. */
+/** Only if it is obvious; otherwise an empty string. */
 export function languageOf(code: string): string {
   const text = code.trim();
   if (/^[[{]/.test(text) && isJson(text)) return 'json';

@@ -1,6 +1,0 @@
-/** While somebody types at the door, what comes behind it is fetched. */
-export function fetchAhead(): void {
-  // What does not come now is asked for again, and missed, when it is needed.
-  import('../Shell.svelte').catch(() => undefined);
-  import('../../data/chat').catch(() => undefined);
-}

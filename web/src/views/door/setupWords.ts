@@ -1,9 +1,0 @@
-/** The words of a new server's first settings, in every language; they come with the view. */
-
-import { language, type Language } from '../../app/language.svelte';
-import { setup as de } from '../../words/de/setup';
-import { setup as en, type SetupWords } from '../../words/en/setup';
-
-const SETUP: Record<Language, SetupWords> = { en, de };
-
-export const setupWords = (): SetupWords => SETUP[language.current];

@@ -1,9 +1,0 @@
-/** The words of the door, in every language: they are few, and come with the view. */
-
-import { language, type Language } from '../../app/language.svelte';
-import { door as de } from '../../words/de/door';
-import { door as en, type DoorWords } from '../../words/en/door';
-
-const DOOR: Record<Language, DoorWords> = { en, de };
-
-export const doorWords = (): DoorWords => DOOR[language.current];

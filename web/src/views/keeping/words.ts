@@ -1,9 +1,0 @@
-/** The words for what people keep and pass on, in every language: they come with it. */
-
-import { language, type Language } from '../../app/language.svelte';
-import { keeping as de } from '../../words/de/keeping';
-import { keeping as en, type KeepingWords } from '../../words/en/keeping';
-
-const KEEPING: Record<Language, KeepingWords> = { en, de };
-
-export const keepingWords = (): KeepingWords => KEEPING[language.current];

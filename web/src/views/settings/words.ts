@@ -1,9 +1,0 @@
-/** The words of the settings, in every language: they come with the view. */
-
-import { language, type Language } from '../../app/language.svelte';
-import { settings as de } from '../../words/de/settings';
-import { settings as en, type SettingsWords } from '../../words/en/settings';
-
-const SETTINGS: Record<Language, SettingsWords> = { en, de };
-
-export const settingsWords = (): SettingsWords => SETTINGS[language.current];

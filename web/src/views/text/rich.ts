@@ -1,2 +1,0 @@
-/** All that only a text needs that has markup or is long, in one file. */
-export { default as Steps } from './Steps.svelte';

@@ -1,9 +1,0 @@
-/** The words around code and emoji, in every language: they come with what shows these. */
-
-import { language, type Language } from '../../app/language.svelte';
-import { text as de } from '../../words/de/text';
-import { text as en, type TextWords } from '../../words/en/text';
-
-const TEXT: Record<Language, TextWords> = { en, de };
-
-export const textWords = (): TextWords => TEXT[language.current];

@@ -1,9 +1,0 @@
-/** The words of threads, in every language: they come with what says them. */
-
-import { language, type Language } from '../../app/language.svelte';
-import { threads as de } from '../../words/de/threads';
-import { threads as en, type ThreadWords } from '../../words/en/threads';
-
-const WORDS: Record<Language, ThreadWords> = { en, de };
-
-export const threadWords = (): ThreadWords => WORDS[language.current];

@@ -1,9 +1,0 @@
-/** What is said of messages now and then, in every language: it comes with what says it. */
-
-import { language, type Language } from '../../app/language.svelte';
-import { acts as de } from '../../words/de/acts';
-import { acts as en, type ActWords } from '../../words/en/acts';
-
-const ACTS: Record<Language, ActWords> = { en, de };
-
-export const actWords = (): ActWords => ACTS[language.current];
