@@ -13,7 +13,6 @@ import { signedOutNotice, pendingSignOut } from '../../src/app/session/leaving';
 import { pathOf, routeOf, router } from '../../src/app/router.svelte';
 import { rememberRoom } from '../../src/app/startingRoom';
 import { theme } from '../../src/app/page/theme.svelte';
-import { updates } from '../../src/app/page/updates.svelte';
 import * as api from '../../src/data/wire/api';
 import { resultOf } from '../../src/data/storage/database';
 import { storeItem, knownKey, rememberSession } from '../../src/data/storage/local';
@@ -291,6 +290,9 @@ test('HTTP requests', async () => {
 });
 
 test('the service worker: its address, caches and messages', async () => {
+  // Another test file in this process may have loaded these modules.
+  vi.resetModules();
+  const { updates } = await import('../../src/app/page/updates.svelte');
   const caches: string[] = [];
   const deleted: string[] = [];
   const listeners = new Map<string, (event: object) => void>();
