@@ -72,7 +72,7 @@ async function listDatabases(): Promise<string[]> {
 }
 
 /** What a session stores in the browser. */
-function use(user: string): void {
+function fillStorage(user: string): void {
   localStorage.setItem('hubbub.session', JSON.stringify({ user, epoch: 'e1' }));
   localStorage.setItem(`hubbub.draft:${user}:lobby`, 'half a thought');
   localStorage.setItem('hubbub.room', 'lobby');
@@ -96,7 +96,7 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllGlobals());
 
 test('signing out erases everything of the account, and keeps what is not personal', async () => {
-  use('ana');
+  fillStorage('ana');
   server({ 'POST /api/sign-out': () => ({ body: {} }) });
   const session = await fresh();
   await session.start();
@@ -117,7 +117,7 @@ test('signing out erases everything of the account, and keeps what is not person
 });
 
 test('a server that refuses to end the session leaves everything as it is', async () => {
-  use('ana');
+  fillStorage('ana');
   server({ 'POST /api/sign-out': () => ({ status: 503, body: { code: 'busy', detail: 'Busy.' } }) });
   const session = await fresh();
   await session.start();
@@ -128,7 +128,7 @@ test('a server that refuses to end the session leaves everything as it is', asyn
 });
 
 test('signing out without the server: erased at once, and ended before any other request', async () => {
-  use('ana');
+  fillStorage('ana');
   server({});
   const session = await fresh();
   await session.start();
@@ -161,7 +161,7 @@ test('signing out without the server: erased at once, and ended before any other
 test('a session that ends keeps unsent text, and mentions it only if there is some', async () => {
   for (const [text, signedOutReason] of [['not sent', 'ended-unsent'], [null, 'ended']] as const) {
     const user = text ? 'bo' : 'cy';
-    use(user);
+    fillStorage(user);
     server({ 'GET /api/about': () => ({ body: ABOUT }) });
     const session = await fresh();
     await session.start();
@@ -176,7 +176,7 @@ test('a session that ends keeps unsent text, and mentions it only if there is so
 });
 
 test('when a guest gets an account, everything of the guest is erased', async () => {
-  use('~gus');
+  fillStorage('~gus');
   server({ 'POST /api/sign-up': as('gus') });
   const session = await fresh();
   await session.start();
