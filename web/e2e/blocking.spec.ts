@@ -12,7 +12,7 @@ const dialog = (page: Page) => page.getByRole('dialog');
 let made = 0;
 
 /** A new room with these other members, who were not asked. */
-async function pushInto(owner: Someone, kind: 'public' | 'private', ...others: Someone[]) {
+async function addToNewRoom(owner: Someone, kind: 'public' | 'private', ...others: Someone[]) {
   made += 1;
   const members = others.map(({ name }) => name);
   const title = `Party ${Date.now().toString(36)} ${made}`;
@@ -35,7 +35,7 @@ for (const width of WIDTHS) {
       const maya = await someone('maya');
       const bo = await someone('bo');
       await command(maya, 'PATCH', '/api/me', { display_name: 'Maya' });
-      const room = await pushInto(maya, 'public', bo);
+      const room = await addToNewRoom(maya, 'public', bo);
       await bo.page.goto(`/rooms/${room}`);
       await expect(banner(bo.page)).toContainText('Added by Maya');
       const box = await banner(bo.page).boundingBox();
@@ -62,11 +62,11 @@ for (const width of WIDTHS) {
     test('the room can be left from there, a private one after a confirmation', async ({ someone }) => {
       const maya = await someone('maya');
       const bo = await someone('bo');
-      const open = await pushInto(maya, 'public', bo);
+      const open = await addToNewRoom(maya, 'public', bo);
       await bo.page.goto(`/rooms/${open}`);
       await banner(bo.page).getByRole('button', { name: 'Leave' }).click();
       await expect(bo.page).not.toHaveURL(new RegExp(open));
-      const closed = await pushInto(maya, 'private', bo);
+      const closed = await addToNewRoom(maya, 'private', bo);
       await bo.page.goto(`/rooms/${closed}`);
       await banner(bo.page).getByRole('button', { name: 'Leave' }).click();
       await dialog(bo.page).getByRole('button', { name: 'Leave' }).click();
@@ -78,7 +78,7 @@ for (const width of WIDTHS) {
       const maya = await someone('maya');
       const bo = await someone('bo');
       await command(maya, 'PATCH', '/api/me', { display_name: 'Maya' });
-      const room = await pushInto(maya, 'private', bo);
+      const room = await addToNewRoom(maya, 'private', bo);
       await bo.page.goto(`/rooms/${room}`);
       await banner(bo.page).getByRole('button', { name: 'Block Maya' }).click();
       await expect(dialog(bo.page)).toContainText('You also leave this room.');
@@ -119,7 +119,7 @@ test('somebody is blocked and unblocked from the list of members, on all devices
 }) => {
   const maya = await someone('maya');
   const bo = await someone('bo');
-  const room = await pushInto(maya, 'public', bo);
+  const room = await addToNewRoom(maya, 'public', bo);
   const other = await bo.context.newPage();
   await other.goto('/settings/blocked');
   await expect(other.getByText('You have not blocked anybody.')).toBeVisible();
@@ -138,7 +138,7 @@ test('somebody is blocked and unblocked from the list of members, on all devices
 test('in German', async ({ someone }) => {
   const maya = await someone('maya');
   const bo = await someone('bo');
-  const room = await pushInto(maya, 'public', bo);
+  const room = await addToNewRoom(maya, 'public', bo);
   await bo.page.evaluate(() => localStorage.setItem('hubbub.language', 'de'));
   await bo.page.goto(`/rooms/${room}`);
   await expect(banner(bo.page)).toContainText(`Hinzugefügt von ${maya.name}`);

@@ -6,7 +6,7 @@ import { expect, test, type Someone } from './fixtures';
 const composer = (page: Page): Locator => page.getByRole('textbox', { name: /^Message/ });
 const timeline = (page: Page): Locator => page.getByRole('log', { name: 'Messages' });
 const options = (page: Page): Locator => page.getByRole('listbox', { name: 'Suggestions' }).getByRole('option');
-const said = (page: Page, text: string): Locator => timeline(page).getByText(text, { exact: true });
+const messageWith = (page: Page, text: string): Locator => timeline(page).getByText(text, { exact: true });
 
 async function ask(
   { page, context }: Someone,
@@ -59,10 +59,10 @@ test('Enter sends, Shift+Enter breaks, and nothing is sent while a word is compo
 
   await page.keyboard.type('Three');
   await page.keyboard.press('Control+Enter');
-  await expect(said(page, 'Three')).toBeVisible();
+  await expect(messageWith(page, 'Three')).toBeVisible();
   await page.keyboard.type('Four');
   await page.getByRole('button', { name: 'Send' }).click();
-  await expect(said(page, 'Four')).toBeVisible();
+  await expect(messageWith(page, 'Four')).toBeVisible();
   await expect(field).toBeFocused();
 });
 
@@ -81,9 +81,9 @@ test('a draft survives changing rooms and a reload', async ({ someone }) => {
   await composer(page).press('End');
   await page.keyboard.type('ght');
   await page.keyboard.press('Enter');
-  await expect(said(page, 'Half a thought')).toBeVisible();
+  await expect(messageWith(page, 'Half a thought')).toBeVisible();
   await page.reload();
-  await expect(said(page, 'Half a thought')).toBeVisible();
+  await expect(messageWith(page, 'Half a thought')).toBeVisible();
   await expect(composer(page)).toHaveValue('');
 });
 
@@ -101,7 +101,7 @@ test('the last message is edited by ↑, and Escape brings the draft back', asyn
   await page.keyboard.press('Backspace');
   await page.keyboard.type('lo');
   await page.keyboard.press('Enter');
-  await expect(said(page, 'Hello')).toBeVisible();
+  await expect(messageWith(page, 'Hello')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Send' })).toBeVisible();
 
   await page.keyboard.press('ArrowUp');
@@ -255,7 +255,7 @@ test('slash commands work, and an unknown one keeps its text', async ({ someone 
   await expect(timeline(page).getByText('waves')).toBeVisible();
   await keyboard.type('//me is a command');
   await keyboard.press('Enter');
-  await expect(said(page, '/me is a command')).toBeVisible();
+  await expect(messageWith(page, '/me is a command')).toBeVisible();
 
   await keyboard.type('/dance now');
   await keyboard.press('Enter');
@@ -265,7 +265,7 @@ test('slash commands work, and an unknown one keeps its text', async ({ someone 
   await field.fill(`/direct @${bo.name} psst`);
   await keyboard.press('Enter');
   await expect(field).toHaveAccessibleName(`Message ${bo.name}`);
-  await expect(said(page, 'psst')).toBeVisible();
+  await expect(messageWith(page, 'psst')).toBeVisible();
 });
 
 test('a text that is too long says so and stays', async ({ someone }) => {
@@ -345,7 +345,7 @@ test('a guest may write in public rooms, and is offered only what guests may do'
   await page.keyboard.press('Backspace');
   await page.keyboard.type('Just looking in');
   await page.keyboard.press('Enter');
-  await expect(said(page, 'Just looking in')).toBeVisible();
+  await expect(messageWith(page, 'Just looking in')).toBeVisible();
 });
 
 test('a public room can be read before joining, and offers to join', async ({ someone }) => {
@@ -359,7 +359,7 @@ test('a public room can be read before joining, and offers to join', async ({ so
   await page.keyboard.type('Here');
   await expect(bo.page.getByText(`${ana.name} is typing…`)).toBeVisible();
   await page.keyboard.press('Enter');
-  await expect(said(bo.page, 'Here')).toBeVisible();
+  await expect(messageWith(bo.page, 'Here')).toBeVisible();
   await expect(bo.page.getByText(`${ana.name} is typing…`)).toHaveCount(0);
 
   await ask(bo, `/api/rooms/${room}`, { archived: true }, 'PATCH');

@@ -5,7 +5,7 @@ import { expectAccessible, SIZES } from './axe';
 import { expect, test } from './fixtures';
 import { command, composer, roomFor, timeline } from './people';
 
-const aa = (page: Page): Locator => page.getByRole('button', { name: 'Formatting', exact: true });
+const formattingButton = (page: Page): Locator => page.getByRole('button', { name: 'Formatting', exact: true });
 const toolbar = (page: Page): Locator => page.getByRole('toolbar', { name: 'Formatting' });
 const tool = (page: Page, name: string): Locator => toolbar(page).getByRole('button', { name, exact: true });
 
@@ -39,8 +39,8 @@ test('the toolbar formats the selection, removes formats, and can be undone', as
   await roomFor(ana);
   const { page } = ana;
   const field = composer(page);
-  await expect(aa(page)).toHaveAttribute('aria-expanded', 'false');
-  await aa(page).click();
+  await expect(formattingButton(page)).toHaveAttribute('aria-expanded', 'false');
+  await formattingButton(page).click();
   await write(page, 'so very good', 'very');
   await tool(page, 'Bold').click();
   await expect(field).toHaveValue('so **very** good');
@@ -76,7 +76,7 @@ test('the toolbar formats the selection, removes formats, and can be undone', as
   await tool(page, 'Spoiler').scrollIntoViewIfNeeded();
   await expect(tool(page, 'Spoiler')).toBeInViewport({ ratio: 1 });
   await expectClean(page, 'the toolbar');
-  await aa(page).click();
+  await formattingButton(page).click();
   await expect(toolbar(page)).toBeHidden();
 });
 
@@ -85,7 +85,7 @@ test('shortcuts format too, and lists continue', async ({ someone }) => {
   await roomFor(ana);
   const { page } = ana;
   const field = composer(page);
-  await expect(aa(page)).toBeVisible();
+  await expect(formattingButton(page)).toBeVisible();
   for (const [keys, text] of [
     ['b', 'a **word** b'],
     ['i', 'a *word* b'],
@@ -123,7 +123,7 @@ test('a pasted address makes a link, and pasted code is offered as a block', asy
   const { page, context } = ana;
   const field = composer(page);
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  await expect(aa(page)).toBeVisible();
+  await expect(formattingButton(page)).toBeVisible();
   await write(page, 'see the wiki now', 'the wiki');
   await paste(page, 'https://example.org/wiki');
   await expect(field).toHaveValue('see [the wiki](https://example.org/wiki) now');

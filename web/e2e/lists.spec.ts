@@ -3,7 +3,7 @@
 import type { Browser, Page } from '@playwright/test';
 import { expectClean } from './axe';
 import { expect, PASSWORD, test, watch, type Someone } from './fixtures';
-import { command, composer, kept, roomFor, say, timeline } from './people';
+import { command, composer, fetchMessages, roomFor, say, timeline } from './people';
 import type { Server } from './server';
 
 const list = (page: Page) => page.getByRole('navigation', { name: 'Rooms and people' });
@@ -20,7 +20,7 @@ async function act(page: Page, text: string, item: string): Promise<void> {
 }
 
 /** The same person in another browser. */
-async function again(browser: Browser, server: Server, who: Someone, problems: string[]): Promise<Someone> {
+async function signInAgain(browser: Browser, server: Server, who: Someone, problems: string[]): Promise<Someone> {
   const context = await browser.newContext({ baseURL: server.url });
   const answer = await context.request.post('/api/sign-in', {
     data: { name: who.name, password: PASSWORD },
@@ -121,7 +121,7 @@ test('a message is saved with a note on all devices, and removed again', async (
   const room = await roomFor(ana, bo);
   await say(bo, 'The key is under the mat');
   await say(bo, 'The code is 0000');
-  const other = await again(browser, server, ana, problems);
+  const other = await signInAgain(browser, server, ana, problems);
   await other.page.goto('/saved');
   await expect(other.page.getByText('Nothing is saved yet')).toBeVisible();
 
@@ -142,7 +142,7 @@ test('a message is saved with a note on all devices, and removed again', async (
   await expect(items.filter({ hasText: 'for Saturday' })).toBeVisible();
 
   // A deleted message keeps its note, and can be removed from the list.
-  const [, code] = await kept(ana, room);
+  const [, code] = await fetchMessages(ana, room);
   await command(bo, 'DELETE', `/api/rooms/${room}/messages/${code?.seq}`);
   await expect(items.first()).toContainText('This message was deleted, or you can no longer read it.');
   await items.first().getByRole('button', { name: /^Remove/ }).click();
@@ -160,7 +160,7 @@ test('a draft continues on another device, and is gone after sending', async ({
 }) => {
   const ana = await someone('ana');
   const room = await roomFor(ana);
-  const other = await again(browser, server, ana, problems);
+  const other = await signInAgain(browser, server, ana, problems);
   await other.page.goto('/rooms/lobby');
   await expect(composer(other.page)).toBeVisible();
 

@@ -2,7 +2,7 @@
 
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';
-import { command, composer, kept, roomFor, timeline } from './people';
+import { command, composer, fetchMessages, roomFor, timeline } from './people';
 
 const HOSTILE = [
   '<script>document.title = "taken"</script><img src=x onerror="document.title = \'taken\'">',
@@ -47,7 +47,7 @@ test('hostile Markdown and HTML are shown as text', async ({ someone }) => {
   await expect(said.locator('a[href^="javascript"], a[href^="data"]')).toHaveCount(0);
   expect(await texts(page)).toContain('[click](javascript:document.title="taken")');
   expect(await page.title()).toBe(title);
-  expect((await kept(ana, room)).map(({ text }) => text)).toEqual([HOSTILE]);
+  expect((await fetchMessages(ana, room)).map(({ text }) => text)).toEqual([HOSTILE]);
   expect(requests.filter((url) => url.includes('example.org'))).toEqual([]);
 });
 

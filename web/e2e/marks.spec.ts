@@ -6,7 +6,7 @@ import { command, roomFor, say, timeline } from './people';
 
 const row = (page: Page, text: string) => timeline(page).getByRole('listitem').filter({ hasText: text });
 const chip = (where: Page | Locator, emoji: string) => where.getByRole('button', { name: new RegExp(`^${emoji} `) });
-const quick = (page: Page, emoji: string) => page.getByRole('menuitemcheckbox', { name: emoji });
+const quickReaction = (page: Page, emoji: string) => page.getByRole('menuitemcheckbox', { name: emoji });
 const panel = (page: Page) => page.getByRole('complementary', { name: 'Details' });
 const pins = (page: Page) => panel(page).getByRole('region', { name: /^Pinned/ });
 
@@ -24,7 +24,7 @@ test('a reaction by mouse appears live for others, who add theirs and remove it'
   await say(ana, 'Cake at four');
   await row(bo.page, 'Cake').hover();
   await row(bo.page, 'Cake').getByRole('button', { name: 'React' }).click();
-  await quick(bo.page, '👍').click();
+  await quickReaction(bo.page, '👍').click();
 
   const mine = chip(row(bo.page, 'Cake'), '👍');
   await expect(mine).toHaveAttribute('aria-pressed', 'true');
@@ -58,14 +58,14 @@ test('a reaction with the keyboard alone, using the complete picker', async ({ s
   const message = row(page, 'The ship');
   await message.focus();
   await page.keyboard.press('e');
-  await expect(quick(page, '👍')).toBeFocused();
+  await expect(quickReaction(page, '👍')).toBeFocused();
   await page.keyboard.press('ArrowRight');
-  await expect(quick(page, '❤️')).toBeFocused();
+  await expect(quickReaction(page, '❤️')).toBeFocused();
   await page.keyboard.press('Escape');
   await expect(message).toBeFocused();
 
   await page.keyboard.press('e');
-  await expect(quick(page, '👍')).toBeFocused();
+  await expect(quickReaction(page, '👍')).toBeFocused();
   await page.keyboard.press('End');
   await expect(page.getByRole('menuitem', { name: 'More emoji…' })).toBeFocused();
   await page.keyboard.press('Enter');
@@ -94,7 +94,7 @@ test('the most used emoji come first, and survive a reload with the reaction', a
   await say(ana, 'So it is done');
   await row(page, 'So it').hover();
   await row(page, 'So it').getByRole('button', { name: 'React' }).click();
-  await quick(page, '✅').click();
+  await quickReaction(page, '✅').click();
   await expect(chip(row(page, 'So it'), '✅')).toHaveAttribute('aria-pressed', 'true');
   await page.reload();
   await expect(chip(row(page, 'So it'), '✅')).toHaveAttribute('aria-pressed', 'true');
@@ -134,7 +134,7 @@ test('on a phone the emoji are above the menu of a message, and pins are in the 
   await say(ana, 'Bring an umbrella');
   await page.setViewportSize({ width: 390, height: 844 });
   await row(page, 'Bring').getByRole('button', { name: 'More actions' }).click();
-  await quick(page, '🎉').click();
+  await quickReaction(page, '🎉').click();
   await expect(chip(row(page, 'Bring'), '🎉')).toHaveAttribute('aria-pressed', 'true');
   await row(page, 'Bring').getByRole('button', { name: 'More actions' }).click();
   await page.getByRole('menuitem', { name: 'Pin to room' }).click();

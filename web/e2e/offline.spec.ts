@@ -17,7 +17,7 @@ const workerReady = (page: Page) =>
   page.waitForFunction(() => navigator.serviceWorker.controller?.state === 'activated');
 
 /** The message is stored: the database is written a moment after the page shows it. */
-const kept = (page: Page, text: string) =>
+const untilStored = (page: Page, text: string) =>
   expect
     .poll(() =>
       page.evaluate(async (wanted) => {
@@ -54,7 +54,7 @@ test('offline the page opens with stored messages, says so, and sends after reco
   const { page, context } = ana;
   await write(page, `${ana.name} was online`);
   await workerReady(page);
-  await kept(page, `${ana.name} was online`);
+  await untilStored(page, `${ana.name} was online`);
 
   await context.setOffline(true);
   await page.reload();
@@ -65,7 +65,7 @@ test('offline the page opens with stored messages, says so, and sends after reco
 
   const written = [1, 2, 3].map((n) => `${ana.name} wrote this offline: ${n}`);
   for (const text of written) await write(page, text);
-  await kept(page, written[2] ?? '');
+  await untilStored(page, written[2] ?? '');
   await page.reload();
   for (const text of written) await expect(page.getByText(text)).toBeVisible();
 

@@ -31,7 +31,7 @@ export async function command<T = unknown>(
   return (await answer.json()) as T;
 }
 
-export interface Kept {
+export interface StoredMessage {
   seq: number;
   by: string;
   text?: string;
@@ -39,11 +39,11 @@ export interface Kept {
 }
 
 /** All messages of a room as the server has them. */
-export async function kept(who: Someone, room: string): Promise<Kept[]> {
-  const all: Kept[] = [];
+export async function fetchMessages(who: Someone, room: string): Promise<StoredMessage[]> {
+  const all: StoredMessage[] = [];
   for (;;) {
     const path = `/api/rooms/${room}/messages?limit=200&after=${all.at(-1)?.seq ?? 0}`;
-    const { messages } = await command<{ messages: Kept[] }>(who, 'GET', path);
+    const { messages } = await command<{ messages: StoredMessage[] }>(who, 'GET', path);
     if (messages.length === 0) return all;
     all.push(...messages);
   }

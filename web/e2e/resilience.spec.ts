@@ -2,7 +2,7 @@
 
 import { expect, test, type Someone } from './fixtures';
 import { TextConnection } from './textConnection';
-import { command, composer, kept, roomFor, say, timeline } from './people';
+import { command, composer, fetchMessages, roomFor, say, timeline } from './people';
 
 /** The messages in the timeline by seq; deleted ones as null. */
 async function rows({ page }: Someone): Promise<Map<number, string | null>> {
@@ -20,7 +20,7 @@ async function rows({ page }: Someone): Promise<Map<number, string | null>> {
 /** Scrolling from the last message to the first shows exactly what the database has. */
 async function expectToMatch(who: Someone, room: string): Promise<void> {
   const truth = new Map(
-    (await kept(who, room)).map(({ seq, text, deleted }) => [seq, deleted ? null : (text ?? '')]),
+    (await fetchMessages(who, room)).map(({ seq, text, deleted }) => [seq, deleted ? null : (text ?? '')]),
   );
   const seen = new Map<number, string | null>();
   await expect(async () => {

@@ -11,7 +11,7 @@ const settings = async (page: Page, section: string) => {
 };
 
 /** Signed in once more, as on another device. */
-async function elsewhere(browser: Browser, url: string, name: string, password: string) {
+async function signInElsewhere(browser: Browser, url: string, name: string, password: string) {
   const context = await browser.newContext({ baseURL: url });
   const answer = await context.request.post('/api/sign-in', {
     data: { name, password },
@@ -38,7 +38,7 @@ test('the new password works, the old one does not, and other devices are signed
   server,
 }) => {
   const ana = await someone('ana');
-  const second = await elsewhere(browser, server.url, ana.name, PASSWORD);
+  const second = await signInElsewhere(browser, server.url, ana.name, PASSWORD);
   const page = await second.context.newPage();
   await settings(page, 'devices');
   await expect(page.getByRole('listitem').filter({ hasText: 'This device' })).toHaveCount(1);
@@ -56,8 +56,8 @@ test('the new password works, the old one does not, and other devices are signed
   await expect(ana.page.getByText(/^Password changed/).first()).toBeVisible();
 
   await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
-  expect((await elsewhere(browser, server.url, ana.name, PASSWORD)).ok).toBe(false);
-  const third = await elsewhere(browser, server.url, ana.name, 'four words do better');
+  expect((await signInElsewhere(browser, server.url, ana.name, PASSWORD)).ok).toBe(false);
+  const third = await signInElsewhere(browser, server.url, ana.name, 'four words do better');
   expect(third.ok).toBe(true);
 
   // From here that device is signed out, as one would do with an unknown device.

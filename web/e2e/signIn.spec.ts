@@ -15,7 +15,7 @@ async function withPassword(page: Page, who: string, button: string): Promise<vo
 }
 
 /** The keys of everything the browser stores. */
-function kept(page: Page): Promise<string[]> {
+function storageKeys(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const databases = await indexedDB.databases();
     const stored = [...Object.keys(localStorage), ...Object.keys(sessionStorage)];
@@ -141,11 +141,11 @@ test('signing out leaves nothing in the browser', async ({ someone }) => {
   const { page } = await someone('fay');
   await expect(composer(page)).toBeVisible();
   await page.evaluate(() => localStorage.setItem('hubbub.theme', 'dark'));
-  await expect.poll(() => kept(page)).toContain('hubbub.session');
+  await expect.poll(() => storageKeys(page)).toContain('hubbub.session');
   await page.getByRole('button', { name: 'Your account' }).click();
   await page.getByRole('menuitem', { name: 'Sign out' }).click();
   await expect(page.getByText('You have signed out').first()).toBeVisible();
-  expect(await kept(page)).toEqual(['hubbub.theme']);
+  expect(await storageKeys(page)).toEqual(['hubbub.theme']);
   await page.goto('/rooms/lobby');
   await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await expect(page.getByText('You have signed out')).toHaveCount(0);
@@ -157,15 +157,15 @@ test('a guest signs in, and gets an account', async ({ page, problems, server },
   await page.getByLabel('Guest name (optional)').fill('gus');
   await press(page, 'Continue as a guest');
   await expect(composer(page)).toBeVisible();
-  expect((await kept(page)).join()).toContain('~gus');
+  expect((await storageKeys(page)).join()).toContain('~gus');
 
   await page.goto('/sign-up');
   await expect(page.getByRole('link', { name: 'Back to the chat' })).toBeVisible();
   const who = `gus${info.workerIndex}y`;
   await withPassword(page, who, 'Create account');
   await expect(composer(page)).toBeVisible();
-  await expect.poll(async () => (await kept(page)).join()).toContain(`:${who}:`);
-  expect((await kept(page)).join()).not.toContain('~gus');
+  await expect.poll(async () => (await storageKeys(page)).join()).toContain(`:${who}:`);
+  expect((await storageKeys(page)).join()).not.toContain('~gus');
   const { me } = await (await page.request.get(`${server.url}/api/me`)).json();
   expect(me).toMatchObject({ name: who });
 });

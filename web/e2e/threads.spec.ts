@@ -2,7 +2,7 @@
 
 import type { Locator, Page } from '@playwright/test';
 import { expect, test, type Someone } from './fixtures';
-import { command, composer, kept, roomFor, timeline } from './people';
+import { command, composer, fetchMessages, roomFor, timeline } from './people';
 
 const PHONE = { width: 390, height: 844 };
 
@@ -56,7 +56,7 @@ test('a reply appears live, beside the room and below its message', async ({ som
     );
     await expect(timeline(page).getByText('In the kitchen')).toHaveCount(0);
   }
-  expect((await kept(ana, `${room}.1`)).map(({ text }) => text)).toEqual([
+  expect((await fetchMessages(ana, `${room}.1`)).map(({ text }) => text)).toEqual([
     'In the kitchen',
     'Thank you',
   ]);
@@ -224,7 +224,7 @@ test('an offline reply, the first of its thread, is sent after reconnecting', as
   await expect(footer(ana.page)).toHaveAccessibleName(/^1 reply/);
   await expect(replies(bo.page).getByText('Waiting for a connection')).toHaveCount(0);
   await expect(replies(bo.page).getByText('Soon again', { exact: true })).toHaveCount(1);
-  expect(await kept(bo, `${room}.1`)).toHaveLength(1);
+  expect(await fetchMessages(bo, `${room}.1`)).toHaveLength(1);
 
   await post(ana, `${room}.1`, 'Welcome back');
   await expect(replies(bo.page).getByText('Welcome back')).toBeVisible();

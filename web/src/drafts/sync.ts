@@ -46,7 +46,7 @@ export class DraftSync {
   /** Texts that the server refused. */
   #refused = new Map<string, string>();
   /** The time of the newest change received on this connection. */
-  #heardAt = new Map<string, number>();
+  #changedAt = new Map<string, number>();
   /** Nothing is sent before the server's drafts are known. */
   #isLoaded = false;
   #loads = 0;
@@ -78,7 +78,7 @@ export class DraftSync {
     this.#loads += 1;
     const load = this.#loads;
     this.#isLoaded = false;
-    this.#heardAt.clear();
+    this.#changedAt.clear();
     for (const [room, { rev }] of this.#sending) if (rev !== null) this.#forgetSending(room);
     try {
       const { drafts } = await this.server.request('drafts', {});
@@ -93,7 +93,7 @@ export class DraftSync {
   #loaded(drafts: readonly Draft[]): void {
     const here = new Set(drafts.map(({ room }) => room));
     // An event received in the meantime is newer than an answer that lacks it.
-    const gone = [...this.store.rooms()].filter((room) => !here.has(room) && !this.#heardAt.has(room));
+    const gone = [...this.store.rooms()].filter((room) => !here.has(room) && !this.#changedAt.has(room));
     const all = [...drafts, ...gone.map((room) => ({ room, text: '', at: 0 }))];
     for (const draft of all) {
       const sent = this.#sending.get(draft.room)?.text ?? this.#maybeSent.get(draft.room);
@@ -136,8 +136,8 @@ export class DraftSync {
   }
 
   #changed({ room, text = '', at = 0, reply_to: replyTo = null }: Changed, isOwn = false): void {
-    if (at < (this.#heardAt.get(room) ?? 0)) return;
-    this.#heardAt.set(room, at);
+    if (at < (this.#changedAt.get(room) ?? 0)) return;
+    this.#changedAt.set(room, at);
     const known = this.store.known(room);
     if (isOwn) {
       this.store.keep(room, onOwn(known, text));

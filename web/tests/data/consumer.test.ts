@@ -269,7 +269,7 @@ describe('in any order of events and replies', () => {
         const world = new World();
         for (const one of steps) {
           world.take(one);
-          for (const device of world.devices) expectHonest(device);
+          for (const device of world.devices) expectNoneOlder(device);
         }
       }),
       { numRuns: 200 },
@@ -278,7 +278,7 @@ describe('in any order of events and replies', () => {
 });
 
 /** Every stored message is at least as new as it was at `have`. */
-function expectHonest(device: Device): void {
+function expectNoneOlder(device: Device): void {
   for (const room of device.state.rooms.values()) {
     if (room.have === null) continue;
     const truth = device.server.at(room.room);

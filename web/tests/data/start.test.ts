@@ -5,16 +5,16 @@ import { Chat, type Callbacks } from '../../src/data/chat';
 import { resultOf } from '../../src/data/storage/database';
 import { saveDraft, loadLastSession, rememberSession } from '../../src/data/storage/local';
 
-const nothing = () => undefined;
+const ignore = () => undefined;
 const callbacks: Callbacks = {
-  changed: nothing,
-  notice: nothing,
-  heard: nothing,
-  ended: nothing,
-  userChanged: nothing,
+  changed: ignore,
+  notice: ignore,
+  heard: ignore,
+  ended: ignore,
+  userChanged: ignore,
 };
 
-const silent = { send: nothing, close: nothing } as unknown as WebSocket;
+const silent = { send: ignore, close: ignore } as unknown as WebSocket;
 
 afterEach(() => {
   rememberSession(null);
@@ -33,7 +33,7 @@ test('a room opened while the database is loading stays open', async () => {
 });
 
 test('without databases one can read and sign out, and keeps the text of a failed post', async () => {
-  vi.spyOn(console, 'warn').mockImplementation(nothing);
+  vi.spyOn(console, 'warn').mockImplementation(ignore);
   rememberSession({ user: 'bo', epoch: 'e1' });
   // Written by a later release, so this one cannot open them.
   for (const name of ['hubbub-cache:bo:e1', 'hubbub-outbox:bo']) {

@@ -13,7 +13,6 @@ import { signedOutNotice, pendingSignOut } from '../../src/app/session/leaving';
 import { pathOf, routeOf, router } from '../../src/app/router.svelte';
 import { rememberRoom } from '../../src/app/startingRoom';
 import { theme } from '../../src/app/page/theme.svelte';
-import { updates } from '../../src/app/page/updates.svelte';
 import * as api from '../../src/data/wire/api';
 import { resultOf } from '../../src/data/storage/database';
 import { storeItem, knownKey, rememberSession } from '../../src/data/storage/local';
@@ -28,7 +27,7 @@ import { eventually } from '../support/eventually';
 
 vi.mock('../../src/app/page/reload', () => ({ reload: vi.fn() }));
 
-const agrees = (name: string, found: unknown) =>
+const expectFile = (name: string, found: unknown) =>
   expect(`${JSON.stringify(found, null, 1)}\n`).toMatchFileSnapshot(`${name}.json`);
 
 beforeEach(() => {
@@ -140,7 +139,7 @@ test('databases and the shape of their rows', async () => {
   await outbox.drain();
   outbox.close();
   Reflect.deleteProperty(navigator, 'locks');
-  await agrees('databases', { databases, channels, told, locks: [...new Set(locks)] });
+  await expectFile('databases', { databases, channels, told, locks: [...new Set(locks)] });
 });
 
 test('storage keys and their values', async () => {
@@ -159,7 +158,7 @@ test('storage keys and their values', async () => {
   await language.choose('de');
   pendingSignOut.begin();
   signedOutNotice.set();
-  await agrees('storage', {
+  await expectFile('storage', {
     localStorage: everything(localStorage),
     sessionStorage: everything(sessionStorage),
   });
@@ -181,7 +180,7 @@ test('addresses', async () => {
   const addresses = Object.fromEntries(paths.map((path) => [path, pathOf(routeOf(path))]));
   history.replaceState(null, '', '/browse');
   router.go(routeOf('/rooms/lobby/41'));
-  await agrees('addresses', { addresses, history: history.state as object });
+  await expectFile('addresses', { addresses, history: history.state as object });
 });
 
 /** Each command with every possible field; TypeScript reports a missing one. */
@@ -265,7 +264,7 @@ test('the socket and its frames', async () => {
     socket.sendOneWay(command as 'typing', fields as OneWayCommands['typing']);
   }
   socket.stop();
-  await agrees('frames', {
+  await expectFile('frames', {
     socket: opened,
     sent: sent.map((frame) => JSON.parse(frame) as object),
     heard: Object.keys(EVENTS).sort(),
@@ -287,10 +286,13 @@ test('HTTP requests', async () => {
   await api.changePassword('old', 'new');
   await api.updateServer({ name: 'S', registration: 'open', guests: true });
   await api.createInvite({ days: 1, uses: 2 });
-  await agrees('requests', asked);
+  await expectFile('requests', asked);
 });
 
 test('the service worker: its address, caches and messages', async () => {
+  // Another test file in this process may have loaded these modules.
+  vi.resetModules();
+  const { updates } = await import('../../src/app/page/updates.svelte');
   const caches: string[] = [];
   const deleted: string[] = [];
   const listeners = new Map<string, (event: object) => void>();
@@ -343,5 +345,5 @@ test('the service worker: its address, caches and messages', async () => {
   Reflect.deleteProperty(navigator, 'serviceWorker');
   for (const data of messages) listeners.get('message')?.({ data });
   expect(skipWaiting).toHaveBeenCalledOnce();
-  await agrees('worker', { caches, deleted, registered, policies, messages });
+  await expectFile('worker', { caches, deleted, registered, policies, messages });
 });

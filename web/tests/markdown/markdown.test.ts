@@ -12,7 +12,7 @@ const TEXT_MAX = 16_000;
 const parse = (text: string): Block[] =>
   new Reading(text).steps(Infinity).flatMap(({ blocks }) => blocks);
 // As the server cleans it (`hubbub/model/messages.py`): no control characters except tab and line feed.
-const said = (text: string) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '');
+const clean = (text: string) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '');
 
 /** All text of a tree, in order. */
 function shownBy(tree: readonly (Block | Inline)[]): string {
@@ -56,7 +56,7 @@ describe('text without markup', () => {
   test('is the same with and without the parser', () => {
     let plainOnes = 0;
     fc.assert(
-      fc.property(text.map(said), (one) => {
+      fc.property(text.map(clean), (one) => {
         if (!isPlain(trimText(one)) || trimText(one) === '') return;
         plainOnes += 1;
         expect(lexed(one).blocks).toEqual(paragraphs(one));

@@ -123,11 +123,11 @@ export function appendWaiting(room: RoomState): RoomState {
   if (last === null) {
     const run = contiguousEnd(waiting);
     const start = room.seq === 0 || run[0]?.seq === 1;
-    return { ...room, live: { messages: run, start }, outOfOrder: keptOutOfOrder(room, waiting) };
+    return { ...room, live: { messages: run, start }, outOfOrder: remainingOutOfOrder(room, waiting) };
   }
   const added = waiting.filter((message) => message.seq > last);
-  if (added.length === 0) return { ...room, outOfOrder: keptOutOfOrder(room, waiting) };
-  return appendLive(room, added, keptOutOfOrder(room, waiting));
+  if (added.length === 0) return { ...room, outOfOrder: remainingOutOfOrder(room, waiting) };
+  return appendLive(room, added, remainingOutOfOrder(room, waiting));
 }
 
 function contiguousEnd(sorted: readonly Message[]): Message[] {
@@ -136,7 +136,7 @@ function contiguousEnd(sorted: readonly Message[]): Message[] {
   return sorted.slice(Math.max(from, 0));
 }
 
-function keptOutOfOrder(room: RoomState, waiting: readonly Message[]): RoomState['outOfOrder'] {
+function remainingOutOfOrder(room: RoomState, waiting: readonly Message[]): RoomState['outOfOrder'] {
   if (room.loading === 0) return new Map();
   return new Map(waiting.map((message) => [message.seq, message]));
 }

@@ -64,15 +64,15 @@ async function fresh() {
 }
 
 /** The auth module of the session created last. */
-const door = () => import('../../../src/app/session/auth');
+const auth = () => import('../../../src/app/session/auth');
 
-async function keptDatabases(): Promise<string[]> {
+async function listDatabases(): Promise<string[]> {
   const all = await indexedDB.databases();
   return all.map((one) => one.name ?? '').filter((name) => name.startsWith('hubbub'));
 }
 
 /** What a session stores in the browser. */
-function use(user: string): void {
+function fillStorage(user: string): void {
   localStorage.setItem('hubbub.session', JSON.stringify({ user, epoch: 'e1' }));
   localStorage.setItem(`hubbub.draft:${user}:lobby`, 'half a thought');
   localStorage.setItem('hubbub.room', 'lobby');
@@ -96,15 +96,15 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllGlobals());
 
 test('signing out erases everything of the account, and keeps what is not personal', async () => {
-  use('ana');
+  fillStorage('ana');
   server({ 'POST /api/sign-out': () => ({ body: {} }) });
   const session = await fresh();
   await session.start();
   await session.currentChat.post({ room: 'lobby', text: 'not sent', kind: 'text', replyTo: null });
-  expect((await keptDatabases()).sort()).toEqual(['hubbub-cache:ana:e1', 'hubbub-outbox:ana']);
+  expect((await listDatabases()).sort()).toEqual(['hubbub-cache:ana:e1', 'hubbub-outbox:ana']);
 
-  await (await door()).signOut();
-  expect(await keptDatabases()).toEqual([]);
+  await (await auth()).signOut();
+  expect(await listDatabases()).toEqual([]);
   expect(Object.keys(localStorage).sort()).toEqual(['another.page', 'hubbub.language', 'hubbub.theme']);
   expect(reload).toHaveBeenCalledOnce();
 
@@ -117,23 +117,23 @@ test('signing out erases everything of the account, and keeps what is not person
 });
 
 test('a server that refuses to end the session leaves everything as it is', async () => {
-  use('ana');
+  fillStorage('ana');
   server({ 'POST /api/sign-out': () => ({ status: 503, body: { code: 'busy', detail: 'Busy.' } }) });
   const session = await fresh();
   await session.start();
-  await expect((await door()).signOut()).rejects.toMatchObject({ code: 'busy' });
+  await expect((await auth()).signOut()).rejects.toMatchObject({ code: 'busy' });
   expect(localStorage.getItem('hubbub.session')).not.toBeNull();
   expect(reload).not.toHaveBeenCalled();
   await session.currentChat.stop();
 });
 
 test('signing out without the server: erased at once, and ended before any other request', async () => {
-  use('ana');
+  fillStorage('ana');
   server({});
   const session = await fresh();
   await session.start();
-  await (await door()).signOut({ server: false });
-  expect(await keptDatabases()).toEqual([]);
+  await (await auth()).signOut({ server: false });
+  expect(await listDatabases()).toEqual([]);
   expect(pendingSignOut.isDue).toBe(true);
 
   server({ 'POST /api/sign-out': unreachable });
@@ -161,7 +161,7 @@ test('signing out without the server: erased at once, and ended before any other
 test('a session that ends keeps unsent text, and mentions it only if there is some', async () => {
   for (const [text, signedOutReason] of [['not sent', 'ended-unsent'], [null, 'ended']] as const) {
     const user = text ? 'bo' : 'cy';
-    use(user);
+    fillStorage(user);
     server({ 'GET /api/about': () => ({ body: ABOUT }) });
     const session = await fresh();
     await session.start();
@@ -170,21 +170,21 @@ test('a session that ends keeps unsent text, and mentions it only if there is so
     await eventually(() => expect(session.phase).toBe('out'));
     expect(session.signedOutReason).toBe(signedOutReason);
     expect(localStorage.getItem(`hubbub.draft:${user}:lobby`)).toBe('half a thought');
-    expect(await keptDatabases()).toContain(`hubbub-outbox:${user}`);
+    expect(await listDatabases()).toContain(`hubbub-outbox:${user}`);
     await eventually(() => expect(session.about?.name).toBe('Rowing club'));
   }
 });
 
 test('when a guest gets an account, everything of the guest is erased', async () => {
-  use('~gus');
+  fillStorage('~gus');
   server({ 'POST /api/sign-up': as('gus') });
   const session = await fresh();
   await session.start();
   expect(session.isGuest).toBe(true);
-  await (await door()).signUp({ name: 'gus', password: 'three words do' });
+  await (await auth()).signUp({ name: 'gus', password: 'three words do' });
   expect(session.user).toBe('gus');
   expect(session.isGuest).toBe(false);
-  expect((await keptDatabases()).join()).not.toContain('~gus');
+  expect((await listDatabases()).join()).not.toContain('~gus');
   expect(Object.keys(localStorage).join()).not.toContain('~gus');
   await session.currentChat.stop();
 });
@@ -197,10 +197,10 @@ test('a new owner is asked to set up the server first', async () => {
   });
   const session = await fresh();
   await session.start();
-  await (await door()).signUp({ name: 'olivia', password: 'three words do' });
+  await (await auth()).signUp({ name: 'olivia', password: 'three words do' });
   expect(session.phase).toBe('out');
   expect(session.newOwner?.name).toBe('olivia');
-  await (await door()).enterAsOwner();
+  await (await auth()).enterAsOwner();
   expect(session.phase).toBe('in');
   expect(session.user).toBe('olivia');
   await session.currentChat.stop();

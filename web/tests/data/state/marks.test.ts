@@ -21,17 +21,17 @@ const LIKED: Reaction[] = [['👍', 1, ['bo']]];
 
 /** A room as of `rev` with messages 1 to `count`. */
 function joined(count: number, rev: number): State {
-  const messages = Array.from({ length: count }, (_, index) => said(index + 1, index + 1));
+  const messages = Array.from({ length: count }, (_, index) => wireMessage(index + 1, index + 1));
   const room = { room: ROOM, kind: 'public' as const, title: 'Tea', seq: count, rev };
   return onJoined(INITIAL, { room, messages, people: [] }, 0);
 }
 
-function said(seq: number, rev: number, more: Partial<WireMessage> = {}): WireMessage {
+function wireMessage(seq: number, rev: number, more: Partial<WireMessage> = {}): WireMessage {
   return { room: ROOM, seq, rev, by: 'ana', at: seq, text: `${seq}`, ...more };
 }
 
 function message(seq: number, rev: number, more: Partial<WireMessage> = {}): ServerEvent {
-  return { on: 'message', ...said(seq, rev, more) };
+  return { on: 'message', ...wireMessage(seq, rev, more) };
 }
 
 function marks(seq: number, rev: number, more: Partial<MarksEvent> = {}): MarksEvent {
@@ -85,19 +85,19 @@ test('an edit and marks may arrive in any order', () => {
 });
 
 test('a message that is sent again keeps newer marks', () => {
-  const known = toMessage(said(1, 1, { marks_rev: 5, reactions: LIKED }));
-  expect(newest(known, toMessage(said(1, 4, { text: 'edited' })))).toMatchObject({
+  const known = toMessage(wireMessage(1, 1, { marks_rev: 5, reactions: LIKED }));
+  expect(newest(known, toMessage(wireMessage(1, 4, { text: 'edited' })))).toMatchObject({
     text: 'edited',
     marks: known.marks,
   });
-  expect(newest(known, toMessage(said(1, 1)))).toBe(known);
+  expect(newest(known, toMessage(wireMessage(1, 1)))).toBe(known);
 });
 
 test('a page of history brings newer marks', () => {
   const visited = onPage(
     onPageSent(joined(1, 1), ROOM),
     ROOM,
-    { messages: [said(1, 1, { marks_rev: 4, replies: 1 })], people: [], more_before: false, more_after: false },
+    { messages: [wireMessage(1, 1, { marks_rev: 4, replies: 1 })], people: [], more_before: false, more_after: false },
     'around',
   );
   expect(at(visited, 1)?.marks.replies).toBe(1);
@@ -105,9 +105,9 @@ test('a page of history brings newer marks', () => {
 
 test('a page that was read before the marks does not remove them', () => {
   const room = { room: ROOM, kind: 'public' as const, title: 'Tea', seq: 9, rev: 9 };
-  const last = onJoined(INITIAL, { room, messages: [said(9, 9)], people: [] }, 0);
+  const last = onJoined(INITIAL, { room, messages: [wireMessage(9, 9)], people: [] }, 0);
   const marked = after(onPageSent(last, ROOM), marks(8, 10));
-  const page = { messages: [said(8, 8)], people: [], more_before: true, more_after: true };
+  const page = { messages: [wireMessage(8, 8)], people: [], more_before: true, more_after: true };
   const state = onPage(marked, ROOM, page, 'before');
   expect(at(state, 8)?.marks.reactions).toEqual(LIKED);
   expect(tea(state).earlyMarks.size).toBe(0);

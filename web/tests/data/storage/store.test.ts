@@ -32,7 +32,7 @@ function texts(state: State): string[] {
   return (state.rooms.get('lobby')?.live.messages ?? []).map((message) => message.text);
 }
 
-async function kept(state: State): Promise<void> {
+async function saveState(state: State): Promise<void> {
   const store = new Store(epoch, 'ana');
   for (const message of state.rooms.get('lobby')?.live.messages ?? []) store.keep(message);
   await store.save(state);
@@ -42,7 +42,7 @@ async function kept(state: State): Promise<void> {
 describe('the store', () => {
   test('loads what was received, and continues from there', async () => {
     for (const text of ['one', 'two']) server.post('lobby', 'bo', text, text);
-    await kept(welcomed());
+    await saveState(welcomed());
     const opened = await new Store(epoch, 'ana').load(INITIAL);
     expect(texts(opened)).toEqual(['one', 'two']);
     expect(opened.rooms.get('lobby')?.have).toBe(2);
@@ -75,7 +75,7 @@ describe('the store', () => {
 
   test('applies marks to a message that nobody is looking at', async () => {
     server.post('lobby', 'bo', 'one', 'one');
-    await kept(welcomed());
+    await saveState(welcomed());
     const event = server.react('lobby', 1, 'bo', '👍')!;
     const state = onEvent(welcomed(), event, 0);
     const store = new Store(epoch, 'ana');
@@ -93,7 +93,7 @@ describe('the store', () => {
   test('clears a room that was reset or removed', async () => {
     for (const text of ['one', 'two']) server.post('lobby', 'bo', text, text);
     const state = welcomed();
-    await kept(state);
+    await saveState(state);
     const store = new Store(epoch, 'ana');
     const loaded = await store.load(INITIAL);
     store.forget('lobby');
@@ -119,7 +119,7 @@ describe('the store', () => {
   });
 
   test('has one database per epoch, and signing out deletes all', async () => {
-    await kept(welcomed());
+    await saveState(welcomed());
     await new Store(`${epoch}-restored`, 'ana').save(welcomed());
     const names = async () =>
       (await indexedDB.databases()).filter((one) => one.name?.includes(`ana:${epoch}`)).length;

@@ -6,10 +6,10 @@ import { findMassMention } from '../../../src/views/composer/massMention';
 import { toQuote } from '../../../src/views/lists/saved/actions';
 import { withLatest, mergePage, type ListedMention } from '../../../src/views/lists/mentions/mentionList.svelte';
 
-const said = (seq: number, more: Partial<WireMessage> = {}) =>
+const wireMessage = (seq: number, more: Partial<WireMessage> = {}) =>
   toMessage({ room: 'tea', seq, rev: seq, by: 'bo', at: seq, text: '@ana', mentions: ['ana'], ...more });
 const mentioned = (seq: number, more: Partial<WireMessage> = {}): ListedMention => ({
-  message: said(seq, more),
+  message: wireMessage(seq, more),
   unread: true,
 });
 const seqs = (list: readonly ListedMention[] | null) => list?.map(({ message }) => message.seq);
@@ -35,7 +35,7 @@ describe('the list of mentions', () => {
 
   beforeAll(() => {
     const room = toRoomState({ room: 'tea', kind: 'public', title: 'Tea', seq: 9, read_seq: 4, role: 'member' }, 1);
-    const live = { start: false, messages: [said(5, { rev: 20, deleted: true }), said(6, { rev: 21, mentions: [] })] };
+    const live = { start: false, messages: [wireMessage(5, { rev: 20, deleted: true }), wireMessage(6, { rev: 21, mentions: [] })] };
     state = { ...INITIAL, rooms: new Map([['tea', { ...room, live }]]) };
   });
 

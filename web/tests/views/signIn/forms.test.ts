@@ -2,7 +2,7 @@
 import { flushSync, mount, tick, unmount, type Component } from 'svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dialogs } from '../../../src/app/page/dialogs.svelte';
-import * as door from '../../../src/app/session/auth';
+import * as auth from '../../../src/app/session/auth';
 import { session } from '../../../src/app/session/session.svelte';
 import type { Pending } from '../../../src/data/storage/outbox';
 import { Refused, Unreachable } from '../../../src/data/wire/errors';
@@ -53,7 +53,7 @@ afterEach(async () => {
 });
 
 describe('signing out', () => {
-  const signOut = () => vi.mocked(door.signOut).mockResolvedValue();
+  const signOut = () => vi.mocked(auth.signOut).mockResolvedValue();
   const unsent = (nonce: string): Pending => ({
     nonce, room: 'lobby', text: 'hi', kind: 'text', replyTo: null, at: 0, failed: null, sent: false,
   });
@@ -92,7 +92,7 @@ describe('signing out', () => {
 });
 
 test('after too many attempts, says how long to wait', async () => {
-  vi.mocked(door.signIn).mockRejectedValue(
+  vi.mocked(auth.signIn).mockRejectedValue(
     new Refused({ code: 'rate_limited', message: 'Too fast.', retry_after: 7.2 }),
   );
   show(SignInForm, {});
@@ -107,7 +107,7 @@ test('after too many attempts, says how long to wait', async () => {
 });
 
 test('a form with errors is not sent, and the first one gets the focus', async () => {
-  const signUp = vi.mocked(door.signUp).mockResolvedValue();
+  const signUp = vi.mocked(auth.signUp).mockResolvedValue();
   show(SignUpForm, { invite: 'c0de' });
   const [name, , password] = all<HTMLInputElement>('input');
   type('username', 'ana');
