@@ -83,8 +83,8 @@ export class Server {
     if (this.client === BUILT) return ['-m', 'hubbub'];
     const code = [
       'import pathlib',
-      'from hubbub.gateway import pages',
-      `pages.BUILT = pathlib.Path(${JSON.stringify(this.client)})`,
+      'from hubbub.gateway.http import static_files',
+      `static_files.BUILT_CLIENT = pathlib.Path(${JSON.stringify(this.client)})`,
       'from hubbub.cli import main',
       'main()',
     ];

@@ -102,7 +102,7 @@ test('forms show errors at their fields', async ({ page, someone, problems }) =>
   await name(page).fill(taken);
   await password(page).fill('not that one');
   await press(page, 'Sign in');
-  await expect(page.getByRole('alert').filter({ hasText: /name or password/i })).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: /name or the password/i })).toBeVisible();
   await expect(password(page)).toBeFocused();
 
   await page.getByRole('link', { name: 'Create an account' }).click();
