@@ -107,7 +107,7 @@ class App:
             on_journal_entry=self.nodes.publish_entry if self.nodes else _no_journal,
         )
         self.executor.start()
-        # Before the signing key is made, whose presence means that there has been a chat.
+        # Before the signing key is made, as its presence means that there has been a chat.
         startup = await self._prepare()
         self.tokens = SessionTokens(
             self.executor,
@@ -274,7 +274,7 @@ def _no_journal(entry: Entry) -> None:
 
 
 def _require_free(host: str, port: int) -> None:
-    """Raises OSError if the port is in use, as with SO_REUSEPORT two servers could share it."""
+    """Raises OSError if the port is in use: with SO_REUSEPORT two servers could share it."""
     for family, kind, protocol, _, address in socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     ):

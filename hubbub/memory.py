@@ -36,7 +36,7 @@ def configure_allocator() -> None:
 
 
 async def trim_periodically() -> None:
-    """Every `TRIM_EVERY_S`, return free pages between used ones as well; until cancelled."""
+    """Also return free pages between used ones, every `TRIM_EVERY_S` until cancelled."""
     library = _glibc()
     if library is None:
         return

@@ -1,6 +1,6 @@
-"""Loading rooms, messages and accounts as far as the actor may know of them, and permission checks.
+"""Load the rooms, messages and accounts that the actor may know of, and check permissions.
 
-Whatever the actor may not read is answered like something that does not exist.
+Anything that the actor may not read is reported as not found.
 """
 
 from collections.abc import Collection
@@ -22,8 +22,8 @@ class RoomAccess(NamedTuple):
     """A room, and the actor's membership and role in it.
 
     For a thread, ``parent`` is the room that it belongs to, ``role`` is the actor's role in the
-    parent, and ``member`` is set if the actor follows the thread. ``blockers`` are the ids of
-    those in a direct conversation of two who have blocked the other one.
+    parent, and ``member`` is set if the actor follows the thread. In a direct conversation of two,
+    ``blockers`` are the ids of those who have blocked the other person.
     """
 
     room: RoomRow
@@ -54,7 +54,7 @@ def get_access(tx: Tx, actor: Actor, room_id: str, action: Action) -> RoomAccess
 
 
 def get_unchecked_access(tx: Tx, actor: Actor, room_id: str) -> RoomAccess:
-    """The room, without a permission check: the caller does it. Raises NotFound."""
+    """The room, without a permission check, which is left to the caller. Raises NotFound."""
     room = tx.room(room_id)
     if room is None:
         raise no_such_room(room_id)
@@ -118,8 +118,8 @@ def require_role_allows(
 ) -> None:
     """Raises unless an actor with this role in the room may do this there.
 
-    With the id of a ``thread``, the check is for that thread of the room: by the role in the
-    room, and by whether the actor follows the thread.
+    With the id of a ``thread``, check the action in that thread of the room, which also depends on
+    whether the actor follows it.
     """
     standings = policy.room_standings(
         actor.role,

@@ -121,8 +121,8 @@ def open_session(tx: Tx, actor: Actor, command: OpenSession) -> Outcome[AccountA
 def _end_oldest_sessions(tx: Tx, user: UserRow) -> list[str]:
     """End the sessions unused for longest so that one more fits into the quota. Returns their ids.
 
-    Refusing the new session instead would lock people out who signed in too often: only a
-    signed-in person can end sessions.
+    Refusing the new session instead would lock out people who have signed in too often, as
+    sessions can only be ended by somebody who is signed in.
     """
     sessions = [session for session, *_ in tx.sessions_of(user.id)]
     ended = sessions[tx.quotas.sessions_per_user - 1 :]
@@ -139,7 +139,7 @@ def _require_unchanged(user: UserRow, checked_hash: str | None) -> None:
 
 @handles(TouchSessions)
 def touch_sessions(tx: Tx, actor: Actor, command: TouchSessions) -> Outcome[Done]:
-    """Store when sessions were last used. The last command of several ends the idle ones."""
+    """Store when sessions were last used. The last of several commands ends idle sessions."""
     tx.touch_sessions(command.sessions)
     if command.more:
         return Outcome(Done())
@@ -157,7 +157,7 @@ def sign_out(tx: Tx, actor: Actor, command: SignOut) -> Outcome[Done]:
 
 @handles(SetPassword)
 def set_password(tx: Tx, actor: Actor, command: SetPassword) -> Outcome[Done]:
-    """Set one's own password, whose old one the gateway has checked, or anybody's as an owner."""
+    """Set one's own password (the gateway has checked the old one), or anybody's as an owner."""
     user = get_account(tx, command.user)
     if user.id != actor.user_id:
         require_on_server(actor, Action.MANAGE_SERVER)

@@ -45,7 +45,8 @@ def draft(tx: Tx, actor: Actor, command: Draft) -> Outcome[Changed]:
 def _remove(tx: Tx, me: UserRow, command: Draft, home_id: str, seq: int) -> Outcome[Changed]:
     """Remove a draft, also where the actor may no longer write.
 
-    The reply is the same whether there is no draft or no room, so it gives no room away.
+    The reply is the same whether there is no draft or no room, so it does not reveal whether the
+    room exists.
     """
     room = tx.room(home_id)
     if room is None or tx.draft(me.id, room.pk, seq) is None:

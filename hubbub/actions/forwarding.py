@@ -39,7 +39,7 @@ def _find_first(tx: Tx, actor: Actor, command: Forward) -> Posted | None:
     try:
         target = get_access(tx, actor, command.to, Action.READ).room
     except NotFound:
-        return None  # posting there will be refused in the usual words
+        return None  # posting will be refused with the usual error
     key = (target.pk, known_author_id(tx, actor), command.nonce)
     first = tx.posts_by_nonce({key}).get(key)
     if first is None:

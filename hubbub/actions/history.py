@@ -16,7 +16,7 @@ from hubbub.store.statements.rooms import RoomRow
 from hubbub.store.tx import Tx
 
 CHANGES_MAX = 1_000  # for more changes, `reset` and the latest page cost less
-SNAPSHOT_CHANGES = 200  # the latest changes that a room's `RecentChanges` begin with
+SNAPSHOT_CHANGES = 200  # how many of the latest changes a room's `RecentChanges` start with
 
 
 @answers(History)

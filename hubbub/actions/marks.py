@@ -43,7 +43,7 @@ _encode = msgspec.json.Encoder().encode
 def set_marks(
     tx: Tx, room: RoomRow, row: MarksRow, marks: MarkState, parent_mrev: int = 0
 ) -> ToRoom:
-    """Store a message's new marks with a new rev of its room; the effect for the room."""
+    """Store a message's new marks with a new rev of its room, and return the effect for it."""
     rev = tx.next_rev(room.pk)
     tx.save_marks(room.pk, row.seq, rev, _encode(marks).decode())
     return ToRoom(room.id, marks_event(room.id, row.seq, rev, marks), room.mrev, parent_mrev)
@@ -83,7 +83,7 @@ def _add_reaction(reactions: tuple[Reaction, ...], emoji: str, name: str) -> tup
     by_emoji = {reaction.emoji: reaction for reaction in reactions}
     before = by_emoji.get(emoji, Reaction(emoji, 0))
     names = before.names
-    # `names` are the first ones who reacted: after one was left out, no later one is added.
+    # `names` are the first people who reacted: once one is left out, no later one is added.
     if len(names) == before.count and _has_space(reactions, before, name):
         names = (*names, name)
     by_emoji[emoji] = Reaction(emoji, before.count + 1, names)
@@ -91,9 +91,9 @@ def _add_reaction(reactions: tuple[Reaction, ...], emoji: str, name: str) -> tup
 
 
 def _has_space(reactions: tuple[Reaction, ...], reaction: Reaction, name: str) -> bool:
+    """Whether an event can name one more person for a reaction."""
     if len(reaction.names) >= NAMES_PER_EMOJI:
         return False
-    """Whether an event can name one more person for a reaction."""
     names = [listed for each in reactions for listed in each.names]
     # In JSON each name has two quotes and a comma.
     size = sum(len(listed.encode()) + 3 for listed in [*names, name])
@@ -103,7 +103,7 @@ def _has_space(reactions: tuple[Reaction, ...], reaction: Reaction, name: str) -
 def _remove_reaction(
     reactions: tuple[Reaction, ...], emoji: str, names: tuple[str, ...]
 ) -> tuple[Reaction, ...]:
-    """Count one reaction less; ``names`` are the first people who still have this reaction."""
+    """Subtract one reaction; ``names`` are the first people who still have this reaction."""
     remaining: list[Reaction] = []
     for reaction in reactions:
         if reaction.emoji != emoji:

@@ -107,7 +107,7 @@ def _unfollow_oldest(tx: Tx, user: UserRow) -> list[Effect]:
 
 
 def notify_member(tx: Tx, room_id: str, user: UserRow) -> ToPerson:
-    """Raise a person's rev, and send them the room as it is for them now."""
+    """Raise a person's rev, and send them their present view of the room."""
     rev = tx.next_user_rev(user.id)
     return ToPerson(user.name, MeChanged(rev=rev, room=get_my_room(tx, room_id, user.id)))
 
@@ -171,7 +171,7 @@ def leave(tx: Tx, actor: Actor, command: Leave) -> Outcome[MembersChanged]:
         _require_another_owner(tx, room, me)
     mrev, effects = _remove_member(tx, room, me, "left")
     if room.members == 1 and room.kind == RoomKind.PRIVATE:
-        # Nobody could ever be invited to it again.
+        # A private room without members could never be entered again.
         tx.delete_room(room)
         effects.append(RoomGone(room.id))
     return Outcome(MembersChanged(mrev=mrev), effects)

@@ -1,7 +1,7 @@
 """Mentions: who is mentioned in a message, and the list of one's own mentions.
 
-People are mentioned by handle, all who are in the room as ``@room``, and those who are online in
-it as ``@here``.
+A handle mentions one person, ``@room`` everybody in the room, and ``@here`` those in it who are
+online.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from hubbub.store.tx import Tx
 
 
 class MentionCandidates(NamedTuple):
-    """The words after the ``@`` signs of a text, before it is known whom they mean.
+    """The words after the ``@`` signs of a text, before they are resolved to people.
 
     ``role`` is the author's role in the room, or in the parent of a thread; ``present`` are the
     handles that ``@here`` means.

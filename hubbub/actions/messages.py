@@ -44,7 +44,7 @@ def edit(tx: Tx, actor: Actor, command: Edit) -> Outcome[Changed]:
 def _update_mentions(
     tx: Tx, actor: Actor, access: RoomAccess, message: MessageRow, text: str
 ) -> tuple[tuple[str, ...], list[Effect]]:
-    """Replace the stored mentions of a message by those of its new text.
+    """Replace the stored mentions of a message with those of its new text.
 
     An existing ``@here`` keeps its mentions, as it meant those who were online then; a new one in
     an edit mentions nobody.

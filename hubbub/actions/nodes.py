@@ -1,4 +1,4 @@
-"""What the nodes on one database read from it to find what they missed."""
+"""Queries with which the nodes on one database find changes that they missed."""
 
 from hubbub.model.outcome import Entry, Heads
 from hubbub.store.tx import Tx

@@ -1,4 +1,4 @@
-"""Pages: as much as fits into one reply, and the cursor that the next page begins after."""
+"""Pages of lists: how much fits into one reply, and the cursor at which the next page begins."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -9,7 +9,7 @@ from hubbub.store.statements.paging import Cursor
 T = TypeVar("T")
 
 REPLY_MAX = 1_000_000  # code points of text in one reply
-_NEWEST = 2**62  # above all times and numbers
+_NEWEST = 2**62  # greater than any time or number
 
 
 def fit_into_reply(entries: Iterable[T], length: Callable[[T], int]) -> list[T]:

@@ -151,8 +151,8 @@ def post_incoming(tx: Tx, posts: list[IncomingPost]) -> list[PostResult]:
             room = batch.rooms.get(received.post.room)
             home = _get_home(batch, room, received.post)
             incoming = batch.refresh_actor(home, received)
-            # A retry is answered before the other checks: what was acknowledged stays so, even if
-            # posting would be refused now.
+            # A retry is answered before the other checks: a post that was acknowledged stays
+            # acknowledged, even if posting would be refused now.
             first = _find_first(batch, home, room, incoming) if room else None
             if first is None:
                 room = _get_target(batch, home, room, incoming)

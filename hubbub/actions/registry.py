@@ -70,9 +70,10 @@ def handles_runs(command: type[Command]) -> Callable[[RunHandler], RunHandler]:
 def can_run_concurrently(batch: list[tuple[Actor, Command]]) -> bool:
     """Whether other nodes may write while this batch is executed.
 
-    For posts they may: what posts depend on is under the locks of their rooms, or is only changed
-    by batches that exclude others. Two kinds of posts are excluded: a guest's first post adds a
-    user after checking that there is none, and a reply in a thread changes memberships.
+    They may if all commands are posts: everything that a post depends on is protected by the lock
+    of its room, or is changed only by batches that exclude others. There are two exceptions: a
+    guest's first post adds a user after checking that there is none, and a reply in a thread
+    changes memberships.
     """
     return all(
         type(command) is Post and not actor.is_guest and "." not in command.room

@@ -60,7 +60,7 @@ def _created(tx: Tx, room: RoomRow, me: UserRow) -> Joined:
 
 
 def _room_id(tx: Tx, command: CreateRoom) -> str:
-    """The requested id, or one made from the title; random for private rooms, to give none away."""
+    """The requested id, or one made from the title; for private rooms a random one."""
     if command.kind == "private":
         return tx.random_id()
     if command.room is not None:

@@ -21,7 +21,7 @@ def prepare(tx: Tx, actor: Actor, command: Prepare) -> Outcome[StartupState]:
     """Create the epoch and the lobby at the first start, and return the stored settings.
 
     The epoch is renewed if this database has issued fewer revs than were published from this data
-    folder (an older copy was restored), or if it was moved here without its folder: clients must
+    folder (an older copy was restored), or if it was copied without its data folder: clients must
     then discard their state and start over.
     """
     values = tx.server_values()

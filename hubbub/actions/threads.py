@@ -145,7 +145,7 @@ def _count_replies(tx: Tx, parent: RoomRow, thread: RoomRow, by: list[str]) -> T
 
 
 def on_reply_deleted(tx: Tx, parent: RoomRow, thread: RoomRow, by: str) -> ToRoom | None:
-    """Count one reply less on the thread's root message; None if there was none to subtract."""
+    """Subtract one from the reply count of the thread's root message; None if it was 0 already."""
     row = tx.find_marks(parent.pk, thread.parent_seq or 0)
     marks = decode_marks(row.marks) if row else None
     if row is None or marks is None or not marks.replies:

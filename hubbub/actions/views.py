@@ -94,7 +94,7 @@ def to_my_room(
     mentions: int = 0,
     people: tuple[Person, ...] = (),
 ) -> MyRoom:
-    """A room as one person sees it; ``member`` is None for those who only look in."""
+    """A room as one person sees it; ``member`` is None for people who are not members."""
     thread = thread_of(room.id) if room.parent_pk is not None else None
     parent, parent_seq = thread or (None, None)
     return MyRoom(

@@ -177,7 +177,8 @@ class _SocketClient:
 class _OfflineClient:
     """Executes commands in the database itself.
 
-    An SQLite file is opened under the folder's lock, a PostgreSQL beside its servers.
+    An SQLite file is opened under the folder's lock. A PostgreSQL database is opened while its
+    servers run.
     """
 
     def __init__(self, folder: DataFolder, settings: Settings, runner: asyncio.Runner) -> None:

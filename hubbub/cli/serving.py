@@ -86,7 +86,7 @@ def _data_location(settings: Settings) -> str:
 
 
 def _processes(settings: Settings) -> Iterator[GreetingLine]:
-    """Printed by a worker: signals go to its parent."""
+    """The number of workers. A worker prints it, so the signal must go to its parent."""
     if settings.workers > 1:
         text = f"{settings.workers}; restart them one by one with: kill -HUP {os.getppid()}"
         yield "Processes", text

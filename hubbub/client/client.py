@@ -132,9 +132,9 @@ class Client:
     def messages(self, room: str, after: int | None = None) -> Messages:
         """The messages of a room, for ``async for``: from now on, or all after a seq.
 
-        Each message comes once, by rising seq, in its current state, my own posts included; a
-        deleted one comes as a tombstone (``deleted``, no text). None is left out, however slow
-        the reader is and even over reconnects. For edits and deletes of earlier messages see
+        Each message comes once, in order of seq and in its current state, including my own
+        posts; a deleted one comes as a tombstone (``deleted``, no text). None is left out, however
+        slow the reader is and even over reconnects. For edits and deletes of earlier messages see
         `events`. The iterator ends when I leave the room. After the server's database was
         restored from a copy, it continues after the last message at the next connection.
 

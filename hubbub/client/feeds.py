@@ -42,10 +42,10 @@ class Reader:
 
 
 class Messages(Reader):
-    """The messages of a room after ``seq``, each once, by rising seq, without a gap.
+    """The messages of a room after ``seq``, each once, in order of seq, without a gap.
 
     There is no queue: the iterator keeps only its position, reads the next messages from the
-    client's state, and requests pages of history that are no longer there. So even a slow reader
+    client's state, and requests from the server those that it no longer has. So even a slow reader
     gets all messages, over any number of reconnects.
     """
 

@@ -68,7 +68,10 @@ async def sign_up(
 
 
 async def sign_in_as_guest(url: str, name: str | None = None) -> SignedIn:
-    """Be a guest, ``~name`` or a made-up one. Raises Forbidden if no guests are let in."""
+    """Sign in as the guest ``~name``, or by default with a generated name.
+
+    Raises Forbidden if the server allows no guests.
+    """
     return await _signed_in(url, SignInAsGuest(name=name))
 
 

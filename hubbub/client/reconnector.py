@@ -39,7 +39,7 @@ log = logging.getLogger("hubbub.client")
 
 
 class Closed(HubbubError):
-    """The ``async with`` of this client has been left."""
+    """The ``async with`` block of this client has ended."""
 
     code = "closed"
     title = "This client has been closed."

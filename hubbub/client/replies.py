@@ -1,4 +1,4 @@
-"""Tables of commands: their replies, which may be repeated, and which go over HTTP."""
+"""Tables of commands: the reply of each, and which ones may be repeated or go over HTTP."""
 
 from typing import Any
 

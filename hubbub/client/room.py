@@ -54,7 +54,7 @@ class ClientRoomState:
 
     @property
     def messages(self) -> list[Message]:
-        """The kept messages in their current state, by rising seq; deleted ones as tombstones."""
+        """The kept messages in their current state, in order of seq; deleted ones as tombstones."""
         return [self._messages[seq] for seq in sorted(self._messages)]
 
     @property
@@ -183,8 +183,8 @@ class ClientRoomState:
             self.info = msgspec.structs.replace(self.info, mrev=known.mrev, members=known.members)
 
     def on_joined(self, reply: Joined) -> None:
-        """Apply the room and its latest messages, which are of one moment."""
-        # An empty page of a room with messages (one found but not joined) is not its latest page.
+        """Apply the room and its latest messages, which are from the same snapshot."""
+        # A room that is not joined may come with an empty page, which is not its latest one.
         is_page = bool(reply.messages) or reply.room.seq == 0
         if self.have is None and self.catch_up == "none" and is_page:
             for message in reply.messages:
@@ -249,7 +249,7 @@ class ClientRoomState:
         return True
 
     def _keep_only(self, seqs: Iterable[int]) -> None:
-        """Drop all messages but these; ``seqs`` are rising and include the latest."""
+        """Drop all messages but these; ``seqs`` are in ascending order and include the latest."""
         self._messages = {seq: self._messages[seq] for seq in seqs}
         self.start = next(iter(self._messages), self.start)
 
@@ -283,7 +283,7 @@ class ClientRoomState:
             self._drop_below_gap()
 
     def _drop_below_gap(self) -> None:
-        """Nothing is missing: drop messages below a gap, which are older than the latest page."""
+        """Drop messages below a gap: as no change is missing, they precede the latest page."""
         first = self.seq + 1
         while first - 1 in self._messages:
             first -= 1

@@ -1,1 +1,1 @@
-"""How requests come in: WebSockets, the HTTP API, static files."""
+"""The interfaces to clients: WebSockets, the HTTP API, static files."""

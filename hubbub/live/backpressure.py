@@ -38,10 +38,10 @@ class Backpressure:
         self.lagged_total += 1
 
     def resume(self, client: Client) -> None:
-        """Go on with live frames to a client that has been sent what it missed."""
+        """Resume live frames to a client that has been sent what it missed."""
         self._lagging.discard(client)
         client.clear_missed()
-        if client.handler.is_full:  # of what it has just been sent
+        if client.handler.is_full:  # with what it has just been sent
             self.mark_lagging(client)
         else:
             client.handler.resume_reading()

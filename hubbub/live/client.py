@@ -84,7 +84,7 @@ class Client:
     def write(self, frames: bytes) -> None:
         """Write whole frames, after those that wait for this client (see `delivery_queue`).
 
-        Nothing is written to a connection that is gone; its handler will notice.
+        Nothing is written to a connection that has closed; its handler will notice.
         """
         self._write(self._take_waiting() + frames)
 

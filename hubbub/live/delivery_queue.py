@@ -8,9 +8,10 @@ delivery. A lone message never waits and starts no timer.
 One invariant keeps the order: **whatever is written to a client comes after all frames that were
 added for it in earlier turns.** Frames for a single client go through `Client.write`, which first
 writes the frames that wait for this client, and for no other: a busy room in which people get
-replies would otherwise never share a write. A client that leaves a room or is closed is first
-written what waits for it (`Client.flush`). Before a client enters a room, or is told the room's
-head after it has lagged, what waits there is written to all (`flush_room`).
+replies would otherwise never share a write. When a client leaves a room or is closed, the frames
+that wait for it are written first (`Client.flush`). Before a client enters a room, or is sent the
+room's head after it has lagged, the frames that wait in the room are written to all its clients
+(`flush_room`).
 """
 
 from __future__ import annotations
@@ -42,23 +43,23 @@ class DeliveryQueue:
         self._timer_at = 0.0  # on the loop's clock
 
     def schedule(self, room: Room) -> None:
-        """Have the frames that were just added to this room written."""
+        """Write the frames that were just added to this room at the end of the turn, or later."""
         self._scheduled[room] = None
         if self._turn_end is None:
             self._turn_end = asyncio.get_running_loop().call_soon(self._end_turn)
 
     def flush_room(self, room: Room) -> None:
-        """Write now what waits in this room."""
+        """Write the frames that wait in this room now."""
         if room in self._scheduled or room in self.waiting:
             self._write(room, asyncio.get_running_loop().time())
 
     def flush_rooms_of(self, client: Client) -> None:
-        """Write now what waits in the client's rooms, so that ``client.missed`` is complete."""
+        """Write the frames that wait in the client's rooms now; completes ``client.missed``."""
         for room in client.rooms.values():
             self.flush_room(room)
 
     def flush_all(self) -> None:
-        """Write now what waits in every room."""
+        """Write the frames that wait in every room now."""
         for room in [*self.waiting, *self._scheduled]:
             self.flush_room(room)
 

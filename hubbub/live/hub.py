@@ -39,7 +39,7 @@ from hubbub.wire.frames import CLOSE_SIGN_IN_AGAIN, CLOSE_TOO_SLOW, text_frame
 
 COUNTS_EVERY_S = 1.0  # large rooms' members and presence
 EMPTY_ROOMS_MAX = 500  # rooms kept in memory after their last client has left
-ENTER_ATTEMPTS_MAX = 20  # while the person's access keeps changing
+ENTER_ATTEMPTS_MAX = 20  # if the person's access changes during each
 
 
 log = structlog.get_logger()
@@ -82,8 +82,8 @@ class Hub:
         self._removed_at_mrev: dict[tuple[str, str], int] = {}
         # Person → the latest personal rev that was sent to their clients at this node.
         self.person_revs: dict[str, int] = {}
-        # Called when a room or a person begins or ceases to be served here, with True or False.
-        # On several nodes the bus then subscribes to it or unsubscribes.
+        # Called with True when this node begins to serve a room or a person, with False when it
+        # stops. On several nodes the bus then subscribes to it or unsubscribes.
         self.on_room: Callable[[str, bool], None] = lambda room, is_used: None
         self.on_person: Callable[[str, bool], None] = lambda person, is_used: None
         # Called when cached accounts, settings or sessions are no longer valid.
@@ -135,7 +135,7 @@ class Hub:
                 self.on_person(client.key, False)
 
     async def load_room(self, room_id: str) -> Room:
-        """The room, filled from the database. Raises NotFound if it is gone, or Unavailable."""
+        """The room, filled from the database. Raises NotFound, Unavailable."""
         room = self.rooms.get(room_id)
         if room is None:
             room = self.rooms[room_id] = Room(room_id)
@@ -167,7 +167,7 @@ class Hub:
         raise Busy()
 
     def track_resume(self, key: str) -> AbstractContextManager[PendingResume]:
-        """Record what is taken from a person while the database is read for them."""
+        """Record the access that a person loses while the database is read for them."""
         return self.resume_guard.track(key, self.sequencer.fills)
 
     def may_attach(self, pending: PendingResume, room: Room) -> bool:
@@ -189,7 +189,7 @@ class Hub:
             self.presence.on_attach(client, room)
 
     def detach(self, client: Client, room: Room) -> None:
-        """Send the room's events to the client no longer, after writing those that wait."""
+        """Stop sending the room's events to the client, after writing those that wait."""
         client.flush()
         if room.detach(client):
             self.presence.on_detach(client, room)
@@ -242,7 +242,7 @@ class Hub:
                     assert_never(effect)
 
     def revoke(self, effects: Iterable[Effect]) -> None:
-        """Apply ahead of their turn those effects that take something from people.
+        """Apply effects that take something from people ahead of their turn.
 
         They are published in their turn as well. Nobody gains access by this, and the rooms' revs
         do not change.
@@ -300,7 +300,7 @@ class Hub:
         self._empty.clear()
 
     def send_live(self, client: Client, frame: bytes) -> bool:
-        """Write a live frame; False, and nothing written, if the client is lagging."""
+        """Write a live frame, unless the client is lagging; whether it was written."""
         if client.is_lagging:
             return False
         client.write(frame)
@@ -384,7 +384,7 @@ class Hub:
             task.add_done_callback(self._attach_tasks.discard)
 
     def _is_safe_to_attach(self, room: Room, change: MembershipChanged) -> bool:
-        """Whether no event in the room can be later than a removal not yet applied here."""
+        """Whether no event in the room can be later than a removal this node has not applied."""
         is_newer = room.parent is not None or room.filled_mrev > change.event.mrev
         return self.sequencer.apply_journal is None or not is_newer
 
@@ -413,7 +413,7 @@ class Hub:
         for client in clients:
             if not client.closing:
                 self.attach(client, room)
-                # The client knew the room before it was filled here, so it may have a gap.
+                # The client knew the room before this node filled it, so it may have a gap.
                 client.send(json.event(self.heads([room_id])))
 
     def _close_room(self, change: RoomGone) -> None:

@@ -26,7 +26,7 @@ GRACE_S = 3.0  # a page that is reloaded is back within this time
 PRESENCE_EVENTS_PER_S = 10_000
 COUNT_EVENTS_PER_S = 2_000
 BATCH_SIZE = 250  # recipients that are written to in one turn of the loop
-IMMEDIATE_MAX = 100  # recipients of a batch after which the next one need not wait
+IMMEDIATE_MAX = 100  # after a batch with at most so many recipients, the next does not wait
 
 
 class _PresenceChange(NamedTuple):
@@ -37,7 +37,7 @@ class _PresenceChange(NamedTuple):
 
 
 class _Departure(NamedTuple):
-    """A person who has left a room a moment ago, which has not been announced yet."""
+    """A person who has just left a room; this has not been announced yet."""
 
     timer: asyncio.TimerHandle
     name: str
@@ -133,7 +133,7 @@ class PresenceTracker:
         self._announce(client, room, self.state(client.key), is_present=True)
 
     def on_detach(self, client: Client, room: Room) -> None:
-        """Announce that a person's last client has left a room, unless they are back in time."""
+        """Announce that a person's last client has left a room, unless they return in time."""
         if not room.is_small:
             self._pending_counts.add(room)
             return
@@ -175,7 +175,7 @@ class PresenceTracker:
                 self._enqueue_text(room, name, after.get(name, "offline"))
 
     def on_connect(self, client: Client) -> None:
-        """Mark a person as online who was away and has connected one more device."""
+        """Mark a person who was away as online, as they have connected another device."""
         if self._are_other_devices_away(client):
             self._send_state(client, "online")
 
@@ -299,7 +299,7 @@ class PresenceTracker:
         self._pending_counts.add(room)
 
     def announce_typing(self, client: Client, room: Room) -> None:
-        """Send that a person is typing, here and at other nodes; nothing is kept."""
+        """Announce at all nodes that a person is typing; nothing is kept."""
         self.send_typing(room, client.actor.name)
         self.on_local_typing(room.id, client.actor.name)
 

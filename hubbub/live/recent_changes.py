@@ -37,7 +37,7 @@ class EncodedChange:
 class RecentChanges:
     """The latest states of messages, marks and the room, in order of rev, complete above ``floor``.
 
-    A later state replaces the earlier one, so a deleted text is gone from here. A message and its
+    A later state replaces the earlier one, so a deleted text is no longer kept. A message and its
     marks have an entry each until the message itself changes, whose state includes its marks.
     """
 

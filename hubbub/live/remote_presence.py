@@ -112,7 +112,7 @@ class RemotePresence:
         return {room: set(people) for room, people in known.rooms.items()} if known else {}
 
     def forget_node(self, node: str) -> set[str]:
-        """Drop a node that is gone; returns the large rooms whose counts change by that."""
+        """Drop a node that has stopped; returns the large rooms whose counts this changes."""
         for room in self.people_by_room(node):
             self.set_states(node, room, {}, whole=True)
         dropped = self._nodes.pop(node, None)

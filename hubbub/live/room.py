@@ -63,7 +63,7 @@ class Room:
         self.id = room_id
         thread = thread_of(room_id)
         self.parent = thread[0] if thread else None
-        # How far this node has applied the parent's membership changes, loaded here or not.
+        # How far this node has applied the parent's membership changes, even if it is not loaded.
         self.parent_mrev = 0
         self.json_clients: set[Client] = set()
         self.text_clients: set[Client] = set()
@@ -77,7 +77,7 @@ class Room:
         self.seq = 0
         self.rev = 0
         self.mrev = 0
-        # On several nodes: the mrev of the last membership change that was applied here.
+        # On several nodes: the mrev of the last membership change that this node has applied.
         self.applied_mrev = 0
         # When the room was filled (see `Sequencer.fills`), and the members' mrev at that time.
         self.fill_number = 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GAP_WAIT_S = 0.03
 RETRY_AFTER_S = 1.0  # when a gap could not be read
-EARLY_EVENTS_MAX = 2_000  # held for a room; events beyond are dropped, as reading the gap has them
+EARLY_EVENTS_MAX = 2_000  # held for a room; others are dropped, as the gap's read has them
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Sequencer:
         self.apply_journal: Callable[[], Awaitable[None]] | None = None
 
     async def ensure_filled(self, room: Room) -> None:
-        """Wait until the room is filled. Raises NotFound if it is gone, or Unavailable."""
+        """Wait until the room is filled. Raises NotFound, Unavailable."""
         if room.fill_task is None:
             room.fill_task = asyncio.get_running_loop().create_task(self._fill(room))
         await asyncio.shield(room.fill_task)  # raises what the read raised

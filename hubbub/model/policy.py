@@ -124,7 +124,7 @@ RULES: Mapping[Action, frozenset[Standing]] = {
     Action.MANAGE_SERVER: frozenset({_S.SERVER_OWNER}),
 }
 
-# The people of a direct room are fixed and have equal rights: nobody can do these there.
+# The people of a direct room are fixed and have equal rights, so nobody can do these in it.
 NOT_IN_DIRECT = frozenset(
     {
         Action.JOIN,
@@ -263,6 +263,6 @@ _RANK = {None: 0, RoomRole.MEMBER: 0, RoomRole.MODERATOR: 1, RoomRole.OWNER: 2}
 
 
 def require_outranks(role: RoomRole | None, other: RoomRole, *, admin: bool) -> None:
-    """Raises Forbidden unless ``role`` is above the other's, or the remover is an ``admin``."""
+    """Raises Forbidden unless ``role`` is above ``other``, or the actor is an ``admin``."""
     if not admin and _RANK[role] <= _RANK[other]:
         raise Forbidden("You can only remove people whose role is below yours.")

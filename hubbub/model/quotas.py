@@ -106,7 +106,7 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
         Quota(
             help_text="Drafts a person may keep",
             refusal="You can have at most {limit} drafts. Send or delete some first.",
-            error=Conflict,  # fixed by version 1 of the protocol, as for the next ones
+            error=Conflict,  # fixed by version 1 of the protocol, like the next one
         ),
     ] = 200
     bookmarks_per_user: Annotated[

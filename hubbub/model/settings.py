@@ -22,8 +22,9 @@ class Settings(Quotas, frozen=True, kw_only=True):
     them in the web client; until then ``default_registration`` and ``default_guests`` apply. With
     ``first_owns`` the first account on the server becomes its owner. With ``through_make`` the
     server was started by ``make run``, and texts name its variables instead of options. ``limits``
-    is False only in benchmarks, on loopback. ``database`` is the URL of a PostgreSQL, None for
-    SQLite in the data folder; ``bus`` is the URL of a NATS that servers on one PostgreSQL share.
+    is False only in benchmarks, on loopback. ``database`` is the URL of a PostgreSQL database,
+    None for SQLite in the data folder. ``bus`` is the URL of a NATS server, shared by all Hubbub
+    servers on one PostgreSQL database.
     """
 
     host: str = "127.0.0.1"

@@ -170,7 +170,7 @@ class DataFolder:
         return self._shown_path.exists()
 
     def note_shown(self, epoch: str, total: int) -> None:
-        """Store how many revs are about to be shown, by which an older copy is detected later.
+        """Store how many revs are about to be shown, so that an older copy can be detected later.
 
         It is not synced: the page cache survives the end of the process, and after a power failure
         a count that is too low is harmless.

@@ -305,7 +305,7 @@ class CommandExecutor:
             has_failed = self._database.has_failed(error)
             if has_failed and not self._is_undone_damage(error):
                 return self._refuse_all(batch, error), []
-            # One command has hit a bug or a damaged page: run them one by one, to fail only that.
+            # A command has hit a bug or a damaged page: run them one by one, so that only it fails.
             entries.clear()
             with self._writer.checking_rows():
                 results = [self._run_single(job, entries) for job in batch]
@@ -359,7 +359,7 @@ class CommandExecutor:
         return results
 
     def _refuse_all(self, batch: list[Job], error: Exception) -> list[Result]:
-        """The same error for all commands of a batch whose fate is unknown.
+        """The same error for all commands of a batch whose outcome is unknown.
 
         The batch is not run again: clients retry, with a nonce.
         """

@@ -68,3 +68,19 @@ async def test_the_bus_reconnects_after_an_unexpected_error_of_the_library(
     await until(lambda: bus.is_connected)
     assert attempts >= 2
     await bus.stop()
+
+
+async def test_a_late_reply_to_a_heartbeat_reconnects_without_a_traceback(
+    nats: Nats, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = NatsBus(nats.url(), "late")
+    await bus.start()
+    first = bus._client
+    assert first
+    # As after a pause of this process: the heartbeat was given up, and its reply is read then.
+    given_up = asyncio.get_running_loop().create_future()
+    given_up.cancel()
+    first._pongs.insert(0, given_up)
+    await until(lambda: bus.is_connected and bus._client is not first)
+    assert not [record for record in caplog.records if record.exc_info]
+    await bus.stop()

@@ -115,9 +115,9 @@ async def test_a_body_that_is_too_large_is_refused_by_hubbub_and_a_huge_one_by_n
 ) -> None:
     path, token = "/api/rooms/lobby/messages", site.owner.token
     body = b" " * (FRAME_MAX_BYTES + 1)
-    refused, body = await client.call("POST", path, token=token, data=body)
+    refused, answer = await client.call("POST", path, token=token, data=body)
     assert (refused.status, refused.content_type) == (413, "application/problem+json")
-    assert json.loads(body)["code"] == "too_large"
+    assert json.loads(answer)["code"] == "too_large"
     refused, _ = await client.call("POST", path, token=token, data=body * 2)
     assert (refused.status, refused.content_type) == (413, "text/html")
 

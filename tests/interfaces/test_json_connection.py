@@ -278,9 +278,8 @@ async def test_others_see_typing_away_and_offline(sockets: Sockets) -> None:
     assert await ana.event("typing") == {"on": "typing", "room": "lobby", "user": "bo"}
     await bo.send("active", active=False)
     await bo.do("about")
-    assert not [one for one in ana.events if one["on"] == "presence" and one["user"] == "bo"], (
-        "one of two devices is still in use"
-    )
+    away = [one for one in ana.of("presence") if (one["user"], one["state"]) == ("bo", "away")]
+    assert not away, "one of two devices is still in use"
     await second.send("active", active=False)
     await ana.event("presence", user="bo", state="away")
     await second.send("active", active=True)

@@ -157,9 +157,8 @@ async def test_a_lagging_client_that_disconnects_does_not_stop_the_check_of_othe
     ana = await sockets.json("ana")
     async with stalled_json(api) as lasting:
         async with stalled_json(api) as vanishing:
-            for _ in range(POSTS):
-                last = await ana.send("post", room=room, text=LONG)
-            await ana.reply(last)
+            posts = [await ana.send("post", room=room, text=LONG) for _ in range(POSTS)]
+            await ana.reply(posts[-1])
             await until(lambda: lagging_count(api) == 2)
             vanishing.abort()
         found = await catch_up(lasting, room, POSTS)

@@ -34,7 +34,7 @@ test('a reaction by mouse appears live for others, who add theirs and remove it'
   // People who have not written anything yet are also shown by name.
   await expect(hers).toHaveAccessibleName('👍 1: Bo Berg');
   // Only the author of the message gets the announcement.
-  await expect(ana.page.locator('[aria-live=polite]')).toContainText('Bo Berg reacted 👍 to your message');
+  await expect(ana.page.locator('[aria-live=polite]')).toContainText('Bo Berg reacted to your message with 👍');
 
   await hers.click();
   await expect(mine).toHaveAccessibleName(`👍 2: ${ana.name}, you`);

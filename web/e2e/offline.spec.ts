@@ -60,7 +60,7 @@ test('offline the page opens with stored messages, says so, and sends after reco
   await page.reload();
   await expect(page.getByText(`${ana.name} was online`)).toBeVisible();
   await expect(page.getByText('You’re offline. Messages will be sent when you’re back.')).toBeVisible();
-  await expect(page.getByText('You are seeing what this device stored last time.')).toBeVisible();
+  await expect(page.getByText('You are seeing what was last stored on this device.')).toBeVisible();
   await expect(page.getByRole('navigation', { name: 'Rooms and people' })).toContainText(/lobby/i);
 
   const written = [1, 2, 3].map((n) => `${ana.name} wrote this offline: ${n}`);

@@ -113,7 +113,7 @@ def _check_server(
 
 
 def _own_file_limit() -> float:
-    """The hard limit of open files, to which a server started here would raise its own."""
+    """The hard limit of open files; a server started from this shell would raise its own to it."""
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     return float("inf") if limit == resource.RLIM_INFINITY else limit
 

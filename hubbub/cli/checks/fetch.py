@@ -10,7 +10,7 @@ TIMEOUT_S = 5.0
 ANSWER_MAX_BYTES = 1024 * 1024
 
 REQUEST_ERRORS = (OSError, HTTPException)
-"""The errors that `fetch` raises if there is no response, or none in HTTP."""
+"""The errors that `fetch` raises if there is no response, or not a valid one."""
 
 
 class HttpReply(NamedTuple):

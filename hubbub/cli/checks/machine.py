@@ -30,7 +30,7 @@ def uvloop() -> Finding:
 
 
 def client_built(folder: Path) -> Finding:
-    """``folder`` is that of the built web client."""
+    """Whether ``folder`` has the built web client."""
     if not (folder / "index.html").is_file():
         return problem(
             "web client",

@@ -132,7 +132,7 @@ def _contents(
 
 
 def server(version: int, name: str) -> Finding:
-    """``version`` is PostgreSQL's number, such as 160004."""
+    """Report the version, which is PostgreSQL's number, such as 160004."""
     return ok(
         "database server",
         f"{name} is PostgreSQL {version // 10_000}.{version % 10_000} and is writable.",
@@ -184,7 +184,7 @@ def _durability(database: Database) -> Finding:
 
 
 def durability(fsync: str, full_page_writes: str, synchronous_commit: str) -> Finding:
-    """The settings are those of a connection that writes."""
+    """Whether commits survive a power failure, by the settings of a connection that writes."""
     what = "durability"
     if fsync == "off":
         return problem(
@@ -218,7 +218,7 @@ def connections_of(driver: "psycopg.Connection[Any]") -> Connections:
 
 
 def connection_limit(found: Connections, processes: int) -> Finding:
-    """Whether so many serving processes can all connect."""
+    """Whether PostgreSQL has enough connections for this number of serving processes."""
     capacity = max(0, found.limit - found.others) // CONNECTIONS_PER_PROCESS
     summary = (
         f"PostgreSQL has connections for {capacity} serving processes, "

@@ -166,7 +166,7 @@ def host_header(reply: HttpReply) -> Finding:
 
 
 def proxy_headers(reply: HttpReply) -> Finding:
-    """Whether the proxy sets X-Forwarded-For: then the server refuses it /metrics with 403."""
+    """Whether the proxy sets X-Forwarded-For; if so, /metrics through it is refused with 403."""
     if reply.status == 403:
         return ok("proxy headers", "The proxy sets X-Forwarded-For.")
     if reply.status == 200:

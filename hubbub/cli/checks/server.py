@@ -65,7 +65,10 @@ def fetch_readiness(settings: Settings) -> HttpReply | None:
 
 
 def port(settings: Settings, reply: HttpReply | None, *, is_running: bool) -> Finding:
-    """``is_running``: a server uses the folder; ``reply``: of the Hubbub on the port, if any."""
+    """Whether the port is this server's, or free for it.
+
+    ``is_running``: a server uses the folder. ``reply`` is from the Hubbub on the port, if any.
+    """
     address = f"{settings.host} port {settings.port}"
     if reply and is_running:
         return ok("port", f"The server listens on {address}.")
@@ -180,7 +183,7 @@ def fetch_open_files(settings: Settings) -> OpenFiles | None:
 
 
 def parse_open_files(metrics: str) -> OpenFiles | None:
-    """The numbers in a metrics page; with several workers, of the one with the fewest left."""
+    """The numbers in a metrics page, for the worker with the fewest left if there are several."""
     used, limit = (
         re.findall(rf"^process_{name}_fds(?:{{.*}})? (\S+)$", metrics, re.MULTILINE)
         for name in ("open", "max")

@@ -161,7 +161,7 @@ def disk_space(path: Path) -> Finding:
 
 
 def free_space(free: int, total: int) -> Finding:
-    """Both are in bytes; ``free`` excludes the space that is reserved for root."""
+    """Whether enough space is free; ``free`` (in bytes) excludes what is reserved for root."""
     share = free / total if total else 0.0
     summary = (
         f"{format_bytes(free)} of {format_bytes(total)} ({share:.0%}) are free on the data's disk"

@@ -9,7 +9,7 @@ RESET_AFTER_S = 60.0
 
 
 class Backoff:
-    """Doubles the delay each time; a minute after the last delay it begins again at the first."""
+    """Doubles the delay each time, and starts over a minute after the last delay."""
 
     def __init__(self) -> None:
         self._next_s = FIRST_S

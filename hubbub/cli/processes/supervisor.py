@@ -107,7 +107,7 @@ class ChildProcess:
         return report.sentence if isinstance(report, Failed) else f"exit code {code}"
 
     async def _last_report(self) -> Report | None:
-        """Read reports until the last one. Raises TimeoutError if none comes for too long."""
+        """Read the report after the heartbeats. Raises TimeoutError if none comes for too long."""
         while True:
             async with asyncio.timeout(REPORT_TIMEOUT_S):
                 report = await self._read_report()

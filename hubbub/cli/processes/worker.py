@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def _detach_stdin() -> socket.socket:
-    """Take the socket to the parent from standard input, and empty standard input."""
+    """Take over the socket to the parent from standard input, which is then empty."""
     parent = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), sys.stdin.fileno())

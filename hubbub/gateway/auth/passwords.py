@@ -20,8 +20,8 @@ CONCURRENT_MAX = 2  # each takes 19 MiB
 WAITING_MAX = 32  # above it, a job of the largest branch of the queue gets Busy
 WAITING_PER_BRANCH_MAX = 8  # for one address or account; above it, a new job gets Busy
 
-# OWASP's parameters for Argon2id with the least memory, and one pass more than they name. Two at
-# once take no more than half of an idle server's memory, so sign-ins cannot double it.
+# OWASP's parameters for Argon2id with the least memory, plus one more pass. Two hashes at once take
+# no more than half as much memory as an idle server, so sign-ins cannot double it.
 _hasher = PasswordHasher(time_cost=3, memory_cost=19_456, parallelism=1)
 
 QueuePath = tuple[str, ...]
@@ -29,8 +29,8 @@ QueuePath = tuple[str, ...]
 
 
 def _lower_priority() -> None:
-    """Lower this thread's priority, so that messages go before passwords on few cores."""
-    if sys.platform == "linux":  # elsewhere a priority is that of the whole process
+    """Lower this thread's priority, so that on few cores messages come first."""
+    if sys.platform == "linux":  # other systems have one priority per process
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 

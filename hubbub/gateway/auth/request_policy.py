@@ -79,8 +79,8 @@ class RequestPolicy:
     def _is_own_host(self, authority: str) -> bool:
         """Whether a Host header names this server.
 
-        By another name that resolves to us, a foreign page could reach a server in the private
-        network of its reader (DNS rebinding). An IP address cannot be rebound.
+        If other names that resolve to us were accepted, a foreign page could reach a server in its
+        reader's private network (DNS rebinding). An IP address cannot be rebound.
         """
         name = host_name(authority)
         return name in self._names or (self._any_address and parsed_address(name) is not None)

@@ -1,6 +1,6 @@
-"""A few words for a device, so that people recognise it in the list of their sessions."""
+"""A short label for a device, so that people recognise it in the list of their sessions."""
 
-# Each names itself and, for old sites, most of those below it: the first hit is the right one.
+# For the sake of old sites, each also names most of those below it, so the first match is used.
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -31,7 +31,7 @@ _SYSTEMS = (
 
 
 def label_of(user_agent: str) -> str:
-    """ "Firefox on Linux" for a User-Agent header. Nothing of what the client wrote is in it."""
+    """A label such as "Firefox on Linux", which contains no text from the User-Agent header."""
     browser = next((shown for sign, shown in _BROWSERS if sign in user_agent), None)
     system = next((shown for sign, shown in _SYSTEMS if sign in user_agent), None)
     if browser and system:

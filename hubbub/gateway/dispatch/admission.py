@@ -1,8 +1,8 @@
 """Admission control: connections are admitted in order, a few at a time.
 
-After a restart thousands of clients reconnect within a second. What each of them needs from the
-database takes a part of a millisecond. Reading it for all of them at once would delay the clients
-that are connected already, and clients that wait too long send their request again.
+After a restart thousands of clients reconnect within a second. Reading what one of them needs from
+the database takes a fraction of a millisecond. Reading it for all of them at once would delay the
+connected clients, and clients that wait too long send their request again.
 """
 
 import asyncio

@@ -110,7 +110,7 @@ class Dispatcher:
         self.is_shared = settings.database is not None
         """Whether other servers use the same database."""
         self.nodes: Nodes | None = None
-        """This server's link to them, if there are any."""
+        """This server's connection to the others, if there are any."""
         hub.on_settings_changed = self._on_settings_changed
 
     def load_server_state(self, prepared: StartupState) -> None:

@@ -45,7 +45,7 @@ class RateLimiter:
     def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
         self._limit = limit
         self._clock = clock
-        # Key → tokens left, and the time when that was so.
+        # Key → the number of tokens left at a time, and that time.
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._shared: RateLimiter | None = None
         self.refused = 0
@@ -76,7 +76,7 @@ class RateLimiter:
     def _make_room(self, now: float) -> bool:
         """Make room for one more key by forgetting full buckets; False if there are none.
 
-        Others are never forgotten: somebody with many addresses could so reset their buckets.
+        Others are never forgotten, or somebody with many addresses could reset their buckets.
         """
         while len(self._levels) >= KEYS_MAX:
             longest_unused = next(iter(self._levels))
@@ -216,7 +216,7 @@ class SlotCounter:
     """Counts the connections of each key, and bounds them."""
 
     def __init__(self, max_slots: int, holder: str) -> None:
-        """``holder`` begins the refusal: "You", "Your address"."""
+        """``holder`` is the subject of the refusal: "You" or "Your address"."""
         self._max_slots = max_slots
         self._holder = holder
         self._taken: Counter[str] = Counter()

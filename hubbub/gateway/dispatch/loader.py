@@ -66,7 +66,7 @@ class Loader(Generic[K, T]):
     async def _read_batch(self, keys: list[K]) -> Sequence[T | Exception]:
         try:
             return await self._read_each(keys)
-        except Exception as error:  # noqa: BLE001 - callers get bugs, too
+        except Exception as error:  # noqa: BLE001 - callers get unexpected errors, too
             return [error] * len(keys)
 
 

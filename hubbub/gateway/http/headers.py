@@ -7,7 +7,7 @@ from aiohttp import web
 
 POLICY = "Content-Security-Policy"
 
-# For pages: what the web client needs, only from this server, and no string becomes markup.
+# For pages: allows what the web client needs, from this server only, and no markup from strings.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; "

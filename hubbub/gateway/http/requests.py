@@ -1,4 +1,4 @@
-"""Makes commands of requests: of their path, query, body and headers. Decoding validates."""
+"""Makes commands from the path, query, body and headers of requests. Decoding validates them."""
 
 import asyncio
 from collections.abc import Sequence

@@ -78,7 +78,7 @@ class Route(msgspec.Struct, frozen=True):
     """One method and path. ``status`` is that of success: 201 if something was created.
 
     ``without`` are fields of the command that this request cannot set. ``name`` replaces the
-    command's own name where another route has that.
+    command's own name if another route uses that.
     """
 
     method: str

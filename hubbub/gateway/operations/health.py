@@ -53,8 +53,8 @@ async def metrics(request: web.Request) -> web.Response:
 
     They contain no texts or names, but show how active people are, which is private. So only
     loopback and private addresses get them, and not through a proxy, behind which every client
-    seems to have a private address. To scrape from elsewhere, use a tunnel or a collector in the
-    same network.
+    seems to have a private address. To scrape from another network, use a tunnel, or a
+    collector in this one.
 
     Every worker answers with the metrics of all workers.
     """

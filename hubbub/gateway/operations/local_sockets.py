@@ -1,7 +1,7 @@
 """Unix sockets in the data folder, for programs of the same user on the same machine.
 
-Only the server's user can open one (mode 0600), who could open the database as well, so there is no
-authentication and no limit.
+Only the server's user can open one (mode 0600). As that user could open the database as well, there
+is no authentication and no limit.
 """
 
 import asyncio

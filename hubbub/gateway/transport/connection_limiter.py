@@ -197,7 +197,7 @@ class ConnectionLimiter:
     def count(self, reason: Reason) -> None:
         """Count a connection that was closed or refused; logged once a minute."""
         self.turned_away[reason] += 1
-        if reason == "idle":  # that is normal
+        if reason == "idle":  # this is normal, so it is not logged
             return
         self._unlogged[reason] += 1
         if self._clock() - self._logged_at >= LOG_EVERY_S:
@@ -216,7 +216,7 @@ class ConnectionLimiter:
         )
 
     def _close(self, slot: Slot) -> None:
-        # Its slot is released when the connection is gone; until then it is no longer chosen.
+        # Its slot is released when the connection has ended; until then it is not chosen again.
         self.set_state(slot, None)
         slot.abort()
 

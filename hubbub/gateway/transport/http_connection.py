@@ -25,8 +25,8 @@ PIPELINED_MAX_BYTES = 64 * 1024  # of requests sent without waiting for response
 DROPPED_MAX_BYTES = 256 * 1024  # read after a refusal, so that the client gets the response
 LINGERING_S = 2.0  # for clients that go on sending a refused body
 
-# A chunked body may have this many bytes on the wire for each byte of content, and the free ones.
-# As a chunk may carry one byte, smaller slices are parsed at once.
+# A chunked body may take this many bytes on the wire for each byte of content, plus a few free.
+# As a chunk may carry only one byte, such bodies are parsed in smaller slices.
 CHUNKED_FACTOR = 2
 CHUNKED_FREE_BYTES = 1024
 CHUNKED_SLICE_BYTES = 1024
@@ -81,7 +81,7 @@ class AcceptedConnection(asyncio.Protocol):
         try:
             slot = factory.limiter.open_slot(network, transport.abort)
         except RateLimited:
-            transport.abort()  # a response would cost what the limit is to save
+            transport.abort()  # a response would cost what the limit should save
         except HubbubError as error:
             transport.write(raw_problem(error))
             transport.close()
@@ -195,7 +195,7 @@ class HttpConnection(RequestHandler):
                 )
 
     def _require_large_chunks(self, body_bytes: int) -> None:
-        """Refuse tiny chunks: parsing costs hundreds of times more than the same body at once."""
+        """Refuse tiny chunks, which cost hundreds of times as much to parse as one large chunk."""
         if self._body_bytes > CHUNKED_FREE_BYTES + CHUNKED_FACTOR * body_bytes:
             self._refuse(Malformed("The chunks of this body are too small."), status=400)
 

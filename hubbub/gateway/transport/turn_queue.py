@@ -1,7 +1,8 @@
 """A queue of connections that have sent more than is handled in one turn of the loop.
 
 They are served round-robin. Together they get a few milliseconds of each turn of the loop, however
-many they are and however much they send, so that a short message of others is answered at once.
+many they are and however much they send, so that a short message from anybody else is answered at
+once.
 """
 
 import asyncio

@@ -120,7 +120,7 @@ class Connection(ABC):
         client = Client(transport, self.dialect, actor, self.address, now, self, hub.queue)
         self.client = client
         hub.connect(client)
-        if self.is_full:  # the transport reports it once, which was before
+        if self.is_full:  # the transport reports it only once, and has already
             hub.backpressure.mark_lagging(client)
         return client
 
@@ -216,7 +216,7 @@ class Connection(ABC):
     async def in_order(self) -> AsyncIterator[None]:
         """Run operations one at a time, in order, and none while the client is lagging.
 
-        Each reply may have a megabyte, so not all in flight may be in memory.
+        A reply may have a megabyte, so only one may be in memory at a time.
         """
         async with self._order_lock:
             while self.client is not None and self.client.is_lagging:

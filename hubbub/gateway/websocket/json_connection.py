@@ -130,7 +130,7 @@ class JsonConnection(Connection):
             self._submit(client, command)
 
     def _submit(self, client: Client, command: Command) -> None:
-        """Queue a command that changes something at once, which keeps the order of commands."""
+        """Queue a command that changes something, without waiting: this keeps commands in order."""
         number = command.id
 
         def on_done(result: Reply | HubbubError) -> None:

@@ -99,7 +99,7 @@ class TextConnection(Connection):
                 self.refuse(error)
                 self.charge(len(data))
                 refusals += 1
-                # The rest would be too fast as well, and the errors must not grow without bound.
+                # The other lines would exceed the rate as well, and errors must not pile up.
                 if error.retry_after is not None or refusals >= REFUSALS_MAX:
                     return
 

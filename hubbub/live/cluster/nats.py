@@ -6,6 +6,7 @@ it to take what was written before it makes another connection.
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections import deque
@@ -175,7 +176,7 @@ class NatsBus:
         try:
             self._use(await self._connect())
         except FAILURES:
-            pass  # the server is still away
+            pass  # the server still cannot be reached
         except Exception:
             # Even after an unexpected error of the library the next attempt must follow.
             log.exception("connecting to the bus failed", bus=self._address)
@@ -265,6 +266,15 @@ def _credentials(url: str) -> tuple[str | None, str | None, str | None]:
     if parts.password is None:
         return None, None, user_or_token
     return user_or_token, unquote(parts.password), None
+
+
+def _is_no_late_reply(record: logging.LogRecord) -> bool:
+    """Drop the library's traceback for the reply to a heartbeat that has already timed out."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.InvalidStateError)
+
+
+logging.getLogger("nats.aio.client").addFilter(_is_no_late_reply)
 
 
 async def _heartbeat(client: Client) -> None:

@@ -119,12 +119,12 @@ class Nodes:
     def publish(self, effects: list[Effect]) -> None:
         """Publish a command's effects to this node's clients and to the other nodes.
 
-        Those that stand in the journal go through `publish_entry`.
+        Those that belong in the journal go through `publish_entry`.
         """
         for effect in effects:
             match effect:
                 case ToRoom():
-                    # Another node may have just removed a member who is still attached here.
+                    # Another node may have just removed a member who is still attached at this one.
                     self._publish_event(effect)
                     self._outbox.publish(f"room.{effect.room}", effect)
                 case ToPerson():
@@ -135,10 +135,10 @@ class Nodes:
                     for room in effect.rooms:
                         self._outbox.publish(f"room.{room}", ToRooms((room,), effect.event))
                 case _:
-                    raise AssertionError(effect)  # stands in the journal
+                    raise AssertionError(effect)  # belongs in the journal
 
     def publish_entry(self, entry: Entry) -> None:
-        """Publish a journal entry of this node's, and apply it here in its turn as well."""
+        """Publish a journal entry of this node, which also applies it when its turn comes."""
         self._outbox.publish("journal", entry)
         self._on_entry(entry)
 
@@ -177,7 +177,7 @@ class Nodes:
                 assert_never(item)
 
     def _on_connect(self) -> None:
-        """Catch up with what was sent while the bus was away."""
+        """Catch up with what was sent while the bus was disconnected."""
         self._compare_soon.set()
         self.peers.exchange_presence()
 
@@ -252,7 +252,7 @@ class Nodes:
     async def _apply_journal(self) -> None:
         """Apply everything that is in the journal by now. Raises HubbubError."""
         if self._journal_task is not None:
-            await asyncio.shield(self._journal_task)  # it may have begun too early
+            await asyncio.shield(self._journal_task)  # that read may have begun too early
         await asyncio.shield(self._start_journal_read())
 
     async def _read_journal(self) -> None:
@@ -322,7 +322,7 @@ class Nodes:
                 log.exception("comparing with the database failed")
 
     async def compare(self) -> None:
-        """Find what is newer in the database than here, and have it read. Raises HubbubError."""
+        """Find what is newer in the database than at this node, and read it. Raises HubbubError."""
         self._hub.drop_empty_rooms(EMPTY_ROOMS_MAX)
         rooms = self._next_slice([room for room in self._hub.rooms.values() if room.recent_changes])
         people = self._next_slice(list(self._people))

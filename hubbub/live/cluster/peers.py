@@ -1,4 +1,4 @@
-"""The other nodes and the presence of people there, known from the bus only and never stored.
+"""The other nodes and the presence of people at them, known from the bus only and never stored.
 
 Each node sends a heartbeat every second. One whose heartbeats stop is dropped with its people.
 """

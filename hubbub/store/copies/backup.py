@@ -1,8 +1,8 @@
 """Backup and restore: a backup is one file, written while the server runs.
 
-It is an SQLite database: a snapshot of the data folder's own, or of a PostgreSQL in the same form,
-and a table with the session signing key. It has no epoch, so that clients start over after a
-restore, as changes since the backup are gone.
+The file is an SQLite database: a snapshot of the one in the data folder, or of a PostgreSQL database
+in the same form, and a table with the session signing key. It has no epoch, so that clients start
+over after a restore, as changes since the backup are lost.
 """
 
 import contextlib
@@ -73,10 +73,10 @@ class RestoreResult(NamedTuple):
 def back_up(
     folder: DataFolder, file: Path, on_progress: Progress, *, force: bool = False
 ) -> Contents:
-    """Back a data folder up to ``file``, whether its server runs or not.
+    """Back up a data folder to ``file``, whether its server runs or not.
 
-    It has everything that was committed before the call. ``force`` replaces an existing file.
-    Raises BackupError, and then leaves ``file`` as it was.
+    The backup has everything that was committed before the call. ``force`` replaces an existing
+    file. Raises BackupError, and then leaves ``file`` as it was.
     """
     require_writable(file, folder, force=force)
     with _advising_older_backups(), partial_file(file) as part:
@@ -141,9 +141,9 @@ def restore(file: Path, folder: DataFolder, on_progress: Progress) -> RestoreRes
 def back_up_database(
     database: Database, file: Path, on_progress: Progress, *, force: bool = False
 ) -> Contents:
-    """Back a shared database up to ``file``, while its servers run.
+    """Back up a shared database to ``file``, while its servers run.
 
-    It has the same form as from `back_up`, so it can be restored to either engine. Raises
+    The file has the same form as one from `back_up`, so it can be restored to either engine. Raises
     BackupError, DatabaseError, and then leaves ``file`` as it was.
     """
     require_writable(file, None, force=force)
@@ -200,7 +200,7 @@ def restore_database(file: Path, database: Database, on_progress: Progress) -> R
 
 
 def _add_values(copy: Connection, values: dict[str, str]) -> None:
-    """Without the epoch, so that clients start over."""
+    """Add the values without the epoch, so that clients start over."""
     add_values(copy, {key: value for key, value in values.items() if key != EPOCH})
 
 

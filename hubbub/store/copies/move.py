@@ -164,7 +164,7 @@ class FolderLocation(Location):
 
 
 class ServerLocation(Location):
-    """A database in a PostgreSQL."""
+    """A database in a PostgreSQL server."""
 
     def __init__(self, url: str) -> None:
         from hubbub.store.engines.postgres import Database as Postgres
@@ -201,7 +201,7 @@ class ServerLocation(Location):
 
 
 def parse_location(text: str) -> Location:
-    """Parse the URL of a PostgreSQL, or the path of a data folder or its hubbub.db.
+    """Parse the URL of a PostgreSQL database, or the path of a data folder or its hubbub.db.
 
     A path may also be written as ``sqlite:///…``. Raises DatabaseError, MoveError.
     """

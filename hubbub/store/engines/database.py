@@ -246,7 +246,7 @@ class Database(ABC):
         """Whether the error means that the database is damaged."""
 
     def find_damage(self, db: Connection) -> str | None:
-        """A fault found by a brief check of the database, or None; for what looks like a bug."""
+        """A fault found by a brief check, or None; called after errors that look like bugs."""
         return None
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """PostgreSQL, 13 or newer, which several servers may share.
 
-Only servers with a PostgreSQL import this module, and with it psycopg. The next transaction reopens
-a broken connection; commands in progress fail with the error `unavailable`.
+Only servers that use PostgreSQL import this module, and with it psycopg. A broken connection is
+reopened by the next transaction; commands in progress fail with the error `unavailable`.
 """
 
 import contextlib

@@ -97,7 +97,7 @@ rooms = Table(
     Column("title", String(160), nullable=False),
     Column("topic", Text, nullable=False, server_default=text("''")),
     Column("archived", SmallInteger, nullable=False, server_default=text("0")),
-    # The sorted user ids of a direct room, as the same people have only one.
+    # The sorted user ids of a direct room; unique, as the same people have only one such room.
     Column("direct_key", String(256), unique=True),
     Column("seq", BigInteger, nullable=False, server_default=text("0")),
     Column("rev", BigInteger, nullable=False, server_default=text("0")),

@@ -89,7 +89,7 @@ _POSTERS = BatchSql(
             )
             for i in range(size)
         ),
-        # The constants are valid values of their columns, as row checks go by column.
+        # Each constant is a valid value of its column, as rows are checked column by column.
         select(_ZERO, _ZERO, _ANY_ROLE, _ZERO, _ZERO, _ANY_ROLE, sessions.c.id).where(
             sessions.c.id.in_([bindparam(f"session{i}") for i in range(size)])
         ),

@@ -99,7 +99,7 @@ _UPDATE_ROOM = Sql(
 _with_threads = or_(rooms.c.pk == bindparam("pk"), rooms.c.parent_pk == bindparam("pk"))
 _room_and_threads = select(rooms.c.pk).where(_with_threads)
 _members_of_room = select(members.c.user_id).where(members.c.room_pk == bindparam("pk"))
-# Bookmarks and drafts are deleted as well, except those of people who may not learn of it.
+# Bookmarks and drafts are deleted as well, except those of people who may not learn of this.
 _DELETE_MEMBERS_ITEMS = tuple(
     Sql(
         delete(table).where(

@@ -99,6 +99,6 @@ class Threads:
         return self.db.rows(_FOLLOWERS, room_pk=thread_pk)
 
     def unfollow_all(self, parent_pk: int, user_id: int) -> None:
-        """Let a person unfollow all threads of a room."""
+        """Unfollow all threads of a room for a person."""
         self.db.run(_DECREASE_MEMBER_COUNTS, user=user_id, parent=parent_pk)
         self.db.run(_UNFOLLOW_ALL, user=user_id, parent=parent_pk)

@@ -52,6 +52,7 @@ const SAME: ReadonlySet<string> = new Set([
   'rooms.threads',
   'settings.about.version',
   'settings.appearance.themes.system',
+  'settings.profile.handle',
   'settings.roles.admin',
   'settings.sections.server',
   'signIn.name',

@@ -175,7 +175,7 @@ class Database(database.Database):
         return is_done, log.frames
 
     def close(self) -> None:
-        """Only after all connections: closing the file would release SQLite's locks on it."""
+        """Called after all connections are closed, as it releases SQLite's locks on the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

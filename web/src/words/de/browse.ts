@@ -48,7 +48,7 @@ export const browse: BrowseWords = {
   nobody: 'Es gibt niemanden mit diesem Namen.',
   nobodyElse: 'Außer dir ist noch niemand da.',
   full: (max) => plural(max, { one: 'Du kannst höchstens # Person auswählen.', other: 'Du kannst höchstens # Personen auswählen.' }),
-  peopleOffline: 'Du bist offline. Personen findest du wieder, sobald du zurück bist.',
+  peopleOffline: 'Du bist offline. Sobald du wieder online bist, kannst du Personen suchen.',
 
   switch: 'Zu einem Raum oder einer Person gehen',
   switchField: 'Raum oder Person',

@@ -14,7 +14,7 @@ export const lists: ListWords = {
   inThreadWith: (people) => `in einem Thread mit ${people}`,
   showMore: 'Mehr anzeigen',
   needsServer: 'Du bist offline. Für diese Liste brauchst du eine Verbindung.',
-  guests: 'Gäste können diese Liste nicht nutzen. Leg zuerst ein Konto an.',
+  guests: 'Gäste können diese Liste nicht nutzen. Lege zuerst ein Konto an.',
   noMentions: 'Noch hat dich niemand erwähnt.',
   noUnread: 'Du hast keine ungelesenen Erwähnungen.',
 
@@ -60,6 +60,6 @@ export const lists: ListWords = {
   notifiesHere: (count) =>
     plural(count, {
       one: 'Damit benachrichtigst du # Person, falls sie gerade online ist. Senden?',
-      other: 'Damit benachrichtigst du von # Personen alle, die gerade online sind. Senden?',
+      other: 'Damit benachrichtigst du alle, die gerade online sind, höchstens # Personen. Senden?',
     }),
 };

@@ -11,7 +11,7 @@ export const roomDetails: RoomDetailsWords = {
   edit: 'Titel und Thema bearbeiten',
   titleField: 'Titel',
   topicField: 'Thema',
-  topicHint: 'Wofür ist dieser Raum?',
+  topicHint: 'Wofür ist dieser Raum da?',
   needsTitle: 'Gib dem Raum einen Titel.',
   tooLong: (limit) => plural(limit, { other: 'Nimm höchstens # Zeichen.' }),
   isPublic: 'Öffentlich: Alle auf diesem Server können ihn finden.',

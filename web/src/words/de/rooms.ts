@@ -24,7 +24,7 @@ export const rooms: Words['rooms'] = {
     plural(count, { one: '# ungelesene Nachricht', other: '# ungelesene Nachrichten' }),
   mentions: (count) => plural(count, { one: '# Erwähnung', other: '# Erwähnungen' }),
   draft: 'Entwurf',
-  muted: 'Stumm',
+  muted: 'Stummgeschaltet',
   private: 'Privat',
   archived: 'Archiviert',
 

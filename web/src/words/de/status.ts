@@ -3,7 +3,7 @@ import type { StatusWords } from '../en/status';
 export const status: StatusWords = {
   reconnecting: 'Verbindung wird wiederhergestellt …',
   offline: 'Du bist offline. Nachrichten werden gesendet, sobald du wieder online bist.',
-  kept: 'Du siehst, was dieses Gerät beim letzten Mal gespeichert hat.',
+  kept: 'Du siehst, was zuletzt auf diesem Gerät gespeichert wurde.',
   notNow: 'Nicht jetzt',
   dismiss: 'Ausblenden',
   room: (title) => `#${title}`,

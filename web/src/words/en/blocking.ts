@@ -21,7 +21,7 @@ export const blocking = {
   unblockPerson: (name: string): string => `Unblock ${name}`,
   unblocked: (name: string): string => `${name} is no longer blocked`,
 
-  hint: 'These people cannot add you to rooms or message you directly, and you cannot do so with them either. They are not notified.',
+  hint: 'These people cannot add you to rooms or message you directly. You cannot add or message them either. They are not notified.',
   none: 'You have not blocked anybody.',
 };
 

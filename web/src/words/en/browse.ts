@@ -54,7 +54,7 @@ export const browse = {
   nobodyElse: 'There is nobody else yet.',
   full: (max: number): string =>
     plural(max, { one: 'You can choose at most # person.', other: 'You can choose at most # people.' }),
-  peopleOffline: 'You’re offline. People can be found again when you’re back.',
+  peopleOffline: 'You’re offline. You can search for people again when you’re back.',
 
   // The switcher
   switch: 'Go to a room or person',

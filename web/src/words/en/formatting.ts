@@ -9,7 +9,7 @@ export const formatting = {
     code: 'Code',
     block: 'Code block',
     link: 'Link',
-    quote: 'Quotation',
+    quote: 'Quote',
     bullets: 'Bulleted list',
     numbers: 'Numbered list',
     tasks: 'Task list',

@@ -37,7 +37,7 @@ export const keys = {
   struck: 'strikethrough',
   code: 'code',
   block: 'a code block',
-  quote: 'a quotation',
+  quote: 'a quote',
   list: 'a list',
   numbers: 'a numbered list',
   tasks: 'a task list',

@@ -57,7 +57,7 @@ export const lists = {
   notifiesHere: (count: number) =>
     plural(count, {
       one: 'This will notify # person, if they are online now. Send it?',
-      other: 'This will notify those of # people who are online now. Send it?',
+      other: 'This will notify everybody who is online now, at most # people. Send it?',
     }),
 };
 

@@ -15,7 +15,7 @@ export const marks = {
       ? plural(others, { one: '# person', other: '# people' })
       : names.join(', ') + (others ? plural(others, { one: ' and # other', other: ' and # others' }) : ''),
   reaction: (emoji: string, count: number, who: string): string => `${emoji} ${count}: ${who}`,
-  reacted: (name: string, emoji: string): string => `${name} reacted ${emoji} to your message`,
+  reacted: (name: string, emoji: string): string => `${name} reacted to your message with ${emoji}`,
   reactedMany: (count: number): string =>
     plural(count, { one: '# new reaction to your messages', other: '# new reactions to your messages' }),
 

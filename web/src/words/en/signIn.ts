@@ -19,7 +19,7 @@ export const signIn = {
   endedUnsent:
     'Your session has ended. Sign in again. Your unsent messages are kept, and will be sent once you are back.',
   noGuests: 'This server no longer accepts guests. Sign in with an account.',
-  signedOut: 'You have signed out. Nothing of your account is left in this browser.',
+  signedOut: 'You have signed out. Nothing from your account is left in this browser.',
   leavingDue:
     'You are signed out in this browser. The session ends as soon as the server can be reached.',
   unreachable: 'The server cannot be reached right now. This page tries again every few seconds.',
@@ -50,7 +50,7 @@ export const signIn = {
   first: 'This server is brand new. Create the first account to get started.',
   firstByLink: 'This link makes you the owner of this server. Create your account first.',
   noOwner:
-    'This server has no owner yet. If you started it, open the link that it printed at that time.',
+    'This server has no owner yet. If you started it, open the link that it printed when it started.',
   waitMinutes: (minutes: number) =>
     plural(minutes, {
       one: 'Too many attempts. Wait # minute, then try again.',

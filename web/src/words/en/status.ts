@@ -2,7 +2,7 @@
 export const status = {
   reconnecting: 'Reconnecting…',
   offline: 'You’re offline. Messages will be sent when you’re back.',
-  kept: 'You are seeing what this device stored last time.',
+  kept: 'You are seeing what was last stored on this device.',
   notNow: 'Not now',
   dismiss: 'Dismiss',
   /** Titles of the page. */

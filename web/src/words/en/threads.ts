@@ -10,7 +10,7 @@ const replies = (count: number) => plural(count, { one: '# reply', other: '# rep
 export const threads = {
   replyInThread: 'Reply in thread',
   replies,
-  last: (when: string | null) => (when ? `last ${when}` : 'just now'),
+  last: (when: string | null) => (when ? `last reply ${when}` : 'just now'),
   justNow: 'just now',
   /**
    * The number of replies, whether any is new, the time of the last one, and the people who replied.
