@@ -179,7 +179,7 @@ def get_account(tx: Tx, name: str) -> UserRow:
     """The account with this handle, written with or without ``@``. Raises NotFound."""
     user = tx.user(name.removeprefix("@").casefold()) if len(name) <= ID_MAX else None
     if user is None:
-        raise NotFound(f"There is nobody here by the name of {name[:ID_MAX]}.")
+        raise NotFound(f"There is no account named {name[:ID_MAX]}.")
     return user
 
 

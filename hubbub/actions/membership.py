@@ -188,7 +188,7 @@ def invite(tx: Tx, actor: Actor, command: Invite) -> Outcome[MembersChanged]:
     room = get_access(tx, actor, command.room, Action.INVITE).room
     user = get_account(tx, command.user)
     if user.disabled:
-        raise Conflict(f"{user.name} has no account here any more.")
+        raise Conflict(f"{user.name} no longer has an account here.")
     if tx.member(room.pk, user.id):
         return Outcome(MembersChanged(mrev=room.mrev))
     effects = add_other(tx, actor, room, user)

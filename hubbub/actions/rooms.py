@@ -88,7 +88,7 @@ def direct(tx: Tx, actor: Actor, command: Direct) -> Outcome[Joined]:
     for name in command.users:
         other = get_account(tx, name)
         if other.disabled:
-            raise Conflict(f"{other.name} has no account here any more.")
+            raise Conflict(f"{other.name} no longer has an account here.")
         people[other.id] = other
     people[me.id] = me
     key = ",".join(str(user_id) for user_id in sorted(people))

@@ -178,7 +178,7 @@ def invite(
         typer.Option(help=r"For so many people \[1]", parser=_uses, metavar="N"),
     ] = None,
     owner: Annotated[
-        bool, typer.Option("--owner", help="Make the one who joins an owner.")
+        bool, typer.Option("--owner", help="Make the person who joins an owner.")
     ] = False,
     data: Data = None,
     database: DatabaseUrl = None,

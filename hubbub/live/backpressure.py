@@ -72,7 +72,9 @@ class Backpressure:
         elif now - client.progress_at > STALLED_AFTER_S:
             self._lagging.discard(client)
             self.closed_slow += 1
-            client.handler.close(CLOSE_TOO_SLOW, "You read too slowly. Reconnect and sync.")
+            client.handler.close(
+                CLOSE_TOO_SLOW, "This client reads too slowly. Reconnect and sync."
+            )
 
     def _ping_quiet(self, now: float) -> None:
         for client in list(self._hub.clients):

@@ -26,7 +26,7 @@ GRACE_S = 3.0  # a page that is reloaded is back within this time
 PRESENCE_EVENTS_PER_S = 10_000
 COUNT_EVENTS_PER_S = 2_000
 BATCH_SIZE = 250  # recipients that are written to in one turn of the loop
-IMMEDIATE_MAX = 100  # after a batch with at most so many recipients, the next does not wait
+IMMEDIATE_MAX = 100  # after a batch with at most this many recipients, the next does not wait
 
 
 class _PresenceChange(NamedTuple):

@@ -19,7 +19,7 @@ class HubbubError(Exception):
 
     def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
         self.message = message or self.title
-        # Rounded up: nobody who waits for so long is too early, and 0 would be no wait at all.
+        # Rounded up, so that nobody who waits this long is too early; 0 would mean no wait at all.
         self.retry_after = None if retry_after is None else math.ceil(retry_after * 100) / 100
         super().__init__(self.message)
 

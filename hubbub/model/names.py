@@ -85,7 +85,8 @@ def room_id(text: str) -> str:
     slug = text.strip().removeprefix("#").lower()
     if not ROOM_ID.fullmatch(slug):
         raise Invalid(
-            "A room's address must have 1 to 32 of a-z, 0-9 and hyphens, and no hyphen first."
+            "A room's address must have 1 to 32 characters (a-z, 0-9, hyphens) and must not begin "
+            "with a hyphen."
         )
     return slug
 

@@ -7,4 +7,6 @@ import msgspec
 LIST_PAGE_MAX = 100
 
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=LIST_PAGE_MAX)]
-Cursor = Annotated[str, msgspec.Meta(max_length=200, description="The page before's `cursor`")]
+Cursor = Annotated[
+    str, msgspec.Meta(max_length=200, description="The `cursor` of the previous page")
+]

@@ -290,7 +290,7 @@ async def test_a_direct_message(websocat: WebsocatFactory, sockets: Sockets) -> 
     await bo.do("sync", room=room, after=0)
     assert (await bo.event("message", room=room, text="psst, bo"))["by"] == "ana"
     await ana.line("* Sent to @bo")
-    await ana.line("* There is nobody here by")
+    await ana.line("* There is no account named")
     await ana.line("* Type /msg USER TEXT.")
     guest.type("/msg bo hi")
     assert (await guest.line("* Guests")).startswith("* Guests cannot send direct messages")

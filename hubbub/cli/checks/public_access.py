@@ -148,7 +148,7 @@ def reachable(url: str, reply: HttpReply, *, is_running: bool) -> Finding:
     if reply.status != 200 or reply.body != b"ok\n":
         return problem(
             name,
-            f"Another program than Hubbub answers at {url} ({reply.status}).",
+            f"A program other than Hubbub answers at {url} ({reply.status}).",
             "Check that the name leads to this machine, and that the proxy forwards all paths.",
         )
     return ok(name, f"{url} can be reached from this machine.")

@@ -78,7 +78,7 @@ class SessionTokens:
         self.guests_allowed = False
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._store_last_used_for_ever())
+        self._task = asyncio.get_running_loop().create_task(self._store_last_used_periodically())
 
     async def stop(self) -> None:
         if self._task:
@@ -180,7 +180,7 @@ class SessionTokens:
         }
         return jwt.encode(claims, self._secret, ALGORITHM)
 
-    async def _store_last_used_for_ever(self) -> None:
+    async def _store_last_used_periodically(self) -> None:
         while True:
             await asyncio.sleep(STORE_LAST_USED_EVERY_S)
             await self.store_last_used()

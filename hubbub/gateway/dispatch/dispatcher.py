@@ -258,7 +258,7 @@ class Dispatcher:
         return await self._retry_if_revoked(actor, lambda: self.executor.ask(actor, query))
 
     async def _retry_if_revoked(self, actor: Actor, ask: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Ask again if rights of the actor were revoked meanwhile. Raises Busy after some tries."""
+        """Ask again if the actor's rights were revoked meanwhile. Raises Busy after a few tries."""
         for _ in range(ENTER_ATTEMPTS_MAX):
             with self.hub.track_resume(actor.key) as pending:
                 reply = await ask()

@@ -110,7 +110,7 @@ class ConnectionLimiter:
         return int(self.capacity * SOCKETS_SHARE)
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._sweep_for_ever())
+        self._task = asyncio.get_running_loop().create_task(self._sweep_periodically())
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -220,7 +220,7 @@ class ConnectionLimiter:
         self.set_state(slot, None)
         slot.abort()
 
-    async def _sweep_for_ever(self) -> None:
+    async def _sweep_periodically(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             self.sweep()

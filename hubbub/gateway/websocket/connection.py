@@ -25,7 +25,7 @@ from hubbub.wire.frames import (
 
 IN_FLIGHT_MAX = 64  # commands of one connection; above it, reading pauses
 ANONYMOUS_MESSAGE_MAX_BYTES = 8 * 1024
-BYTES_PER_REFUSAL = 16 * 1024  # a refused message is charged once more for each so many bytes
+BYTES_PER_REFUSAL = 16 * 1024  # a refused message is charged once, plus once per this many bytes
 
 _CLOSE_CODES: dict[type[HubbubError], int] = {
     SignInRequired: CLOSE_SIGN_IN_AGAIN,
@@ -208,7 +208,7 @@ class Connection(ABC):
         if self.closing:
             return
         if self.client is None:
-            self.close(CLOSE_TOO_SLOW, "You read too slowly.")
+            self.close(CLOSE_TOO_SLOW, "This client reads too slowly.")
         else:
             self.dispatcher.hub.backpressure.mark_lagging(self.client)
 

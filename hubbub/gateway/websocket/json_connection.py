@@ -317,7 +317,7 @@ class JsonConnection(Connection):
         self.write(b"".join([*frames, *_changes(rooms.values(), known)]))
 
     async def _live_rooms(self, mine: Mine) -> tuple[dict[str, Room], set[str]]:
-        """The hub's rooms of a profile, without those deleted meanwhile, and the damaged ones.
+        """The hub's rooms of a profile (except those deleted meanwhile), and the damaged rooms.
 
         Rooms that the database cannot read must not block the others; queries of their contents
         return the error.

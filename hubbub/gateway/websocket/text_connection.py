@@ -333,7 +333,7 @@ class TextConnection(Connection):
             nonlocal command, last_seq
             found = await self._execute(client, command)
             assert isinstance(found, Joined)
-            # A second try must not make somebody a member again who was removed meanwhile.
+            # A second try must not restore the membership of somebody who was removed meanwhile.
             command = Watch(room=room_id)
             room = None
             while last_seq is not None and (room is None or room is not hub.rooms.get(room_id)):

@@ -203,7 +203,7 @@ class ClusterPeers:
     def _forget_node(self, node: str, why: str) -> None:
         if self.known.pop(node, None) is None:
             return
-        log.info("another node is gone", node=node, why=why)
+        log.info("another node has stopped", node=node, why=why)
         remote = self._hub.presence.remote
         before = {room: remote.states(room) for room in remote.people_by_room(node)}
         counted_rooms = remote.forget_node(node)

@@ -1,8 +1,8 @@
 """Backup and restore: a backup is one file, written while the server runs.
 
-The file is an SQLite database: a snapshot of the one in the data folder, or of a PostgreSQL database
-in the same form, and a table with the session signing key. It has no epoch, so that clients start
-over after a restore, as changes since the backup are lost.
+The file is an SQLite database: a snapshot of the one in the data folder, or of a PostgreSQL
+database in the same form, and a table with the session signing key. It has no epoch, so that
+clients start over after a restore, as changes since the backup are lost.
 """
 
 import contextlib
@@ -79,7 +79,7 @@ def back_up(
     file. Raises BackupError, and then leaves ``file`` as it was.
     """
     require_writable(file, folder, force=force)
-    with _advising_older_backups(), partial_file(file) as part:
+    with _hinting_at_existing_backups(), partial_file(file) as part:
         with (
             translating_errors(folder.database, part.path),
             open_database(folder.database) as source,
@@ -101,7 +101,7 @@ def back_up(
 
 
 @contextlib.contextmanager
-def _advising_older_backups() -> Iterator[None]:
+def _hinting_at_existing_backups() -> Iterator[None]:
     """Advise to keep the existing backups if a damaged database cannot be backed up."""
     try:
         yield
