@@ -137,8 +137,8 @@ def test_impossible_commands_are_refused_and_change_nothing(chat: Chat) -> None:
     chat.ok("user add ana --bot")
 
     assert "taken" in chat.refused("user add аna --bot"), "a Cyrillic а"
-    assert "nobody" in chat.refused("user disable bo")
-    assert "nobody" in chat.refused("user password bo --password-stdin", PASSWORD)
+    assert "no account" in chat.refused("user disable bo")
+    assert "no account" in chat.refused("user password bo --password-stdin", PASSWORD)
     assert chat.ok("user list").out.splitlines()[1:] == ["ana   ana           member"]
 
 
