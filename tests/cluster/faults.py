@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import aiohttp
@@ -163,6 +164,21 @@ async def rolling_upgrade(conversation: Conversation) -> None:
         await _restart(node)
         await conversation.wait_for_acks(10)
     assert conversation.cluster.schema() == NEXT
+
+
+def beside_another_commit(environment: Mapping[str, str]) -> Fault:
+    """Run another commit on two nodes, one after another, and then this one again."""
+
+    async def run(conversation: Conversation) -> None:
+        present: Mapping[str, str] = {}
+        for chosen in (environment, present):
+            for node in conversation.cluster.nodes[:2]:
+                node.environment = chosen
+                await _restart(node)
+                assert (await _version(node) == __version__) is (chosen is present)
+                await conversation.wait_for_acks(20)
+
+    return run
 
 
 class FaultCase(NamedTuple):

@@ -3,11 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from hubbub.store.schema.migrations import HEAD
 from tests.cluster import faults
 from tests.support.cluster import cluster
 from tests.support.conversation import run_conversation
-from tests.support.release import NEXT, release
+from tests.support.release import NEXT, NoPreviousCommitError, previous_commit, release
 
 
 async def test_nothing_is_lost_or_duplicated_during_a_rolling_upgrade(
@@ -15,6 +17,17 @@ async def test_nothing_is_lost_or_duplicated_during_a_rolling_upgrade(
 ) -> None:
     async with cluster(tmp_path) as running:
         result = await run_conversation(running, faults.rolling_upgrade)
+        assert (result.lost, result.duplicated) == (0, 0), running.logs
+        assert "Traceback" not in running.logs, running.logs
+
+
+async def test_nothing_is_lost_or_duplicated_beside_the_previous_commit(tmp_path: Path) -> None:
+    try:
+        environment = previous_commit(tmp_path / "previous")
+    except NoPreviousCommitError:
+        pytest.skip("there is no git here, or no previous commit")
+    async with cluster(tmp_path) as running:
+        result = await run_conversation(running, faults.beside_another_commit(environment))
         assert (result.lost, result.duplicated) == (0, 0), running.logs
         assert "Traceback" not in running.logs, running.logs
 
