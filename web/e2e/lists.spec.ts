@@ -209,6 +209,8 @@ test('a message is forwarded; its link works for those who may read the original
   // The actions of a message are loaded when they are first needed.
   await expect(row(page, 'The cake is ready').getByRole('button', { name: 'More actions' })).toBeVisible();
   await page.keyboard.press('Enter');
+  // The menu focuses its first item once it is drawn.
+  await expect(page.locator('[role=menuitem]:focus')).toBeVisible();
   await page.getByRole('menuitem', { name: 'Forward…' }).focus();
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog', { name: 'Forward message' });
