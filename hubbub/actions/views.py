@@ -41,7 +41,7 @@ def message_event(room_id: str, row: MessageRow) -> Message:
 
 
 def decode_origin(stored: str) -> Origin | None:
-    """Where a message was forwarded from, from the column `messages.origin`."""
+    """Decode the origin of a forwarded message from the column `messages.origin`."""
     return _origins.decode(stored) if stored else None
 
 

@@ -14,7 +14,7 @@ def most_present(one: State, other: State) -> State:
 
 
 class _NodePresence:
-    """What one other node has announced: people by room, and their number in large rooms."""
+    """The announcements of one other node: people by room, and their number in large rooms."""
 
     __slots__ = ("counts", "rooms")
 

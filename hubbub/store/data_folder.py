@@ -158,7 +158,7 @@ class DataFolder:
                 os.fsync(file.fileno())
 
     def shown(self, epoch: str) -> int | None:
-        """How many revs of this epoch were shown to clients from this folder; None if unknown."""
+        """The number of revs of this epoch shown to clients from this folder; None if unknown."""
         try:
             known, total = _SHOWN_FORMAT.unpack(self._shown_path.read_bytes())
         except (OSError, struct.error):

@@ -1,4 +1,4 @@
-"""What others rely on: the words on the wire, on disk, on the bus and on the command line.
+"""Collects the words that others rely on: on the wire, on disk, on the bus and on the command line.
 
 Names inside the program may change at will; these may not, unless a new protocol or schema version
 says so. `python -m tests.golden.surface` writes the files anew, for a change that is meant.

@@ -1,4 +1,4 @@
-"""What others rely on is as it was; see `surface` for what that is and how it may change."""
+"""The words that others rely on have not changed; `surface` says which, and how they may."""
 
 from pathlib import Path
 from typing import Any, get_args

@@ -1,4 +1,4 @@
-/** Whatever people write is text on the page, and cannot change the page. */
+/** Messages are shown as text on the page, and cannot change the page. */
 
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';

@@ -22,7 +22,7 @@ SEE_DOCS = "docs/operations.md, “Behind a proxy, with TLS”, shows how for Ca
 
 
 def joining(settings: Settings, registration: str, guests: bool) -> Finding:
-    """Who may join. ``registration`` and ``guests`` are the values in effect."""
+    """Report who may join. ``registration`` and ``guests`` are the values in effect."""
     if settings.is_loopback and not settings.public_url:
         return ok("joining", f"Only this machine can reach the server; joining is {registration}.")
     subject = "Anyone who can reach this server"

@@ -90,7 +90,7 @@ class Authenticator:
 
     @property
     def refused(self) -> int:
-        """How many attempts were refused because of a limit."""
+        """The number of attempts refused because of a limit."""
         return self._limits.refused + self._guests_per_address.refused
 
     async def sign_up(self, command: SignUp, caller: Caller) -> SignInResult:

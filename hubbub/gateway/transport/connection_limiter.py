@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 def descriptor_limit() -> int:
-    """How many files and sockets this process may have open at once."""
+    """The number of files and sockets that this process may have open at once."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else 1_000_000
 
@@ -106,7 +106,7 @@ class ConnectionLimiter:
 
     @property
     def sockets_max(self) -> int:
-        """How many WebSockets there may be."""
+        """The number of WebSockets that may be open."""
         return int(self.capacity * SOCKETS_SHARE)
 
     def start(self) -> None:

@@ -150,7 +150,7 @@ class Connection(database.Connection):
         return bool(is_acquired)
 
     def count_other_connections(self) -> int:
-        """How many other Hubbub connections this database has."""
+        """Count the other Hubbub connections to this database."""
         [(count,)] = (
             self.open()
             .execute(

@@ -368,7 +368,7 @@ class Accounts:
         )
 
     def count_invites(self, by: int) -> int:
-        """How many valid invites this person has created."""
+        """Count the valid invites that this person has created."""
         return self.db.count(_COUNT_INVITES, by=by, now=self.now)
 
     def delete_expired_invites(self) -> None:

@@ -1,4 +1,4 @@
-/** Where an arrow key leads in groups of emoji that are laid out in rows. */
+/** The target of an arrow key in groups of emoji that are laid out in rows. */
 
 export interface GridPosition {
   group: number;

@@ -1,4 +1,4 @@
-/** Which dialog is open. There is at most one; each is loaded when it is first opened. */
+/** The open dialog. There is at most one; each is loaded when it is first opened. */
 
 import type { Component } from 'svelte';
 
@@ -15,7 +15,7 @@ class Dialogs {
   open = $state.raw<DialogName | 'custom' | null>(null);
   /** A dialog about something, such as a message; the caller provides its component and props. */
   custom = $state.raw<CustomDialog | null>(null);
-  /** What the user typed before the switcher was loaded. */
+  /** The text that the user typed before the switcher was loaded. */
   typedAhead = '';
 
   show(name: DialogName): void {

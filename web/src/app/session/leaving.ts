@@ -1,4 +1,4 @@
-/** What a page stores for the next one when somebody signs out. */
+/** Notes that a page stores for the next one when somebody signs out. */
 
 const LEAVING = 'hubbub.leaving';
 const GOODBYE = 'hubbub.goodbye';

@@ -19,7 +19,7 @@ const FINDS = new RegExp(
   'giu',
 );
 
-/** How much of a message is shown at once; the rest is folded. */
+/** The part of a message that is shown at once; the rest is folded. */
 export const CHARACTERS = 3_000;
 export const LINES = 40;
 

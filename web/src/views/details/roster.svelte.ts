@@ -13,13 +13,13 @@ export class Roster {
   busy = $state.raw(false);
   problem = $state.raw<string | null>(null);
   #pages = 1;
-  /** Where the last page ended; events may add later names. */
+  /** The end of the last page; events may add later names. */
   #end = '';
   #loadedAt: number | null = null;
 
   constructor(readonly room: string) {}
 
-  /** How long to wait before loading the list again. */
+  /** The delay before the list is loaded again. */
   get restMs(): number {
     if (this.#loadedAt === null || !this.#isLarge) return 0;
     return Math.max(0, this.#loadedAt + REST_MS - Date.now());

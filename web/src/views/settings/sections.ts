@@ -1,4 +1,4 @@
-/** Which settings are available to whom. */
+/** The sections of the settings, and to whom each is available. */
 
 import { isGuest, may } from '../../app/policy';
 import type { Section } from '../../app/router.svelte';
@@ -7,7 +7,7 @@ import type { State } from '../../data/state/state';
 export const OF_PERSON = ['profile', 'password', 'devices', 'appearance', 'blocked'] as const;
 export const OF_SERVER = ['server', 'people', 'invites', 'about'] as const;
 
-/** Who may open a section; also the key of the sentence that says so. */
+/** The people who may open a section; also the key of the sentence that says so. */
 export type Restriction = 'account' | 'owners' | 'admins';
 
 const hasAccount = (state: State): boolean => !isGuest(state);

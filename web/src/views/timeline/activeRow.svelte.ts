@@ -9,7 +9,7 @@ const STILL_PX = 10;
 
 type Key = Row['key'];
 
-/** What the row should open: its menu, or the emoji to react with. */
+/** The part that the row should open: its menu, or the emoji to react with. */
 export type RowMenu = 'menu' | 'emoji';
 
 export interface ActiveRowOptions {
@@ -25,7 +25,7 @@ export class ActiveRow {
   active = $state.raw<Key | null>(null);
   /** The row that Tab reaches; null: the last one. */
   stop = $state.raw<Key | null>(null);
-  /** What the active row should open. */
+  /** The part that the active row should open. */
   wanted = $state.raw<RowMenu | null>(null);
 
   #isLocked = false;

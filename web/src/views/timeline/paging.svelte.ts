@@ -12,9 +12,9 @@ function endOf(room: RoomState | undefined, where: Where): number | undefined {
 
 export class Paging {
   busy = $state<Where | null>(null);
-  /** What went wrong, and in which direction to retry. */
+  /** The latest error, and the direction to retry. */
   problem = $state.raw<{ where: Where; text: string } | null>(null);
-  /** Where nothing was loaded although there is more, for example offline. */
+  /** The direction in which nothing was loaded although there is more, for example offline. */
   #stuck = new Map<Where, number | undefined>();
 
   constructor(private readonly room: string) {}

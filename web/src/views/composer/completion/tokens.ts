@@ -1,4 +1,4 @@
-/** What is being completed at the caret, and what matches it. Pure. */
+/** The token that is being completed at the caret, and its matches. Pure. */
 
 export type Completing = 'person' | 'room' | 'emoji' | 'command';
 

@@ -49,7 +49,7 @@ function targetOf(address: string): string {
 }
 
 interface Found extends Range {
-  /** What stays without the link: its label, or the address if it has none. */
+  /** The text that stays without the link: its label, or the address if it has none. */
   readonly words: Range;
 }
 

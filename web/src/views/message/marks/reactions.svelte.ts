@@ -17,7 +17,7 @@ interface PendingReaction {
   rev: number | null;
 }
 
-/** Who reacted to a message, as of a rev of its marks. */
+/** The people who reacted to a message, as of a rev of its marks. */
 interface KnownReactors {
   rev: number;
   reactions: readonly Reacted[];

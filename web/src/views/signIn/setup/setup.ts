@@ -15,7 +15,7 @@ export interface Decisions {
 
 export interface Result {
   about: ServerInfo;
-  /** What the operator has fixed, so that it could not be decided here. */
+  /** The settings that the operator has fixed, so that it could not be decided here. */
   fixed: ReadonlySet<keyof Decisions>;
   /** A link to share, if people need one to join. */
   invite: string | null;
