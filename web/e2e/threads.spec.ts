@@ -145,7 +145,7 @@ test('with the keyboard alone: T opens the thread, Escape goes back to the messa
   while (!(await row(page, 'Notes of today').evaluate((one) => one === document.activeElement))) {
     await keyboard.press('Shift+Tab');
   }
-  // A row that was drawn anew meanwhile no longer has the focus.
+  // Once in some ten whole runs the first T opened nothing; why is not known yet.
   await expect(async () => {
     if (!(await writer(page).isVisible())) {
       await row(page, 'Notes of today').focus();
